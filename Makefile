@@ -1,0 +1,54 @@
+# Two commands do everything: `make demo` and `make test`. They need Python 3.11 or newer and nothing else.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# The first interpreter that really runs, is new enough and can make environments: a name on PATH may be
+# a shim for a version that is not there.
+PYTHON ?= $(shell for p in python3 python3.13 python3.14 python3.12 python3.11; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+ONCE ?=
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format serve lock clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Presshook needs Python 3.11 or newer with the venv and ensurepip modules (Debian: python3-venv)."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all: -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP) ## a running service beside a stand-in CloudPress, no settings needed (ONCE=1 ends when all orders are final)
+	@$(BIN)/presshook demo $(if $(ONCE),--once)
+
+test: $(STAMP) ## all tests, on SQLite and PostgreSQL (ARGS="-k name" for some)
+	$(BIN)/pytest $(ARGS)
+
+check: $(STAMP) ## formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## put the code into its format and mend what lint can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+serve: $(STAMP) ## the service, with the settings of the environment or .env
+	@$(BIN)/presshook serve
+
+lock: requirements/lock.txt ## renew the locked dependencies (UPGRADE=1 to newer releases)
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt
+	@set -e; compile="$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)"; \
+	$$compile pyproject.toml -o requirements/runtime.txt; \
+	$$compile --group build -c requirements/runtime.txt -o requirements/build.txt; \
+	$$compile pyproject.toml --group build --group dev -c requirements/runtime.txt -c requirements/build.txt -o requirements/dev.txt; \
+	$$compile --group lock -o requirements/lock.txt
+
+clean: ## remove environments and caches (never a database)
+	rm -rf $(VENV) $(VENV)-lock .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
