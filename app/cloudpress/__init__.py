@@ -1,0 +1,53 @@
+"""The CloudPress client: its typed requests, what it answers, and the ways it fails.
+
+It knows nothing of Presshook's tables, and nothing else of `app` is imported here.
+"""
+
+from app.cloudpress.addresses import normalize_base_url
+from app.cloudpress.client import Answer, CloudPress
+from app.cloudpress.errors import (
+    BadAnswer,
+    CloudPressError,
+    NoAnswer,
+    NotFound,
+    NotSent,
+    Refused,
+)
+from app.cloudpress.schemas import (
+    About,
+    NamedItem,
+    OrderDetails,
+    OrderSummary,
+    Placed,
+    Product,
+    Site,
+    SiteOrder,
+    SiteRef,
+    Ssh,
+    Task,
+    TaskRef,
+)
+
+__all__ = [
+    "About",
+    "Answer",
+    "BadAnswer",
+    "CloudPress",
+    "CloudPressError",
+    "NamedItem",
+    "NoAnswer",
+    "NotFound",
+    "NotSent",
+    "OrderDetails",
+    "OrderSummary",
+    "Placed",
+    "Product",
+    "Refused",
+    "Site",
+    "SiteOrder",
+    "SiteRef",
+    "Ssh",
+    "Task",
+    "TaskRef",
+    "normalize_base_url",
+]

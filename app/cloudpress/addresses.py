@@ -1,0 +1,45 @@
+"""Addresses of CloudPress: the base URL as a deployer writes it, and ids as parts of a path."""
+
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+MAX_ID_LENGTH = 255
+
+
+def normalize_base_url(url: str) -> str:
+    """Return the brand's address without a trailing `/` or `/api`.
+
+    Raises:
+        ValueError: not an absolute http(s) URL, or one with a user, a query or a fragment. The text
+            never repeats any of the input, which may hold a password.
+    """
+    url = url.strip()
+    if "@" in url or "?" in url or "#" in url:
+        raise ValueError("must not hold a user, a password, a query or a fragment")
+    if not _is_http_url(url):
+        raise ValueError("must be an address such as https://app.cloudpress.com")
+    return url.rstrip("/").removesuffix("/api").rstrip("/")
+
+
+def _is_http_url(url: str) -> bool:
+    if not url.isprintable() or " " in url or "\\" in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and port != 0
+
+
+def path_segment(value: str) -> str:
+    """Quote an id for use as one segment of a path.
+
+    Raises:
+        ValueError: the id would leave its place in the path (empty, `.`, `..`) or is absurdly long.
+    """
+    if value in {"", ".", ".."} or len(value) > MAX_ID_LENGTH:
+        raise ValueError("the id cannot be a segment of a path")
+    return quote(value, safe="", errors="replace")

@@ -1,0 +1,47 @@
+"""From the bytes of an answer to a value, with `BadAnswer` as the only way to fail."""
+
+import json
+from collections.abc import Callable
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from app.cloudpress.errors import BadAnswer
+
+T = TypeVar("T")
+
+
+def load_json(body: bytes) -> object:
+    """Parse a body as JSON.
+
+    Bytes that are not UTF-8 are replaced: a mangled name must not cost the order id beside it.
+
+    Raises:
+        BadAnswer: it is not JSON, is nested too deeply, or holds an absurdly long number.
+    """
+    try:
+        return json.loads(body.decode("utf-8-sig", errors="replace"))
+    except (ValueError, RecursionError):
+        pass
+    raise BadAnswer("CloudPress answered with something that is not JSON", kind="not_json")
+
+
+def decode(body: bytes, read: Callable[[object], T]) -> T:
+    """Parse a body and read the document in it.
+
+    Raises:
+        BadAnswer: it is not JSON, or not the document that `read` expects.
+    """
+    document = load_json(body)
+    try:
+        return read(document)
+    except ValidationError as error:
+        places = _places(error)
+    # Raised outside the `except`: the validation error holds the whole input, passwords included.
+    raise BadAnswer(f"CloudPress's answer is not as expected: {places}", kind="unexpected_shape")
+
+
+def _places(error: ValidationError) -> str:
+    """Name the fields at fault, by our own names only, never what stood in them."""
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, problem['loc']))} ({problem['type']})" for problem in problems[:5])

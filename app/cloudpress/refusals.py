@@ -1,0 +1,83 @@
+"""Reads answers that are not 2xx: CloudPress's own errors, a proxy's error page, `Retry-After`."""
+
+import html
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from app.cloudpress.decoding import load_json
+from app.cloudpress.errors import BadAnswer, NotFound, Refused
+from app.cloudpress.redaction import Redaction
+
+MAX_ERRORS = 20
+MAX_RETRY_AFTER_SECONDS = 86_400.0
+EXCERPT_LENGTH = 4096
+UNSEEN_ELEMENTS = re.compile(r"<(script|style)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+TAGS = re.compile(r"<[^<>]*>")
+
+
+def refusal(
+    status: int, body: bytes, *, retry_after: str | None, date: datetime | None, redact: Redaction
+) -> Refused:
+    """Build the exception for an answer with a status other than 2xx.
+
+    `date` is the answer's own time, against which a `Retry-After` date is read.
+    """
+    kind = NotFound if status == 404 else Refused
+    errors = _errors(body, redact)
+    return kind(status, errors, retry_after_seconds(retry_after, date))
+
+
+def http_date(text: str | None) -> datetime | None:
+    """Read an HTTP date as an aware UTC time; None if it is missing or malformed."""
+    try:
+        parsed = parsedate_to_datetime(text or "")
+        return parsed.replace(tzinfo=parsed.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def retry_after_seconds(text: str | None, date: datetime | None) -> float | None:
+    """Read `Retry-After`, seconds or a date, as seconds from now: at most a day, None if it is junk."""
+    text = (text or "").strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text), MAX_RETRY_AFTER_SECONDS)
+    moment = http_date(text)
+    if moment is None:
+        return None
+    wait = (moment - (date or datetime.now(UTC))).total_seconds()
+    return min(max(wait, 0.0), MAX_RETRY_AFTER_SECONDS)
+
+
+def _errors(body: bytes, redact: Redaction) -> tuple[str, ...]:
+    try:
+        document = load_json(body)
+    except BadAnswer:
+        texts = [_excerpt(body, redact)]
+    else:
+        texts = list(_own_errors(document))[:MAX_ERRORS]
+    return tuple(tidy for tidy in map(redact.tidy, texts) if tidy)
+
+
+def _own_errors(document: object) -> Iterator[str]:
+    """Yield the texts of `{"errors": [...]}`; one text, or lists of texts by field, are read as well."""
+    errors = document.get("errors") if isinstance(document, dict) else None
+    if isinstance(errors, dict):
+        errors = [
+            f"{field}: {text}"
+            for field, texts in errors.items()
+            for text in (texts if isinstance(texts, list) else [texts])
+            if isinstance(text, str)
+        ]
+    elif isinstance(errors, str):
+        errors = [errors]
+    for text in errors if isinstance(errors, list) else []:
+        if isinstance(text, str):
+            yield text
+
+
+def _excerpt(body: bytes, redact: Redaction) -> str:
+    # Concealed before it is cut: half a secret would no longer be recognised.
+    start = redact.conceal(body.decode(errors="replace"))[:EXCERPT_LENGTH]
+    return html.unescape(TAGS.sub(" ", UNSEEN_ELEMENTS.sub(" ", start)))

@@ -1,0 +1,148 @@
+"""Settings, read from the environment and an `.env` file in the working folder.
+
+A missing or malformed setting raises `SettingsError`, whose text is one line that names every setting
+at fault and never shows a secret's value.
+"""
+
+import math
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from app.cloudpress import normalize_base_url
+
+MIN_SECRET_KEY_LENGTH = 32
+
+
+class SettingsError(Exception):
+    """The environment does not configure the service; the text is fit to be printed."""
+
+
+def _positive(value: float) -> float:
+    if not math.isfinite(value) or value <= 0:
+        raise ValueError("must be a positive number of seconds")
+    return value
+
+
+def _header_safe(secret: SecretStr) -> SecretStr:
+    if not all("!" <= character <= "~" for character in secret.get_secret_value()):
+        raise ValueError("must consist of printable ASCII characters without spaces")
+    return secret
+
+
+def _http_url(value: str) -> str:
+    """Check an address of ours and strip the trailing slash."""
+    parts = urlsplit(value.strip())
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an address such as https://presshook.example.com")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must not hold a user, a password, a query or a fragment")
+    return value.strip().rstrip("/")
+
+
+def _account_id(value: str) -> str:
+    if not all("!" <= character <= "~" for character in value):
+        raise ValueError("must consist of printable ASCII characters without spaces")
+    return value
+
+
+def _secret_keys(secret: SecretStr) -> SecretStr:
+    keys = [key.strip() for key in secret.get_secret_value().split(",")]
+    if any(len(key) < MIN_SECRET_KEY_LENGTH for key in keys):
+        raise ValueError(
+            f"each of its comma-separated keys must have at least {MIN_SECRET_KEY_LENGTH} characters"
+        )
+    return secret
+
+
+def _database_url(secret: SecretStr) -> SecretStr:
+    try:
+        url = make_url(secret.get_secret_value())
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or url.drivername not in {"sqlite", "postgresql", "postgres"}:
+        raise ValueError("must be sqlite:///path or postgresql://user:password@host/database")
+    if url.drivername == "sqlite" and url.database in {None, "", ":memory:"}:
+        raise ValueError("must name a file (sqlite:///path): several connections share it")
+    return secret
+
+
+Seconds = Annotated[float, AfterValidator(_positive)]
+HeaderSecret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_header_safe)]
+Lowercase = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
+
+
+class Settings(BaseSettings):
+    """What a deployment sets. The names in the environment are the fields' names in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)] = SecretStr("sqlite:///presshook.db")
+    public_url: Annotated[str, AfterValidator(_http_url)] = "http://127.0.0.1:8000"
+    cloudpress_base_url: Annotated[str, AfterValidator(normalize_base_url)]
+    cloudpress_api_token: HeaderSecret
+    cloudpress_account_id: Annotated[str, Field(min_length=1), AfterValidator(_account_id)]
+    api_key: HeaderSecret | None = None
+    secret_key: Annotated[SecretStr, AfterValidator(_secret_keys)]
+    callback_wait_seconds: Seconds = 120
+    lease_seconds: Seconds = 60
+    upstream_timeout_seconds: Seconds = 15
+    placement_grace_seconds: Seconds = 900
+    placing: Annotated[Literal["on", "off"], Lowercase] = "on"
+
+    @cached_property
+    def secret_keys(self) -> tuple[str, ...]:
+        """The keys of `SECRET_KEY` in their order; the first one writes."""
+        return tuple(key.strip() for key in self.secret_key.get_secret_value().split(","))
+
+    @cached_property
+    def database(self) -> URL:
+        """The database's address with the driver that the service uses."""
+        return async_database_url(self.database_url.get_secret_value())
+
+
+def async_database_url(url: str) -> URL:
+    """Turn a plain `DATABASE_URL` into the address that names the asynchronous driver.
+
+    A relative SQLite path is made absolute, so that it means one file wherever it is opened from.
+    """
+    parsed = make_url(url)
+    if parsed.drivername == "sqlite":
+        path = Path(parsed.database or "").expanduser().absolute()
+        return parsed.set(drivername="sqlite+aiosqlite", database=str(path))
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        SettingsError: one is missing or malformed, or they contradict each other.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise SettingsError("; ".join(_complaints(error))) from None
+    if settings.upstream_timeout_seconds >= settings.lease_seconds:
+        raise SettingsError(
+            "UPSTREAM_TIMEOUT_SECONDS must be less than LEASE_SECONDS, or a request could outlive "
+            "the hold on its order"
+        )
+    return settings
+
+
+def _complaints(error: ValidationError) -> list[str]:
+    complaints = []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
+        reason = "is not set" if problem["type"] == "missing" else problem["msg"]
+        complaints.append(f"{name}: {reason.removeprefix('Value error, ')}")
+    return complaints

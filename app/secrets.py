@@ -1,0 +1,83 @@
+"""Callback secrets, the check of API keys, and encryption at rest, all derived from `SECRET_KEY`.
+
+One key per purpose is derived by HKDF-SHA256 with a label, so that what leaks from one use says nothing
+about another. The first `SECRET_KEY` writes; all of them are tried when something is read or checked.
+"""
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from uuid import UUID
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+
+class UndecryptableError(Exception):
+    """A stored value was encrypted under a key that `SECRET_KEY` no longer holds."""
+
+
+def _derive(secret_key: str, label: str) -> bytes:
+    kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"presshook:{label}".encode())
+    return kdf.derive(secret_key.encode())
+
+
+class CallbackSecrets:
+    """The `Authorization` value of every order's callback: computed, never stored."""
+
+    def __init__(self, secret_keys: Sequence[str]) -> None:
+        """Derive the signing keys; the first of `secret_keys` signs, all are accepted."""
+        self._keys = [_derive(key, "callback") for key in secret_keys]
+        self.key_id = _derive(secret_keys[0], "key id")[:4].hex()
+        """Names the signing key without telling it, to know which orders depend on it."""
+
+    def authorization(self, order_id: UUID) -> str:
+        """Return the header's value that CloudPress is given for the order."""
+        return self._sign(self._keys[0], str(order_id))
+
+    def verify(self, order_id: str, authorization: bytes) -> bool:
+        """Tell whether `authorization` is the value for `order_id`, in constant time.
+
+        The text of the address is signed as it came, so nothing is looked up or parsed, and an order
+        that does not exist is refused exactly as a wrong value is.
+        """
+        expected = [self._sign(key, order_id).encode() for key in self._keys]
+        matches = [hmac.compare_digest(value, authorization) for value in expected]
+        return any(matches)
+
+    @staticmethod
+    def _sign(key: bytes, order_id: str) -> str:
+        digest = hmac.digest(key, f"callback:{order_id}".encode(errors="replace"), "sha256")
+        return f"Bearer {urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+
+
+class Encryption:
+    """Encrypts what is secret at rest (Fernet: AES-128-CBC with HMAC-SHA256)."""
+
+    def __init__(self, secret_keys: Sequence[str]) -> None:
+        """Derive the keys; the first of `secret_keys` encrypts, all decrypt."""
+        keys = [urlsafe_b64encode(_derive(key, "at rest")) for key in secret_keys]
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    def encrypt(self, value: bytes) -> bytes:
+        """Return `value` encrypted under the first key."""
+        return self._fernet.encrypt(value)
+
+    def decrypt(self, value: bytes) -> bytes:
+        """Return what `encrypt` was given.
+
+        Raises:
+            UndecryptableError: no key of `SECRET_KEY` fits.
+        """
+        try:
+            return self._fernet.decrypt(value)
+        except InvalidToken:
+            raise UndecryptableError("no key of SECRET_KEY decrypts a stored value") from None
+
+
+def same_key(presented: str, expected: str) -> bool:
+    """Compare two API keys in a time that depends on neither's content nor length."""
+    digests = (hashlib.sha256(key.encode()).digest() for key in (presented, expected))
+    return hmac.compare_digest(*digests)
