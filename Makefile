@@ -44,7 +44,7 @@ serve: $(STAMP) ## the service, with the settings of the environment or .env
 lock: requirements/lock.txt ## renew the locked dependencies (UPGRADE=1 to newer releases)
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt
-	@set -e; compile="$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)"; \
+	@set -e; compile="$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(if $(UPGRADE),--upgrade)"; \
 	$$compile pyproject.toml -o requirements/runtime.txt; \
 	$$compile --group build -c requirements/runtime.txt -o requirements/build.txt; \
 	$$compile pyproject.toml --group build --group dev -c requirements/runtime.txt -c requirements/build.txt -o requirements/dev.txt; \

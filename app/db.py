@@ -1,0 +1,241 @@
+"""The database: engine, transactions, column types and the clock, for SQLite and PostgreSQL alike.
+
+A transaction is either a write or a read. On SQLite a write begins with `BEGIN IMMEDIATE`, so that it
+never fails half-way because another one got in between; on PostgreSQL rows are locked one by one.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import JSON, DateTime, Dialect, LargeBinary, MetaData, event, func, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.types import TypeDecorator
+
+POOL_SIZE = 8
+POOL_WAIT_SECONDS = 5
+BUSY_TIMEOUT_SECONDS = 10
+CHANNEL = "presshook"
+NAMING_CONVENTION = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+
+
+# What the driver and the pool raise while the database is away or has no connection to spare. Any other
+# error of SQLAlchemy is a defect or an impossible value, and trying again would not mend it.
+DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout, OSError)
+
+
+class Cipher(Protocol):
+    """What encrypts values at rest."""
+
+    def encrypt(self, value: bytes) -> bytes:
+        """Return `value` unreadable."""
+
+    def decrypt(self, value: bytes) -> bytes:
+        """Return what `encrypt` was given."""
+
+
+class Clock(Protocol):
+    """Tells the time that leases and due times are measured by."""
+
+    async def now(self, session: AsyncSession) -> datetime:
+        """Return the present time (UTC)."""
+
+
+class DatabaseClock:
+    """The database's own time, one for all replicas; on SQLite the host's."""
+
+    async def now(self, session: AsyncSession) -> datetime:
+        """Return the present time, not the start of the transaction."""
+        if session.get_bind().dialect.name == "sqlite":
+            return datetime.now(UTC)
+        moment: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+        return moment.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """The tables' base, with names for every constraint so that migrations can address them."""
+
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """A moment in UTC: aware on the way in and on the way out, whatever the database keeps."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a time without a zone, which would mean something else on each host."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the moment in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+# The cipher belongs to an engine, not to the process: two services in one process keep their own.
+_ciphers: WeakKeyDictionary[Dialect, Cipher] = WeakKeyDictionary()
+
+
+class EncryptedBytes(TypeDecorator[bytes]):
+    """Bytes that are encrypted at rest, with the cipher of the `Database` that reads or writes them."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        """Encrypt."""
+        return None if value is None else _ciphers[dialect].encrypt(value)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        """Decrypt."""
+        return None if value is None else _ciphers[dialect].decrypt(value)
+
+
+JSONDocument = JSON().with_variant(JSONB(), "postgresql")
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a committed transaction changed: orders that are seen differently, and whether one is due."""
+
+    changed: frozenset[UUID] = frozenset()
+    due: bool = False
+
+    def __bool__(self) -> bool:
+        return self.due or bool(self.changed)
+
+
+@dataclass
+class Transaction:
+    """One write transaction: its session, its time, and whom to wake once it is committed."""
+
+    session: AsyncSession
+    now: datetime
+    _changed: set[UUID] = field(default_factory=set)
+    _due: bool = False
+
+    def announce(self, *, changed: UUID | None = None, due: bool = False) -> None:
+        """Wake, after the commit, who waits for the order and (`due`) the reconcilers."""
+        if changed is not None:
+            self._changed.add(changed)
+        self._due = self._due or due
+
+    @property
+    def notice(self) -> Notice:
+        """What has been announced so far."""
+        return Notice(frozenset(self._changed), self._due)
+
+
+class Database:
+    """The engine and the ways to use it."""
+
+    def __init__(self, url: URL, cipher: Cipher, *, clock: Clock | None = None) -> None:
+        """Prepare an engine; nothing connects before the first transaction."""
+        self.url = url
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self._clock = clock or DatabaseClock()
+        self._listeners: list[Callable[[Notice], None]] = []
+        self.engine = create_async_engine(
+            url,
+            # An error's text would otherwise hold the statement's values.
+            hide_parameters=True,
+            pool_size=POOL_SIZE,
+            max_overflow=0,
+            pool_timeout=POOL_WAIT_SECONDS,
+            pool_pre_ping=not self.is_sqlite,
+            connect_args=_connect_arguments(sqlite=self.is_sqlite),
+        )
+        _ciphers[self.engine.dialect] = cipher
+        self._writing = self.engine.execution_options(presshook_write=True)
+        # SQLite has one writer. Waiting for it here is fair and holds no thread; across processes
+        # the busy timeout does it.
+        self._turn: AbstractAsyncContextManager[object] = asyncio.Lock() if self.is_sqlite else nullcontext()
+        if self.is_sqlite:
+            event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+
+    def on_commit(self, listener: Callable[[Notice], None]) -> None:
+        """Call `listener` with what each write transaction of this process announced."""
+        self._listeners.append(listener)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Transaction]:
+        """Run the block as one write transaction, committed when the block ends without an exception."""
+        async with self._turn, AsyncSession(self._writing, expire_on_commit=False) as session:
+            transaction = Transaction(session, await self._clock.now(session))
+            yield transaction
+            notice = transaction.notice
+            if notice and not self.is_sqlite:
+                await _notify(session, notice)
+            await session.commit()
+        if notice:
+            for listener in self._listeners:
+                listener(notice)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """Run the block as one read transaction."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    async def now(self, session: AsyncSession) -> datetime:
+        """Return the present time, by the clock that leases and due times use."""
+        return await self._clock.now(session)
+
+    async def dispose(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+def _connect_arguments(*, sqlite: bool) -> dict[str, Any]:
+    if sqlite:
+        return {"timeout": BUSY_TIMEOUT_SECONDS}
+    # Without prepared statements a pooler in transaction mode can stand in between.
+    return {"prepare_threshold": None, "connect_timeout": 5, "tcp_user_timeout": 15_000}
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself; `_begin_sqlite` does
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("presshook_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+async def _notify(session: AsyncSession, notice: Notice) -> None:
+    """Queue the notice with PostgreSQL, which delivers it at the commit and only then."""
+    payloads = [str(order_id) for order_id in notice.changed]
+    if notice.due:
+        payloads.append("due")
+    await session.execute(select(*(func.pg_notify(CHANNEL, payload) for payload in payloads)))

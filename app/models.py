@@ -1,0 +1,164 @@
+"""The tables. Every change of an order happens under a lock of its `orders` row."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, EncryptedBytes, JSONDocument, UTCDateTime
+from app.states import FINAL, OrderStatus
+
+# SQLite numbers rows by itself only where the key is declared INTEGER.
+RowNumber = BigInteger().with_variant(Integer(), "sqlite")
+_STATUSES = ", ".join(f"'{status}'" for status in OrderStatus)
+_FINAL = ", ".join(sorted(f"'{status}'" for status in FINAL))
+
+
+class Order(Base):
+    """What a client ordered, what became of it, and when it next needs attention."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        CheckConstraint(f"status IN ({_STATUSES})", name="status_known"),
+        CheckConstraint(f"(finalized_at IS NOT NULL) = (status IN ({_FINAL}))", name="finalized_when_final"),
+        UniqueConstraint("account_id", "cloudpress_order_id"),
+        UniqueConstraint("idempotency_identity", "idempotency_key"),
+        Index("ix_orders_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index("ix_orders_account_id_site_name", "account_id", "site_name"),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    status: Mapped[OrderStatus] = mapped_column(String(20))
+
+    account_id: Mapped[str] = mapped_column(Text)
+    site_name: Mapped[str] = mapped_column(Text)
+    variant: Mapped[str] = mapped_column(Text)
+    location: Mapped[str | None] = mapped_column(Text)
+    plan: Mapped[str | None] = mapped_column(Text)
+    return_url: Mapped[str | None] = mapped_column(Text)
+    client_metadata: Mapped[dict[str, str]] = mapped_column("metadata", JSONDocument)
+
+    # Whose key, which key, and a digest of the body: the same key with another body is a conflict.
+    idempotency_identity: Mapped[str | None] = mapped_column(Text)
+    idempotency_key: Mapped[str | None] = mapped_column(Text)
+    idempotency_fingerprint: Mapped[str | None] = mapped_column(Text)
+
+    cloudpress_order_id: Mapped[str | None] = mapped_column(Text)
+    # How the id was learned: answer, callback, lookup or operator.
+    cloudpress_order_id_source: Mapped[str | None] = mapped_column(Text)
+    cloudpress_status: Mapped[str | None] = mapped_column(Text)
+    cloudpress_answer: Mapped[bytes | None] = mapped_column(EncryptedBytes, deferred=True)
+    payment_url: Mapped[str | None] = mapped_column(Text)
+    error_code: Mapped[str | None] = mapped_column(Text)
+    error_detail: Mapped[str | None] = mapped_column(Text)
+    error_reasons: Mapped[list[str] | None] = mapped_column(JSONDocument)
+    attention_code: Mapped[str | None] = mapped_column(Text)
+    attention_detail: Mapped[str | None] = mapped_column(Text)
+    attention_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # `Retry-After`: no wake-up makes the order due before this.
+    not_before: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    lease_token: Mapped[UUID | None] = mapped_column(Uuid)
+    lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    wakes: Mapped[int] = mapped_column(Integer, default=0)
+    failures: Mapped[int] = mapped_column(Integer, default=0)
+    # Passes in a row that found nothing new, by which waiting grows.
+    quiet: Mapped[int] = mapped_column(Integer, default=0)
+    missing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    finalized_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class Placement(Base):
+    """One attempt to place an order, written before anything is sent."""
+
+    __tablename__ = "placements"
+
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    sent_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    # NULL until it is known how the attempt ended; a crash leaves it so.
+    outcome: Mapped[str | None] = mapped_column(String(20))
+    answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    http_status: Mapped[int | None] = mapped_column(Integer)
+    reasons: Mapped[list[str] | None] = mapped_column(JSONDocument)
+    cloudpress_order_id: Mapped[str | None] = mapped_column(Text)
+    # Which SECRET_KEY signs the callback, so that it is known when that key may go.
+    callback_key_id: Mapped[str] = mapped_column(String(16))
+    answer: Mapped[bytes | None] = mapped_column(EncryptedBytes, deferred=True)
+
+
+class Task(Base):
+    """A task of CloudPress that works on an order."""
+
+    __tablename__ = "tasks"
+
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    status: Mapped[str] = mapped_column(Text)
+    name: Mapped[str | None] = mapped_column(Text)
+    title: Mapped[str | None] = mapped_column(Text)
+    started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    answer: Mapped[bytes | None] = mapped_column(EncryptedBytes, deferred=True)
+
+
+class Site(Base):
+    """The finished site of an order."""
+
+    __tablename__ = "sites"
+
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    id: Mapped[str] = mapped_column(Text)
+    # What the API shows of it; everything else stays in `answer`.
+    details: Mapped[dict[str, Any]] = mapped_column(JSONDocument)
+    ssh_password: Mapped[bytes | None] = mapped_column(EncryptedBytes, deferred=True)
+    answer: Mapped[bytes] = mapped_column(EncryptedBytes, deferred=True)
+    read_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Callback(Base):
+    """A callback that was let in, once per body; repeats are counted."""
+
+    __tablename__ = "callbacks"
+    __table_args__ = (UniqueConstraint("order_id", "body_sha256"),)
+
+    id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"))
+    body_sha256: Mapped[str] = mapped_column(String(64))
+    body: Mapped[bytes] = mapped_column(EncryptedBytes, deferred=True)
+    # The task that the body names, if it does: a hint, never the truth.
+    task_id: Mapped[int | None] = mapped_column(BigInteger)
+    count: Mapped[int] = mapped_column(Integer, default=1)
+    first_received_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    last_received_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Event(Base):
+    """One thing that happened to an order, written in the transaction in which it happened."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("ix_events_order_id_id", "order_id", "id"),)
+
+    id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"))
+    type: Mapped[str] = mapped_column(String(40))
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    # Never a secret.
+    data: Mapped[dict[str, Any]] = mapped_column(JSONDocument)

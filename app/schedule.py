@@ -1,0 +1,69 @@
+"""When an order is looked at again, given what it waits for. Pure.
+
+Jitter only ever adds, so that a floor stays a floor and orders that failed together come back apart.
+"""
+
+from dataclasses import dataclass, field
+from random import Random
+
+from app.states import Wait
+
+FIRST_RETRY_SECONDS = 1.0
+RETRY_CEILING_SECONDS = 300.0
+TASK_CEILING_SECONDS = 300.0
+PAYMENT_CEILING_SECONDS = 3600.0
+LOOK_UP_SECONDS = (1.0, 60.0)
+CALLBACK_GROWTH = 1.5
+JITTER = 0.1
+RETRY_JITTER = 0.5
+# Beyond this a power only overflows; every ceiling has been reached long before.
+MAX_EXPONENT = 60
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The spans between looks, in seconds."""
+
+    callback_wait_seconds: float
+    placement_grace_seconds: float
+    random: Random = field(default_factory=Random, repr=False)
+
+    def delay_seconds(self, wait: Wait, *, quiet: int, failures: int) -> float | None:
+        """Return how long to wait, None for ever.
+
+        `quiet` counts the looks in a row that found nothing new, `failures` those that failed, this
+        one included.
+        """
+        base = self._base_seconds(wait, quiet=quiet, failures=failures)
+        if not base:
+            return base
+        jitter = RETRY_JITTER if wait is Wait.RETRY else JITTER
+        return base * (1 + jitter * self.random.random())
+
+    def _base_seconds(self, wait: Wait, *, quiet: int, failures: int) -> float | None:
+        match wait:
+            case Wait.NOTHING:
+                return None
+            case Wait.TURN:
+                return 0.0
+            case Wait.TASK:
+                return self._growing(quiet, TASK_CEILING_SECONDS)
+            case Wait.PAYMENT:
+                return self._growing(quiet, PAYMENT_CEILING_SECONDS)
+            case Wait.SETTLING:
+                return _doubling(quiet)
+            case Wait.LOOK_UP:
+                shortest, longest = LOOK_UP_SECONDS
+                return min(max(self.placement_grace_seconds / 10, shortest), longest)
+            case Wait.RETRY:
+                return _doubling(failures - 1)
+
+    def _growing(self, quiet: int, ceiling_seconds: float) -> float:
+        wait_seconds = self.callback_wait_seconds
+        ceiling_seconds = max(ceiling_seconds, wait_seconds)
+        return float(min(wait_seconds * CALLBACK_GROWTH ** min(quiet, MAX_EXPONENT), ceiling_seconds))
+
+
+def _doubling(times: int) -> float:
+    seconds = FIRST_RETRY_SECONDS * 2.0 ** min(max(times, 0), MAX_EXPONENT)
+    return min(seconds, RETRY_CEILING_SECONDS)

@@ -1,0 +1,361 @@
+"""The state machine, pure: which status may follow which, and what an observation means.
+
+    pending ──────> placing ─────> awaiting_payment <───> provisioning
+       ^  <───────────┘ │                 │                    │
+       │                v                 v                    v
+       └────────── unconfirmed ──> completed · failed · cancelled
+
+Who moves an order, and when:
+
+    pending           intake creates it; the reconciler sends it; intake cancels it while nobody holds it
+    placing           the reconciler commits it before the request; found with its lease run out: cut off
+    unconfirmed       the reconciler, where the outcome of the request is unknown; looked for, never repeated
+    awaiting_payment  the reconciler, while CloudPress shows a payment URL
+    provisioning      the reconciler, while the task runs
+    completed, failed, cancelled   the reconciler, from what CloudPress says; final
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+MISSING_ATTENTION_SECONDS = 24 * 3600
+
+
+class OrderStatus(StrEnum):
+    """The statuses of an order."""
+
+    PENDING = "pending"
+    PLACING = "placing"
+    UNCONFIRMED = "unconfirmed"
+    AWAITING_PAYMENT = "awaiting_payment"
+    PROVISIONING = "provisioning"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+PENDING, PLACING, UNCONFIRMED, AWAITING_PAYMENT, PROVISIONING, COMPLETED, FAILED, CANCELLED = OrderStatus
+
+FINAL = frozenset({COMPLETED, FAILED, CANCELLED})
+PLACED = frozenset({AWAITING_PAYMENT, PROVISIONING}) | FINAL
+"""Statuses that an order can have once CloudPress has it."""
+
+TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
+    PENDING: frozenset({PLACING, UNCONFIRMED, CANCELLED, FAILED}),
+    PLACING: frozenset({PENDING, UNCONFIRMED, AWAITING_PAYMENT, PROVISIONING, FAILED}),
+    UNCONFIRMED: frozenset({PENDING, AWAITING_PAYMENT, PROVISIONING}) | FINAL,
+    AWAITING_PAYMENT: frozenset({PROVISIONING}) | FINAL,
+    PROVISIONING: frozenset({AWAITING_PAYMENT}) | FINAL,
+    COMPLETED: frozenset(),
+    FAILED: frozenset(),
+    CANCELLED: frozenset(),
+}
+
+
+def may_follow(before: OrderStatus, after: OrderStatus) -> bool:
+    """Tell whether an order may go from one status to another, or stay as it is."""
+    return before == after or after in TRANSITIONS[before]
+
+
+class PostOutcome(StrEnum):
+    """How an attempt to place an order ended."""
+
+    PLACED = "placed"
+    NOT_SENT = "not_sent"
+    HELD_OFF = "held_off"
+    """Refused for now, for a reason that is not in the order."""
+    REJECTED = "rejected"
+    """Refused for what is in the order."""
+    UNKNOWN = "unknown"
+
+
+class Wait(StrEnum):
+    """What an order waits for, which says how long."""
+
+    NOTHING = "nothing"
+    """It is final."""
+    TURN = "turn"
+    """It goes on at once."""
+    TASK = "task"
+    PAYMENT = "payment"
+    SETTLING = "settling"
+    """CloudPress has decided, but does not show the outcome yet."""
+    LOOK_UP = "look_up"
+    RETRY = "retry"
+    """Something failed: this, and nothing else, counts as a failure."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why an order failed."""
+
+    code: str
+    detail: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Why a person should look at an order, and what to do."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A request to CloudPress that told nothing."""
+
+    kind: str
+    status: int | None = None
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What of an order's row bears on a decision."""
+
+    status: OrderStatus
+    missing_since: datetime | None = None
+    attention: Attention | None = None
+
+
+@dataclass(frozen=True)
+class PostEnded:
+    """Observation: the request that places the order has ended."""
+
+    outcome: PostOutcome
+    attempt: int
+    order_status: str | None = None
+    task_status: str | None = None
+    payment_url: str | None = None
+    reasons: tuple[str, ...] = ()
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True)
+class CutOff:
+    """Observation: the order was being placed by someone whose lease ran out."""
+
+
+@dataclass(frozen=True)
+class NotFoundYet:
+    """Observation: the order whose placement is unknown has not been found."""
+
+    sent_at: datetime
+    grace_seconds: float
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Observation: what CloudPress showed of a placed order in one pass.
+
+    `order_status` is None where the order could not be read; `tasks` are the statuses of all its tasks
+    that are known. `missing` says that something known was answered with 404.
+    """
+
+    order_status: str | None
+    tasks: tuple[str, ...]
+    payment_url: str | None = None
+    site_read: bool = False
+    missing: bool = False
+    trouble: Trouble | None = None
+
+
+Observation = PostEnded | CutOff | NotFoundYet | Seen
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What an observation makes of an order.
+
+    `payment_url` is what the order shows from now on; `missing` starts or ends the count towards
+    attention, None leaves it as it is.
+    """
+
+    status: OrderStatus
+    wait: Wait
+    payment_url: str | None = None
+    keeps_payment_url: bool = False
+    problem: Problem | None = None
+    attention: Attention | None = None
+    missing: bool | None = None
+    retry_after_seconds: float | None = None
+
+
+def decide(order: Standing, observation: Observation, now: datetime) -> Decision:
+    """Say what an observation means for an order. A final order stays as it is."""
+    if order.status in FINAL:
+        return Decision(order.status, Wait.NOTHING, attention=order.attention)
+    match observation:
+        case PostEnded():
+            return _after_post(order, observation)
+        case CutOff():
+            return Decision(UNCONFIRMED, Wait.LOOK_UP)
+        case NotFoundYet():
+            return _still_looking(observation, now)
+        case Seen():
+            return _seen(order, observation, now)
+
+
+def outcome_of_refusal(status: int) -> PostOutcome:
+    """Say what a status other than 2xx, in answer to a request to place an order, means for it."""
+    if status in {400, 402, 404, 409, 422}:
+        return PostOutcome.REJECTED
+    if status == 408 or status >= 500 or status < 300:
+        return PostOutcome.UNKNOWN
+    return PostOutcome.HELD_OFF
+
+
+def is_known_task_status(status: str) -> bool:
+    """Tell whether the provider's page lists a task's status, in any letter case."""
+    return status.upper() in {"PENDING", "RUNNING", "OK", "FAILED", "CANCELLED", "PAUSED"}
+
+
+def is_known_order_status(status: str) -> bool:
+    """Tell whether the provider's open ancestor uses an order's status, in any letter case."""
+    known = {"open", "pending", "awaiting_payment", "processing", "cancelled", "completed", "failed"}
+    return status.lower() in known
+
+
+def is_final_task(status: str | None) -> bool:
+    """Tell whether a task's status, in any letter case, is final."""
+    return (status or "").upper() in {"OK", "FAILED", "CANCELLED"}
+
+
+def is_done(order_status: str | None, task_statuses: Iterable[str]) -> bool:
+    """Tell whether CloudPress has finished well: every task is OK, or none is final and the order is."""
+    tasks = {status.upper() for status in task_statuses}
+    if any(is_final_task(status) for status in tasks):
+        return tasks == {"OK"}
+    return (order_status or "").lower() == "completed"
+
+
+def _is_final_order(status: str | None) -> bool:
+    return (status or "").lower() in {"completed", "failed", "cancelled"}
+
+
+def _after_post(order: Standing, post: PostEnded) -> Decision:
+    retry_after = post.trouble.retry_after_seconds if post.trouble else None
+    match post.outcome:
+        case PostOutcome.PLACED:
+            decided = is_final_task(post.task_status) or _is_final_order(post.order_status)
+            return _open(post.payment_url, Wait.TURN if decided else None)
+        case PostOutcome.NOT_SENT:
+            return Decision(PENDING, Wait.RETRY, attention=order.attention, retry_after_seconds=retry_after)
+        case PostOutcome.HELD_OFF:
+            attention = _refused(post.trouble) or order.attention
+            return Decision(PENDING, Wait.RETRY, attention=attention, retry_after_seconds=retry_after)
+        case PostOutcome.REJECTED if post.attempt == 1:
+            detail = "CloudPress refused the order" + (
+                f": {'; '.join(post.reasons)}" if post.reasons else "."
+            )
+            return Decision(FAILED, Wait.NOTHING, problem=Problem("rejected", detail, post.reasons))
+        case PostOutcome.REJECTED | PostOutcome.UNKNOWN:
+            # A later attempt can be refused *because* an earlier one landed.
+            return Decision(UNCONFIRMED, Wait.LOOK_UP, retry_after_seconds=retry_after)
+
+
+def _refused(trouble: Trouble | None) -> Attention | None:
+    """Ask for attention where CloudPress refuses the deployment rather than the order."""
+    status = trouble.status if trouble else None
+    if status in {401, 403}:
+        return Attention(
+            "credentials_refused",
+            f"CloudPress answered {status}: check the account's API token, its list of allowed addresses "
+            "and that the account is no trial. The order goes on by itself once CloudPress accepts it.",
+        )
+    if status is not None and 300 <= status < 400:
+        return Attention(
+            "redirected",
+            f"CloudPress answered {status}, a redirect: check CLOUDPRESS_BASE_URL. The order goes on by "
+            "itself once the address is right.",
+        )
+    if status is not None and 400 <= status < 500 and status not in {404, 408, 429}:
+        return Attention(
+            "refused",
+            f"CloudPress answered {status}, which is not about the order: ask its support why. The order "
+            "is sent again by itself.",
+        )
+    return None
+
+
+def _still_looking(sought: NotFoundYet, now: datetime) -> Decision:
+    attention = _refused(sought.trouble)
+    if attention is None and now - sought.sent_at >= timedelta(seconds=sought.grace_seconds):
+        attention = Attention(
+            "placement_unconfirmed",
+            "The order was sent to CloudPress, but whether it arrived is unknown, and it is not sent again "
+            "blindly. Look for it in CloudPress by its site's name; its callback settles it as well.",
+        )
+    retry_after = sought.trouble.retry_after_seconds if sought.trouble else None
+    return Decision(UNCONFIRMED, Wait.LOOK_UP, attention=attention, retry_after_seconds=retry_after)
+
+
+def _open(payment_url: str | None, wait: Wait | None = None) -> Decision:
+    if payment_url:
+        return Decision(AWAITING_PAYMENT, wait or Wait.PAYMENT, payment_url=payment_url)
+    return Decision(PROVISIONING, wait or Wait.TASK)
+
+
+def _seen(order: Standing, seen: Seen, now: datetime) -> Decision:
+    final = _final(seen)
+    if final is not None:
+        return final
+    if seen.order_status is None:
+        # The order itself was not shown, so neither was whether a payment is awaited.
+        status = order.status if order.status in PLACED else PROVISIONING
+        shown = Decision(status, Wait.TASK, keeps_payment_url=True)
+    else:
+        shown = _open(seen.payment_url, Wait.SETTLING if _settling(seen) else None)
+    if seen.trouble is not None:
+        return replace(
+            shown,
+            wait=Wait.RETRY,
+            # Nothing was learned, so no cause has gone.
+            attention=_refused(seen.trouble) or order.attention,
+            retry_after_seconds=seen.trouble.retry_after_seconds,
+        )
+    if seen.missing:
+        return replace(shown, wait=Wait.SETTLING, attention=_missing(order, now), missing=True)
+    return replace(shown, missing=False)
+
+
+def _final(seen: Seen) -> Decision | None:
+    """Return the final decision, if what was seen allows one."""
+    tasks = {status.upper() for status in seen.tasks}
+    own = (seen.order_status or "").lower()
+    no_task_is_final = not any(is_final_task(status) for status in tasks)
+    if "FAILED" in tasks:
+        problem = Problem("task_failed", "CloudPress's task for this order failed.")
+        return Decision(FAILED, Wait.NOTHING, problem=problem)
+    if "CANCELLED" in tasks or (no_task_is_final and own == "cancelled"):
+        return Decision(CANCELLED, Wait.NOTHING)
+    if no_task_is_final and own == "failed":
+        problem = Problem("order_failed", "CloudPress reports that the order failed.")
+        return Decision(FAILED, Wait.NOTHING, problem=problem)
+    if seen.site_read and _settling(seen):
+        return Decision(COMPLETED, Wait.NOTHING)
+    return None
+
+
+def _settling(seen: Seen) -> bool:
+    """Tell whether only the site's details can be missing.
+
+    Where a request for the order or for one of its tasks failed, a task that is not known of may still run.
+    """
+    return seen.trouble is None and is_done(seen.order_status, seen.tasks)
+
+
+def _missing(order: Standing, now: datetime) -> Attention | None:
+    since = order.missing_since
+    if since is None or now - since < timedelta(seconds=MISSING_ATTENTION_SECONDS):
+        return None
+    return Attention(
+        "not_found",
+        "CloudPress has answered 404 for this order, its task or its site for a day. Ask CloudPress what "
+        "became of it; Presshook goes on asking.",
+    )
