@@ -1,0 +1,1 @@
+"""Our HTTP: routers, schemas, authentication, problem+json."""

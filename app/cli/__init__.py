@@ -1,5 +1,28 @@
-"""The commands of the console script `presshook`."""
+"""The commands."""
+
+import sys
+
+import typer
+
+from app.cli import serve
+from app.config import SettingsError
+
+app = typer.Typer(
+    name="presshook",
+    help="Orders WordPress sites from CloudPress and keeps track of them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve.serve)
+app.command()(serve.worker)
+app.command()(serve.migrate)
 
 
 def main() -> None:
-    """Run the console script."""
+    """Run the command line. Bad settings end it with one line and status 2."""
+    try:
+        app()
+    except SettingsError as error:
+        print(f"presshook: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)

@@ -1,0 +1,5 @@
+"""`python -m app` is `presshook`."""
+
+from app.cli import main
+
+main()

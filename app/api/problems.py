@@ -1,0 +1,157 @@
+"""Errors as RFC 9457 `application/problem+json`. None repeats what was sent: it may hold a secret."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 5
+
+log = structlog.get_logger()
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field."""
+
+    field: str = Field(examples=["site.name"])
+    detail: str = Field(examples=["String should have at least 1 character"])
+
+
+class ProblemBody(BaseModel):
+    """An RFC 9457 problem."""
+
+    type: str = Field(examples=["urn:presshook:problem:invalid-request"])
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError | str] | None = None
+    order_id: str | None = None
+
+
+class Problem(Exception):
+    """An error that a client is told.
+
+    `code` names the kind of problem for good; `members` are added to the body.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **members: object,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = headers
+        self.members = members
+
+    def response(self) -> JSONResponse:
+        """Return the problem as an answer."""
+        body = {
+            "type": f"urn:presshook:problem:{self.code}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            **self.members,
+        }
+        return JSONResponse(body, self.status, headers=self.headers, media_type=MEDIA_TYPE)
+
+
+def unauthorized() -> Problem:
+    """Return the one answer to whoever is not let in, whatever the reason."""
+    return Problem(
+        401,
+        "unauthorized",
+        "The Authorization header is missing or is not accepted here.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+def database_away() -> Problem:
+    """Return the answer while the database cannot be used."""
+    return Problem(
+        503,
+        "database-away",
+        "The database cannot be used at the moment. Nothing was changed; try again.",
+        headers={"Retry-After": str(RETRY_SECONDS)},
+    )
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe error answers for the OpenAPI document."""
+    schema = {"schema": {"$ref": "#/components/schemas/ProblemBody"}}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: schema}}
+        for status in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Have every error answered as a problem."""
+
+    @app.exception_handler(Problem)
+    async def _problem(_request: Request, problem: Problem) -> JSONResponse:
+        return problem.response()
+
+    @app.exception_handler(HTTPException)
+    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+        return _of_http_exception(error).response()
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        return _of_validation(request, error.errors()).response()
+
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(InterfaceError)
+    @app.exception_handler(PoolTimeout)
+    async def _away(request: Request, error: Exception) -> JSONResponse:
+        log.error("database_away", error=type(error).__name__, path=request.url.path)
+        return database_away().response()
+
+
+def _of_http_exception(error: HTTPException) -> Problem:
+    status = HTTPStatus(error.status_code)
+    details = {
+        400: "The body could not be read.",
+        404: "There is nothing at this address.",
+        405: "This address does not take this method.",
+        413: "The body is too large.",
+    }
+    detail = details.get(error.status_code, status.phrase)
+    return Problem(status, status.phrase.lower().replace(" ", "-"), detail, headers=error.headers)
+
+
+def _of_validation(request: Request, errors: Sequence[Any]) -> Problem:
+    if any(error["type"] == "json_invalid" for error in errors):
+        return Problem(400, "malformed-json", "The body is not valid JSON.")
+    sent_as = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    whole_body = any(tuple(error["loc"]) == ("body",) for error in errors)
+    if whole_body and not (sent_as == "application/json" or sent_as.endswith("+json")):
+        return Problem(
+            415, "unsupported-media-type", "Send the body as JSON, with Content-Type: application/json."
+        )
+    fields = [{"field": _field(error["loc"]), "detail": _reason(error)} for error in errors]
+    return Problem(422, "invalid-request", "Some fields are missing or not acceptable.", errors=fields)
+
+
+def _field(location: Sequence[str | int]) -> str:
+    """Name a field as the client knows it: `site.name`, or the header's or parameter's name."""
+    return ".".join(str(part) for part in location[1:]) or str(location[0])
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    return str(error["msg"]).removeprefix("Value error, ")

@@ -1,0 +1,118 @@
+"""`serve`, `worker` and `migrate`: the service itself."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Annotated
+
+import structlog
+import typer
+import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.config import Settings, SettingsError, load_settings
+from app.logs import configure_logging
+from app.main import Service, create_app
+from app.schema import upgrade
+
+SHUTDOWN_SECONDS = 6
+
+log = structlog.get_logger()
+
+
+class Server(uvicorn.Server):
+    """A server that tells who waits to answer as soon as it is asked to end."""
+
+    def __init__(self, config: uvicorn.Config, *, on_exit: Callable[[], None]) -> None:
+        """Serve by `config`; `on_exit` is called with the first signal."""
+        super().__init__(config)
+        self._on_exit = on_exit
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end: open requests that wait are answered with what is known."""
+        self._on_exit()
+        super().handle_exit(sig, frame)
+
+
+def run_server(service: Service, *, host: str, port: int, reconcile: bool) -> bool:
+    """Serve until a signal comes; return False if the reconciler died, which ends the server too."""
+    alive = True
+
+    def died() -> None:
+        nonlocal alive
+        alive = False
+        server.should_exit = True
+
+    app = create_app(service, reconcile=reconcile, on_death=died)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    server = Server(config, on_exit=service.signals.stop)
+    server.run()
+    return alive and server.started
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    *,
+    reconciler: Annotated[bool, typer.Option(help="Run the reconciler in this process as well.")] = True,
+) -> None:
+    """Run the API and the reconciler in one process."""
+    settings = _prepare()
+    if not run_server(Service(settings), host=host, port=port, reconcile=reconciler):
+        raise typer.Exit(1)
+
+
+def worker() -> None:
+    """Run the reconciler alone."""
+    settings = _prepare()
+    if not asyncio.run(_work(Service(settings))):
+        raise typer.Exit(1)
+
+
+async def _work(service: Service) -> bool:
+    dead = asyncio.Event()
+
+    def died() -> None:
+        dead.set()
+        service.signals.stop()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, service.signals.stop)
+    async with service.run(reconcile=True, on_death=died):
+        await service.signals.stopping.wait()
+    return not dead.is_set()
+
+
+def migrate() -> None:
+    """Bring the database to the newest schema; safe to run from many replicas at once."""
+    configure_logging()
+    settings = load_settings()
+    _upgrade(settings)
+    print("The database is up to date.")  # noqa: T201
+
+
+def _prepare() -> Settings:
+    """Read the settings, and on SQLite migrate: there is nobody else who would."""
+    configure_logging()
+    settings = load_settings()
+    if settings.database.get_backend_name() == "sqlite":
+        _upgrade(settings)
+    return settings
+
+
+def _upgrade(settings: Settings) -> None:
+    try:
+        upgrade(settings.database)
+    except (SQLAlchemyError, OSError) as error:
+        reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
+        raise SettingsError(f"DATABASE_URL: the database cannot be migrated: {reason}") from None

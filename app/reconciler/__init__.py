@@ -1,0 +1,10 @@
+"""The reconciler: leases orders that are due, asks CloudPress what is true, decides, writes it down.
+
+`loop` claims and bounds the passes, `passes` chooses what a pass does, `placing`, `observing` and `seeking`
+talk to CloudPress with no transaction open, and `recording` writes what they found.
+"""
+
+from app.reconciler.loop import Reconciler
+from app.reconciler.surroundings import Surroundings, UnknownAccountError
+
+__all__ = ["Reconciler", "Surroundings", "UnknownAccountError"]

@@ -1,0 +1,196 @@
+"""Places an order: intent, request, answer. The one place from which an order is sent to CloudPress."""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import func, select
+
+from app import leases
+from app.cloudpress import Answer, CloudPressError, NotSent, Placed, Refused, SiteOrder
+from app.db import DATABASE_AWAY, Transaction
+from app.leases import Claim
+from app.models import Order, Placement
+from app.orders import make_due
+from app.reconciler.observing import trouble_of
+from app.reconciler.recording import Findings, PassResult, apply
+from app.reconciler.surroundings import Provider, Surroundings
+from app.states import OrderStatus, PostEnded, PostOutcome, Trouble, outcome_of_refusal
+
+ANSWER = "answer"
+RECORD_RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
+RECORD_TRIES = 120
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Posted:
+    """How a request to place an order ended."""
+
+    ended: PostEnded
+    answer: Answer[Placed] | None = None
+
+    @property
+    def cloudpress_order_id(self) -> str | None:
+        """The id that CloudPress answered with."""
+        return self.answer.value.order_id if self.answer else None
+
+
+async def place(world: Surroundings, claim: Claim, provider: Provider) -> PassResult | None:
+    """Send a pending order to CloudPress, once, and record how that ended.
+
+    Returns None if the order was no longer ours to send, or is no longer ours to change.
+    """
+    intended = await _intend(world, claim)
+    if intended is None:
+        return None
+    claim, attempt = intended
+    try:
+        posted = await _post(world, claim, provider, attempt)
+    except asyncio.CancelledError:
+        # The process ends. Unless this is written, the order waits for the lease to run out.
+        unknown = Posted(PostEnded(PostOutcome.UNKNOWN, attempt))
+        await asyncio.shield(_record(world, claim, unknown))
+        raise
+    return await _record_for_sure(world, claim, posted)
+
+
+async def _intend(world: Surroundings, claim: Claim) -> tuple[Claim, int] | None:
+    """Commit that the order is about to be sent, under a lease that is renewed for it."""
+    async with world.db.write() as tx:
+        order = await leases.hold(tx, claim)
+        if order is None or order.status != OrderStatus.PENDING:
+            return None
+        attempts = select(func.max(Placement.attempt)).where(Placement.order_id == order.id)
+        attempt = ((await tx.session.execute(attempts)).scalar() or 0) + 1
+        tx.session.add(
+            Placement(
+                order_id=order.id,
+                attempt=attempt,
+                sent_at=tx.now,
+                callback_key_id=world.callback_signer.key_id,
+            )
+        )
+        order.status = OrderStatus.PLACING
+        order.updated_at = tx.now
+        tx.announce(changed=order.id)
+        return leases.renew(tx, order, claim, lease_seconds=world.lease_seconds), attempt
+
+
+async def _post(world: Surroundings, claim: Claim, provider: Provider, attempt: int) -> Posted:
+    order = claim.order
+    if claim.seconds_left() <= world.upstream_timeout_seconds:
+        # The commit of the intent took so long that another replica could take the order meanwhile.
+        return Posted(PostEnded(PostOutcome.NOT_SENT, attempt, trouble=Trouble("lease_too_short")))
+    site = SiteOrder(
+        name=order.site_name,
+        variant=order.variant,
+        location=order.location,
+        plan=order.plan,
+        return_url=order.return_url,
+    )
+    try:
+        answer = await provider.place(
+            site,
+            callback_url=world.callback_url(order.id),
+            callback_authorization=world.callback_signer.authorization(order.id),
+        )
+    except NotSent as error:
+        return Posted(PostEnded(PostOutcome.NOT_SENT, attempt, trouble=trouble_of(error)))
+    except Refused as error:
+        outcome = outcome_of_refusal(error.status)
+        ended = PostEnded(outcome, attempt, reasons=error.errors, trouble=trouble_of(error))
+        return Posted(ended)
+    except CloudPressError as error:
+        return Posted(PostEnded(PostOutcome.UNKNOWN, attempt, trouble=trouble_of(error)))
+    placed = answer.value
+    ended = PostEnded(
+        PostOutcome.PLACED,
+        attempt,
+        order_status=placed.order_status,
+        task_status=placed.task.status if placed.task else None,
+        payment_url=placed.payment_url,
+    )
+    return Posted(ended, answer)
+
+
+async def _record_for_sure(world: Surroundings, claim: Claim, posted: Posted) -> PassResult | None:
+    """Record how a request ended, trying again while the database is away: the answer is worth money."""
+    for tried in range(RECORD_TRIES):
+        try:
+            return await _record(world, claim, posted)
+        except DATABASE_AWAY as error:
+            log.error(
+                "answer_not_recorded",
+                order=str(claim.order.id),
+                cloudpress_order=posted.cloudpress_order_id,
+                outcome=posted.ended.outcome,
+                error=type(error).__name__,
+            )
+            await asyncio.sleep(RECORD_RETRY_SECONDS[min(tried, len(RECORD_RETRY_SECONDS) - 1)])
+    return None
+
+
+async def _record(world: Surroundings, claim: Claim, posted: Posted) -> PassResult | None:
+    """Write the answer to its placement, lease or no lease; change the order only under the lease."""
+    async with world.db.write() as tx:
+        order = await tx.session.get(Order, claim.order.id, with_for_update=True)
+        if order is None:
+            return None
+        posted = await _unless_held_by_another(tx, order, posted)
+        await _write_placement(tx, order, posted)
+        if order.lease_token != claim.token:
+            make_due(tx, order)
+            return None
+        return await apply(
+            tx,
+            world,
+            claim,
+            order,
+            action="place",
+            observation=posted.ended,
+            findings=_findings(posted),
+        )
+
+
+async def _unless_held_by_another(tx: Transaction, order: Order, posted: Posted) -> Posted:
+    """Distrust an answer that names a CloudPress order which another order has."""
+    if posted.cloudpress_order_id is None or not await is_held(tx, order, posted.cloudpress_order_id):
+        return posted
+    log.error(
+        "answered_with_anothers_order", order=str(order.id), cloudpress_order=posted.cloudpress_order_id
+    )
+    return Posted(PostEnded(PostOutcome.UNKNOWN, posted.ended.attempt, trouble=Trouble("anothers_order")))
+
+
+async def is_held(tx: Transaction, order: Order, cloudpress_order_id: str) -> bool:
+    """Tell whether another order of the account has a CloudPress order already."""
+    holder = select(Order.id).where(
+        Order.account_id == order.account_id,
+        Order.cloudpress_order_id == cloudpress_order_id,
+        Order.id != order.id,
+    )
+    return (await tx.session.execute(holder)).first() is not None
+
+
+async def _write_placement(tx: Transaction, order: Order, posted: Posted) -> None:
+    placement = await tx.session.get_one(Placement, (order.id, posted.ended.attempt))
+    placement.outcome = posted.ended.outcome
+    placement.answered_at = tx.now
+    placement.http_status = posted.ended.trouble.status if posted.ended.trouble else None
+    placement.reasons = list(posted.ended.reasons)
+    placement.cloudpress_order_id = posted.cloudpress_order_id
+    placement.answer = posted.answer.raw if posted.answer else None
+
+
+def _findings(posted: Posted) -> Findings:
+    if posted.answer is None:
+        return Findings()
+    placed = posted.answer.value
+    return Findings(
+        order_id=placed.order_id,
+        order_id_source=ANSWER,
+        order_status=placed.order_status,
+        tasks={placed.task.id: placed.task} if placed.task else {},
+    )

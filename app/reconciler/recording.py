@@ -1,0 +1,264 @@
+"""Writes what a pass found: the decision, CloudPress's answers, the timeline, and when to look again."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from app import cloudpress, leases
+from app.db import Transaction
+from app.leases import Claim
+from app.models import Order, Site, Task
+from app.reconciler.surroundings import Surroundings
+from app.states import (
+    FINAL,
+    Attention,
+    Decision,
+    Observation,
+    OrderStatus,
+    Standing,
+    Wait,
+    decide,
+    may_follow,
+)
+from app.timeline import record
+
+SITE_FIELDS = (
+    "id",
+    "name",
+    "primary_domain",
+    "location",
+    "region",
+    "package",
+    "php_version",
+    "domain_cname",
+    "created_at",
+    "updated_at",
+)
+
+
+class ForbiddenTransitionError(Exception):
+    """A decision would move an order where no order may go; nothing of it is written."""
+
+
+@dataclass
+class Findings:
+    """What CloudPress answered in a pass, to be kept."""
+
+    order: cloudpress.Answer[cloudpress.OrderDetails] | None = None
+    tasks: dict[int, cloudpress.Answer[cloudpress.Task] | cloudpress.TaskRef] = field(default_factory=dict)
+    site: cloudpress.Answer[cloudpress.Site] | None = None
+    order_status: str | None = None
+    order_id: str | None = None
+    order_id_source: str | None = None
+
+
+@dataclass(frozen=True)
+class PassResult:
+    """What a pass did, for the log."""
+
+    action: str
+    before: OrderStatus
+    after: OrderStatus
+    failures: int
+    due_in_seconds: float | None
+
+
+async def conclude(
+    world: Surroundings, claim: Claim, action: str, observation: Observation, findings: Findings | None = None
+) -> PassResult | None:
+    """Decide what an observation means and write it, if the lease is still held.
+
+    Returns None, having written nothing, if the lease was lost: who holds it now asks again.
+    """
+    async with world.db.write() as tx:
+        order = await leases.hold(tx, claim)
+        if order is None:
+            return None
+        return await apply(tx, world, claim, order, action=action, observation=observation, findings=findings)
+
+
+async def apply(
+    tx: Transaction,
+    world: Surroundings,
+    claim: Claim,
+    order: Order,
+    *,
+    action: str,
+    observation: Observation,
+    findings: Findings | None = None,
+) -> PassResult:
+    """Apply an observation to an order that is held and locked, and release it.
+
+    Raises:
+        ForbiddenTransitionError: the decision is no allowed transition; the transaction must not commit.
+    """
+    before = order.status
+    decision = decide(standing(order), observation, tx.now)
+    if not may_follow(before, decision.status):
+        raise ForbiddenTransitionError(f"{before} may not become {decision.status}")
+    shown = _shown(order)
+    kept = await _keep(tx, order, findings) if findings else False
+    _write_decision(tx, order, decision)
+    changed = kept or _shown(order) != shown
+    if changed:
+        order.updated_at = tx.now
+        tx.announce(changed=order.id)
+    if order.status != before:
+        record(tx, order.id, "status_changed", before=before, after=order.status, action=action)
+    due_in_seconds = _reschedule(tx, world, order, claim, decision, changed=changed)
+    return PassResult(action, before, order.status, order.failures, due_in_seconds)
+
+
+async def put_off(world: Surroundings, claim: Claim, attention: Attention) -> None:
+    """Give back an order that a pass could not deal with: it is due later and later, and says why."""
+    async with world.db.write() as tx:
+        order = await leases.hold(tx, claim)
+        if order is None:
+            return
+        order.failures += 1
+        delay = world.schedule.delay_seconds(Wait.RETRY, quiet=0, failures=order.failures) or 0.0
+        if order.attention_code != attention.code:
+            order.updated_at = tx.now
+            tx.announce(changed=order.id)
+        _write_attention(tx, order, attention)
+        leases.release(tx, order, claim, tx.now + timedelta(seconds=delay))
+
+
+def standing(order: Order) -> Standing:
+    """Return what of an order's row bears on a decision."""
+    attention = None
+    if order.attention_code is not None:
+        attention = Attention(order.attention_code, order.attention_detail or "")
+    return Standing(order.status, missing_since=order.missing_since, attention=attention)
+
+
+def _shown(order: Order) -> tuple[object, ...]:
+    """Return what the API shows of the row and a pass can change."""
+    return (
+        order.status,
+        order.cloudpress_order_id,
+        order.payment_url,
+        order.error_code,
+        order.attention_code,
+        order.attention_detail,
+    )
+
+
+def _write_decision(tx: Transaction, order: Order, decision: Decision) -> None:
+    order.status = decision.status
+    if not decision.keeps_payment_url:
+        order.payment_url = decision.payment_url
+    if decision.problem is not None:
+        order.error_code = decision.problem.code
+        order.error_detail = decision.problem.detail
+        order.error_reasons = list(decision.problem.reasons)
+    if decision.status in FINAL and order.finalized_at is None:
+        order.finalized_at = tx.now
+    if decision.missing is not None:
+        order.missing_since = (order.missing_since or tx.now) if decision.missing else None
+    _write_attention(tx, order, decision.attention)
+
+
+def _write_attention(tx: Transaction, order: Order, attention: Attention | None) -> None:
+    if attention is None:
+        if order.attention_code is not None:
+            record(tx, order.id, "attention_ended", code=order.attention_code)
+        order.attention_code = order.attention_detail = order.attention_since = None
+        return
+    if order.attention_code != attention.code:
+        order.attention_since = tx.now
+        record(tx, order.id, "attention", code=attention.code, detail=attention.detail)
+    order.attention_code = attention.code
+    order.attention_detail = attention.detail
+
+
+def _reschedule(
+    tx: Transaction, world: Surroundings, order: Order, claim: Claim, decision: Decision, *, changed: bool
+) -> float | None:
+    """Set when the order is due again, release it, and return in how many seconds that is."""
+    woken = order.wakes != claim.wakes
+    order.failures = order.failures + 1 if decision.wait is Wait.RETRY else 0
+    delay = world.schedule.delay_seconds(
+        decision.wait, quiet=0 if changed or woken else order.quiet, failures=order.failures
+    )
+    order.quiet = 0 if changed or woken else order.quiet + 1
+    if decision.retry_after_seconds is not None:
+        floor = decision.retry_after_seconds
+        delay = None if delay is None else floor + delay
+        order.not_before = tx.now + timedelta(seconds=floor)
+    else:
+        order.not_before = None
+    due_at = None if delay is None else tx.now + timedelta(seconds=delay)
+    leases.release(tx, order, claim, due_at)
+    return None if order.due_at is None else (order.due_at - tx.now).total_seconds()
+
+
+async def _keep(tx: Transaction, order: Order, findings: Findings) -> bool:
+    """Store CloudPress's answers; tell whether the tasks or the site are seen differently now."""
+    if findings.order_id is not None:
+        order.cloudpress_order_id = findings.order_id
+        order.cloudpress_order_id_source = findings.order_id_source
+    if findings.order is not None:
+        order.cloudpress_answer = findings.order.raw
+        order.cloudpress_status = findings.order.value.status
+    elif findings.order_status is not None:
+        order.cloudpress_status = findings.order_status
+    stored = {
+        task.id: task for task in await tx.session.scalars(select(Task).where(Task.order_id == order.id))
+    }
+    changed = False
+    for task_id, found in findings.tasks.items():
+        changed |= _keep_task(tx, order, stored.get(task_id), found)
+    if findings.site is not None:
+        changed |= await _keep_site(tx, order, findings.site)
+    return changed
+
+
+def _keep_task(
+    tx: Transaction,
+    order: Order,
+    stored: Task | None,
+    found: cloudpress.Answer[cloudpress.Task] | cloudpress.TaskRef,
+) -> bool:
+    seen = found.value if isinstance(found, cloudpress.Answer) else found
+    task = stored
+    if task is None:
+        task = Task(order_id=order.id, id=seen.id, status=seen.status)
+        tx.session.add(task)
+    before = (task.status, task.name, task.title, task.started_at, task.ended_at)
+    task.status = seen.status
+    if isinstance(found, cloudpress.Answer):
+        task.name = found.value.name
+        task.title = found.value.title
+        task.started_at = found.value.start_on
+        task.ended_at = found.value.end_on
+        task.answer = found.raw
+    return stored is None or before != (task.status, task.name, task.title, task.started_at, task.ended_at)
+
+
+async def _keep_site(tx: Transaction, order: Order, found: cloudpress.Answer[cloudpress.Site]) -> bool:
+    details = site_details(found.value)
+    password = found.value.ssh.password if found.value.ssh else None
+    site = await tx.session.get(Site, order.id)
+    changed = site is None or site.details != details
+    if site is None:
+        site = Site(order_id=order.id)
+        tx.session.add(site)
+    site.id = found.value.id
+    site.details = details
+    site.ssh_password = password.get_secret_value().encode() if password else None
+    site.answer = found.raw
+    site.read_at = tx.now
+    return changed
+
+
+def site_details(site: cloudpress.Site) -> dict[str, Any]:
+    """Return what the API shows of a site: an allow-list, without the password."""
+    shown = site.model_dump(mode="json", include=set(SITE_FIELDS))
+    ssh = site.ssh
+    shown["ssh"] = (
+        {"ipaddr": ssh.ipaddr, "username": ssh.username, "port": ssh.port} if ssh is not None else None
+    )
+    return {name: shown[name] for name in (*SITE_FIELDS, "ssh")}
