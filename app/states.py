@@ -1,13 +1,15 @@
 """The state machine, pure: which status may follow which, and what an observation means.
 
-    pending ──────> placing ─────> awaiting_payment <───> provisioning
-       ^  <───────────┘ │                 │                    │
-       │                v                 v                    v
-       └────────── unconfirmed ──> completed · failed · cancelled
+    pending           -> placing, unconfirmed, cancelled
+    placing           -> pending, unconfirmed, awaiting_payment, provisioning, failed
+    unconfirmed       -> pending, awaiting_payment, provisioning, completed, failed, cancelled
+    awaiting_payment  -> provisioning, completed, failed, cancelled
+    provisioning      -> awaiting_payment, completed, failed, cancelled
 
 Who moves an order, and when:
 
-    pending           intake creates it; the reconciler sends it; intake cancels it while nobody holds it
+    pending           intake creates it; the reconciler sends it; intake cancels it while nobody holds it;
+                      in a restored database it becomes unconfirmed
     placing           the reconciler commits it before the request; found with its lease run out: cut off
     unconfirmed       the reconciler, where the outcome of the request is unknown; looked for, never repeated
     awaiting_payment  the reconciler, while CloudPress shows a payment URL
@@ -43,7 +45,7 @@ PLACED = frozenset({AWAITING_PAYMENT, PROVISIONING}) | FINAL
 """Statuses that an order can have once CloudPress has it."""
 
 TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
-    PENDING: frozenset({PLACING, UNCONFIRMED, CANCELLED, FAILED}),
+    PENDING: frozenset({PLACING, UNCONFIRMED, CANCELLED}),
     PLACING: frozenset({PENDING, UNCONFIRMED, AWAITING_PAYMENT, PROVISIONING, FAILED}),
     UNCONFIRMED: frozenset({PENDING, AWAITING_PAYMENT, PROVISIONING}) | FINAL,
     AWAITING_PAYMENT: frozenset({PROVISIONING}) | FINAL,

@@ -1,0 +1,76 @@
+"""What all tests share. A test that takes `database_url` runs on SQLite and on PostgreSQL."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.config import Settings
+from tests.databases import PostgresServer, SqliteFiles
+
+DATABASES = ("sqlite", "postgresql")
+SECRET_KEY = "the test's own secret key, long enough to be one"
+
+
+@pytest.fixture(scope="session")
+def sqlite_files(tmp_path_factory: pytest.TempPathFactory) -> SqliteFiles:
+    return SqliteFiles(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    server = PostgresServer(tmp_path_factory.mktemp("pg"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a migrated, empty database of the test's own."""
+    name = "sqlite_files" if request.param == "sqlite" else "postgres_server"
+    server: SqliteFiles | PostgresServer = request.getfixturevalue(name)
+    with server.migrated_url() as url:
+        yield url
+
+
+@pytest.fixture(params=DATABASES)
+def empty_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a database that was never migrated."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite_files").empty_url()
+        return
+    with request.getfixturevalue("postgres_server").empty_url() as url:
+        yield url
+
+
+def make_settings(database_url: str, **changes: object) -> Settings:
+    """Return settings that no environment and no file has a say in."""
+    values: dict[str, Any] = {
+        "database_url": database_url,
+        "cloudpress_base_url": "http://127.0.0.1:9",
+        "cloudpress_api_token": "cloudpress-token-of-the-test",
+        "cloudpress_account_id": "acct-test",
+        "api_key": "client-key-of-the-test",
+        "secret_key": SECRET_KEY,
+        **changes,
+    }
+    return Settings(_env_file=None, **values)
+
+
+_ran: Counter[str] = Counter()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Count what ran on which database."""
+    if report.when != "call" or not report.passed:
+        return
+    chosen = report.nodeid.partition("[")[2]
+    named = [database for database in DATABASES if database in chosen]
+    _ran[named[0] if named else "no database"] += 1
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests passed on which database."""
+    counted = ", ".join(f"{name}: {_ran[name]}" for name in (*DATABASES, "no database"))
+    terminalreporter.write_line(f"passed on {counted}")

