@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.cli import serve
+from app.cli import sandbox, serve
 from app.config import SettingsError
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
 app.command()(serve.serve)
 app.command()(serve.worker)
 app.command()(serve.migrate)
+app.command()(sandbox.sandbox)
 
 
 def main() -> None:

@@ -1,0 +1,67 @@
+"""`sandbox`: the stand-in CloudPress."""
+
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from app.logs import configure_logging
+from app.sandbox import FaultError, SandboxConfig, create_sandbox
+
+SHUTDOWN_SECONDS = 2
+
+
+def _rates(faults: list[str]) -> dict[str, float]:
+    rates = {}
+    for fault in faults:
+        name, _, rate = fault.partition("=")
+        try:
+            rates[name] = float(rate)
+        except ValueError:
+            raise typer.BadParameter(f"{fault}: write NAME=RATE with a rate from 0 to 1") from None
+    return rates
+
+
+def sandbox(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8001,
+    *,
+    token: Annotated[str, typer.Option(help="The API token that is accepted.")] = "sandbox-token",  # noqa: S107
+    account: Annotated[str, typer.Option(help="The account that the token belongs to.")] = "sandbox-account",
+    task_seconds: Annotated[float, typer.Option(min=0, help="How long a task runs.")] = 3.0,
+    callback_speed: Annotated[
+        float, typer.Option(min=0.001, help="Divides the waits between a callback's tries.")
+    ] = 1.0,
+    payment_first: Annotated[bool, typer.Option(help="Every order has to be paid first.")] = False,
+    fault: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=RATE", help="Share of orders that a fault befalls.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Draw the same faults and ids again.")] = None,
+    public_url: Annotated[str | None, typer.Option(help="Where browsers reach this sandbox.")] = None,
+) -> None:
+    """Run a stand-in CloudPress for development: real HTTP, payments, callbacks, faults on demand."""
+    configure_logging()
+    config = SandboxConfig(
+        accounts={token: account},
+        task_seconds=task_seconds,
+        callback_speed=callback_speed,
+        payment_first=payment_first,
+        fault_rates=_rates(fault or []),
+        seed=seed,
+        public_url=public_url,
+    )
+    try:
+        app = create_sandbox(config)
+    except FaultError as error:
+        raise typer.BadParameter(str(error), param_hint="--fault") from None
+    typer.echo(f"CLOUDPRESS_BASE_URL=http://{host}:{port}")
+    typer.echo(f"CLOUDPRESS_API_TOKEN={token}")
+    typer.echo(f"CLOUDPRESS_ACCOUNT_ID={account}")
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )

@@ -1,0 +1,52 @@
+"""Puts the sandbox together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from random import Random
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from app.sandbox import browsing, control, provider
+from app.sandbox.config import SandboxConfig
+from app.sandbox.faults import FaultPlan
+from app.sandbox.misbehaviour import Droppable, errors
+from app.sandbox.placing import Placing
+from app.sandbox.state import State
+from app.sandbox.work import Work
+
+
+def create_sandbox(config: SandboxConfig) -> FastAPI:
+    """Return a sandbox. Its lifespan runs the tasks and sends the callbacks.
+
+    Raises:
+        FaultError: a rate is of no known fault, or is not between 0 and 1.
+    """
+    random = Random(config.seed)  # noqa: S311 - a sandbox's ids and passwords are no secrets
+    state = State(random)
+    plan = FaultPlan(random)
+    plan.set_rates(config.fault_rates)
+    work = Work(config, state)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with work.run():
+            yield
+
+    app = FastAPI(title="Sandbox: a stand-in CloudPress", lifespan=lifespan, redirect_slashes=False)
+    app.include_router(
+        provider.create_router(dict(config.accounts), state, plan, work, Placing(config, state, plan, work))
+    )
+    app.include_router(browsing.create_router(state, work))
+    app.include_router(control.create_router(state, plan, work))
+    app.add_middleware(Droppable)
+
+    @app.exception_handler(provider.ApiError)
+    async def _refused(_request: Request, error: provider.ApiError) -> Response:
+        return error.response
+
+    @app.exception_handler(HTTPException)
+    async def _errors(_request: Request, error: HTTPException) -> Response:
+        return errors(error.status_code, str(error.detail))
+
+    return app

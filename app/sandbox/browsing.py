@@ -1,0 +1,51 @@
+"""The routes that a browser visits."""
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from app.sandbox import pages
+from app.sandbox.state import Order, State
+from app.sandbox.work import Work
+
+
+def create_router(state: State, work: Work) -> APIRouter:
+    """Return the hosted payment page and the overview."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/")
+    async def overview() -> HTMLResponse:
+        return HTMLResponse(pages.overview(state))
+
+    @router.get("/pay/{order_id}")
+    async def show_payment(order_id: str) -> Response:
+        order = state.orders.get(order_id)
+        if order is None:
+            return HTMLResponse(pages.message("Unknown order", "There is nothing to pay here."), 404)
+        if order.payment_url is None:
+            return HTMLResponse(pages.message("Nothing to pay", f"This order is {order.status}."))
+        return HTMLResponse(pages.payment(order))
+
+    @router.post("/pay/{order_id}/pay")
+    async def pay(order_id: str) -> Response:
+        order = state.orders.get(order_id)
+        if order is not None and order.payment_url:
+            work.begin(order)
+        return _onwards(order, "Thank you", "Your site is being made.")
+
+    @router.post("/pay/{order_id}/decline")
+    async def decline(order_id: str) -> Response:
+        order = state.orders.get(order_id)
+        if order is not None and order.payment_url:
+            work.end(order, "CANCELLED")
+        return _onwards(order, "Declined", "The order was cancelled.")
+
+    return router
+
+
+def _onwards(order: Order | None, title: str, text: str) -> Response:
+    """Send the browser on to where the order wanted it. (provider page: `return_url`)"""
+    if order is None:
+        return HTMLResponse(pages.message("Unknown order", "There is nothing to pay here."), 404)
+    if order.return_url:
+        return RedirectResponse(order.return_url, 303)
+    return HTMLResponse(pages.message(title, text))

@@ -1,0 +1,135 @@
+"""Faults on demand: what there is, how one is written, and which befall an order.
+
+A fault is written `name` or `name=value`, alone or as a tag in a site's name: `My shop [callback-lost]`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+READS = ("list", "order", "task", "site")
+READ_FAULTS = {
+    "500": "answered 500, this many times",
+    "404": "answered 404, this many times",
+    "401": "answered 401, this many times",
+    "429": "answered 429 with Retry-After: 1, this many times",
+    "502": "answered with a proxy's HTML page, this many times",
+    "slow": "answered after this many seconds, once",
+    "truncated": "cut off in the middle of the JSON, this many times",
+    "types": "answered with other types than documented, this many times",
+    "dropped": "closed without an answer, this many times",
+}
+# name -> (default value, what it does)
+FAULTS: dict[str, tuple[float, str]] = {
+    "place-500": (1, "POST answered 500, no order made, this many times"),
+    "place-500-after": (1, "order made, POST answered 500"),
+    "place-502": (1, "POST answered with a proxy's HTML page, no order made"),
+    "place-502-after": (1, "order made, POST answered with a proxy's HTML page"),
+    "place-429": (2, "POST answered 429 with this Retry-After, no order made"),
+    "place-401": (1, "POST answered 401, no order made, this many times"),
+    "place-422": (1, "POST answered 422, no order made"),
+    "place-dropped": (1, "connection closed without an answer, no order made"),
+    "place-lost": (1, "order made, connection closed without an answer"),
+    "place-slow": (5, "order made, answered after this many seconds"),
+    "place-not-json": (1, "order made, POST answered 200 with something that is not JSON"),
+    "place-no-id": (1, "order made, POST answered without the order's id"),
+    **{
+        f"{read}-{kind}": (2 if kind == "slow" else 1, f"GET of the {read} {what}")
+        for read in READS
+        for kind, what in READ_FAULTS.items()
+    },
+    "task-failed": (1, "the task ends FAILED"),
+    "task-cancelled": (1, "the task ends CANCELLED"),
+    "task-paused": (3, "the task is PAUSED for this many seconds, then goes on"),
+    "task-unknown": (3, "the task has a status nobody listed for this many seconds, then goes on"),
+    "task-without-site": (1, "the task names no site; only the order does"),
+    "site-late": (3, "the site is 404 for this many seconds after the task is OK"),
+    "status-case": (1, "statuses in odd letter cases"),
+    "payment-first": (1, "the order has to be paid"),
+    "payment-ur": (1, "the payment URL is spelt payment_ur when the order is shown"),
+    "callback-lost": (1, "no callback"),
+    "callback-doubled": (1, "the callback sent twice at once"),
+    "callback-early": (1, "the task ends, and the callback is sent, before the POST is answered"),
+    "callback-late": (5, "the callback sent this many seconds late"),
+    "callback-forged": (1, "a callback with a wrong Authorization sent before the right one"),
+    "body-flat": (1, "callback body: the task's fields at the top"),
+    "body-task-id": (1, "callback body: only a task_id"),
+    "body-ancestor": (1, "callback body: timestamp, success and data, as the platform's ancestor sends"),
+    "body-empty": (1, "callback body: empty"),
+    "body-not-json": (1, "callback body: text"),
+    "body-bad-utf8": (1, "callback body: bytes that are not UTF-8"),
+    "body-deep": (1, "callback body: JSON nested a thousand times"),
+}
+TAG = re.compile(r"\[([a-z0-9-]+(?:=[0-9.]+)?)\]")
+
+
+class FaultError(ValueError):
+    """There is no such fault, or its value is no number."""
+
+
+def parse_fault(text: str) -> tuple[str, float]:
+    """Read `name` or `name=value`.
+
+    Raises:
+        FaultError: the text is neither.
+    """
+    name, _, value = text.partition("=")
+    if name not in FAULTS:
+        raise FaultError(f"there is no fault {name!r}; there are: {', '.join(FAULTS)}")
+    try:
+        return name, float(value) if value else FAULTS[name][0]
+    except ValueError:
+        raise FaultError(f"the value of {name} must be a number") from None
+
+
+def tagged(site_name: str) -> dict[str, float]:
+    """Return the faults that a site's name asks for; other words in brackets are just its name."""
+    tags = TAG.findall(site_name)
+    return dict(parse_fault(tag) for tag in tags if tag.partition("=")[0] in FAULTS)
+
+
+@dataclass
+class FaultPlan:
+    """Which orders faults befall: the next one, those whose name matches, and a seeded share of all."""
+
+    random: Random
+    rates: dict[str, float] = field(default_factory=dict)
+    for_next: dict[str, float] = field(default_factory=dict)
+    for_reads: dict[str, float] = field(default_factory=dict)
+    """Faults of requests that concern no single order: the list of orders."""
+
+    def draw(self, site_name: str) -> dict[str, float]:
+        """Return the faults of an order that is being made. The next order's are used up."""
+        drawn = {
+            name: FAULTS[name][0] for name, rate in sorted(self.rates.items()) if self.random.random() < rate
+        }
+        drawn |= self.for_next | tagged(site_name)
+        self.for_next = {}
+        return drawn
+
+    def set_rates(self, rates: Mapping[str, float]) -> None:
+        """Replace the rates.
+
+        Raises:
+            FaultError: there is no such fault, or a rate is not between 0 and 1.
+        """
+        for name, rate in rates.items():
+            parse_fault(name)
+            if not 0 <= rate <= 1:
+                raise FaultError(f"the rate of {name} must be between 0 and 1")
+        self.rates = dict(rates)
+
+
+def parse_faults(texts: Iterable[str]) -> dict[str, float]:
+    """Read several faults."""
+    return dict(parse_fault(text) for text in texts)
+
+
+def use_up(faults: dict[str, float], name: str) -> bool:
+    """Tell whether a fault that happens a number of times happens now, and count it."""
+    left = faults.get(name, 0)
+    if left < 1:
+        return False
+    faults[name] = left - 1
+    return True

@@ -1,0 +1,175 @@
+"""What the stand-in knows: orders, tasks and sites, in memory, for as long as it runs."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+from uuid import UUID
+
+LOCATIONS = ("Amsterdam", "Frankfurt", "Iowa")
+PRODUCTS = (("Starter", "One site"), ("Business", "One site, more room"))
+VARIANTS = ("vanilla", "extendify", "migration")
+FINAL_TASK = frozenset({"OK", "FAILED", "CANCELLED"})
+ORDER_AFTER_TASK = {"OK": "completed", "FAILED": "failed", "CANCELLED": "cancelled"}
+
+
+def now() -> datetime:
+    """Return the time: the only place that reads a clock."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Site:
+    """A made site."""
+
+    id: str
+    name: str
+    location: str
+    package: str
+    ipaddr: str
+    password: str = field(repr=False)
+    made_at: datetime
+    shown_from: datetime
+
+    @property
+    def username(self) -> str:
+        """The ssh user."""
+        return f"site{self.id[:8]}"
+
+    @property
+    def domain(self) -> str:
+        """The site's first address."""
+        return f"{self.id[:8]}.sandbox.example"
+
+
+@dataclass
+class Task:
+    """The task of an order."""
+
+    id: int
+    status: str = "PENDING"
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass
+class CallbackTry:
+    """One try to send a callback; `status` is None if there was no answer."""
+
+    at: datetime
+    status: int | None
+    forged: bool = False
+
+
+@dataclass
+class Order:
+    """An order with everything that belongs to it."""
+
+    id: str
+    account_id: str
+    site_name: str
+    variant: str
+    location: str
+    product: str
+    return_url: str | None
+    callback_url: str
+    callback_authorization: str = field(repr=False)
+    task: Task
+    faults: dict[str, float]
+    created_at: datetime
+    updated_at: datetime
+    status: str = "processing"
+    payment_url: str | None = None
+    site: Site | None = None
+    callback_tries: list[CallbackTry] = field(default_factory=list)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the order's task has ended."""
+        return self.task.status in FINAL_TASK
+
+
+class State:
+    """All orders. Ids are drawn from a seeded source, so that a run can be repeated."""
+
+    def __init__(self, random: Random) -> None:
+        """Begin with nothing."""
+        self._random = random
+        self._next_task_id = 1000
+        self.orders: dict[str, Order] = {}
+        self.requests: dict[str, int] = {}
+
+    def new_id(self) -> str:
+        """Return a new UUID."""
+        return str(UUID(int=self._random.getrandbits(128), version=4))
+
+    def add_order(
+        self,
+        *,
+        account_id: str,
+        site: dict[str, str | None],
+        callback: dict[str, str],
+        faults: dict[str, float],
+    ) -> Order:
+        """Make an order and its task."""
+        self._next_task_id += 1
+        order = Order(
+            id=self.new_id(),
+            account_id=account_id,
+            site_name=site["name"] or "",
+            variant=site["variant"] or "",
+            location=site.get("location") or LOCATIONS[0],
+            product=site.get("plan") or PRODUCTS[0][0],
+            return_url=site.get("return_url"),
+            callback_url=callback["url"],
+            callback_authorization=callback["authorization"],
+            task=Task(self._next_task_id),
+            faults=faults,
+            created_at=now(),
+            updated_at=now(),
+        )
+        self.orders[order.id] = order
+        return order
+
+    def start_task(self, order: Order) -> None:
+        """Have the task run: at once, or once it was paid for."""
+        order.payment_url = None
+        order.status = "processing"
+        order.task.status = "RUNNING"
+        order.task.started_at = order.updated_at = now()
+
+    def finish_task(self, order: Order, status: str) -> None:
+        """End the task, once; make the site if it ended well."""
+        if order.is_final:
+            return
+        if status == "OK":
+            order.site = self._make_site(order)
+        order.payment_url = None
+        order.task.status = status
+        order.task.ended_at = order.updated_at = now()
+        order.status = ORDER_AFTER_TASK[status]
+
+    def _make_site(self, order: Order) -> Site:
+        return Site(
+            id=self.new_id(),
+            name=order.site_name,
+            location=order.location,
+            package=order.product,
+            ipaddr=f"192.0.2.{self._random.randrange(1, 255)}",
+            password=f"{self._random.getrandbits(96):024x}",
+            made_at=now(),
+            shown_from=now() + timedelta(seconds=order.faults.get("site-late", 0)),
+        )
+
+    def count_request(self, call: str) -> None:
+        """Count a request of the API, to be shown."""
+        self.requests[call] = self.requests.get(call, 0) + 1
+
+    def order_of_task(self, task_id: int) -> Order | None:
+        """Return the order that a task belongs to."""
+        return next((order for order in self.orders.values() if order.task.id == task_id), None)
+
+    def order_of_site(self, site_id: str) -> Order | None:
+        """Return the order that a site was made for."""
+        return next(
+            (order for order in self.orders.values() if order.site and order.site.id == site_id), None
+        )

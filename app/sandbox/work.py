@@ -1,0 +1,81 @@
+"""The work behind orders: tasks that take time, and the callbacks at their end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+
+import httpx
+
+from app.sandbox.callbacks import CallbackSender
+from app.sandbox.config import SandboxConfig
+from app.sandbox.state import Order, State
+
+UNLISTED_STATUS = "DEFROSTING"
+
+
+class Work:
+    """Runs tasks in the background."""
+
+    def __init__(self, config: SandboxConfig, state: State) -> None:
+        """Prepare; `run` lets it begin."""
+        self._config = config
+        self._state = state
+        self._running: set[asyncio.Task[None]] = set()
+        self._sender: CallbackSender | None = None
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Work while the block runs; whatever is unfinished at its end is dropped."""
+        async with httpx.AsyncClient(timeout=None, trust_env=False) as client:  # noqa: S113 - bounded by the sender
+            self._sender = CallbackSender(client, speed=self._config.callback_speed)
+            try:
+                yield
+            finally:
+                for task in self._running:
+                    task.cancel()
+                await asyncio.gather(*self._running, return_exceptions=True)
+
+    @property
+    def sender(self) -> CallbackSender:
+        """What sends callbacks."""
+        if self._sender is None:
+            raise RuntimeError("the sandbox does not run")
+        return self._sender
+
+    def begin(self, order: Order) -> None:
+        """Have an order's task run and end in its own time."""
+        self._state.start_task(order)
+        self._spawn(self._run_task(order))
+
+    def end(self, order: Order, status: str) -> None:
+        """End an order's task now and send the callback."""
+        if not order.is_final:
+            self._state.finish_task(order, status)
+            self._spawn(self.sender.deliver(order))
+
+    async def end_before_answer(self, order: Order) -> None:
+        """End an order's task and send the callback before the order itself was answered."""
+        self._state.start_task(order)
+        self._state.finish_task(order, _outcome(order))
+        await self.sender.send(order)
+
+    async def _run_task(self, order: Order) -> None:
+        for fault, status in (("task-paused", "PAUSED"), ("task-unknown", UNLISTED_STATUS)):
+            if fault in order.faults and not order.is_final:
+                order.task.status = status
+                await asyncio.sleep(order.faults[fault])
+                if not order.is_final:
+                    order.task.status = "RUNNING"
+        await asyncio.sleep(self._config.task_seconds)
+        self.end(order, _outcome(order))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+
+def _outcome(order: Order) -> str:
+    if "task-failed" in order.faults:
+        return "FAILED"
+    return "CANCELLED" if "task-cancelled" in order.faults else "OK"
