@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.cli import sandbox, serve
+from app.cli import demo, sandbox, serve
 from app.config import SettingsError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app.command()(serve.serve)
 app.command()(serve.worker)
 app.command()(serve.migrate)
 app.command()(sandbox.sandbox)
+app.command()(demo.demo)
 
 
 def main() -> None:
