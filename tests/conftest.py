@@ -10,7 +10,10 @@ from app.config import Settings
 from tests.databases import PostgresServer, SqliteFiles
 
 DATABASES = ("sqlite", "postgresql")
-SECRET_KEY = "the test's own secret key, long enough to be one"
+SECRET_KEY = "the-secret-key-of-the-tests-is-long-enough"
+API_KEY = "client-key-of-the-tests"
+CLOUDPRESS_TOKEN = "cloudpress-token-of-the-tests"
+CLOUDPRESS_ACCOUNT = "acct-tests"
 
 
 @pytest.fixture(scope="session")
@@ -49,9 +52,9 @@ def make_settings(database_url: str, **changes: object) -> Settings:
     values: dict[str, Any] = {
         "database_url": database_url,
         "cloudpress_base_url": "http://127.0.0.1:9",
-        "cloudpress_api_token": "cloudpress-token-of-the-test",
-        "cloudpress_account_id": "acct-test",
-        "api_key": "client-key-of-the-test",
+        "cloudpress_api_token": CLOUDPRESS_TOKEN,
+        "cloudpress_account_id": CLOUDPRESS_ACCOUNT,
+        "api_key": API_KEY,
         "secret_key": SECRET_KEY,
         **changes,
     }

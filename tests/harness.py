@@ -1,0 +1,118 @@
+"""The service and the sandbox as they run, over real HTTP, within a test's event loop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx
+
+from app.cli.servers import address, listen, serving
+from app.main import Service, create_app
+from app.sandbox import SandboxConfig, create_sandbox
+from tests.conftest import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN, make_settings
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 20
+LOOK_SECONDS = 0.02
+# Far longer than any test: with it, only a callback can have told.
+NEVER_SECONDS = 10_000
+
+
+async def eventually(look: Callable[[], Awaitable[T]], reached: Callable[[T], bool]) -> T:
+    """Look until what is seen is what is waited for, and return it."""
+    seen: list[T] = []
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not (seen and reached(seen[0])):
+                await asyncio.sleep(LOOK_SECONDS if seen else 0)
+                seen = [await look()]
+    except TimeoutError:
+        raise AssertionError(f"never seen; last: {seen}") from None
+    return seen[0]
+
+
+@dataclass
+class Presshook:
+    """A running service and a client of it."""
+
+    url: str
+    client: httpx.AsyncClient
+    service: Service
+
+    async def order(self, name: str, *, wait: float = 10, **site: Any) -> httpx.Response:
+        """Place an order."""
+        body = {"site": {"name": name, "variant": "vanilla", **site}}
+        return await self.client.post("/v1/orders", json=body, headers={"Prefer": f"wait={wait:.0f}"})
+
+    async def show(self, order_id: str) -> dict[str, Any]:
+        """Read an order."""
+        answer = await self.client.get(f"/v1/orders/{order_id}")
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    async def until(self, order_id: str, *statuses: str) -> dict[str, Any]:
+        """Wait until an order has one of the statuses."""
+        return await eventually(lambda: self.show(order_id), lambda order: order["status"] in statuses)
+
+
+@dataclass
+class Sandbox:
+    """A running sandbox."""
+
+    url: str
+    client: httpx.AsyncClient
+
+    async def orders(self, name: str | None = None) -> list[dict[str, Any]]:
+        """Return the orders of a site's name."""
+        params = {"site_name": name} if name else {}
+        found: list[dict[str, Any]] = (await self.client.get("/sandbox/orders", params=params)).json()[
+            "orders"
+        ]
+        return found
+
+    async def requests(self, call: str) -> int:
+        """Return how often an API call was made."""
+        return int((await self.client.get("/sandbox/state")).json()["requests"].get(call, 0))
+
+    async def post(self, path: str, **body: Any) -> httpx.Response:
+        """Use the control API."""
+        return await self.client.post(f"/sandbox{path}", json=body)
+
+
+@asynccontextmanager
+async def run_sandbox(**config: Any) -> AsyncIterator[Sandbox]:
+    """Run a sandbox on a free port."""
+    values = {"accounts": {CLOUDPRESS_TOKEN: CLOUDPRESS_ACCOUNT}, "task_seconds": 0.1, "seed": 1, **config}
+    app = create_sandbox(SandboxConfig(**values))
+    async with (
+        serving(app, listen("127.0.0.1", 0)) as url,
+        httpx.AsyncClient(base_url=url, timeout=30) as client,
+    ):
+        yield Sandbox(url, client)
+
+
+@asynccontextmanager
+async def run_presshook(
+    database_url: str, cloudpress_url: str, *, reconcile: bool = True, **settings: Any
+) -> AsyncIterator[Presshook]:
+    """Run a service on a free port."""
+    listener = listen("127.0.0.1", 0)
+    values = {"callback_wait_seconds": NEVER_SECONDS, **settings}
+    service = Service(
+        make_settings(
+            database_url, cloudpress_base_url=cloudpress_url, public_url=address(listener), **values
+        )
+    )
+    headers = {"Authorization": f"Bearer {API_KEY}"}
+    async with (
+        serving(create_app(service, reconcile=reconcile), listener) as url,
+        httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as client,
+    ):
+        try:
+            yield Presshook(url, client, service)
+        finally:
+            service.signals.stop()
