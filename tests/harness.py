@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx
+from sqlalchemy import func, select
 
 from app.cli.servers import address, listen, serving
 from app.main import Service, create_app
+from app.models import Order
 from app.sandbox import SandboxConfig, create_sandbox
 from tests.conftest import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN, make_settings
 
@@ -57,6 +59,11 @@ class Presshook:
     async def until(self, order_id: str, *statuses: str) -> dict[str, Any]:
         """Wait until an order has one of the statuses."""
         return await eventually(lambda: self.show(order_id), lambda order: order["status"] in statuses)
+
+    async def count_orders(self) -> int:
+        """Return how many orders are stored."""
+        async with self.service.db.read() as session:
+            return (await session.execute(select(func.count(Order.id)))).scalar_one()
 
 
 @dataclass

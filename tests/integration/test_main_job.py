@@ -246,19 +246,7 @@ async def test_two_reconcilers_never_place_an_order_twice(database_url: str, san
 async def test_waiting_requests_answer_at_once_when_the_service_stops(database_url: str) -> None:
     async with run_presshook(database_url, "http://127.0.0.1:9", reconcile=False) as presshook:
         waiting = asyncio.create_task(presshook.order("Waiting", wait=30))
-        await eventually(_orders_in(presshook), lambda count: count == 1)
+        await eventually(presshook.count_orders, lambda count: count == 1)
         presshook.service.signals.stop()
         answer: httpx.Response = await waiting
         assert (answer.status_code, answer.json()["status"]) == (202, "pending")
-
-
-def _orders_in(presshook: Presshook):  # type: ignore[no-untyped-def]
-    from sqlalchemy import func, select
-
-    from app.models import Order
-
-    async def count() -> int:
-        async with presshook.service.db.read() as session:
-            return (await session.execute(select(func.count(Order.id)))).scalar_one()
-
-    return count

@@ -1,0 +1,36 @@
+"""The API in this process, without a reconciler: what it does by itself."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from app.main import Service, create_app
+from tests.conftest import API_KEY, make_settings
+
+
+@pytest.fixture
+async def service(database_url: str) -> AsyncIterator[Service]:
+    """A service whose reconciler does not run."""
+    service = Service(make_settings(database_url))
+    async with service.run(reconcile=False, on_death=lambda: None):
+        yield service
+
+
+@pytest.fixture
+async def anonymous(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without a key."""
+    transport = httpx.ASGITransport(create_app(service), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://presshook.test") as client:
+        yield client
+
+
+@pytest.fixture
+async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with the key."""
+    transport = httpx.ASGITransport(create_app(service), raise_app_exceptions=False)
+    headers = {"Authorization": f"Bearer {API_KEY}", "Prefer": "wait=0"}
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://presshook.test", headers=headers
+    ) as client:
+        yield client
