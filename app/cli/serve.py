@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from app.main import Service, create_app
 from app.schema import upgrade
 
 SHUTDOWN_SECONDS = 6
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger()
 
@@ -28,6 +30,16 @@ class Server(uvicorn.Server):
         """Serve by `config`; `on_exit` is called with the first signal."""
         super().__init__(config)
         self._on_exit = on_exit
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take the signals that end a process; a clean end is no death by signal, so none is raised again."""
+        before = {number: signal.signal(number, self.handle_exit) for number in ENDING_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, taken_by in before.items():
+                signal.signal(number, taken_by)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end: open requests that wait are answered with what is known."""
@@ -86,7 +98,7 @@ async def _work(service: Service) -> bool:
         service.signals.stop()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDING_SIGNALS:
         loop.add_signal_handler(number, service.signals.stop)
     async with service.run(reconcile=True, on_death=died):
         await service.signals.stopping.wait()

@@ -1,0 +1,132 @@
+"""The installed program: its commands, how it starts, and how it ends."""
+
+import asyncio
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import PRESSHOOK, answers, environment, free_url, port_of, program
+from tests.harness import eventually
+
+ORDER = {"site": {"name": "Site", "variant": "vanilla"}}
+SHUTDOWN_SECONDS = 10
+
+
+@pytest.mark.parametrize("command", ["serve", "worker", "migrate"])
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"SECRET_KEY": ""}, "presshook: SECRET_KEY: is not set"),
+        ({"LEASE_SECONDS": "soon"}, "presshook: LEASE_SECONDS: "),
+        ({"DATABASE_URL": "oracle://s3cr3t"}, "presshook: DATABASE_URL: "),
+    ],
+)
+def test_a_bad_setting_stops_the_start_with_one_line(
+    tmp_path: Path, command: str, change: dict[str, str], line: str
+) -> None:
+    env = environment("sqlite:///test.db") | change
+    ended = subprocess.run(
+        [PRESSHOOK, command], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(line)
+    assert ended.stderr.count("\n") == 1
+    assert "s3cr3t" not in ended.stderr
+
+
+def test_a_database_that_cannot_be_opened_is_said_in_one_line(tmp_path: Path) -> None:
+    env = environment("sqlite:////no/such/folder/test.db")
+    ended = subprocess.run(
+        [PRESSHOOK, "serve"], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert "DATABASE_URL: the database cannot be migrated: unable to open database file" in ended.stderr
+
+
+async def test_the_service_orders_from_the_sandbox(
+    database_url: str, tmp_path: Path, api_headers: dict[str, str]
+) -> None:
+    service_url, sandbox_url = free_url(), free_url()
+    sandbox = ["sandbox", "--port", port_of(sandbox_url), "--task-seconds", "0.1"]
+    env = environment(database_url, sandbox_url, PUBLIC_URL=service_url)
+    env |= {"CLOUDPRESS_API_TOKEN": "sandbox-token", "CLOUDPRESS_ACCOUNT_ID": "sandbox-account"}
+    with (
+        program(*sandbox, env=env, cwd=tmp_path),
+        program("worker", env=env, cwd=tmp_path),
+        program("serve", "--no-reconciler", "--port", port_of(service_url), env=env, cwd=tmp_path),
+    ):
+        async with httpx.AsyncClient(base_url=service_url, headers=api_headers, timeout=30) as client:
+            await answers(client, "/readyz", 200)
+            async with httpx.AsyncClient(base_url=sandbox_url) as cloudpress:
+                await answers(cloudpress, "/", 200)
+            placed = await client.post("/v1/orders", json=ORDER, headers={"Prefer": "wait=20"})
+            assert placed.status_code == 201, placed.text
+
+            async def status() -> str:
+                return str((await client.get(placed.headers["location"])).json()["status"])
+
+            await eventually(status, lambda seen: seen == "completed")
+
+
+async def test_a_database_that_is_behind_is_waited_for(empty_database_url: str, tmp_path: Path) -> None:
+    # On SQLite `serve` migrates by itself.
+    expected_first = 200 if empty_database_url.startswith("sqlite") else 503
+    url = free_url()
+    env = environment(empty_database_url)
+    with program("serve", "--port", port_of(url), env=env, cwd=tmp_path):
+        async with httpx.AsyncClient(base_url=url) as client:
+            await answers(client, "/livez", 200)
+            assert (await client.get("/readyz")).status_code == expected_first
+            subprocess.run([PRESSHOOK, "migrate"], env=env, cwd=tmp_path, check=True)
+            await answers(client, "/readyz", 200)
+
+
+async def test_sigterm_answers_who_waits_and_ends_cleanly(
+    database_url: str, tmp_path: Path, api_headers: dict[str, str]
+) -> None:
+    url = free_url()
+    with program("serve", "--port", port_of(url), env=environment(database_url), cwd=tmp_path) as process:
+        async with httpx.AsyncClient(base_url=url, headers=api_headers, timeout=60) as client:
+            await answers(client, "/readyz", 200)
+            waiting = asyncio.create_task(
+                client.post("/v1/orders", json=ORDER, headers={"Prefer": "wait=30"})
+            )
+
+            async def log() -> str:
+                return (tmp_path / "serve.log").read_text()
+
+            # Its first try to place the order has failed, so the request waits for the second.
+            await eventually(log, lambda text: '"event": "pass"' in text)
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            answer = await waiting
+            assert answer.status_code == 202
+        assert await asyncio.to_thread(process.wait, SHUTDOWN_SECONDS) == 0
+        assert time.monotonic() - began < SHUTDOWN_SECONDS
+
+
+async def test_a_worker_ends_cleanly_too(database_url: str, tmp_path: Path) -> None:
+    with program("worker", env=environment(database_url), cwd=tmp_path) as process:
+        # Signals are taken once the loop runs; before that the signal would end it the hard way.
+        async def handlers() -> bool:
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+            return bool(int(caught.split()[1], 16) & (1 << (signal.SIGTERM - 1)))
+
+        await eventually(handlers, bool)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, SHUTDOWN_SECONDS) == 0
+
+
+def test_the_demo_ends_as_expected(tmp_path: Path) -> None:
+    env = {"PATH": environment("")["PATH"], "COLUMNS": "200"}
+    ended = subprocess.run(
+        [PRESSHOOK, "demo", "--once"], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "As expected: 6 orders" in ended.stdout
+    assert list(tmp_path.iterdir()) == []
