@@ -36,7 +36,8 @@ class Signals:
         """Set when the process is asked to end: whoever waits answers with what is known."""
         self._db = db
         self._watchers: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
-        self._listening = False
+        self.listening = False
+        """Whether PostgreSQL tells of what other processes commit."""
         db.on_commit(self.publish)
 
     def publish(self, notice: Notice) -> None:
@@ -92,15 +93,15 @@ class Signals:
                 )
                 async with connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
-                    self._listening = True
+                    self.listening = True
                     # Whatever was said while nobody listened may concern anyone here.
                     self.due.set()
                     self._wake_all()
                     async for notification in connection.notifies():
                         self._hear(notification.payload)
-            if self._listening:
+            if self.listening:
                 log.warning("listen_lost", detail="polling until PostgreSQL is back")
-            self._listening = False
+            self.listening = False
             await asyncio.sleep(RECONNECT_SECONDS)
 
     def _hear(self, payload: str) -> None:
@@ -115,7 +116,7 @@ class Signals:
         seen: dict[UUID, datetime] = {}
         while True:
             await asyncio.sleep(WATCH_POLL_SECONDS)
-            if self._listening or not self._watchers:
+            if self.listening or not self._watchers:
                 seen.clear()
                 continue
             with suppress(*DATABASE_AWAY):

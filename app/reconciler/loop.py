@@ -20,6 +20,8 @@ from app.states import Attention
 
 SLOTS = 16
 POLL_SECONDS = 1.0
+# While PostgreSQL tells of other replicas' orders, polling is only the backstop.
+BACKSTOP_POLL_SECONDS = 5.0
 DATABASE_RETRY_SECONDS = 1.0
 NO_TOKEN = Attention(
     "account_unknown",
@@ -33,17 +35,11 @@ log = structlog.get_logger()
 class Reconciler:
     """The one loop that moves orders. Any number of replicas may run it on one database."""
 
-    def __init__(
-        self, world: Surroundings, signals: Signals, *, slots: int = SLOTS, poll_seconds: float = POLL_SECONDS
-    ) -> None:
-        """Prepare the loop; `run` runs it.
-
-        `poll_seconds` bounds how long an order that became due unheard of has to wait.
-        """
+    def __init__(self, world: Surroundings, signals: Signals, *, slots: int = SLOTS) -> None:
+        """Prepare the loop, which runs at most `slots` passes at a time; `run` runs it."""
         self._world = world
         self._signals = signals
         self._slots = slots
-        self._poll_seconds = poll_seconds
         self._passes: set[asyncio.Task[None]] = set()
 
     async def run(self, *, grace_seconds: float) -> None:
@@ -59,8 +55,9 @@ class Reconciler:
     async def _claim_and_start(self) -> float:
         """Start a pass over each order that could be claimed; return how long nothing else is due."""
         free = self._slots - len(self._passes)
+        poll_seconds = BACKSTOP_POLL_SECONDS if self._signals.listening else POLL_SECONDS
         if free == 0:
-            return self._poll_seconds
+            return poll_seconds
         try:
             async with self._world.db.write() as tx:
                 claimed = await leases.claim(tx, limit=free, lease_seconds=self._world.lease_seconds)
@@ -72,8 +69,8 @@ class Reconciler:
             self._passes.add(task)
             task.add_done_callback(self._ended)
         if claimed.next_due_seconds is None:
-            return self._poll_seconds
-        return min(self._poll_seconds, claimed.next_due_seconds)
+            return poll_seconds
+        return min(poll_seconds, claimed.next_due_seconds)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if len(self._passes) == self._slots:

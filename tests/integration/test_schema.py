@@ -5,13 +5,15 @@ import sys
 from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from app.config import async_database_url
 from app.db import Base, Database
 from app.orders import NewOrder, create_order, record_callback
-from app.schema import is_current, upgrade
+from app.schema import FOLDER, is_current, revisions, upgrade
 from app.secrets import Encryption
 from tests.conftest import SECRET_KEY
 
@@ -80,6 +82,13 @@ async def test_replicas_may_migrate_at_once(empty_database_url: str) -> None:
     db = database(empty_database_url)
     assert await is_current(db)
     await db.dispose()
+
+
+def test_the_files_names_tell_the_revisions() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    chain = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert revisions() == list(reversed(chain))
 
 
 async def test_sqlite_is_set_up_to_lose_nothing(tmp_path: Path) -> None:
