@@ -11,7 +11,7 @@ ONCE ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format serve lock clean
+.PHONY: help demo test bench check format serve lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ demo: $(STAMP) ## a running service beside a stand-in CloudPress, no settings ne
 
 test: $(STAMP) ## all tests, on SQLite and PostgreSQL (ARGS="-k name" for some)
 	$(BIN)/pytest $(ARGS)
+
+bench: $(STAMP) ## measures the limits: latency after a callback, start, idle cost
+	@$(BIN)/python -W ignore -m tests.bench
 
 check: $(STAMP) ## formatting, lint and types
 	$(BIN)/ruff format --check .

@@ -143,6 +143,11 @@ class CutOff:
 
 
 @dataclass(frozen=True)
+class PlacingOff:
+    """Observation: the operator lets no order be sent at the moment."""
+
+
+@dataclass(frozen=True)
 class NotFoundYet:
     """Observation: the order whose placement is unknown has not been found."""
 
@@ -167,7 +172,7 @@ class Seen:
     trouble: Trouble | None = None
 
 
-Observation = PostEnded | CutOff | NotFoundYet | Seen
+Observation = PostEnded | CutOff | PlacingOff | NotFoundYet | Seen
 
 
 @dataclass(frozen=True)
@@ -197,6 +202,8 @@ def decide(order: Standing, observation: Observation, now: datetime) -> Decision
             return _after_post(order, observation)
         case CutOff():
             return Decision(UNCONFIRMED, Wait.LOOK_UP)
+        case PlacingOff():
+            return Decision(PENDING, Wait.TASK, attention=order.attention)
         case NotFoundYet():
             return _still_looking(observation, now)
         case Seen():

@@ -6,7 +6,7 @@ from app.reconciler.placing import place
 from app.reconciler.recording import PassResult, conclude
 from app.reconciler.seeking import seek
 from app.reconciler.surroundings import Surroundings
-from app.states import CutOff, OrderStatus
+from app.states import CutOff, OrderStatus, PlacingOff
 
 
 async def run_pass(world: Surroundings, claim: Claim) -> PassResult | None:
@@ -22,6 +22,8 @@ async def run_pass(world: Surroundings, claim: Claim) -> PassResult | None:
         # Whoever was placing it is gone, and with it the knowledge of whether the request went out.
         return await conclude(world, claim, "cut_off", CutOff())
     provider = world.providers(order.account_id)
+    if order.status == OrderStatus.PENDING and not world.placing:
+        return await conclude(world, claim, "placing_off", PlacingOff())
     if order.status == OrderStatus.PENDING:
         return await place(world, claim, provider)
     if order.status == OrderStatus.UNCONFIRMED or order.cloudpress_order_id is None:

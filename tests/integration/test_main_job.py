@@ -203,6 +203,19 @@ async def test_a_refused_token_asks_for_attention_until_it_is_mended(
         assert order["attention"] is None
 
 
+async def test_with_placing_off_nothing_is_sent_until_it_is_on_again(
+    database_url: str, sandbox: Sandbox
+) -> None:
+    async with run_presshook(
+        database_url, sandbox.url, placing="off", callback_wait_seconds=0.1
+    ) as presshook:
+        answer = await presshook.order("Held", wait=1)
+        assert (answer.status_code, answer.json()["status"]) == (202, "pending")
+        assert await sandbox.requests("POST /api/orders") == 0
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        await presshook.until(answer.json()["id"], "completed")
+
+
 async def test_a_repeated_callback_is_counted_and_changes_nothing(
     database_url: str, sandbox: Sandbox
 ) -> None:
