@@ -1,6 +1,9 @@
 """Whether the database has the tables that this code needs, and how it gets them."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import text
 from sqlalchemy.engine import URL
@@ -48,6 +51,20 @@ async def is_current(db: Database) -> bool:
         if _is_missing_table(error):
             return False
         raise
+    return _is_current(revision)
+
+
+def is_current_file(url: URL) -> bool:
+    """Tell the same of an SQLite file, before any event loop runs; a file that cannot be read is not current."""
+    try:
+        with closing(sqlite3.connect(f"file:{quote(url.database or '')}?mode=ro", uri=True)) as connection:
+            [revision] = connection.execute("SELECT version_num FROM alembic_version").fetchone() or [None]
+    except sqlite3.Error:
+        return False
+    return _is_current(revision)
+
+
+def _is_current(revision: str | None) -> bool:
     known = revisions()
     return revision is not None and (revision == known[-1] or revision not in known)
 

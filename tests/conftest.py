@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -22,15 +24,18 @@ def sqlite_files(tmp_path_factory: pytest.TempPathFactory) -> SqliteFiles:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    server = PostgresServer(tmp_path_factory.mktemp("pg"))
-    yield server
-    server.stop()
+def postgres_server() -> Iterator[PostgresServer]:
+    # Not in pytest's own folder: a second run closes that to the user that PostgreSQL runs as under root.
+    with TemporaryDirectory(prefix="presshook-postgresql-") as folder:
+        server = PostgresServer(Path(folder))
+        yield server
+        server.stop()
 
 
 @pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a migrated, empty database of the test's own."""
+    request.node.user_properties.append(("database", request.param))
     name = "sqlite_files" if request.param == "sqlite" else "postgres_server"
     server: SqliteFiles | PostgresServer = request.getfixturevalue(name)
     with server.migrated_url() as url:
@@ -40,6 +45,7 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture(params=DATABASES)
 def empty_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a database that was never migrated."""
+    request.node.user_properties.append(("database", request.param))
     if request.param == "sqlite":
         yield request.getfixturevalue("sqlite_files").empty_url()
         return
@@ -65,12 +71,9 @@ _ran: Counter[str] = Counter()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Count what ran on which database."""
-    if report.when != "call" or not report.passed:
-        return
-    chosen = report.nodeid.partition("[")[2]
-    named = [database for database in DATABASES if database in chosen]
-    _ran[named[0] if named else "no database"] += 1
+    """Count what passed on which database."""
+    if report.when == "call" and report.passed:
+        _ran[str(dict(report.user_properties).get("database", "no database"))] += 1
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -49,7 +49,7 @@ class PostgresServer:
         upgrade(async_database_url(self._url(TEMPLATE)))
 
     def stop(self) -> None:
-        """Stop the server and remove its files."""
+        """Stop the server."""
         self.server.cleanup()
 
     def _url(self, database: str) -> str:

@@ -13,11 +13,9 @@ import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.config import Settings, SettingsError, load_settings
-from app.db import DATABASE_AWAY, Database
 from app.logs import configure_logging
 from app.main import Service, create_app
-from app.schema import is_current, upgrade
-from app.secrets import Encryption
+from app.schema import is_current_file, upgrade
 
 SHUTDOWN_SECONDS = 6
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -119,19 +117,9 @@ def _prepare() -> Settings:
     """Read the settings, and on SQLite migrate: there is nobody else who would."""
     configure_logging()
     settings = load_settings()
-    if settings.database.get_backend_name() == "sqlite" and not asyncio.run(_is_current(settings)):
+    if settings.database.get_backend_name() == "sqlite" and not is_current_file(settings.database):
         _upgrade(settings)
     return settings
-
-
-async def _is_current(settings: Settings) -> bool:
-    db = Database(settings.database, Encryption(settings.secret_keys))
-    try:
-        return await is_current(db)
-    except DATABASE_AWAY:
-        return False  # the attempt to migrate it says why
-    finally:
-        await db.dispose()
 
 
 def _upgrade(settings: Settings) -> None:
