@@ -5,6 +5,7 @@ never fails half-way because another one got in between; on PostgreSQL rows are 
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -137,6 +138,8 @@ class Transaction:
 
     session: AsyncSession
     now: datetime
+    began_at_monotonic: float
+    """Not later than `now`, by the monotonic clock: what is counted from here never lasts too long."""
     _changed: set[UUID] = field(default_factory=set)
     _due: bool = False
 
@@ -188,7 +191,8 @@ class Database:
     async def write(self) -> AsyncIterator[Transaction]:
         """Run the block as one write transaction, committed when the block ends without an exception."""
         async with self._turn, AsyncSession(self._writing, expire_on_commit=False) as session:
-            transaction = Transaction(session, await self._clock.now(session))
+            began_at_monotonic = time.monotonic()
+            transaction = Transaction(session, await self._clock.now(session), began_at_monotonic)
             yield transaction
             notice = transaction.notice
             if notice and not self.is_sqlite:

@@ -41,8 +41,7 @@ class Claimed:
 
 async def claim(tx: Transaction, *, limit: int, lease_seconds: float) -> Claimed:
     """Lease up to `limit` orders that are due and that nobody holds, the longest due first."""
-    # Read before the lease is written: what the lease is believed to last is never too long.
-    expires_at_monotonic = time.monotonic() + lease_seconds
+    expires_at_monotonic = tx.began_at_monotonic + lease_seconds
     token = uuid4()
     # The rows are locked by the first statement, so the second updates exactly those; an idle poll
     # writes nothing. SQLite knows no row locks and drops the clause: its one writer is alone anyway.
@@ -85,7 +84,7 @@ async def hold(tx: Transaction, claim: Claim) -> Order | None:
 
 def renew(tx: Transaction, order: Order, claim: Claim, *, lease_seconds: float) -> Claim:
     """Extend the lease of an order that is held and locked; return the claim with its new end."""
-    expires_at_monotonic = time.monotonic() + lease_seconds
+    expires_at_monotonic = tx.began_at_monotonic + lease_seconds
     order.lease_until = tx.now + timedelta(seconds=lease_seconds)
     return Claim(order, claim.token, claim.wakes, expires_at_monotonic, claim.was_cut_off)
 

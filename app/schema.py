@@ -55,7 +55,7 @@ async def is_current(db: Database) -> bool:
 
 
 def is_current_file(url: URL) -> bool:
-    """Tell the same of an SQLite file, before any event loop runs; a file that cannot be read is not current."""
+    """Tell the same of an SQLite file before any event loop runs; one that cannot be read is not current."""
     try:
         with closing(sqlite3.connect(f"file:{quote(url.database or '')}?mode=ro", uri=True)) as connection:
             [revision] = connection.execute("SELECT version_num FROM alembic_version").fetchone() or [None]
