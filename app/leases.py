@@ -93,7 +93,7 @@ def release(tx: Transaction, order: Order, claim: Claim, due_at: datetime | None
     """Give an order back, due at `due_at`, or at once if it was woken since it was claimed."""
     order.lease_token = None
     order.lease_until = None
-    woken = order.wakes != claim.wakes and due_at is not None
+    woken = order.wakes != claim.wakes
     order.due_at = tx.now if woken else due_at
     if order.due_at is not None and order.not_before is not None:
         order.due_at = max(order.due_at, order.not_before)

@@ -79,6 +79,12 @@ class Order(Base):
     # Passes in a row that found nothing new, by which waiting grows.
     quiet: Mapped[int] = mapped_column(Integer, default=0)
     missing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # An order that was placed more than once is looked for once more then.
+    late_look_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # CloudPress orders beside the one held that may be this order, placed a second time.
+    suspected_duplicates: Mapped[list[str] | None] = mapped_column(JSONDocument)
+    # What an operator wishes for an unconfirmed order, until the reconciler has done it.
+    resolution: Mapped[dict[str, str] | None] = mapped_column(JSONDocument)
 
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
@@ -102,6 +108,23 @@ class Placement(Base):
     # Which SECRET_KEY signs the callback, so that it is known when that key may go.
     callback_key_id: Mapped[str] = mapped_column(String(16))
     answer: Mapped[bytes | None] = mapped_column(EncryptedBytes, deferred=True)
+
+
+class LookUp(Base):
+    """How far the look-up of an order has come, and what the complete ones have shown."""
+
+    __tablename__ = "look_ups"
+
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    # NULL while none is under way.
+    begun_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # The page of the list that comes next; NULL once all were read.
+    page: Mapped[int | None] = mapped_column(Integer)
+    unseen: Mapped[list[str]] = mapped_column(JSONDocument)
+    candidates: Mapped[list[str]] = mapped_column(JSONDocument)
+    suspects: Mapped[list[str]] = mapped_column(JSONDocument)
+    completed: Mapped[int] = mapped_column(Integer)
+    last_begun_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class Task(Base):
@@ -145,6 +168,8 @@ class Callback(Base):
     body: Mapped[bytes] = mapped_column(EncryptedBytes, deferred=True)
     # The task that the body names, if it does: a hint, never the truth.
     task_id: Mapped[int | None] = mapped_column(BigInteger)
+    # When CloudPress was asked about that task; NULL until then.
+    checked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     count: Mapped[int] = mapped_column(Integer, default=1)
     first_received_at: Mapped[datetime] = mapped_column(UTCDateTime)
     last_received_at: Mapped[datetime] = mapped_column(UTCDateTime)

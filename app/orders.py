@@ -149,9 +149,8 @@ def make_due(tx: Transaction, order: Order) -> None:
     `wakes` tells a pass that holds the order now that there is news since it was claimed.
     """
     order.wakes += 1
-    if order.status not in FINAL:
-        order.due_at = max(tx.now, order.not_before or tx.now)
-        tx.announce(due=True)
+    order.due_at = max(tx.now, order.not_before or tx.now)
+    tx.announce(due=True)
 
 
 async def read_credentials(db: Database, order_id: UUID, *, reader: str) -> Credentials | None:
@@ -188,6 +187,7 @@ async def record_callback(db: Database, order_id: UUID, body: bytes) -> bool:
         same = next((callback for callback in callbacks if callback.body_sha256 == digest), None)
         if same is None and len(callbacks) >= MAX_BODIES_PER_ORDER:
             same = callbacks[0]
+        news = same is None
         if same is not None:
             same.count += 1
             same.last_received_at = tx.now
@@ -204,7 +204,9 @@ async def record_callback(db: Database, order_id: UUID, body: bytes) -> bool:
                 )
             )
             record(tx, order_id, "callback_received", task_id=hint, bytes=len(body))
-        make_due(tx, order)
+        # A final order is looked at only to see whether the callback is of another order that is its double.
+        if news or order.status not in FINAL:
+            make_due(tx, order)
         return True
 
 

@@ -13,6 +13,8 @@ RETRY_CEILING_SECONDS = 300.0
 TASK_CEILING_SECONDS = 300.0
 PAYMENT_CEILING_SECONDS = 3600.0
 LOOK_UP_SECONDS = (1.0, 60.0)
+FREQUENT_LOOK_UPS = 30
+LOOK_UP_CEILING_SECONDS = 3600.0
 CALLBACK_GROWTH = 1.5
 JITTER = 0.1
 RETRY_JITTER = 0.5
@@ -54,14 +56,19 @@ class Schedule:
                 return _doubling(quiet)
             case Wait.LOOK_UP:
                 shortest, longest = LOOK_UP_SECONDS
-                return min(max(self.placement_grace_seconds / 10, shortest), longest)
+                often = min(max(self.placement_grace_seconds / 10, shortest), longest)
+                # What was not found for long waits for a person, and every look reads the whole list.
+                return _grown(often, quiet - FREQUENT_LOOK_UPS, LOOK_UP_CEILING_SECONDS)
             case Wait.RETRY:
                 return _doubling(failures - 1)
 
     def _growing(self, quiet: int, ceiling_seconds: float) -> float:
-        wait_seconds = self.callback_wait_seconds
-        ceiling_seconds = max(ceiling_seconds, wait_seconds)
-        return float(min(wait_seconds * CALLBACK_GROWTH ** min(quiet, MAX_EXPONENT), ceiling_seconds))
+        return _grown(self.callback_wait_seconds, quiet, ceiling_seconds)
+
+
+def _grown(seconds: float, times: int, ceiling_seconds: float) -> float:
+    times = min(max(times, 0), MAX_EXPONENT)
+    return min(seconds * CALLBACK_GROWTH**times, max(ceiling_seconds, seconds))
 
 
 def _doubling(times: int) -> float:

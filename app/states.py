@@ -23,6 +23,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 MISSING_ATTENTION_SECONDS = 24 * 3600
+LOOK_UPS_BEFORE_PLACING_AGAIN = 2
 
 
 class OrderStatus(StrEnum):
@@ -71,6 +72,10 @@ class PostOutcome(StrEnum):
     REJECTED = "rejected"
     """Refused for what is in the order."""
     UNKNOWN = "unknown"
+
+
+NOTHING_LANDED = frozenset({PostOutcome.NOT_SENT, PostOutcome.HELD_OFF})
+"""Outcomes after which CloudPress surely has made no order."""
 
 
 class Wait(StrEnum):
@@ -126,10 +131,13 @@ class Standing:
 
 @dataclass(frozen=True)
 class PostEnded:
-    """Observation: the request that places the order has ended."""
+    """Observation: the request that places the order has ended.
+
+    `first` says that no earlier attempt can have made an order.
+    """
 
     outcome: PostOutcome
-    attempt: int
+    first: bool
     order_status: str | None = None
     task_status: str | None = None
     payment_url: str | None = None
@@ -149,10 +157,49 @@ class PlacingOff:
 
 @dataclass(frozen=True)
 class NotFoundYet:
-    """Observation: the order whose placement is unknown has not been found."""
+    """Observation: the order whose placement is unknown has not been found, and what speaks for what.
+
+    `look_ups` counts the complete ones; `last_look_up_at` is when the last of them began. `candidates`
+    match the order, `suspects` may be it. `called_back` says that a callback was ever let in.
+    """
 
     sent_at: datetime
     grace_seconds: float
+    trouble: Trouble | None = None
+    unfinished: bool = False
+    look_ups: int = 0
+    last_look_up_at: datetime | None = None
+    candidates: tuple[str, ...] = ()
+    suspects: tuple[str, ...] = ()
+    look_alike: bool = False
+    called_back: bool = False
+    placing: bool = True
+
+    @property
+    def grace_ends_at(self) -> datetime:
+        """When the order is placed again if nothing can be it, or asks for attention."""
+        return self.sent_at + timedelta(seconds=self.grace_seconds)
+
+    @property
+    def is_nowhere(self) -> bool:
+        """Whether nothing at CloudPress can be the order: so surely that it may be placed again."""
+        begun_late_enough = self.last_look_up_at is not None and self.last_look_up_at >= self.grace_ends_at
+        evidence = self.candidates or self.suspects or self.called_back or self.trouble
+        return begun_late_enough and self.look_ups >= LOOK_UPS_BEFORE_PLACING_AGAIN and not evidence
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Observation: an operator has decided that the order is placed again, or fails."""
+
+    status: OrderStatus
+    by: str
+
+
+@dataclass(frozen=True)
+class Rechecked:
+    """Observation: a final order was checked for a double; what was found is written beside its status."""
+
     trouble: Trouble | None = None
 
 
@@ -172,7 +219,7 @@ class Seen:
     trouble: Trouble | None = None
 
 
-Observation = PostEnded | CutOff | PlacingOff | NotFoundYet | Seen
+Observation = PostEnded | CutOff | PlacingOff | NotFoundYet | Resolved | Rechecked | Seen
 
 
 @dataclass(frozen=True)
@@ -196,7 +243,13 @@ class Decision:
 def decide(order: Standing, observation: Observation, now: datetime) -> Decision:
     """Say what an observation means for an order. A final order stays as it is."""
     if order.status in FINAL:
-        return Decision(order.status, Wait.NOTHING, attention=order.attention)
+        trouble = observation.trouble if isinstance(observation, Rechecked) else None
+        return Decision(
+            order.status,
+            Wait.RETRY if trouble else Wait.NOTHING,
+            attention=order.attention,
+            retry_after_seconds=trouble.retry_after_seconds if trouble else None,
+        )
     match observation:
         case PostEnded():
             return _after_post(order, observation)
@@ -206,6 +259,10 @@ def decide(order: Standing, observation: Observation, now: datetime) -> Decision
             return Decision(PENDING, Wait.TASK, attention=order.attention)
         case NotFoundYet():
             return _still_looking(observation, now)
+        case Rechecked():
+            return Decision(order.status, Wait.TURN, keeps_payment_url=True, attention=order.attention)
+        case Resolved():
+            return _resolved(observation)
         case Seen():
             return _seen(order, observation, now)
 
@@ -258,7 +315,7 @@ def _after_post(order: Standing, post: PostEnded) -> Decision:
         case PostOutcome.HELD_OFF:
             attention = _refused(post.trouble) or order.attention
             return Decision(PENDING, Wait.RETRY, attention=attention, retry_after_seconds=retry_after)
-        case PostOutcome.REJECTED if post.attempt == 1:
+        case PostOutcome.REJECTED if post.first:
             detail = "CloudPress refused the order" + (
                 f": {'; '.join(post.reasons)}" if post.reasons else "."
             )
@@ -293,15 +350,64 @@ def _refused(trouble: Trouble | None) -> Attention | None:
 
 
 def _still_looking(sought: NotFoundYet, now: datetime) -> Decision:
+    if sought.is_nowhere and sought.placing:
+        return Decision(PENDING, Wait.TURN)
     attention = _refused(sought.trouble)
-    if attention is None and now - sought.sent_at >= timedelta(seconds=sought.grace_seconds):
-        attention = Attention(
-            "placement_unconfirmed",
-            "The order was sent to CloudPress, but whether it arrived is unknown, and it is not sent again "
-            "blindly. Look for it in CloudPress by its site's name; its callback settles it as well.",
+    if attention is None and now >= sought.grace_ends_at:
+        attention = _unconfirmed(sought)
+    if sought.trouble is not None:
+        retry_after = sought.trouble.retry_after_seconds
+        return Decision(UNCONFIRMED, Wait.RETRY, attention=attention, retry_after_seconds=retry_after)
+    return Decision(UNCONFIRMED, Wait.TURN if sought.unfinished else Wait.LOOK_UP, attention=attention)
+
+
+def _unconfirmed(sought: NotFoundYet) -> Attention:
+    """Tell the operator why an order is neither found nor placed again, and what to do."""
+    resolve = "Then resolve the order: adopt that CloudPress order, place again, or fail."
+    if len(sought.candidates) > 1 or (sought.candidates and sought.look_alike):
+        return Attention(
+            "placement_ambiguous",
+            f"More than one order could be CloudPress's {_listed(sought.candidates)}. Find out in CloudPress "
+            f"which one is this order's. {resolve}",
         )
-    retry_after = sought.trouble.retry_after_seconds if sought.trouble else None
-    return Decision(UNCONFIRMED, Wait.LOOK_UP, attention=attention, retry_after_seconds=retry_after)
+    if sought.suspects:
+        return Attention(
+            "placement_suspected",
+            f"CloudPress has {_listed(sought.suspects)}, which may be this order: without a readable site, "
+            f"or with a name like it. Look at them in CloudPress. {resolve}",
+        )
+    if sought.called_back:
+        return Attention(
+            "placement_called_back",
+            "A callback was let in for this order, so CloudPress has it, but which one it is was not found. "
+            f"Look for it in CloudPress by its site's name. {resolve}",
+        )
+    return Attention(
+        "placement_unconfirmed",
+        "The order was sent to CloudPress, and whether it arrived is not known yet. Presshook goes on "
+        "looking, and sends it again only once it is surely not there. Or look for it in CloudPress "
+        f"yourself. {resolve}",
+    )
+
+
+def _listed(order_ids: tuple[str, ...]) -> str:
+    return ", ".join(order_ids[:5]) + (" and others" if len(order_ids) > 5 else "")
+
+
+def _resolved(resolved: Resolved) -> Decision:
+    if resolved.status is FAILED:
+        problem = Problem("failed_by_operator", f"Given up by {resolved.by}.")
+        return Decision(FAILED, Wait.NOTHING, problem=problem)
+    return Decision(PENDING, Wait.TURN)
+
+
+def duplicate_attention(held: str | None, others: Iterable[str]) -> Attention:
+    """Say that CloudPress may have an order twice."""
+    return Attention(
+        "suspected_duplicate",
+        f"CloudPress may have this order twice: it is {held or 'unknown which one it is'}, and "
+        f"{_listed(tuple(others))} looks like it. Compare them in CloudPress and cancel the one too many.",
+    )
 
 
 def _open(payment_url: str | None, wait: Wait | None = None) -> Decision:

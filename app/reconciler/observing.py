@@ -6,11 +6,11 @@ from typing import TypeVar
 import structlog
 from sqlalchemy import select
 
-from app.cloudpress import Answer, CloudPressError, NotFound, Refused, TaskRef
+from app.cloudpress import Answer, CloudPressError, NotFound, TaskRef
 from app.leases import Claim
 from app.models import Task
 from app.reconciler.recording import Findings
-from app.reconciler.surroundings import Provider, Surroundings
+from app.reconciler.surroundings import Provider, Surroundings, time_left_seconds, trouble_of
 from app.states import (
     Seen,
     Trouble,
@@ -19,21 +19,8 @@ from app.states import (
     is_known_task_status,
 )
 
-PASS_SHARE_OF_LEASE = 0.75
-
 T = TypeVar("T")
 log = structlog.get_logger()
-
-
-def trouble_of(error: CloudPressError) -> Trouble:
-    """Return what of a failed request bears on a decision."""
-    status = error.status if isinstance(error, Refused) else None
-    return Trouble(error.kind, status=status, retry_after_seconds=error.retry_after_seconds)
-
-
-def time_left_seconds(world: Surroundings, claim: Claim) -> float:
-    """Return what remains of the part of the lease in which a pass may ask CloudPress."""
-    return claim.seconds_left() - (1 - PASS_SHARE_OF_LEASE) * world.lease_seconds
 
 
 class Observer:

@@ -3,10 +3,11 @@
 from app.leases import Claim
 from app.reconciler.observing import Observer
 from app.reconciler.placing import place
-from app.reconciler.recording import PassResult, conclude
+from app.reconciler.rechecking import recheck
+from app.reconciler.recording import Findings, PassResult, conclude
 from app.reconciler.seeking import seek
-from app.reconciler.surroundings import Surroundings
-from app.states import CutOff, OrderStatus, PlacingOff
+from app.reconciler.surroundings import Provider, Surroundings
+from app.states import FINAL, CutOff, OrderStatus, PlacingOff, Rechecked, Seen
 
 
 async def run_pass(world: Surroundings, claim: Claim) -> PassResult | None:
@@ -26,8 +27,24 @@ async def run_pass(world: Surroundings, claim: Claim) -> PassResult | None:
         return await conclude(world, claim, "placing_off", PlacingOff())
     if order.status == OrderStatus.PENDING:
         return await place(world, claim, provider)
-    if order.status == OrderStatus.UNCONFIRMED or order.cloudpress_order_id is None:
+    if order.status == OrderStatus.UNCONFIRMED:
         return await seek(world, claim, provider)
-    observer = Observer(world, claim, provider)
-    seen = await observer.look(order.cloudpress_order_id)
-    return await conclude(world, claim, "observe", seen, observer.findings)
+    return await _observe(world, claim, provider)
+
+
+async def _observe(world: Surroundings, claim: Claim, provider: Provider) -> PassResult | None:
+    order = claim.order
+    found = await recheck(world, claim, provider)
+    findings = Findings()
+    observation: Seen | Rechecked = Rechecked(found.trouble)
+    if order.status not in FINAL and order.cloudpress_order_id is not None:
+        observer = Observer(world, claim, provider)
+        observation = await observer.look(found.replacement or order.cloudpress_order_id)
+        findings = observer.findings
+    findings.order_id, findings.order_id_source = found.replacement, found.source
+    findings.duplicates = found.duplicates
+    findings.look_up = found.look_up
+    findings.late_look_done = found.late_look_done
+    if found.trouble is None:
+        findings.hints = found.hints
+    return await conclude(world, claim, "observe", observation, findings)

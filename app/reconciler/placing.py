@@ -2,9 +2,10 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from app import leases
 from app.cloudpress import Answer, CloudPressError, NotSent, Placed, Refused, SiteOrder
@@ -12,16 +13,26 @@ from app.db import DATABASE_AWAY, Transaction
 from app.leases import Claim
 from app.models import Order, Placement
 from app.orders import make_due
-from app.reconciler.observing import trouble_of
+from app.reconciler.evidence import ANSWER, held_among, is_first
 from app.reconciler.recording import Findings, PassResult, apply
-from app.reconciler.surroundings import Provider, Surroundings
+from app.reconciler.surroundings import Provider, Surroundings, trouble_of
 from app.states import OrderStatus, PostEnded, PostOutcome, Trouble, outcome_of_refusal
+from app.timeline import record
 
-ANSWER = "answer"
+LATE_LOOK_AFTER = timedelta(hours=5)
 RECORD_RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 RECORD_TRIES = 120
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Intent:
+    """The committed intent to place an order; `first` says that no earlier attempt can have made one."""
+
+    claim: Claim
+    attempt: int
+    first: bool
 
 
 @dataclass(frozen=True)
@@ -45,25 +56,27 @@ async def place(world: Surroundings, claim: Claim, provider: Provider) -> PassRe
     intended = await _intend(world, claim)
     if intended is None:
         return None
-    claim, attempt = intended
     try:
-        posted = await _post(world, claim, provider, attempt)
+        posted = await _post(world, intended, provider)
     except asyncio.CancelledError:
         # The process ends. Unless this is written, the order waits for the lease to run out.
-        unknown = Posted(PostEnded(PostOutcome.UNKNOWN, attempt))
-        await asyncio.shield(_record(world, claim, unknown))
+        unknown = Posted(PostEnded(PostOutcome.UNKNOWN, intended.first))
+        await asyncio.shield(_record(world, intended, unknown))
         raise
-    return await _record_for_sure(world, claim, posted)
+    return await _record_for_sure(world, intended, posted)
 
 
-async def _intend(world: Surroundings, claim: Claim) -> tuple[Claim, int] | None:
+async def _intend(world: Surroundings, claim: Claim) -> Intent | None:
     """Commit that the order is about to be sent, under a lease that is renewed for it."""
     async with world.db.write() as tx:
         order = await leases.hold(tx, claim)
         if order is None or order.status != OrderStatus.PENDING:
             return None
-        attempts = select(func.max(Placement.attempt)).where(Placement.order_id == order.id)
-        attempt = ((await tx.session.execute(attempts)).scalar() or 0) + 1
+        earlier = list(await tx.session.scalars(select(Placement).where(Placement.order_id == order.id)))
+        attempt = max((placement.attempt for placement in earlier), default=0) + 1
+        first = is_first(earlier)
+        if not first:
+            order.late_look_at = tx.now + LATE_LOOK_AFTER
         tx.session.add(
             Placement(
                 order_id=order.id,
@@ -75,14 +88,17 @@ async def _intend(world: Surroundings, claim: Claim) -> tuple[Claim, int] | None
         order.status = OrderStatus.PLACING
         order.updated_at = tx.now
         tx.announce(changed=order.id)
-        return leases.renew(tx, order, claim, lease_seconds=world.lease_seconds), attempt
+        record(tx, order.id, "placing", attempt=attempt)
+        renewed = leases.renew(tx, order, claim, lease_seconds=world.lease_seconds)
+        return Intent(renewed, attempt, first)
 
 
-async def _post(world: Surroundings, claim: Claim, provider: Provider, attempt: int) -> Posted:
+async def _post(world: Surroundings, intent: Intent, provider: Provider) -> Posted:
+    claim, first = intent.claim, intent.first
     order = claim.order
     if claim.seconds_left() <= world.upstream_timeout_seconds:
         # The commit of the intent took so long that another replica could take the order meanwhile.
-        return Posted(PostEnded(PostOutcome.NOT_SENT, attempt, trouble=Trouble("lease_too_short")))
+        return Posted(PostEnded(PostOutcome.NOT_SENT, first, trouble=Trouble("lease_too_short")))
     site = SiteOrder(
         name=order.site_name,
         variant=order.variant,
@@ -97,17 +113,17 @@ async def _post(world: Surroundings, claim: Claim, provider: Provider, attempt: 
             callback_authorization=world.callback_signer.authorization(order.id),
         )
     except NotSent as error:
-        return Posted(PostEnded(PostOutcome.NOT_SENT, attempt, trouble=trouble_of(error)))
+        return Posted(PostEnded(PostOutcome.NOT_SENT, first, trouble=trouble_of(error)))
     except Refused as error:
         outcome = outcome_of_refusal(error.status)
-        ended = PostEnded(outcome, attempt, reasons=error.errors, trouble=trouble_of(error))
+        ended = PostEnded(outcome, first, reasons=error.errors, trouble=trouble_of(error))
         return Posted(ended)
     except CloudPressError as error:
-        return Posted(PostEnded(PostOutcome.UNKNOWN, attempt, trouble=trouble_of(error)))
+        return Posted(PostEnded(PostOutcome.UNKNOWN, first, trouble=trouble_of(error)))
     placed = answer.value
     ended = PostEnded(
         PostOutcome.PLACED,
-        attempt,
+        first,
         order_status=placed.order_status,
         task_status=placed.task.status if placed.task else None,
         payment_url=placed.payment_url,
@@ -115,15 +131,15 @@ async def _post(world: Surroundings, claim: Claim, provider: Provider, attempt: 
     return Posted(ended, answer)
 
 
-async def _record_for_sure(world: Surroundings, claim: Claim, posted: Posted) -> PassResult | None:
+async def _record_for_sure(world: Surroundings, intent: Intent, posted: Posted) -> PassResult | None:
     """Record how a request ended, trying again while the database is away: the answer is worth money."""
     for tried in range(RECORD_TRIES):
         try:
-            return await _record(world, claim, posted)
+            return await _record(world, intent, posted)
         except DATABASE_AWAY as error:
             log.error(
                 "answer_not_recorded",
-                order=str(claim.order.id),
+                order=str(intent.claim.order.id),
                 cloudpress_order=posted.cloudpress_order_id,
                 outcome=posted.ended.outcome,
                 error=type(error).__name__,
@@ -132,14 +148,15 @@ async def _record_for_sure(world: Surroundings, claim: Claim, posted: Posted) ->
     return None
 
 
-async def _record(world: Surroundings, claim: Claim, posted: Posted) -> PassResult | None:
+async def _record(world: Surroundings, intent: Intent, posted: Posted) -> PassResult | None:
     """Write the answer to its placement, lease or no lease; change the order only under the lease."""
+    claim = intent.claim
     async with world.db.write() as tx:
         order = await tx.session.get(Order, claim.order.id, with_for_update=True)
         if order is None:
             return None
         posted = await _unless_held_by_another(tx, order, posted)
-        await _write_placement(tx, order, posted)
+        await _write_placement(tx, order, intent, posted)
         if order.lease_token != claim.token:
             make_due(tx, order)
             return None
@@ -156,32 +173,31 @@ async def _record(world: Surroundings, claim: Claim, posted: Posted) -> PassResu
 
 async def _unless_held_by_another(tx: Transaction, order: Order, posted: Posted) -> Posted:
     """Distrust an answer that names a CloudPress order which another order has."""
-    if posted.cloudpress_order_id is None or not await is_held(tx, order, posted.cloudpress_order_id):
+    named = posted.cloudpress_order_id
+    if named is None or not await held_among(tx.session, order, [named]):
         return posted
-    log.error(
-        "answered_with_anothers_order", order=str(order.id), cloudpress_order=posted.cloudpress_order_id
-    )
-    return Posted(PostEnded(PostOutcome.UNKNOWN, posted.ended.attempt, trouble=Trouble("anothers_order")))
+    log.error("answered_with_anothers_order", order=str(order.id), cloudpress_order=named)
+    return Posted(PostEnded(PostOutcome.UNKNOWN, posted.ended.first, trouble=Trouble("anothers_order")))
 
 
-async def is_held(tx: Transaction, order: Order, cloudpress_order_id: str) -> bool:
-    """Tell whether another order of the account has a CloudPress order already."""
-    holder = select(Order.id).where(
-        Order.account_id == order.account_id,
-        Order.cloudpress_order_id == cloudpress_order_id,
-        Order.id != order.id,
-    )
-    return (await tx.session.execute(holder)).first() is not None
-
-
-async def _write_placement(tx: Transaction, order: Order, posted: Posted) -> None:
-    placement = await tx.session.get_one(Placement, (order.id, posted.ended.attempt))
+async def _write_placement(tx: Transaction, order: Order, intent: Intent, posted: Posted) -> None:
+    placement = await tx.session.get_one(Placement, (order.id, intent.attempt))
     placement.outcome = posted.ended.outcome
     placement.answered_at = tx.now
     placement.http_status = posted.ended.trouble.status if posted.ended.trouble else None
     placement.reasons = list(posted.ended.reasons)
     placement.cloudpress_order_id = posted.cloudpress_order_id
     placement.answer = posted.answer.raw if posted.answer else None
+    record(
+        tx,
+        order.id,
+        "placement_ended",
+        attempt=intent.attempt,
+        outcome=posted.ended.outcome,
+        status=placement.http_status,
+        reasons=placement.reasons,
+        cloudpress_order_id=posted.cloudpress_order_id,
+    )
 
 
 def _findings(posted: Posted) -> Findings:

@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from app import cloudpress, leases
 from app.db import Transaction
 from app.leases import Claim
-from app.models import Order, Site, Task
+from app.models import Callback, Order, Site, Task
+from app.reconciler.looking_up import Progress
 from app.reconciler.surroundings import Surroundings
 from app.states import (
     FINAL,
@@ -20,6 +21,7 @@ from app.states import (
     Standing,
     Wait,
     decide,
+    duplicate_attention,
     may_follow,
 )
 from app.timeline import record
@@ -52,6 +54,13 @@ class Findings:
     order_status: str | None = None
     order_id: str | None = None
     order_id_source: str | None = None
+    duplicates: set[str] = field(default_factory=set)
+    hints: tuple[int, ...] = ()
+    """Tasks that callbacks named, and that need not be asked about again."""
+    look_up: Progress | None = None
+    late_look_done: bool = False
+    resolved: bool = False
+    """Whether an operator's wish was done, or turned out to be impossible."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +167,10 @@ def _write_decision(tx: Transaction, order: Order, decision: Decision) -> None:
         order.finalized_at = tx.now
     if decision.missing is not None:
         order.missing_since = (order.missing_since or tx.now) if decision.missing else None
-    _write_attention(tx, order, decision.attention)
+    attention = decision.attention
+    if order.suspected_duplicates:
+        attention = duplicate_attention(order.cloudpress_order_id, order.suspected_duplicates)
+    _write_attention(tx, order, attention)
 
 
 def _write_attention(tx: Transaction, order: Order, attention: Attention | None) -> None:
@@ -191,6 +203,8 @@ def _reschedule(
     else:
         order.not_before = None
     due_at = None if delay is None else tx.now + timedelta(seconds=delay)
+    if order.late_look_at is not None:
+        due_at = min(due_at, order.late_look_at) if due_at else order.late_look_at
     leases.release(tx, order, claim, due_at)
     return None if order.due_at is None else (order.due_at - tx.now).total_seconds()
 
@@ -198,8 +212,8 @@ def _reschedule(
 async def _keep(tx: Transaction, order: Order, findings: Findings) -> bool:
     """Store CloudPress's answers; tell whether the tasks or the site are seen differently now."""
     if findings.order_id is not None:
-        order.cloudpress_order_id = findings.order_id
-        order.cloudpress_order_id_source = findings.order_id_source
+        await _hold(tx, order, findings)
+    await _keep_evidence(tx, order, findings)
     if findings.order is not None:
         order.cloudpress_answer = findings.order.raw
         order.cloudpress_status = findings.order.value.status
@@ -214,6 +228,45 @@ async def _keep(tx: Transaction, order: Order, findings: Findings) -> bool:
     if findings.site is not None:
         changed |= await _keep_site(tx, order, findings.site)
     return changed
+
+
+async def _hold(tx: Transaction, order: Order, findings: Findings) -> None:
+    """Hold a CloudPress order from now on; what was read of one held by mistake is forgotten."""
+    if order.cloudpress_order_id == findings.order_id:
+        return
+    if order.cloudpress_order_id is not None:
+        for table in (Task, Site):
+            await tx.session.execute(delete(table).where(table.order_id == order.id))
+    record(
+        tx,
+        order.id,
+        "adopted",
+        cloudpress_order_id=findings.order_id,
+        by=findings.order_id_source,
+        instead_of=order.cloudpress_order_id,
+    )
+    order.cloudpress_order_id = findings.order_id
+    order.cloudpress_order_id_source = findings.order_id_source
+
+
+async def _keep_evidence(tx: Transaction, order: Order, findings: Findings) -> None:
+    if findings.look_up is not None:
+        await findings.look_up.save(tx, order)
+    if findings.late_look_done:
+        order.late_look_at = None
+    if findings.resolved:
+        order.resolution = None
+    if findings.hints:
+        checked = update(Callback).where(
+            Callback.order_id == order.id, Callback.task_id.in_(findings.hints), Callback.checked_at.is_(None)
+        )
+        await tx.session.execute(checked.values(checked_at=tx.now))
+    known = set(order.suspected_duplicates or ())
+    new = findings.duplicates - known - {order.cloudpress_order_id or ""}
+    for order_id in sorted(new):
+        record(tx, order.id, "suspected_duplicate", cloudpress_order_id=order_id)
+    if new:
+        order.suspected_duplicates = sorted(known | new)
 
 
 def _keep_task(
@@ -241,7 +294,7 @@ def _keep_task(
 async def _keep_site(tx: Transaction, order: Order, found: cloudpress.Answer[cloudpress.Site]) -> bool:
     details = site_details(found.value)
     password = found.value.ssh.password if found.value.ssh else None
-    site = await tx.session.get(Site, order.id)
+    site = await tx.session.get(Site, order.id, populate_existing=True)
     changed = site is None or site.details != details
     if site is None:
         site = Site(order_id=order.id)

@@ -1,154 +1,155 @@
-"""Seeks an order whose placement is unknown. It is never sent again from here."""
+"""Seeks an order whose placement is unknown: by late answers, callbacks, look-up, or an operator's word."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app import leases
-from app.cloudpress import Answer, CloudPressError, NotFound, OrderDetails, Task
+from app.cloudpress import CloudPressError
+from app.db import Transaction
 from app.leases import Claim
-from app.models import Callback, Order, Placement
-from app.reconciler.observing import Observer, time_left_seconds, trouble_of
-from app.reconciler.placing import ANSWER, is_held
+from app.models import Order
+from app.reconciler.evidence import (
+    ANSWER,
+    CALLBACK,
+    LOOK_UP,
+    OPERATOR,
+    Sent,
+    held_among,
+    is_first,
+    named_by_callbacks,
+    what_was_sent,
+)
+from app.reconciler.looking_up import OrderLookUp, Progress
+from app.reconciler.observing import Observer
 from app.reconciler.recording import Findings, PassResult, apply, conclude
-from app.reconciler.surroundings import Provider, Surroundings
-from app.states import NotFoundYet, PostEnded, PostOutcome, Seen, Trouble
+from app.reconciler.surroundings import Provider, Surroundings, trouble_of
+from app.states import NotFoundYet, OrderStatus, PostEnded, PostOutcome, Resolved, Trouble
 
-CALLBACK = "callback"
-MAX_HINTS = 5
-CLOCK_TOLERANCE = timedelta(minutes=5)
-
-
-@dataclass(frozen=True)
-class Sent:
-    """What is known of the attempts to place an order."""
-
-    placements: tuple[Placement, ...]
-    task_hints: tuple[int, ...]
-    first_sent_at: datetime
-    last_sent_at: datetime
-    now: datetime
-
-
-@dataclass(frozen=True)
-class Found:
-    """The CloudPress order that is ours, and how that was learned."""
-
-    order_id: str
-    source: str
+SEEKING = (OrderStatus.PLACING, OrderStatus.UNCONFIRMED)
 
 
 async def seek(world: Surroundings, claim: Claim, provider: Provider) -> PassResult | None:
-    """Look for an unconfirmed order by what was recorded late and by its callbacks; adopt what is found."""
-    sent = await _sent(world, claim.order)
-    late = _recorded_late(sent)
-    if isinstance(late, PostEnded):
-        return await conclude(world, claim, "late_answer", late)
-    trouble: Trouble | None = None
-    found = late
-    if found is None:
-        try:
-            found = await _by_callback(world, claim, provider, sent)
-        except CloudPressError as error:
-            trouble = trouble_of(error)
-    nothing = NotFoundYet(sent.last_sent_at, world.schedule.placement_grace_seconds, trouble)
-    if found is None:
-        return await conclude(world, claim, "look_up", nothing)
-    observer = Observer(world, claim, provider)
-    seen = await observer.look(found.order_id)
-    observer.findings.order_id = found.order_id
-    observer.findings.order_id_source = found.source
-    return await _adopt(world, claim, seen, observer.findings, nothing)
+    """Look for an unconfirmed order; adopt what surely is it, or place it again once it surely is nowhere."""
+    sent = await what_was_sent(world, claim.order)
+    wish = claim.order.resolution
+    if wish is not None and wish["action"] != "adopt":
+        status = OrderStatus.FAILED if wish["action"] == "fail" else OrderStatus.PENDING
+        return await conclude(world, claim, "resolve", Resolved(status, wish["by"]), Findings(resolved=True))
+    if wish is not None:
+        return await _adopt(world, claim, provider, sent, [wish["cloudpress_order_id"]], OPERATOR)
+    if sent.answered_ids:
+        return await _adopt(world, claim, provider, sent, list(sent.answered_ids), ANSWER)
+    if sent.late_outcome is not None:
+        return await conclude(world, claim, "late_answer", _late_answer(sent, sent.late_outcome))
+    try:
+        named = await named_by_callbacks(world, claim, provider, sent)
+    except CloudPressError as error:
+        return await conclude(world, claim, "seek", _not_found(world, sent, trouble=trouble_of(error)))
+    if named:
+        return await _adopt(world, claim, provider, sent, named, CALLBACK)
+    progress = await OrderLookUp(world, claim, provider, sent).go_on()
+    if progress.is_complete and len(progress.candidates) == 1:
+        return await _adopt(world, claim, provider, sent, progress.candidates, LOOK_UP, progress)
+    return await _conclude_not_found(world, claim, sent, Findings(look_up=progress, hints=sent.hints))
 
 
-async def _sent(world: Surroundings, order: Order) -> Sent:
-    async with world.db.read() as session:
-        placements = await session.scalars(
-            select(Placement).where(Placement.order_id == order.id).order_by(Placement.attempt)
-        )
-        hints = await session.scalars(
-            select(Callback.task_id)
-            .where(Callback.order_id == order.id, Callback.task_id.is_not(None))
-            .order_by(Callback.id.desc())
-            .limit(MAX_HINTS)
-        )
-        rows = tuple(placements)
-        return Sent(
-            placements=rows,
-            task_hints=tuple(hint for hint in hints if hint is not None),
-            first_sent_at=rows[0].sent_at if rows else order.created_at,
-            last_sent_at=rows[-1].sent_at if rows else order.created_at,
-            now=await world.db.now(session),
-        )
+def _late_answer(sent: Sent, outcome: PostOutcome) -> PostEnded:
+    last = sent.placements[-1]
+    return PostEnded(
+        outcome,
+        is_first(sent.placements[:-1]),
+        reasons=tuple(last.reasons or ()),
+        trouble=Trouble("late_answer", status=last.http_status),
+    )
 
 
-def _recorded_late(sent: Sent) -> Found | PostEnded | None:
-    """Return what an answer tells that was recorded after its order had been taken for cut off."""
-    for placement in sent.placements:
-        if placement.cloudpress_order_id is not None:
-            return Found(placement.cloudpress_order_id, ANSWER)
-    last = sent.placements[-1] if sent.placements else None
-    if last is None or last.outcome is None:
-        return None
-    outcome = PostOutcome(last.outcome)
-    settles = {PostOutcome.NOT_SENT, PostOutcome.HELD_OFF}
-    if outcome in settles or (outcome is PostOutcome.REJECTED and last.attempt == 1):
-        return PostEnded(
-            outcome,
-            last.attempt,
-            reasons=tuple(last.reasons or ()),
-            trouble=Trouble("late_answer", status=last.http_status),
-        )
-    return None
+def _not_found(
+    world: Surroundings,
+    sent: Sent,
+    *,
+    progress: Progress | None = None,
+    trouble: Trouble | None = None,
+    look_alike: bool = False,
+) -> NotFoundYet:
+    progress = progress or Progress()
+    return NotFoundYet(
+        sent_at=sent.last_sent_at,
+        grace_seconds=world.schedule.placement_grace_seconds,
+        trouble=trouble or progress.trouble,
+        unfinished=not progress.is_complete and progress.trouble is None,
+        look_ups=progress.completed,
+        last_look_up_at=progress.last_begun_at if progress.is_complete else None,
+        candidates=tuple(progress.candidates),
+        suspects=tuple(progress.suspects),
+        look_alike=look_alike,
+        called_back=sent.called_back,
+        placing=world.placing,
+    )
 
 
-async def _by_callback(world: Surroundings, claim: Claim, provider: Provider, sent: Sent) -> Found | None:
-    """Find the order by the tasks that its own callbacks name.
-
-    Raises:
-        CloudPressError: CloudPress could not be asked.
-    """
-    for hint in sent.task_hints:
-        try:
-            task = await provider.task(hint, timeout_seconds=time_left_seconds(world, claim))
-        except NotFound:
-            continue
-        for order_id in task.value.order_ids:
-            try:
-                details = await provider.order(order_id, timeout_seconds=time_left_seconds(world, claim))
-            except (NotFound, ValueError):
-                continue
-            if _agrees(claim.order, sent, task, details):
-                return Found(order_id, CALLBACK)
-    return None
-
-
-def _agrees(order: Order, sent: Sent, task: Answer[Task], details: Answer[OrderDetails]) -> bool:
-    """Tell whether a CloudPress order can be ours: whoever knows a callback's secret chooses its body."""
-    seen = details.value
-    accounts = {*task.value.account_ids, *([seen.account_id] if seen.account_id else [])}
-    if accounts and order.account_id not in accounts:
-        return False
-    if seen.variant is not None and seen.variant.lower() != order.variant.lower():
-        return False
-    if seen.site is not None and seen.site.name is not None and seen.site.name != order.site_name:
-        return False
-    if seen.created_at is None:
-        return True
-    # Ages are compared, each by its own clock, so that the clocks need not agree.
-    age = (details.date or sent.now) - seen.created_at
-    return age <= sent.now - sent.first_sent_at + CLOCK_TOLERANCE
-
-
-async def _adopt(
-    world: Surroundings, claim: Claim, seen: Seen, findings: Findings, otherwise: NotFoundYet
+async def _conclude_not_found(
+    world: Surroundings, claim: Claim, sent: Sent, findings: Findings
 ) -> PassResult | None:
-    """Take a CloudPress order for ours, unless another order has it."""
+    """Conclude that the order was not found; whether it may be placed again is judged under its lock."""
     async with world.db.write() as tx:
         order = await leases.hold(tx, claim)
         if order is None:
             return None
-        if findings.order_id is None or await is_held(tx, order, findings.order_id):
-            return await apply(tx, world, claim, order, action="look_up", observation=otherwise)
-        return await apply(tx, world, claim, order, action="adopt", observation=seen, findings=findings)
+        return await _apply_not_found(tx, world, claim, order, sent, findings)
+
+
+async def _apply_not_found(
+    tx: Transaction, world: Surroundings, claim: Claim, order: Order, sent: Sent, findings: Findings
+) -> PassResult:
+    progress = findings.look_up
+    nothing = _not_found(world, sent, progress=progress, look_alike=await _has_look_alike(tx, order))
+    # A callback that came in during this pass speaks against placing again; so does an operator's wish.
+    trouble = Trouble("woken") if order.wakes != claim.wakes and nothing.is_nowhere else None
+    if trouble is not None:
+        nothing = _not_found(world, sent, progress=progress, trouble=trouble)
+    return await apply(tx, world, claim, order, action="look_up", observation=nothing, findings=findings)
+
+
+async def _has_look_alike(tx: Transaction, order: Order) -> bool:
+    """Tell whether another order could be meant by the same CloudPress order."""
+    alike = select(func.count(Order.id)).where(
+        Order.account_id == order.account_id,
+        Order.site_name == order.site_name,
+        Order.variant == order.variant,
+        Order.status.in_(SEEKING),
+        Order.id != order.id,
+    )
+    return (await tx.session.execute(alike)).scalar_one() > 0
+
+
+async def _adopt(
+    world: Surroundings,
+    claim: Claim,
+    provider: Provider,
+    sent: Sent,
+    order_ids: list[str],
+    source: str,
+    progress: Progress | None = None,
+) -> PassResult | None:
+    """Take the first of the CloudPress orders for ours, unless another order has it or may mean it.
+
+    The others, if there are any, are suspected duplicates.
+    """
+    observer = Observer(world, claim, provider)
+    observation = await observer.look(order_ids[0])
+    findings = observer.findings
+    findings.order_id, findings.order_id_source = order_ids[0], source
+    findings.duplicates = {order_id for order_id in order_ids[1:] if order_id != order_ids[0]}
+    findings.look_up = progress
+    findings.resolved = source == OPERATOR
+    async with world.db.write() as tx:
+        order = await leases.hold(tx, claim)
+        if order is None:
+            return None
+        unsure = source == LOOK_UP and await _has_look_alike(tx, order)
+        if unsure or await held_among(tx.session, order, order_ids[:1]):
+            # Checked under the lock: what was free when it was looked at may be taken by now.
+            rest = Findings(look_up=progress, hints=sent.hints, resolved=findings.resolved)
+            return await _apply_not_found(tx, world, claim, order, sent, rest)
+        return await apply(
+            tx, world, claim, order, action=f"adopt_by_{source}", observation=observation, findings=findings
+        )

@@ -5,9 +5,24 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from app.cloudpress import About, Answer, OrderDetails, OrderSummary, Placed, Site, SiteOrder, Task
+from app.cloudpress import (
+    About,
+    Answer,
+    CloudPressError,
+    OrderDetails,
+    OrderSummary,
+    Placed,
+    Refused,
+    Site,
+    SiteOrder,
+    Task,
+)
 from app.db import Database
+from app.leases import Claim
 from app.schedule import Schedule
+from app.states import Trouble
+
+PASS_SHARE_OF_LEASE = 0.75
 
 
 class UnknownAccountError(Exception):
@@ -65,3 +80,14 @@ class Surroundings:
     def callback_url(self, order_id: UUID) -> str:
         """Return where CloudPress calls back for an order."""
         return f"{self.public_url}/v1/callbacks/{order_id}"
+
+
+def trouble_of(error: CloudPressError) -> Trouble:
+    """Return what of a failed request bears on a decision."""
+    status = error.status if isinstance(error, Refused) else None
+    return Trouble(error.kind, status=status, retry_after_seconds=error.retry_after_seconds)
+
+
+def time_left_seconds(world: Surroundings, claim: Claim) -> float:
+    """Return what remains of the part of the lease in which a pass may ask CloudPress."""
+    return claim.seconds_left() - (1 - PASS_SHARE_OF_LEASE) * world.lease_seconds

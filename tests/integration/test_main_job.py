@@ -156,20 +156,6 @@ async def test_an_order_is_placed_once_however_its_placement_goes(
         assert len(await sandbox.orders(name)) == 1
 
 
-@pytest.mark.parametrize("fault", ["place-500", "place-502", "place-dropped", "place-lost"])
-async def test_an_unknown_outcome_is_never_followed_by_a_second_request(
-    database_url: str, sandbox: Sandbox, fault: str
-) -> None:
-    async with run_presshook(database_url, sandbox.url, placement_grace_seconds=0.1) as presshook:
-        answer = await presshook.order(f"Unknown [{fault}] [callback-lost]", wait=1)
-        assert (answer.status_code, answer.json()["status"]) == (202, "unconfirmed")
-        order_id = answer.json()["id"]
-        order = await eventually(lambda: presshook.show(order_id), lambda seen: seen["attention"] is not None)
-        assert order["attention"]["code"] == "placement_unconfirmed"
-        assert order["status"] == "unconfirmed"
-        assert await sandbox.requests("POST /api/orders") == 1
-
-
 async def test_a_rejected_order_is_a_problem_with_cloudpress_own_words(
     database_url: str, sandbox: Sandbox
 ) -> None:

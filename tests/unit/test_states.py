@@ -73,8 +73,8 @@ def test_what_a_refusal_of_a_placement_means(status: int, outcome: PostOutcome, 
     assert outcome_of_refusal(status) is outcome, reason
 
 
-def posted(outcome: PostOutcome, attempt: int = 1, **fields: object) -> PostEnded:
-    return PostEnded(outcome, attempt, **fields)  # type: ignore[arg-type]
+def posted(outcome: PostOutcome, *, first: bool = True, **fields: object) -> PostEnded:
+    return PostEnded(outcome, first, **fields)  # type: ignore[arg-type]
 
 
 def seen(order_status: str | None = "processing", tasks: tuple[str, ...] = (), **fields: object) -> Seen:
@@ -90,7 +90,7 @@ ROWS: list[tuple[OrderStatus, Observation, OrderStatus, Wait, str]] = [
     (S.PLACING, posted(PostOutcome.NOT_SENT), S.PENDING, Wait.RETRY, "nothing left this machine"),
     (S.PLACING, posted(PostOutcome.HELD_OFF), S.PENDING, Wait.RETRY, "refused for now"),
     (S.PLACING, posted(PostOutcome.REJECTED), S.FAILED, Wait.NOTHING, "refused for what is in it, the first time"),
-    (S.PLACING, posted(PostOutcome.REJECTED, 2), S.UNCONFIRMED, Wait.LOOK_UP, "the first attempt may have landed"),
+    (S.PLACING, posted(PostOutcome.REJECTED, first=False), S.UNCONFIRMED, Wait.LOOK_UP, "the first attempt may have landed"),
     (S.PLACING, posted(PostOutcome.UNKNOWN), S.UNCONFIRMED, Wait.LOOK_UP, "nobody knows"),
     (S.PLACING, CutOff(), S.UNCONFIRMED, Wait.LOOK_UP, "whoever sent it is gone"),
     (S.PENDING, PlacingOff(), S.PENDING, Wait.TASK, "it waits until placing is on again"),
@@ -225,7 +225,7 @@ SEEN = st.builds(
 POSTED = st.builds(
     PostEnded,
     st.sampled_from(PostOutcome),
-    st.integers(1, 3),
+    st.booleans(),
     order_status=WORDS,
     task_status=st.none() | st.sampled_from(["OK", "RUNNING"]),
     payment_url=st.none() | st.just(PAY),

@@ -1,0 +1,76 @@
+"""Rechecks a placed order where something speaks for another CloudPress order than the one it holds.
+
+A late answer or a callback may name another one: it replaces one that was only looked up, and otherwise is
+a suspected duplicate. An order that was placed more than once is looked up once more, hours later.
+"""
+
+from dataclasses import dataclass, field
+
+from app.cloudpress import CloudPressError
+from app.leases import Claim
+from app.models import Order
+from app.reconciler.evidence import (
+    ANSWER,
+    CALLBACK,
+    LOOK_UP,
+    Sent,
+    held_among,
+    named_by_callbacks,
+    what_was_sent,
+)
+from app.reconciler.looking_up import OrderLookUp, Progress
+from app.reconciler.surroundings import Provider, Surroundings, trouble_of
+from app.states import FINAL, Trouble
+
+
+@dataclass
+class Recheck:
+    """What speaks for another CloudPress order."""
+
+    replacement: str | None = None
+    source: str | None = None
+    duplicates: set[str] = field(default_factory=set)
+    hints: tuple[int, ...] = ()
+    look_up: Progress | None = None
+    late_look_done: bool = False
+    trouble: Trouble | None = None
+
+
+async def recheck(world: Surroundings, claim: Claim, provider: Provider) -> Recheck:
+    """Return what speaks for another CloudPress order than the one that a placed order holds."""
+    order = claim.order
+    sent = await what_was_sent(world, order)
+    found = Recheck(hints=sent.hints)
+    try:
+        named = dict.fromkeys(await named_by_callbacks(world, claim, provider, sent), CALLBACK)
+        named |= dict.fromkeys(sent.answered_ids, ANSWER)
+        if order.late_look_at is not None and order.late_look_at <= sent.now:
+            await _look_again(world, claim, provider, sent, found)
+    except CloudPressError as error:
+        return Recheck(trouble=trouble_of(error))
+    await _judge(world, order, named, found)
+    return found
+
+
+async def _look_again(
+    world: Surroundings, claim: Claim, provider: Provider, sent: Sent, found: Recheck
+) -> None:
+    """Look for a second order that a late request has made meanwhile."""
+    found.look_up = await OrderLookUp(world, claim, provider, sent).go_on()
+    found.trouble = found.look_up.trouble
+    if found.look_up.is_complete:
+        found.late_look_done = True
+        found.duplicates |= {*found.look_up.candidates, *found.look_up.suspects}
+
+
+async def _judge(world: Surroundings, order: Order, named: dict[str, str], found: Recheck) -> None:
+    async with world.db.read() as session:
+        held = await held_among(session, order, {*named, *found.duplicates})
+    others = [order_id for order_id in named if order_id not in {*held, order.cloudpress_order_id}]
+    replaces = order.cloudpress_order_id_source == LOOK_UP and order.status not in FINAL
+    own_is_named = order.cloudpress_order_id in named
+    if others and replaces and not own_is_named:
+        found.replacement, found.source = others[0], named[others[0]]
+        others = others[1:]
+    found.duplicates |= set(others)
+    found.duplicates -= {*held, order.cloudpress_order_id or "", found.replacement or ""}
