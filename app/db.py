@@ -6,7 +6,7 @@ never fails half-way because another one got in between; on PostgreSQL rows are 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -59,6 +59,9 @@ class Clock(Protocol):
     async def now(self, session: AsyncSession) -> datetime:
         """Return the present time (UTC)."""
 
+    def monotonic(self) -> float:
+        """Return seconds that only ever go on, in this process alone."""
+
 
 class DatabaseClock:
     """The database's own time, one for all replicas; on SQLite the host's."""
@@ -69,6 +72,10 @@ class DatabaseClock:
             return datetime.now(UTC)
         moment: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
         return moment.astimezone(UTC)
+
+    def monotonic(self) -> float:
+        """Return the process's own monotonic time."""
+        return time.monotonic()
 
 
 class Base(DeclarativeBase):
@@ -138,6 +145,7 @@ class Transaction:
 
     session: AsyncSession
     now: datetime
+    clock: Clock
     began_at_monotonic: float
     """Not later than `now`, by the monotonic clock: what is counted from here never lasts too long."""
     _changed: set[UUID] = field(default_factory=set)
@@ -158,7 +166,14 @@ class Transaction:
 class Database:
     """The engine and the ways to use it."""
 
-    def __init__(self, url: URL, cipher: Cipher, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        url: URL,
+        cipher: Cipher,
+        *,
+        clock: Clock | None = None,
+        connect_arguments: Mapping[str, Any] | None = None,
+    ) -> None:
         """Prepare an engine; nothing connects before the first transaction."""
         self.url = url
         self.is_sqlite = url.get_backend_name() == "sqlite"
@@ -172,7 +187,7 @@ class Database:
             max_overflow=0,
             pool_timeout=POOL_WAIT_SECONDS,
             pool_pre_ping=not self.is_sqlite,
-            connect_args=_connect_arguments(sqlite=self.is_sqlite),
+            connect_args={**_connect_arguments(sqlite=self.is_sqlite), **(connect_arguments or {})},
         )
         _ciphers[self.engine.dialect] = cipher
         self._writing = self.engine.execution_options(presshook_write=True)
@@ -191,8 +206,9 @@ class Database:
     async def write(self) -> AsyncIterator[Transaction]:
         """Run the block as one write transaction, committed when the block ends without an exception."""
         async with self._turn, AsyncSession(self._writing, expire_on_commit=False) as session:
-            began_at_monotonic = time.monotonic()
-            transaction = Transaction(session, await self._clock.now(session), began_at_monotonic)
+            began_at_monotonic = self._clock.monotonic()
+            now = await self._clock.now(session)
+            transaction = Transaction(session, now, self._clock, began_at_monotonic)
             yield transaction
             notice = transaction.notice
             if notice and not self.is_sqlite:

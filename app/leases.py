@@ -4,14 +4,13 @@ A lease is a token in the order's row. Whoever lost it finds that `hold` returns
 it has observed.
 """
 
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, case, func, or_, select, update
 
-from app.db import Transaction
+from app.db import Clock, Transaction
 from app.models import Order
 
 
@@ -23,12 +22,13 @@ class Claim:
     token: UUID
     wakes: int
     expires_at_monotonic: float
+    clock: Clock
     was_cut_off: bool
     """Whether another's lease had run out on it."""
 
     def seconds_left(self) -> float:
         """Return how long the lease is surely held."""
-        return self.expires_at_monotonic - time.monotonic()
+        return self.expires_at_monotonic - self.clock.monotonic()
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,18 @@ async def claim(tx: Transaction, *, limit: int, lease_seconds: float) -> Claimed
         )
         orders = list((await tx.session.scalars(taken)).all())
     claims = tuple(
-        Claim(order, token, order.wakes, expires_at_monotonic, order.id in cut_off) for order in orders
+        Claim(order, token, order.wakes, expires_at_monotonic, tx.clock, order.id in cut_off)
+        for order in orders
     )
     return Claimed(claims, await _next_due_seconds(tx))
 
 
 async def _next_due_seconds(tx: Transaction) -> float | None:
-    at = select(func.min(Order.due_at)).where(Order.due_at > tx.now)
-    moment = (await tx.session.execute(at)).scalar_one()
+    """Return when the next order can be claimed: when it is due, or when the lease on it runs out."""
+    leased = and_(Order.lease_until.is_not(None), Order.lease_until > Order.due_at)
+    claimable_at = case((leased, Order.lease_until), else_=Order.due_at)
+    later = select(func.min(claimable_at)).where(Order.due_at.is_not(None), claimable_at > tx.now)
+    moment = (await tx.session.execute(later)).scalar_one()
     return None if moment is None else max(0.0, (moment - tx.now).total_seconds())
 
 
@@ -86,7 +90,7 @@ def renew(tx: Transaction, order: Order, claim: Claim, *, lease_seconds: float) 
     """Extend the lease of an order that is held and locked; return the claim with its new end."""
     expires_at_monotonic = tx.began_at_monotonic + lease_seconds
     order.lease_until = tx.now + timedelta(seconds=lease_seconds)
-    return Claim(order, claim.token, claim.wakes, expires_at_monotonic, claim.was_cut_off)
+    return replace(claim, order=order, expires_at_monotonic=expires_at_monotonic)
 
 
 def release(tx: Transaction, order: Order, claim: Claim, due_at: datetime | None) -> None:

@@ -8,11 +8,11 @@ from random import Random
 import structlog
 from fastapi import FastAPI
 
-from app.api import callbacks, health, orders, problems
+from app.api import callbacks, health, operating, orders, problems
 from app.api.auth import Authentication
-from app.api.context import Context
+from app.api.context import CannotAsk, Context
 from app.api.limits import BodyLimit
-from app.cloudpress import CloudPress
+from app.cloudpress import CloudPress, CloudPressError, NotFound
 from app.config import Settings
 from app.db import DATABASE_AWAY, Clock, Database
 from app.reconciler import Reconciler, Surroundings, UnknownAccountError
@@ -63,6 +63,16 @@ class Service:
         if account_id != self.settings.cloudpress_account_id:
             raise UnknownAccountError
         return self._cloudpress
+
+    async def cloudpress_has(self, account_id: str, cloudpress_order_id: str) -> bool:
+        """Ask CloudPress whether an account has an order; `CannotAsk` if that is not to be had."""
+        try:
+            details = await self._provider(account_id).order(cloudpress_order_id)
+        except (NotFound, ValueError):
+            return False
+        except (CloudPressError, UnknownAccountError):
+            raise CannotAsk from None
+        return details.value.account_id in {None, account_id}
 
     async def is_migrated(self) -> bool:
         """Ask the database whether it has this release's tables."""
@@ -138,11 +148,12 @@ def create_app(
         signals=service.signals,
         callback_secrets=service.callback_secrets,
         is_migrated=service.is_migrated,
+        cloudpress_has=service.cloudpress_has,
     )
     problems.install(app)
     app.add_middleware(BodyLimit)
     key = settings.api_key.get_secret_value() if settings.api_key else None
     app.add_middleware(Authentication, api_key=key)
-    for part in (orders, callbacks, health):
+    for part in (orders, operating, callbacks, health):
         app.include_router(part.router)
     return app

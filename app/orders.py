@@ -16,7 +16,7 @@ from sqlalchemy.orm import undefer
 from uuid_utils.compat import uuid7
 
 from app.db import Database, Transaction
-from app.models import Callback, Order, Site, Task
+from app.models import Callback, Event, Order, Site, Task
 from app.states import FINAL, OrderStatus
 from app.timeline import record
 
@@ -141,6 +141,57 @@ async def find_order(session: AsyncSession, order_id: UUID) -> OrderView | None:
         return None
     tasks = (await session.scalars(select(Task).where(Task.order_id == order_id).order_by(Task.id))).all()
     return OrderView(order, tuple(tasks), await session.get(Site, order_id))
+
+
+class NotResolvableError(Exception):
+    """The order cannot be resolved so; the text says why."""
+
+
+async def wish_resolution(
+    db: Database, order_id: UUID, *, action: str, cloudpress_order_id: str | None, by: str
+) -> Order | None:
+    """Store what an operator decides about an unconfirmed order; the reconciler does it.
+
+    `action` is `adopt` (with `cloudpress_order_id`), `place_again` or `fail`. None if there is no such order.
+
+    Raises:
+        NotResolvableError: the order is not unconfirmed, or another order has that CloudPress order.
+    """
+    async with db.write() as tx:
+        order = await tx.session.get(Order, order_id, with_for_update=True)
+        if order is None:
+            return None
+        if order.status != OrderStatus.UNCONFIRMED:
+            raise NotResolvableError(
+                f"Only an unconfirmed order can be resolved; this one is {order.status}."
+            )
+        wish = {"action": action, "by": by}
+        if cloudpress_order_id is not None:
+            holder = await _holder(tx.session, order.account_id, cloudpress_order_id)
+            if holder is not None:
+                raise NotResolvableError(f"Order {holder} has that CloudPress order already.")
+            wish["cloudpress_order_id"] = cloudpress_order_id
+        order.resolution = wish
+        record(tx, order_id, "resolution_wished", **wish)
+        make_due(tx, order)
+        return order
+
+
+async def _holder(session: AsyncSession, account_id: str, cloudpress_order_id: str) -> UUID | None:
+    holder = select(Order.id).where(
+        Order.account_id == account_id, Order.cloudpress_order_id == cloudpress_order_id
+    )
+    return (await session.execute(holder)).scalar_one_or_none()
+
+
+async def find_events(
+    session: AsyncSession, order_id: UUID, *, after: int, limit: int
+) -> tuple[Event, ...] | None:
+    """Return an order's timeline from after an event's id on, None if there is no such order."""
+    if await session.get(Order, order_id) is None:
+        return None
+    following = select(Event).where(Event.order_id == order_id, Event.id > after).order_by(Event.id)
+    return tuple(await session.scalars(following.limit(limit)))
 
 
 def make_due(tx: Transaction, order: Order) -> None:

@@ -14,11 +14,16 @@ from app.secrets import CallbackSecrets
 from app.signals import Signals
 
 
+class CannotAsk(Exception):
+    """CloudPress could not be asked."""
+
+
 @dataclass(frozen=True)
 class Context:
     """What requests work with.
 
     `is_migrated` asks the database whether it has this release's tables, and raises if it is away.
+    `cloudpress_has` asks whether an account has a CloudPress order, and raises `CannotAsk`.
     """
 
     settings: Settings
@@ -26,6 +31,7 @@ class Context:
     signals: Signals
     callback_secrets: CallbackSecrets
     is_migrated: Callable[[], Awaitable[bool]]
+    cloudpress_has: Callable[[str, str], Awaitable[bool]]
     known_migrated: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def require_migrated(self) -> None:

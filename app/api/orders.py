@@ -81,7 +81,7 @@ def _rejection(order: Order, location: str) -> Problem:
     )
 
 
-def _not_found() -> Problem:
+def order_not_found() -> Problem:
     return Problem(404, "not-found", "There is no such order.")
 
 
@@ -91,7 +91,7 @@ async def get_order(order_id: UUID, _client: ClientDep, context: ContextDep) -> 
     async with context.db.read() as session:
         view = await find_order(session, order_id)
     if view is None:
-        raise _not_found()
+        raise order_not_found()
     return OrderBody.of(view)
 
 

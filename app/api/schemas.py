@@ -1,11 +1,11 @@
 """The JSON of our API."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.models import Site, Task
 from app.orders import Credentials, NewOrder, OrderView
@@ -196,6 +196,37 @@ def _task(task: Task) -> TaskBody:
 
 def _site(site: Site | None) -> SiteBody | None:
     return SiteBody.model_validate(site.details) if site is not None else None
+
+
+class ResolveRequest(Strict):
+    """What becomes of an unconfirmed order."""
+
+    action: Literal["adopt", "place_again", "fail"]
+    cloudpress_order_id: Line | None = Field(
+        None, description="For `adopt`: the CloudPress order that is this order."
+    )
+
+    @model_validator(mode="after")
+    def _named_if_adopted(self) -> Self:
+        if (self.action == "adopt") != (self.cloudpress_order_id is not None):
+            raise ValueError("cloudpress_order_id is needed for adopt, and for nothing else")
+        return self
+
+
+class EventBody(BaseModel):
+    """One thing that happened to an order."""
+
+    id: int
+    type: str
+    at: datetime
+    data: dict[str, Any]
+
+
+class EventList(BaseModel):
+    """A part of an order's timeline, the oldest first. `next_cursor` leads on, null at its present end."""
+
+    data: list[EventBody]
+    next_cursor: str | None
 
 
 class SshCredentials(BaseModel):

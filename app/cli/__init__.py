@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.cli import demo, sandbox, serve
+from app.cli import demo, maintenance, orders, sandbox, serve
 from app.config import SettingsError
 
 app = typer.Typer(
@@ -17,6 +17,9 @@ app = typer.Typer(
 app.command()(serve.serve)
 app.command()(serve.worker)
 app.command()(serve.migrate)
+app.command()(maintenance.rekey)
+app.command()(maintenance.after_restore)
+app.add_typer(orders.app, name="orders")
 app.command()(sandbox.sandbox)
 app.command()(demo.demo)
 

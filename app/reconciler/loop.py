@@ -35,8 +35,14 @@ log = structlog.get_logger()
 class Reconciler:
     """The one loop that moves orders. Any number of replicas may run it on one database."""
 
-    def __init__(self, world: Surroundings, signals: Signals, *, slots: int = SLOTS) -> None:
-        """Prepare the loop, which runs at most `slots` passes at a time; `run` runs it."""
+    def __init__(
+        self, world: Surroundings, signals: Signals, *, slots: int = SLOTS, poll_seconds: float = POLL_SECONDS
+    ) -> None:
+        """Prepare the loop, which runs at most `slots` passes at a time; `run` runs it.
+
+        `poll_seconds` bounds how long an order waits that another process made due unheard.
+        """
+        self._poll_seconds = poll_seconds
         self._world = world
         self._signals = signals
         self._slots = slots
@@ -55,7 +61,7 @@ class Reconciler:
     async def _claim_and_start(self) -> float:
         """Start a pass over each order that could be claimed; return how long nothing else is due."""
         free = self._slots - len(self._passes)
-        poll_seconds = BACKSTOP_POLL_SECONDS if self._signals.listening else POLL_SECONDS
+        poll_seconds = BACKSTOP_POLL_SECONDS if self._signals.listening else self._poll_seconds
         if free == 0:
             return poll_seconds
         try:

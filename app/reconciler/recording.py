@@ -157,6 +157,8 @@ def _shown(order: Order) -> tuple[object, ...]:
 
 def _write_decision(tx: Transaction, order: Order, decision: Decision) -> None:
     order.status = decision.status
+    if order.status != OrderStatus.UNCONFIRMED:
+        order.resolution = None  # a wish that has been overtaken
     if not decision.keeps_payment_url:
         order.payment_url = decision.payment_url
     if decision.problem is not None:
@@ -240,7 +242,7 @@ async def _hold(tx: Transaction, order: Order, findings: Findings) -> None:
     record(
         tx,
         order.id,
-        "adopted",
+        "identified",
         cloudpress_order_id=findings.order_id,
         by=findings.order_id_source,
         instead_of=order.cloudpress_order_id,

@@ -29,6 +29,10 @@ class SetClock:
         assert session.is_active
         return self.time
 
+    def monotonic(self) -> float:
+        """Return the same in seconds."""
+        return self.time.timestamp()
+
 
 @pytest.fixture
 def clock() -> SetClock:

@@ -17,6 +17,7 @@ ALLOWED = {
     "models": {"db", "states"},
     "timeline": {"db", "models"},
     "orders": {"db", "models", "states", "timeline"},
+    "restoring": {"db", "models", "states", "timeline"},
     "leases": {"db", "models", "states"},
     "signals": {"db", "models"},
     "schema": {"db"},

@@ -1,0 +1,48 @@
+"""`after-restore` and `rekey`: work on the database itself, without CloudPress."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import typer
+
+from app.config import SettingsError, load_settings
+from app.db import DATABASE_AWAY, Database
+from app.logs import configure_logging
+from app.restoring import doubt_pending_orders
+from app.restoring import rekey as write_anew
+from app.schema import is_current
+from app.secrets import Encryption, UndecryptableError
+
+
+def after_restore() -> None:
+    """Run first on a restored or copied database: no order that is pending in it is bought twice."""
+    count = _run(doubt_pending_orders)
+    typer.echo(f"{count} pending orders are unconfirmed now: each is looked for before it is placed.")
+
+
+def rekey() -> None:
+    """Write everything encrypted anew with the first SECRET_KEY."""
+    count = _run(write_anew)
+    typer.echo(f"{count} rows are encrypted with the first SECRET_KEY now.")
+
+
+def _run(work: Callable[[Database], Awaitable[int]]) -> int:
+    configure_logging()
+    settings = load_settings()
+
+    async def run() -> int:
+        db = Database(settings.database, Encryption(settings.secret_keys))
+        try:
+            if not await is_current(db):
+                raise SettingsError(
+                    "DATABASE_URL: the database is behind this release: run `presshook migrate`"
+                )
+            return await work(db)
+        except DATABASE_AWAY:
+            raise SettingsError("DATABASE_URL: the database cannot be reached") from None
+        except UndecryptableError as error:
+            raise SettingsError(f"SECRET_KEY: {error}; add the key that it was stored under") from None
+        finally:
+            await db.dispose()
+
+    return asyncio.run(run())

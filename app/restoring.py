@@ -1,0 +1,91 @@
+"""After a backup was restored or a database copied: nothing is bought twice, and keys can be changed."""
+
+from sqlalchemy import Column, Table, func, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import Base, Database, EncryptedBytes, Transaction
+from app.models import Order, Placement
+from app.states import OrderStatus, PostOutcome
+from app.timeline import record
+
+BATCH = 200
+RESTORED = "restored"
+
+
+async def doubt_pending_orders(db: Database) -> int:
+    """Make every pending order unconfirmed, as it may have been placed since the copy was made.
+
+    Returns how many there were. Each is looked for before it is placed, as after a lost answer.
+    """
+    count = 0
+    while True:
+        async with db.write() as tx:
+            pending = select(Order).where(Order.status == OrderStatus.PENDING).limit(BATCH).with_for_update()
+            orders = (await tx.session.scalars(pending)).all()
+            for order in orders:
+                await _doubt(tx, order)
+        if not orders:
+            return count
+        count += len(orders)
+
+
+async def _doubt(tx: Transaction, order: Order) -> None:
+    attempts = select(func.max(Placement.attempt)).where(Placement.order_id == order.id)
+    attempt = (await tx.session.execute(attempts)).scalar() or 0
+    tx.session.add(
+        Placement(
+            order_id=order.id,
+            attempt=attempt + 1,
+            sent_at=order.created_at,
+            outcome=PostOutcome.UNKNOWN,
+            callback_key_id=RESTORED,
+        )
+    )
+    order.status = OrderStatus.UNCONFIRMED
+    order.updated_at = order.due_at = tx.now
+    order.not_before = order.lease_token = order.lease_until = None
+    record(tx, order.id, "status_changed", before="pending", after="unconfirmed", action="after_restore")
+    tx.announce(changed=order.id, due=True)
+
+
+async def rekey(db: Database) -> int:
+    """Write every encrypted value anew, under the first key. Returns how many rows that were.
+
+    Raises:
+        UndecryptableError: a value was stored under a key that SECRET_KEY does not hold.
+    """
+    count = 0
+    for table in Base.metadata.sorted_tables:
+        columns = [column for column in table.columns if isinstance(column.type, EncryptedBytes)]
+        if columns:
+            count += await _rekey_table(db, table, columns)
+    return count
+
+
+async def _rekey_table(db: Database, table: Table, columns: list[Column[bytes]]) -> int:
+    keys = list(table.primary_key.columns)
+    last: tuple[object, ...] | None = None
+    count = 0
+    while True:
+        async with db.write() as tx:
+            rows = await _batch(tx.session, keys, columns, last)
+            for row in rows:
+                values = {column.name: row[len(keys) + place] for place, column in enumerate(columns)}
+                same = [key == row[place] for place, key in enumerate(keys)]
+                await tx.session.execute(update(table).where(*same).values(values))
+        if not rows:
+            return count
+        count += len(rows)
+        last = tuple(rows[-1][: len(keys)])
+
+
+async def _batch(
+    session: AsyncSession,
+    keys: list[Column[object]],
+    columns: list[Column[bytes]],
+    last: tuple[object, ...] | None,
+) -> list[tuple[object, ...]]:
+    following = select(*keys, *columns).order_by(*keys).limit(BATCH).with_for_update()
+    if last is not None:
+        following = following.where(tuple_(*keys) > last)
+    return [tuple(row) for row in await session.execute(following)]

@@ -1,0 +1,172 @@
+"""What operators do: resolve, read the timeline, start a restored copy, change keys."""
+
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from app.config import async_database_url
+from app.db import Database
+from app.orders import read_credentials
+from app.restoring import doubt_pending_orders, rekey
+from app.secrets import Encryption, UndecryptableError
+from tests.conftest import CLOUDPRESS_TOKEN, SECRET_KEY
+from tests.harness import NEVER_SECONDS, Presshook, Sandbox, run_presshook
+
+NEW_KEY = "a new secret key that is long enough to be one"
+# So long that within a test an unconfirmed order stays so.
+PATIENT: dict[str, Any] = {"placement_grace_seconds": NEVER_SECONDS}
+
+
+async def unconfirmed(presshook: Presshook, name: str) -> str:
+    """Place an order whose placement is unknown."""
+    order_id = str((await presshook.order(name, wait=0)).json()["id"])
+    await presshook.until(order_id, "unconfirmed")
+    return order_id
+
+
+async def resolve(presshook: Presshook, order_id: str, **body: str) -> httpx.Response:
+    return await presshook.client.post(f"/v1/orders/{order_id}/resolve", json=body)
+
+
+async def timeline(presshook: Presshook, order_id: str) -> list[dict[str, Any]]:
+    answer = await presshook.client.get(f"/v1/orders/{order_id}/events", params={"limit": 100})
+    assert answer.status_code == 200
+    events: list[dict[str, Any]] = answer.json()["data"]
+    return events
+
+
+async def test_an_operator_adopts_a_cloudpress_order(database_url: str, sandbox: Sandbox) -> None:
+    async with run_presshook(database_url, sandbox.url, **PATIENT) as presshook:
+        order_id = await unconfirmed(presshook, "Found [place-lost] [payment-first]")
+        [made] = await sandbox.orders()
+        answer = await resolve(presshook, order_id, action="adopt", cloudpress_order_id=made["id"])
+        assert (answer.status_code, answer.json()["status"]) == (200, "awaiting_payment")
+        assert answer.json()["cloudpress_order_id"] == made["id"]
+        [adopted] = [event for event in await timeline(presshook, order_id) if event["type"] == "identified"]
+        assert adopted["data"]["by"] == "operator"
+
+
+async def test_an_operator_places_again(database_url: str, sandbox: Sandbox) -> None:
+    async with run_presshook(database_url, sandbox.url, **PATIENT) as presshook:
+        order_id = await unconfirmed(presshook, "Again [place-500]")
+        assert (await resolve(presshook, order_id, action="place_again")).status_code == 200
+        await presshook.until(order_id, "completed")
+        assert len(await sandbox.orders()) == 1
+
+
+async def test_an_operator_gives_up(database_url: str, sandbox: Sandbox) -> None:
+    async with run_presshook(database_url, sandbox.url, **PATIENT) as presshook:
+        order_id = await unconfirmed(presshook, "Gone [place-500]")
+        order = (await resolve(presshook, order_id, action="fail")).json()
+        assert (order["status"], order["error"]["code"]) == ("failed", "failed_by_operator")
+
+
+async def test_what_makes_no_sense_is_a_conflict_with_its_reason(database_url: str, sandbox: Sandbox) -> None:
+    async with run_presshook(database_url, sandbox.url, **PATIENT) as presshook:
+        placed = (await presshook.order("Placed [payment-first]")).json()
+        answer = await resolve(presshook, placed["id"], action="fail")
+        assert answer.status_code == 409
+        assert answer.json()["detail"].endswith("this one is awaiting_payment.")
+        order_id = await unconfirmed(presshook, "Unknown [place-500]")
+        held = placed["cloudpress_order_id"]
+        answer = await resolve(presshook, order_id, action="adopt", cloudpress_order_id=held)
+        assert (answer.status_code, placed["id"] in answer.json()["detail"]) == (409, True)
+        for nowhere in ("no-such-order", "..", "a/b"):
+            answer = await resolve(presshook, order_id, action="adopt", cloudpress_order_id=nowhere)
+            assert answer.status_code == 409
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"action": "adopt"},
+        {"action": "fail", "cloudpress_order_id": "x"},
+        {"action": "forget"},
+        {},
+    ],
+)
+async def test_a_bad_resolution_is_refused(database_url: str, sandbox: Sandbox, body: dict[str, str]) -> None:
+    async with run_presshook(database_url, sandbox.url, **PATIENT) as presshook:
+        placed = (await presshook.order("Placed [payment-first]")).json()
+        assert (await resolve(presshook, placed["id"], **body)).status_code == 422
+
+
+async def test_the_timeline_tells_what_happened_and_no_secret(database_url: str, sandbox: Sandbox) -> None:
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        order_id = (await presshook.order("Told")).json()["id"]
+        await presshook.until(order_id, "completed")
+        password = (await presshook.client.get(f"/v1/orders/{order_id}/credentials")).json()["ssh"][
+            "password"
+        ]
+        events = await timeline(presshook, order_id)
+        assert [event["type"] for event in events] == [
+            "accepted", "placing", "placement_ended", "identified", "status_changed", "callback_received",
+            "status_changed", "credentials_read",
+        ]  # fmt: skip
+        told = str(events)
+        assert password not in told
+        assert CLOUDPRESS_TOKEN not in told
+        assert presshook.service.settings.api_key is not None
+        assert presshook.service.settings.api_key.get_secret_value() not in told
+
+
+async def test_the_timeline_has_pages(database_url: str, sandbox: Sandbox) -> None:
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        order_id = (await presshook.order("Paged")).json()["id"]
+        await presshook.until(order_id, "completed")
+        whole = await timeline(presshook, order_id)
+        pages: list[dict[str, Any]] = []
+        cursor: str | None = "0"
+        while cursor is not None:
+            params: dict[str, Any] = {"limit": 2, "cursor": cursor}
+            answer = await presshook.client.get(f"/v1/orders/{order_id}/events", params=params)
+            pages += answer.json()["data"]
+            cursor = answer.json()["next_cursor"]
+        assert pages == whole
+        missing = await presshook.client.get("/v1/orders/01890000-0000-7000-8000-000000000000/events")
+        assert missing.status_code == 404
+
+
+async def test_a_restored_copy_buys_nothing_that_is_bought(database_url: str, sandbox: Sandbox) -> None:
+    # The order is pending in the backup, and was placed after the backup had been made.
+    async with run_presshook(database_url, sandbox.url, reconcile=False) as presshook:
+        order_id = (await presshook.order("Bought", wait=0)).json()["id"]
+        db = presshook.service.db
+        await sandbox.client.post(
+            "/api/orders",
+            json={
+                "site": {"name": "Bought", "variant": "vanilla"},
+                "callback": {"url": "http://127.0.0.1:9/", "authorization": "Bearer x"},
+            },
+            headers={"Authorization": f"Token {CLOUDPRESS_TOKEN}", "X-Auth-Account": "acct-tests"},
+        )
+        assert await doubt_pending_orders(db) == 1
+        assert await doubt_pending_orders(db) == 0
+    async with run_presshook(
+        database_url, sandbox.url, placement_grace_seconds=1, callback_wait_seconds=0.2
+    ) as presshook:
+        await presshook.until(order_id, "completed")
+        assert len(await sandbox.orders("Bought")) == 1
+        assert await sandbox.requests("POST /api/orders") == 1
+
+
+async def test_after_rekeying_the_old_key_can_go(database_url: str, sandbox: Sandbox) -> None:
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        order = await presshook.until((await presshook.order("Keyed")).json()["id"], "completed")
+        path = f"/v1/orders/{order['id']}/credentials"
+        before = (await presshook.client.get(path)).json()
+    url = async_database_url(database_url)
+    both = Database(url, Encryption([NEW_KEY, SECRET_KEY]))
+    assert await rekey(both) >= 4
+    await both.dispose()
+    async with run_presshook(database_url, sandbox.url, secret_key=NEW_KEY) as presshook:
+        assert (await presshook.client.get(path)).json() == before
+    old = Database(url, Encryption([SECRET_KEY]))
+    with pytest.raises(UndecryptableError):
+        await read_credentials(old, UUID(order["id"]), reader="test")
+    async with old.read() as session:
+        assert (await session.execute(text("SELECT count(*) FROM orders"))).scalar_one() == 1
+    await old.dispose()
