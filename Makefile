@@ -9,9 +9,12 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.14 python3.12 python3.11; 
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 ONCE ?=
 ARGS ?=
+SEEDS ?= 1000
+FIRST ?= 1
+DATABASE ?= sqlite
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check format serve lock clean
+.PHONY: help demo test bench simulate check format serve lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +34,9 @@ test: $(STAMP) ## all tests, on SQLite and PostgreSQL (ARGS="-k name" for some)
 
 bench: $(STAMP) ## measures the limits: latency after a callback, start, idle cost
 	@$(BIN)/python -W ignore -m tests.bench
+
+simulate: $(STAMP) ## the simulation from many seeds (SEEDS=10000 FIRST=1 DATABASE=sqlite or postgresql)
+	@$(BIN)/python -W ignore -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --database $(DATABASE)
 
 check: $(STAMP) ## formatting, lint and types
 	$(BIN)/ruff format --check .

@@ -235,13 +235,13 @@ class Database:
 
 def _connect_arguments(*, sqlite: bool) -> dict[str, Any]:
     if sqlite:
-        return {"timeout": BUSY_TIMEOUT_SECONDS}
+        # The driver begins nothing by itself; `_begin_sqlite` does.
+        return {"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None}
     # Without prepared statements a pooler in transaction mode can stand in between.
     return {"prepare_threshold": None, "connect_timeout": 5, "tcp_user_timeout": 15_000}
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # the driver begins nothing by itself; `_begin_sqlite` does
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")

@@ -258,7 +258,7 @@ def decide(order: Standing, observation: Observation, now: datetime) -> Decision
         case PlacingOff():
             return Decision(PENDING, Wait.TASK, attention=order.attention)
         case NotFoundYet():
-            return _still_looking(observation, now)
+            return _still_looking(order, observation, now)
         case Rechecked():
             return Decision(order.status, Wait.TURN, keeps_payment_url=True, attention=order.attention)
         case Resolved():
@@ -349,10 +349,13 @@ def _refused(trouble: Trouble | None) -> Attention | None:
     return None
 
 
-def _still_looking(sought: NotFoundYet, now: datetime) -> Decision:
+def _still_looking(order: Standing, sought: NotFoundYet, now: datetime) -> Decision:
     if sought.is_nowhere and sought.placing:
         return Decision(PENDING, Wait.TURN)
     attention = _refused(sought.trouble)
+    # Half a look-up tells nothing new, so what was said before stands.
+    if attention is None and (sought.trouble is not None or sought.unfinished):
+        attention = order.attention
     if attention is None and now >= sought.grace_ends_at:
         attention = _unconfirmed(sought)
     if sought.trouble is not None:

@@ -37,6 +37,12 @@ class SqliteFiles:
         shutil.copyfile(self._template, url.removeprefix("sqlite:///"))
         yield url
 
+    @staticmethod
+    def remove(url: str) -> None:
+        """Remove a copy and what SQLite wrote beside it."""
+        for suffix in ("", "-wal", "-shm"):
+            Path(url.removeprefix("sqlite:///") + suffix).unlink(missing_ok=True)
+
 
 class PostgresServer:
     """A PostgreSQL server of our own, with a template database that Alembic made."""

@@ -140,7 +140,9 @@ class OrderLookUp:
         """Say whether a CloudPress order is among the candidates, the suspects, or neither."""
         order = self._claim.order
         details = await seen(self._world, self._claim, self._provider, order_id)
-        if details is None or not is_same_kind(order, details.value):
+        if details is None:
+            return "suspects"  # it was listed, so a 404 is a passing failure or tells nothing
+        if not is_same_kind(order, details.value):
             return None
         name = details.value.site.name if details.value.site else None
         if name is None and details.value.site is not None:

@@ -46,7 +46,8 @@ class Reconciler:
         self._world = world
         self._signals = signals
         self._slots = slots
-        self._passes: set[asyncio.Task[None]] = set()
+        self.passes: set[asyncio.Task[None]] = set()
+        """The passes in flight."""
 
     async def run(self, *, grace_seconds: float) -> None:
         """Claim and run until the signals say stop; then let passes end within `grace_seconds`."""
@@ -60,7 +61,7 @@ class Reconciler:
 
     async def _claim_and_start(self) -> float:
         """Start a pass over each order that could be claimed; return how long nothing else is due."""
-        free = self._slots - len(self._passes)
+        free = self._slots - len(self.passes)
         poll_seconds = BACKSTOP_POLL_SECONDS if self._signals.listening else self._poll_seconds
         if free == 0:
             return poll_seconds
@@ -72,16 +73,16 @@ class Reconciler:
             return DATABASE_RETRY_SECONDS
         for claim in claimed.claims:
             task = asyncio.create_task(self._pass(claim), name=f"pass {claim.order.id}")
-            self._passes.add(task)
+            self.passes.add(task)
             task.add_done_callback(self._ended)
         if claimed.next_due_seconds is None:
             return poll_seconds
         return min(poll_seconds, claimed.next_due_seconds)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if len(self._passes) == self._slots:
+        if len(self.passes) == self._slots:
             self._signals.due.set()  # a slot is free again, and there may be more that is due
-        self._passes.discard(task)
+        self.passes.discard(task)
 
     async def _sleep(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -116,11 +117,11 @@ class Reconciler:
 
     async def _drain(self, grace_seconds: float) -> None:
         """Let the passes in flight end; those that do not end in time are cancelled."""
-        if self._passes:
-            await asyncio.wait(self._passes, timeout=grace_seconds)
-        for task in self._passes:
+        if self.passes:
+            await asyncio.wait(self.passes, timeout=grace_seconds)
+        for task in self.passes:
             task.cancel()
-        await asyncio.gather(*self._passes, return_exceptions=True)
+        await asyncio.gather(*self.passes, return_exceptions=True)
 
 
 def _log_pass(claim: Claim, result: PassResult | None, seconds: float) -> None:

@@ -14,6 +14,7 @@ from app.reconciler.looking_up import Progress
 from app.reconciler.surroundings import Surroundings
 from app.states import (
     FINAL,
+    PLACED,
     Attention,
     Decision,
     Observation,
@@ -26,6 +27,7 @@ from app.states import (
 )
 from app.timeline import record
 
+LATE_LOOK_RETRY_SECONDS = 60.0
 SITE_FIELDS = (
     "id",
     "name",
@@ -205,8 +207,10 @@ def _reschedule(
     else:
         order.not_before = None
     due_at = None if delay is None else tx.now + timedelta(seconds=delay)
-    if order.late_look_at is not None:
-        due_at = min(due_at, order.late_look_at) if due_at else order.late_look_at
+    if order.late_look_at is not None and order.status in PLACED:
+        # One that is overdue was tried just now; an order that is sought is looked up anyway.
+        late_look_at = max(order.late_look_at, tx.now + timedelta(seconds=LATE_LOOK_RETRY_SECONDS))
+        due_at = min(due_at, late_look_at) if due_at else late_look_at
     leases.release(tx, order, claim, due_at)
     return None if order.due_at is None else (order.due_at - tx.now).total_seconds()
 

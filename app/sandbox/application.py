@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from app.sandbox import browsing, control, provider
+from app.sandbox.calls import CallLog
 from app.sandbox.config import SandboxConfig
 from app.sandbox.faults import FaultPlan
 from app.sandbox.misbehaviour import Droppable, errors
@@ -39,6 +40,7 @@ def create_sandbox(config: SandboxConfig) -> FastAPI:
     )
     app.include_router(browsing.create_router(state, work))
     app.include_router(control.create_router(state, plan, work))
+    app.add_middleware(CallLog)
     app.add_middleware(Droppable)
 
     @app.exception_handler(provider.ApiError)

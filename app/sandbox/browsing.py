@@ -22,7 +22,7 @@ def create_router(state: State, work: Work) -> APIRouter:
         if order is None:
             return HTMLResponse(pages.message("Unknown order", "There is nothing to pay here."), 404)
         if order.payment_url is None:
-            return HTMLResponse(pages.message("Nothing to pay", f"This order is {order.status}."))
+            return _nothing_to_pay(order)
         return HTMLResponse(pages.payment(order))
 
     @router.post("/pay/{order_id}/pay")
@@ -30,22 +30,33 @@ def create_router(state: State, work: Work) -> APIRouter:
         order = state.orders.get(order_id)
         if order is not None and order.payment_url:
             work.begin(order)
-        return _onwards(order, "Thank you", "Your site is being made.")
+        paid = order is not None and order.status != "cancelled"
+        return _onwards(order, "Thank you", "Your site is being made.", done=paid)
 
     @router.post("/pay/{order_id}/decline")
     async def decline(order_id: str) -> Response:
         order = state.orders.get(order_id)
         if order is not None and order.payment_url:
             work.end(order, "CANCELLED")
-        return _onwards(order, "Declined", "The order was cancelled.")
+        declined = order is not None and order.status == "cancelled"
+        return _onwards(order, "Declined", "The order was cancelled.", done=declined)
 
     return router
 
 
-def _onwards(order: Order | None, title: str, text: str) -> Response:
-    """Send the browser on to where the order wanted it. (provider page: `return_url`)"""
+def _nothing_to_pay(order: Order) -> Response:
+    return HTMLResponse(pages.message("Nothing to pay", f"This order is {order.status}."))
+
+
+def _onwards(order: Order | None, title: str, text: str, *, done: bool) -> Response:
+    """Send the browser on to where the order wanted it, if the click did what it says or one before it had.
+
+    (provider page: `return_url`)
+    """
     if order is None:
         return HTMLResponse(pages.message("Unknown order", "There is nothing to pay here."), 404)
+    if not done:
+        return _nothing_to_pay(order)
     if order.return_url:
         return RedirectResponse(order.return_url, 303)
     return HTMLResponse(pages.message(title, text))

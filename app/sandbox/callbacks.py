@@ -19,18 +19,20 @@ BODIES = ("flat", "task-id", "ancestor", "empty", "not-json", "bad-utf8", "deep"
 log = structlog.get_logger()
 
 
-def body_of(order: Order, shape: str) -> bytes:
-    """Return a callback's body in one of the shapes that are to be expected.
+def body_of(order: Order, shape: str, *, forged: bool = False) -> bytes:
+    """Return a callback's body in one of the shapes that are to be expected; a forged one claims success.
 
     (provider page: the shape is not documented; these are inferred, or hostile)
     """
-    task: Any = wire.task(order)
+    task: dict[str, Any] = wire.task(order)
+    if forged:
+        task["status"] = "OK"
     shapes: dict[str, bytes] = {
         "task": json.dumps({"task": task}).encode(),
         "flat": json.dumps(task).encode(),
         "task-id": json.dumps({"task_id": order.task.id}).encode(),
         "ancestor": json.dumps(
-            {"timestamp": int(now().timestamp()), "success": order.task.status == "OK", "data": []}
+            {"timestamp": int(now().timestamp()), "success": forged or order.task.status == "OK", "data": []}
         ).encode(),
         "empty": b"",
         "not-json": b"task is done, thank you",
@@ -60,32 +62,36 @@ class CallbackSender:
         if "callback-late" in order.faults:
             await asyncio.sleep(order.faults["callback-late"])
         if "callback-forged" in order.faults:
-            await self.send(order, authorization=FORGED_AUTHORIZATION)
+            await self.send(order, forged=True)
         copies = 2 if "callback-doubled" in order.faults else 1
         async with asyncio.TaskGroup() as sending:
             for _ in range(copies):
                 sending.create_task(self._until_taken(order))
 
     async def _until_taken(self, order: Order) -> None:
+        if not await self.send(order):
+            await self.send_again(order)
+
+    async def send_again(self, order: Order) -> None:
+        """Repeat a callback whose first try was not taken, until it is taken or given up."""
         elapsed_seconds = 0.0
-        while not await self.send(order):
-            wait_seconds = next_try_seconds(elapsed_seconds)
-            if wait_seconds is None:
-                log.warning("callback_given_up", order=order.id)
-                return
+        while (wait_seconds := next_try_seconds(elapsed_seconds)) is not None:
             await asyncio.sleep(wait_seconds / self._speed)
             elapsed_seconds += wait_seconds
+            if await self.send(order):
+                return
+        log.warning("callback_given_up", order=order.id)
 
-    async def send(self, order: Order, *, authorization: str | None = None, shape: str | None = None) -> bool:
+    async def send(self, order: Order, *, forged: bool = False, shape: str | None = None) -> bool:
         """Send a callback once; tell whether it was answered 2xx within 30 s."""
         status: int | None = None
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 answer = await self._client.post(
                     order.callback_url,
-                    content=body_of(order, shape or shape_of(order)),
+                    content=body_of(order, shape or shape_of(order), forged=forged),
                     headers={
-                        "Authorization": authorization or order.callback_authorization,
+                        "Authorization": FORGED_AUTHORIZATION if forged else order.callback_authorization,
                         "Content-Type": "application/json",
                         "Accept": "application/json",
                     },
@@ -93,6 +99,6 @@ class CallbackSender:
                 status = answer.status_code
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
             log.info("callback_failed", order=order.id, error=type(error).__name__)
-        order.callback_tries.append(CallbackTry(now(), status, forged=authorization is not None))
+        order.callback_tries.append(CallbackTry(now(), status, forged=forged))
         log.info("callback", order=order.id, task=order.task.status, answered=status)
         return status is not None and 200 <= status < 300

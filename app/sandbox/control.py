@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, HTTPException, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.sandbox.callbacks import BODIES, FORGED_AUTHORIZATION
-from app.sandbox.faults import FAULTS, FaultError, FaultPlan, parse_faults
+from app.sandbox.callbacks import BODIES
+from app.sandbox.faults import FAULTS, FaultError, FaultPlan, parse_list_faults, parse_order_faults
 from app.sandbox.state import Order, State
 from app.sandbox.work import Work
 
@@ -79,9 +79,9 @@ def create_router(state: State, plan: FaultPlan, work: Work) -> APIRouter:  # no
             if faults.rates is not None:
                 plan.set_rates(faults.rates)
             if faults.next is not None:
-                plan.for_next = parse_faults(faults.next)
+                plan.for_next = parse_order_faults(faults.next)
             if faults.reads is not None:
-                plan.for_reads = parse_faults(faults.reads)
+                plan.for_reads = parse_list_faults(faults.reads)
         except FaultError as error:
             raise HTTPException(422, str(error)) from None
         return _shown_plan(plan)
@@ -95,7 +95,7 @@ def create_router(state: State, plan: FaultPlan, work: Work) -> APIRouter:  # no
     async def set_order_faults(order_id: str, faults: OrderFaults) -> dict[str, Any]:
         order = known(order_id)
         try:
-            order.faults |= parse_faults(faults.faults)
+            order.faults |= parse_order_faults(faults.faults)
         except FaultError as error:
             raise HTTPException(422, str(error)) from None
         return shown(order)
@@ -129,8 +129,7 @@ def create_router(state: State, plan: FaultPlan, work: Work) -> APIRouter:  # no
         order = known(order_id)
         if callback.body not in {"task", *BODIES}:
             raise HTTPException(422, f"body must be task or one of {', '.join(BODIES)}")
-        authorization = FORGED_AUTHORIZATION if callback.forged else None
-        taken = await work.sender.send(order, authorization=authorization, shape=callback.body)
+        taken = await work.sender.send(order, forged=callback.forged, shape=callback.body)
         return Response(status_code=200 if taken else 502)
 
     return router

@@ -24,12 +24,12 @@ READ_FAULTS = {
 FAULTS: dict[str, tuple[float, str]] = {
     "place-500": (1, "POST answered 500, no order made, this many times"),
     "place-500-after": (1, "order made, POST answered 500"),
-    "place-502": (1, "POST answered with a proxy's HTML page, no order made"),
+    "place-502": (1, "POST answered with a proxy's HTML page, no order made, this many times"),
     "place-502-after": (1, "order made, POST answered with a proxy's HTML page"),
     "place-429": (2, "POST answered 429 with this Retry-After, no order made"),
     "place-401": (1, "POST answered 401, no order made, this many times"),
-    "place-422": (1, "POST answered 422, no order made"),
-    "place-dropped": (1, "connection closed without an answer, no order made"),
+    "place-422": (1, "POST answered 422, no order made, this many times"),
+    "place-dropped": (1, "connection closed without an answer, no order made, this many times"),
     "place-lost": (1, "order made, connection closed without an answer"),
     "place-slow": (5, "order made, answered after this many seconds"),
     "place-not-json": (1, "order made, POST answered 200 with something that is not JSON"),
@@ -52,7 +52,10 @@ FAULTS: dict[str, tuple[float, str]] = {
     "callback-doubled": (1, "the callback sent twice at once"),
     "callback-early": (1, "the task ends, and the callback is sent, before the POST is answered"),
     "callback-late": (5, "the callback sent this many seconds late"),
-    "callback-forged": (1, "a callback with a wrong Authorization sent before the right one"),
+    "callback-forged": (
+        1,
+        "a callback with a wrong Authorization, claiming success, sent before the right one",
+    ),
     "body-flat": (1, "callback body: the task's fields at the top"),
     "body-task-id": (1, "callback body: only a task_id"),
     "body-ancestor": (1, "callback body: timestamp, success and data, as the platform's ancestor sends"),
@@ -61,32 +64,41 @@ FAULTS: dict[str, tuple[float, str]] = {
     "body-bad-utf8": (1, "callback body: bytes that are not UTF-8"),
     "body-deep": (1, "callback body: JSON nested a thousand times"),
 }
-TAG = re.compile(r"\[([a-z0-9-]+(?:=[0-9.]+)?)\]")
+TAG = re.compile(r"\[([a-z0-9-]+(?:=[^\]]*)?)\]")
+# A million seconds are more than any sandbox runs; what is far larger no clock can add up.
+MAX_VALUE = 1_000_000
 
 
 class FaultError(ValueError):
-    """There is no such fault, or its value is no number."""
+    """There is no such fault, or its value cannot be."""
 
 
 def parse_fault(text: str) -> tuple[str, float]:
     """Read `name` or `name=value`.
 
     Raises:
-        FaultError: the text is neither.
+        FaultError: the text is neither, or the value is not between 0 and a million.
     """
     name, _, value = text.partition("=")
     if name not in FAULTS:
         raise FaultError(f"there is no fault {name!r}; there are: {', '.join(FAULTS)}")
     try:
-        return name, float(value) if value else FAULTS[name][0]
+        number = float(value) if value else FAULTS[name][0]
     except ValueError:
         raise FaultError(f"the value of {name} must be a number") from None
+    if not 0 <= number <= MAX_VALUE:
+        raise FaultError(f"the value of {name} must be between 0 and {MAX_VALUE}")
+    return name, number
 
 
 def tagged(site_name: str) -> dict[str, float]:
-    """Return the faults that a site's name asks for; other words in brackets are just its name."""
+    """Return the faults that a site's name asks for; other words in brackets are just its name.
+
+    Raises:
+        FaultError: a tag's value cannot be, or its fault concerns no single order.
+    """
     tags = TAG.findall(site_name)
-    return dict(parse_fault(tag) for tag in tags if tag.partition("=")[0] in FAULTS)
+    return parse_order_faults(tag for tag in tags if tag.partition("=")[0] in FAULTS)
 
 
 @dataclass
@@ -100,11 +112,16 @@ class FaultPlan:
     """Faults of requests that concern no single order: the list of orders."""
 
     def draw(self, site_name: str) -> dict[str, float]:
-        """Return the faults of an order that is being made. The next order's are used up."""
+        """Return the faults of an order that is being made. The next order's are used up.
+
+        Raises:
+            FaultError: a tag of the name is wrong; then nothing is drawn or used up.
+        """
+        by_name = tagged(site_name)
         drawn = {
             name: FAULTS[name][0] for name, rate in sorted(self.rates.items()) if self.random.random() < rate
         }
-        drawn |= self.for_next | tagged(site_name)
+        drawn |= self.for_next | by_name
         self.for_next = {}
         return drawn
 
@@ -112,18 +129,40 @@ class FaultPlan:
         """Replace the rates.
 
         Raises:
-            FaultError: there is no such fault, or a rate is not between 0 and 1.
+            FaultError: there is no such fault of an order, or a rate is not between 0 and 1.
         """
+        parse_order_faults(rates)
         for name, rate in rates.items():
-            parse_fault(name)
             if not 0 <= rate <= 1:
                 raise FaultError(f"the rate of {name} must be between 0 and 1")
         self.rates = dict(rates)
 
 
-def parse_faults(texts: Iterable[str]) -> dict[str, float]:
-    """Read several faults."""
-    return dict(parse_fault(text) for text in texts)
+def parse_order_faults(texts: Iterable[str]) -> dict[str, float]:
+    """Read faults that befall an order.
+
+    Raises:
+        FaultError: one of them is no such fault.
+    """
+    return _parse(texts, of_list=False)
+
+
+def parse_list_faults(texts: Iterable[str]) -> dict[str, float]:
+    """Read faults that befall the list of orders.
+
+    Raises:
+        FaultError: one of them is no such fault.
+    """
+    return _parse(texts, of_list=True)
+
+
+def _parse(texts: Iterable[str], *, of_list: bool) -> dict[str, float]:
+    faults = dict(parse_fault(text) for text in texts)
+    for name in faults:
+        # Taken silently, it would never happen, and a test that waits for it would prove nothing.
+        if name.startswith("list-") != of_list:
+            raise FaultError(f"{name} concerns {'an order' if of_list else 'the list of orders'}")
+    return faults
 
 
 def use_up(faults: dict[str, float], name: str) -> bool:

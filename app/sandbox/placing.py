@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from app.sandbox import wire
 from app.sandbox.config import SandboxConfig
-from app.sandbox.faults import FaultPlan, use_up
+from app.sandbox.faults import FaultError, FaultPlan, use_up
 from app.sandbox.misbehaviour import bad_gateway, dropped, errors
 from app.sandbox.state import Order, State
 from app.sandbox.work import Work
@@ -33,7 +33,10 @@ class Placing:
             return errors(422, *wrong)
         name = body["site"]["name"]
         drawn = self._drawn.pop((account_id, name), None)
-        faults = self._plan.draw(name) if drawn is None else drawn
+        try:
+            faults = self._plan.draw(name) if drawn is None else drawn
+        except FaultError as error:
+            return errors(422, str(error))
         refused = _refused(request, faults)
         if refused is not None:
             self._drawn[account_id, name] = faults

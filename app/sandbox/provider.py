@@ -103,8 +103,7 @@ def create_router(  # noqa: C901 - a list of routes
 
     @router.get("/tasks/{task_id}")
     async def show_task(task_id: str, request: Request, account_id: OfAccount) -> Response:
-        found = state.order_of_task(int(task_id)) if task_id.isdecimal() else None
-        order = known(found, account_id)
+        order = known(state.order_of_task(task_id), account_id)
         answer = {"task": wire.task(order)}
         return await read_fault(request, order.faults, "task", answer) or JSONResponse(answer)
 

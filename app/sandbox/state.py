@@ -12,6 +12,10 @@ FINAL_TASK = frozenset({"OK", "FAILED", "CANCELLED"})
 ORDER_AFTER_TASK = {"OK": "completed", "FAILED": "failed", "CANCELLED": "cancelled"}
 
 
+def _uuid(random: Random) -> str:
+    return str(UUID(int=random.getrandbits(128), version=4))
+
+
 def now() -> datetime:
     """Return the time: the only place that reads a clock."""
     return datetime.now(UTC)
@@ -98,10 +102,6 @@ class State:
         self.orders: dict[str, Order] = {}
         self.requests: dict[str, int] = {}
 
-    def new_id(self) -> str:
-        """Return a new UUID."""
-        return str(UUID(int=self._random.getrandbits(128), version=4))
-
     def add_order(
         self,
         *,
@@ -113,7 +113,7 @@ class State:
         """Make an order and its task."""
         self._next_task_id += 1
         order = Order(
-            id=self.new_id(),
+            id=_uuid(self._random),
             account_id=account_id,
             site_name=site["name"] or "",
             variant=site["variant"] or "",
@@ -149,13 +149,15 @@ class State:
         order.status = ORDER_AFTER_TASK[status]
 
     def _make_site(self, order: Order) -> Site:
+        # A source of its own: tasks end in any order, which must not shift what later orders draw.
+        random = Random(order.id)  # noqa: S311 - a sandbox's passwords are no secrets
         return Site(
-            id=self.new_id(),
+            id=_uuid(random),
             name=order.site_name,
             location=order.location,
             package=order.product,
-            ipaddr=f"192.0.2.{self._random.randrange(1, 255)}",
-            password=f"{self._random.getrandbits(96):024x}",
+            ipaddr=f"192.0.2.{random.randrange(1, 255)}",
+            password=f"{random.getrandbits(96):024x}",
             made_at=now(),
             shown_from=now() + timedelta(seconds=order.faults.get("site-late", 0)),
         )
@@ -164,9 +166,9 @@ class State:
         """Count a request of the API, to be shown."""
         self.requests[call] = self.requests.get(call, 0) + 1
 
-    def order_of_task(self, task_id: int) -> Order | None:
-        """Return the order that a task belongs to."""
-        return next((order for order in self.orders.values() if order.task.id == task_id), None)
+    def order_of_task(self, task_id: str) -> Order | None:
+        """Return the order that a task belongs to. `task_id` is what the address says, a number or not."""
+        return next((order for order in self.orders.values() if str(order.task.id) == task_id), None)
 
     def order_of_site(self, site_id: str) -> Order | None:
         """Return the order that a site was made for."""

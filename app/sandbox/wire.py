@@ -139,6 +139,18 @@ def order_errors(body: object) -> list[str]:
         errors.append(f"Unknown location; it is one of {', '.join(LOCATIONS)}")
     if ordered.get("plan") and ordered["plan"] not in [name for name, _ in PRODUCTS]:
         errors.append("Unknown plan")
+    return errors + _callback_errors(callback)
+
+
+def _callback_errors(callback: object) -> list[str]:
     parts = callback if isinstance(callback, dict) else {}
-    errors += [f"Missing callback {part}" for part in ("url", "authorization") if not parts.get(part)]
+    errors = [f"Missing callback {part}" for part in ("url", "authorization") if not parts.get(part)]
+    url, authorization = parts.get("url"), parts.get("authorization")
+    # Inferred, like the texts: what could never be sent is refused rather than lost.
+    if url and not (isinstance(url, str) and url.startswith(("http://", "https://"))):
+        errors.append("Callback url must be an http address")
+    if authorization and not (
+        isinstance(authorization, str) and authorization.isascii() and authorization.isprintable()
+    ):
+        errors.append("Callback authorization must be what a header can hold")
     return errors

@@ -1,74 +1,17 @@
 """The stand-in CloudPress: documented checks and errors, payments, callbacks, faults on demand."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request, Response
 
-from app.cli.servers import listen, serving
 from app.sandbox import FAULTS
 from tests.conftest import CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN
-from tests.harness import Sandbox, eventually, run_sandbox
+from tests.harness import Sandbox, run_sandbox
+from tests.integration.sandbox.client import HEADERS, Receiver, body, get, place
 
 MISSING = ("site name", "site variant", "callback url", "callback authorization")
-HEADERS = {"Authorization": f"Token {CLOUDPRESS_TOKEN}", "X-Auth-Account": CLOUDPRESS_ACCOUNT}
-
-
-class Receiver:
-    """Takes callbacks."""
-
-    def __init__(self, url: str) -> None:
-        """Listen at `url`."""
-        self.url = url
-        self.answers: list[int] = []
-        self.received: list[tuple[str, bytes]] = []
-
-    async def some(self, count: int) -> list[tuple[str, bytes]]:
-        """Wait for callbacks."""
-
-        async def look() -> list[tuple[str, bytes]]:
-            return self.received
-
-        return await eventually(look, lambda received: len(received) >= count)
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    """A receiver that answers as it is told, 204 otherwise."""
-    app = FastAPI()
-
-    @app.post("/callback")
-    async def callback(request: Request) -> Response:
-        taken.received.append((request.headers.get("authorization", ""), await request.body()))
-        return Response(status_code=taken.answers.pop(0) if taken.answers else 204)
-
-    async with serving(app, listen("127.0.0.1", 0)) as url:
-        taken = Receiver(f"{url}/callback")
-        yield taken
-
-
-def body(name: str = "Site", url: str = "http://127.0.0.1:9/", **site: Any) -> dict[str, Any]:
-    return {
-        "site": {"name": name, "variant": "vanilla", **site},
-        "callback": {"authorization": "Bearer 12345", "url": url},
-    }
-
-
-async def place(sandbox: Sandbox, *arguments: Any, **site: Any) -> dict[str, Any]:
-    answer = await sandbox.client.post("/api/orders", json=body(*arguments, **site), headers=HEADERS)
-    assert answer.status_code == 201, answer.text
-    placed: dict[str, Any] = answer.json()
-    return placed
-
-
-async def get(sandbox: Sandbox, path: str) -> dict[str, Any]:
-    answer = await sandbox.client.get(f"/api/{path}", headers=HEADERS)
-    assert answer.status_code == 200, answer.text
-    shown: dict[str, Any] = answer.json()
-    return shown
 
 
 @pytest.mark.parametrize(
@@ -138,7 +81,13 @@ async def test_about_says_what_can_be_ordered(sandbox: Sandbox) -> None:
     assert about["products"][0].keys() == {"id", "name", "description"}
 
 
-@pytest.mark.parametrize("path", ["orders/none", "tasks/1", "tasks/x", "sites/none", "nothing"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "orders/none", "tasks/1", "tasks/x", "sites/none", "nothing",
+        pytest.param("tasks/" + "9" * 5000, id="a task id longer than any number"),
+    ],
+)  # fmt: skip
 async def test_what_is_not_there_is_404(sandbox: Sandbox, path: str) -> None:
     answer = await sandbox.client.get(f"/api/{path}", headers=HEADERS)
     assert answer.status_code == 404
@@ -294,9 +243,13 @@ async def test_faults_for_the_next_order_are_used_up(sandbox: Sandbox) -> None:
         {"rates": {"nothing": 0.1}},
         {"next": ["site-late=x"]},
         {"rates": {"callback-lost": 2}},
+        {"next": ["site-late=nan"]},
+        {"next": ["list-500"]},
+        {"rates": {"list-500": 0.5}},
+        {"reads": ["order-500"]},
     ],
 )
-async def test_a_fault_that_does_not_exist_is_refused(sandbox: Sandbox, faults: dict[str, Any]) -> None:
+async def test_a_fault_that_could_not_happen_is_refused(sandbox: Sandbox, faults: dict[str, Any]) -> None:
     assert (await sandbox.post("/faults", **faults)).status_code == 422
 
 

@@ -1,0 +1,306 @@
+"""A seeded CloudPress: requests land early, late or not at all, whatever becomes of who sent them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+from typing import Any, TypeVar
+from uuid import UUID
+
+from app.cloudpress import (
+    About,
+    Answer,
+    BadAnswer,
+    NoAnswer,
+    NotFound,
+    NotSent,
+    OrderDetails,
+    OrderSummary,
+    Placed,
+    Refused,
+    Site,
+    SiteOrder,
+    SiteRef,
+    Task,
+    TaskRef,
+)
+
+T = TypeVar("T")
+PAGE = 100
+VERY_LATE_SECONDS = 1800
+# What lands so shortly before the grace ends can be missed by a look-up that begins just then.
+SLACK_SECONDS = 5.0
+
+
+@dataclass
+class MadeOrder:
+    """An order that CloudPress has, and whose it truly is."""
+
+    id: str
+    local_id: UUID | None
+    callback: tuple[str, str] | None
+    name: str
+    variant: str
+    account: str
+    created_at: datetime
+    task_id: int
+    task_status: str = "PENDING"
+    payment_url: str | None = None
+    site_id: str | None = None
+    landed_late: bool = False
+
+    @property
+    def status(self) -> str:
+        """Its status."""
+        after = {"OK": "completed", "FAILED": "failed", "CANCELLED": "cancelled"}
+        return after.get(self.task_status, "awaiting_payment" if self.payment_url else "processing")
+
+
+@dataclass
+class Chaos:
+    """How much goes wrong, as shares of requests; `calm` ends it."""
+
+    read_failures: float
+    placements: dict[str, float]
+    callback_loss: float
+    unpaid: float
+    calm: bool = False
+
+
+@dataclass
+class CloudPressTruth:
+    """What CloudPress really has. Who asks is not believed, and may be dead when the answer comes."""
+
+    random: Random
+    chaos: Chaos
+    now: Callable[[], datetime]
+    send_callback: Callable[[MadeOrder], Awaitable[None]]
+    grace_seconds: float
+    orders: dict[str, MadeOrder] = field(default_factory=dict)
+    working: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def spawn(self, work: Any) -> None:
+        """Run something of CloudPress's own."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.working.add(task)
+        task.add_done_callback(self.working.discard)
+
+    def make(
+        self, site: SiteOrder, account: str, callback: tuple[str, str] | None, *, late: bool = False
+    ) -> MadeOrder:
+        """Make an order, and let its task run."""
+        local_id = UUID(callback[0].rpartition("/")[2]) if callback else None
+        made = MadeOrder(
+            id=f"cp-{len(self.orders) + 1}",
+            local_id=local_id,
+            callback=callback,
+            name=site.name,
+            variant=site.variant,
+            account=account,
+            created_at=self.now(),
+            task_id=1000 + len(self.orders),
+            landed_late=late,
+        )
+        self.orders[made.id] = made
+        if self.random.random() < self.chaos.unpaid:
+            made.payment_url = f"https://pay.example/{made.id}"
+        self.spawn(self._run(made))
+        return made
+
+    async def _run(self, made: MadeOrder) -> None:
+        random = self.random
+        if made.payment_url:
+            await asyncio.sleep(random.choice([60, 900, 2 * 3600]))
+            made.payment_url = None
+            if random.random() < 0.2:
+                made.task_status = "CANCELLED"
+                await self.send_callback(made)
+                return
+        made.task_status = random.choice(["RUNNING", "running", "PAUSED", "NEW-TO-US"])
+        await asyncio.sleep(random.choice([0, 1, 30, 600]))
+        made.task_status = random.choices(["OK", "FAILED", "CANCELLED"], [8, 1, 1])[0]
+        if made.task_status == "OK":
+            if random.random() < 0.3:
+                await asyncio.sleep(random.choice([1, 60]))
+            made.site_id = f"site-{made.id}"
+        await self.send_callback(made)
+
+
+class SimulatedCloudPress:
+    """What one replica has of CloudPress: the client's interface, and its errors."""
+
+    def __init__(
+        self, truth: CloudPressTruth, account: str, timeout_seconds: float, is_crashed: Callable[[], bool]
+    ) -> None:
+        self._truth = truth
+        self._account = account
+        self._timeout_seconds = timeout_seconds
+        self._is_crashed = is_crashed
+
+    async def _answer(self, value: Callable[[], T], timeout_seconds: float | None) -> Answer[T]:
+        truth = self._truth
+        limit = min(self._timeout_seconds, timeout_seconds or self._timeout_seconds)
+        if timeout_seconds is not None and timeout_seconds <= 0:
+            raise NotSent("no time", kind="no_time")
+        await asyncio.sleep(truth.random.choice([0, 0.01, 0.3]))
+        if not truth.chaos.calm and truth.random.random() < truth.chaos.read_failures:
+            match truth.random.randrange(6):
+                case 0:
+                    await asyncio.sleep(limit)
+                    raise NoAnswer("timeout", kind="timeout")
+                case 1:
+                    raise NotSent("refused", kind="connect")
+                case 2:
+                    raise Refused(500)
+                case 3:
+                    raise Refused(429, retry_after_seconds=truth.random.choice([1, 30]))
+                case 4:
+                    raise BadAnswer("html", kind="not_json")
+                case _:
+                    raise NotFound(404)
+        return Answer(value(), b"{}", truth.now())
+
+    async def about(self, *, timeout_seconds: float | None = None) -> Answer[About]:
+        """Not asked by the reconciler."""
+        raise NotImplementedError
+
+    async def cancel(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[None]:
+        """Not asked by the reconciler yet."""
+        raise NotImplementedError
+
+    async def orders(
+        self, *, page: int = 1, timeout_seconds: float | None = None
+    ) -> Answer[tuple[OrderSummary, ...]]:
+        """List the account's orders."""
+
+        def value() -> tuple[OrderSummary, ...]:
+            mine = [made for made in self._truth.orders.values() if made.account == self._account]
+            return tuple(
+                OrderSummary(
+                    id=made.id,
+                    status=made.status,
+                    created_at=made.created_at,
+                    variant=made.variant,
+                    account_id=made.account,
+                )
+                for made in mine[(page - 1) * PAGE : page * PAGE]
+            )
+
+        return await self._answer(value, timeout_seconds)
+
+    def _find(self, found: MadeOrder | None) -> MadeOrder:
+        if found is None:
+            raise NotFound(404)
+        return found
+
+    async def order(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[OrderDetails]:
+        """Show an order."""
+
+        def value() -> OrderDetails:
+            made = self._find(self._truth.orders.get(order_id))
+            site = SiteRef(id=made.site_id, name=made.name) if made.site_id else None
+            return OrderDetails(
+                id=made.id,
+                status=made.status,
+                created_at=made.created_at,
+                variant=made.variant,
+                account_id=made.account,
+                payment_url=made.payment_url,
+                tasks=(TaskRef(id=made.task_id, status=made.task_status),),
+                site=site,
+            )
+
+        return await self._answer(value, timeout_seconds)
+
+    async def task(self, task_id: int, *, timeout_seconds: float | None = None) -> Answer[Task]:
+        """Show a task."""
+
+        def value() -> Task:
+            orders = self._truth.orders.values()
+            made = self._find(next((made for made in orders if made.task_id == task_id), None))
+            return Task(
+                id=task_id,
+                status=made.task_status,
+                site_ids=(made.site_id,) if made.site_id else (),
+                order_ids=(made.id,),
+                account_ids=(made.account,),
+            )
+
+        return await self._answer(value, timeout_seconds)
+
+    async def site(self, site_id: str, *, timeout_seconds: float | None = None) -> Answer[Site]:
+        """Show a site."""
+
+        def value() -> Site:
+            orders = self._truth.orders.values()
+            made = self._find(next((made for made in orders if made.site_id == site_id), None))
+            return Site(id=site_id, name=made.name)
+
+        return await self._answer(value, timeout_seconds)
+
+    async def place(
+        self,
+        site: SiteOrder,
+        *,
+        callback_url: str,
+        callback_authorization: str,
+        timeout_seconds: float | None = None,
+    ) -> Answer[Placed]:
+        """Take an order. Once it is sent it may land whatever becomes of who sent it."""
+        truth, random = self._truth, self._truth.random
+        callback = (callback_url, callback_authorization)
+        kinds = {"well": 1.0} if truth.chaos.calm else truth.chaos.placements
+        kind = random.choices(list(kinds), list(kinds.values()))[0]
+        await asyncio.sleep(random.choice([0, 0.01, 0.5]))
+        if self._is_crashed():
+            raise NotSent("crashed", kind="crashed")
+        match kind:
+            case "not_sent":
+                raise NotSent("refused", kind="connect")
+            case "held_off":
+                raise Refused(
+                    random.choice([401, 403, 302, 429]), retry_after_seconds=random.choice([None, 5])
+                )
+            case "rejected":
+                raise Refused(random.choice([400, 402, 409, 422]), ("no",))
+            case "failed":
+                raise Refused(random.choice([500, 502, 503]))
+            case "very_late":
+                truth.spawn(self._land_late(site, callback))
+                await asyncio.sleep(self._timeout_seconds)
+                raise NoAnswer("timeout", kind="timeout")
+        # Once it is on its way it lands, also if the sender dies meanwhile.
+        landed: asyncio.Future[MadeOrder] = asyncio.get_running_loop().create_future()
+        truth.spawn(self._land(site, callback, landed))
+        made = await landed
+        await asyncio.sleep(random.choice([0, 0.01, 0.5, 3]))
+        match kind:
+            case "lost":
+                raise NoAnswer("reset", kind="disconnect")
+            case "failed_after":
+                raise Refused(random.choice([500, 502]))
+            case "garbled":
+                raise BadAnswer("html", kind="not_json")
+        placed = Placed(
+            order_id=made.id,
+            order_status=made.status,
+            task=TaskRef(id=made.task_id, status=made.task_status),
+            payment_url=made.payment_url,
+        )
+        return Answer(placed, b"{}", truth.now())
+
+    async def _land(
+        self, site: SiteOrder, callback: tuple[str, str], landed: asyncio.Future[MadeOrder]
+    ) -> None:
+        await asyncio.sleep(self._truth.random.choice([0, 0.01, 2]))
+        made = self._truth.make(site, self._account, callback)
+        if not landed.done():
+            landed.set_result(made)
+
+    async def _land_late(self, site: SiteOrder, callback: tuple[str, str]) -> None:
+        seconds = self._truth.random.uniform(0, VERY_LATE_SECONDS)
+        await asyncio.sleep(seconds)
+        self._truth.make(
+            site, self._account, callback, late=seconds + SLACK_SECONDS >= self._truth.grace_seconds
+        )

@@ -1,0 +1,138 @@
+"""Real SQLite behind the asynchronous driver's face, in this thread, one step at a time.
+
+The driver that the service uses works in a thread of its own, whose timing no seed can rule. This one runs
+the same statements on the same files; a crashed process can run none.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from typing import Any, Self
+
+BUSY_SECONDS = 10.0
+BUSY_LOOK_SECONDS = 0.01
+
+
+class CrashedError(OSError):
+    """The process that asks has crashed."""
+
+
+class Cursor:
+    """A cursor."""
+
+    def __init__(self, connection: "Connection") -> None:
+        self._connection = connection
+        self._cursor = connection.real.cursor()
+
+    @property
+    def description(self) -> Any:
+        """What the rows hold."""
+        return self._cursor.description
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were changed."""
+        return self._cursor.rowcount
+
+    @property
+    def lastrowid(self) -> int | None:
+        """The id of the last row."""
+        return self._cursor.lastrowid
+
+    @property
+    def arraysize(self) -> int:
+        """How many rows are fetched at once."""
+        return self._cursor.arraysize
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def execute(self, statement: str, parameters: Any = ()) -> Self:
+        """Run a statement, waiting as long as SQLite's busy timeout for another writer."""
+        await self._connection.step()
+        await self._patiently(lambda: self._cursor.execute(statement, parameters))
+        return self
+
+    async def executemany(self, statement: str, parameters: Iterable[Any]) -> Self:
+        """Run a statement several times."""
+        await self._connection.step()
+        given = list(parameters)
+        await self._patiently(lambda: self._cursor.executemany(statement, given))
+        return self
+
+    async def _patiently(self, run: Callable[[], object]) -> None:
+        waited = 0.0
+        while True:
+            try:
+                run()
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or waited >= BUSY_SECONDS:
+                    raise
+            else:
+                return
+            await asyncio.sleep(BUSY_LOOK_SECONDS)
+            waited += BUSY_LOOK_SECONDS
+            await self._connection.step()
+
+    async def fetchall(self) -> list[Any]:
+        """Return the rows."""
+        return self._cursor.fetchall()
+
+    async def close(self) -> None:
+        """Close."""
+        self._cursor.close()
+
+
+class Connection:
+    """A connection of one process."""
+
+    def __init__(self, path: str, is_crashed: Callable[[], bool]) -> None:
+        self.real = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        self._connection: sqlite3.Connection | None = self.real
+        self._is_crashed = is_crashed
+
+    def __await__(self) -> Generator[None, None, Self]:
+        yield from ()
+        return self
+
+    async def step(self) -> None:
+        """Let others run, and perhaps crash this process, before the database hears of anything."""
+        await asyncio.sleep(0)
+        if self._is_crashed():
+            raise CrashedError("crashed")
+
+    def cursor(self) -> Cursor:
+        """Return a cursor."""
+        return Cursor(self)
+
+    async def commit(self) -> None:
+        """Commit; a crash may come before and after."""
+        await self.step()
+        self.real.commit()
+        await asyncio.sleep(0)
+
+    async def rollback(self) -> None:
+        """Roll back, as the database does by itself for a process that is gone."""
+        self.real.rollback()
+
+    async def close(self) -> None:
+        """Close."""
+        self.stop()
+
+    def stop(self) -> None:
+        """Close."""
+        self.real.close()
+        self._connection = None
+
+    async def create_function(self, name: str, arguments: int, function: Any, **options: Any) -> None:
+        """Register a function."""
+        self.real.create_function(name, arguments, function, **options)
+
+
+def creator(path: str, is_crashed: Callable[[], bool]) -> Callable[..., Awaitable[Connection]]:
+    """Return what the engine makes connections with."""
+
+    def connect(*_arguments: Any, **_options: Any) -> Connection:
+        return Connection(path, is_crashed)
+
+    return connect
