@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     CheckConstraint,
     ForeignKey,
@@ -16,11 +17,14 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, EncryptedBytes, JSONDocument, UTCDateTime
 from app.states import FINAL, OrderStatus
 
+# None is stored as NULL, not as the JSON value null.
+NullableDocument = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 # SQLite numbers rows by itself only where the key is declared INTEGER.
 RowNumber = BigInteger().with_variant(Integer(), "sqlite")
 _STATUSES = ", ".join(f"'{status}'" for status in OrderStatus)
@@ -82,9 +86,9 @@ class Order(Base):
     # An order that was placed more than once is looked for once more then.
     late_look_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # CloudPress orders beside the one held that may be this order, placed a second time.
-    suspected_duplicates: Mapped[list[str] | None] = mapped_column(JSONDocument)
+    suspected_duplicates: Mapped[list[str] | None] = mapped_column(NullableDocument)
     # What an operator wishes for an unconfirmed order, until the reconciler has done it.
-    resolution: Mapped[dict[str, str] | None] = mapped_column(JSONDocument)
+    resolution: Mapped[dict[str, str] | None] = mapped_column(NullableDocument)
 
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -23,11 +23,16 @@ LOOK_SECONDS = 0.02
 NEVER_SECONDS = 10_000
 
 
-async def eventually(look: Callable[[], Awaitable[T]], reached: Callable[[T], bool]) -> T:
+async def eventually(
+    look: Callable[[], Awaitable[T]],
+    reached: Callable[[T], bool],
+    *,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> T:
     """Look until what is seen is what is waited for, and return it."""
     seen: list[T] = []
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(patience_seconds):
             while not (seen and reached(seen[0])):
                 await asyncio.sleep(LOOK_SECONDS if seen else 0)
                 seen = [await look()]

@@ -1,6 +1,6 @@
 """Seeks an order whose placement is unknown: by late answers, callbacks, look-up, or an operator's word."""
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from app import leases
 from app.cloudpress import CloudPressError
@@ -110,12 +110,20 @@ async def _apply_not_found(
 
 
 async def _has_look_alike(tx: Transaction, order: Order) -> bool:
-    """Tell whether another order could be meant by the same CloudPress order."""
+    """Tell whether another order could be meant by the same CloudPress order.
+
+    One that was placed more than once counts even when it is placed or final: a request of its own that
+    landed late may be what was found.
+    """
     alike = select(func.count(Order.id)).where(
         Order.account_id == order.account_id,
         Order.site_name == order.site_name,
         Order.variant == order.variant,
-        Order.status.in_(SEEKING),
+        or_(
+            Order.status.in_(SEEKING),
+            Order.late_look_at.is_not(None),
+            Order.suspected_duplicates.is_not(None),
+        ),
         Order.id != order.id,
     )
     return (await tx.session.execute(alike)).scalar_one() > 0
