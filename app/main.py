@@ -15,7 +15,7 @@ from app.api.limits import BodyLimit
 from app.cloudpress import CloudPress, CloudPressError, NotFound
 from app.config import Settings
 from app.db import DATABASE_AWAY, Clock, Database
-from app.reconciler import Reconciler, Surroundings, UnknownAccountError
+from app.reconciler import OneProbe, Reconciler, Surroundings, UnknownAccountError
 from app.schedule import Schedule
 from app.schema import is_current
 from app.secrets import CallbackSecrets, Encryption
@@ -44,6 +44,7 @@ class Service:
             account_id=settings.cloudpress_account_id,
             timeout_seconds=settings.upstream_timeout_seconds,
         )
+        self._probed = OneProbe(self._cloudpress)
         self.world = Surroundings(
             db=self.db,
             providers=self._provider,
@@ -59,10 +60,10 @@ class Service:
             placing=settings.placing == "on",
         )
 
-    def _provider(self, account_id: str) -> CloudPress:
+    def _provider(self, account_id: str) -> OneProbe:
         if account_id != self.settings.cloudpress_account_id:
             raise UnknownAccountError
-        return self._cloudpress
+        return self._probed
 
     async def cloudpress_has(self, account_id: str, cloudpress_order_id: str) -> bool:
         """Ask CloudPress whether an account has an order; `CannotAsk` if that is not to be had."""

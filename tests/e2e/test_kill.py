@@ -15,7 +15,7 @@ from tests.e2e.conftest import answers, environment, free_url, port_of, program
 from tests.harness import eventually
 
 # The long run is `PRESSHOOK_KILL_ORDERS=300 make test ARGS=tests/e2e/test_kill.py`.
-ORDERS = int(os.environ.get("PRESSHOOK_KILL_ORDERS", "40"))
+ORDERS = int(os.environ.get("PRESSHOOK_KILL_ORDERS", "15"))
 SEED = int(os.environ.get("PRESSHOOK_KILL_SEED", "1"))
 AT_ONCE = 10
 SECONDS_BETWEEN_ORDERS = 0.5
@@ -50,6 +50,19 @@ async def place(client: httpx.AsyncClient, number: int) -> str:
             return str(answer.json()["id"])
         if answer.status_code == 422:
             return str(answer.json()["order_id"])
+
+
+async def resolve(client: httpx.AsyncClient, cloudpress: httpx.AsyncClient, order: dict[str, Any]) -> None:
+    """Be the operator, who looks the order up in CloudPress by its site's name.
+
+    An order whose answer was lost and whose task failed never gets a site, so it stays a suspect for all
+    that are sought, and only a person can tell.
+    """
+    params = {"site_name": order["request"]["name"]}
+    made = (await cloudpress.get("/sandbox/orders", params=params)).json()["orders"]
+    body = {"action": "adopt", "cloudpress_order_id": made[0]["id"]} if made else {"action": "place_again"}
+    answer = await client.post(f"/v1/orders/{order['id']}/resolve", json=body)
+    assert answer.status_code in {200, 202, 409}, answer.text
 
 
 async def kill_again_and_again(
@@ -114,6 +127,9 @@ async def test_nothing_is_lost_or_bought_twice_under_kill_9(
 
             async def statuses() -> Counter[str]:
                 shown = [(await client.get(f"/v1/orders/{order_id}")).json() for order_id in ids]
+                for order in shown:
+                    if order["status"] == "unconfirmed" and order["attention"]:
+                        await resolve(client, cloudpress, order)
                 return Counter(order["status"] for order in shown)
 
             final = await eventually(

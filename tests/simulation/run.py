@@ -22,7 +22,7 @@ from app.cloudpress import SiteOrder
 from app.config import async_database_url
 from app.db import DATABASE_AWAY, Database, Notice
 from app.orders import Idempotency, NewOrder, create_order, record_callback
-from app.reconciler import Reconciler, Surroundings
+from app.reconciler import OneProbe, Reconciler, Surroundings
 from app.sandbox.retries import next_try_seconds
 from app.schedule import Schedule
 from app.secrets import CallbackSecrets
@@ -171,7 +171,7 @@ class Simulation:
         )
         _silence_the_dead(db, is_crashed)
         signals = Signals(db)
-        provider = SimulatedCloudPress(self.truth, ACCOUNT, UPSTREAM_TIMEOUT_SECONDS, is_crashed)
+        provider = OneProbe(SimulatedCloudPress(self.truth, ACCOUNT, UPSTREAM_TIMEOUT_SECONDS, is_crashed))
         world = Surroundings(
             db=db,
             providers=lambda _account: provider,
