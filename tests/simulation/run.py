@@ -29,6 +29,7 @@ from app.secrets import CallbackSecrets
 from app.signals import Signals
 from app.states import FINAL, TRANSITIONS, OrderStatus
 from tests.simulation.loop import VirtualLoop
+from tests.simulation.postgresql import PostgresConnections
 from tests.simulation.provider import Chaos, CloudPressTruth, MadeOrder, SimulatedCloudPress
 from tests.simulation.sqlite import CrashedError, creator
 
@@ -102,7 +103,7 @@ class Simulation:
     trace: list[str] = field(default_factory=list)
     crashes: int = 0
     violation: str | None = None
-    background: set[asyncio.Task[None]] = field(default_factory=set)
+    postgres: PostgresConnections = field(default_factory=PostgresConnections)
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
@@ -166,6 +167,8 @@ class Simulation:
         arguments: dict[str, Any] = {}
         if self.url.startswith("sqlite"):
             arguments["async_creator_fn"] = creator(self.url.removeprefix("sqlite:///"), is_crashed)
+        else:
+            arguments["async_creator_fn"] = self.postgres.creator(is_crashed)
         db = Database(
             async_database_url(self.url), PlainCipher(), clock=self.clock, connect_arguments=arguments
         )
@@ -212,6 +215,7 @@ class Simulation:
         assert replica.running is not None
         for task in (replica.running, *replica.reconciler.passes):
             task.cancel()
+        self.postgres.cut()
         name = f"{replica.name}'"
         asyncio.get_running_loop().call_later(self.random.choice([0, 1, 60]), lambda: self.start(name))
 
@@ -405,6 +409,7 @@ def simulate(seed: int, url: str) -> Simulation:
         for task in left:
             task.cancel()
         loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        simulation.postgres.close()
         simulation.reader.close()
         loop.close()
         asyncio.set_event_loop(None)
