@@ -107,7 +107,14 @@ class Reconciler:
                 claim, Attention("pass_broken", f"A defect of Presshook ({where}): report it.")
             )
         else:
+            self._wake_for(result)
             _log_pass(claim, result, time.monotonic() - started)
+
+    def _wake_for(self, result: PassResult | None) -> None:
+        """Wake the loop when the order of an ended pass is due again: it may sleep for longer by now."""
+        due_in_seconds = result.due_in_seconds if result else None
+        if due_in_seconds is not None and due_in_seconds < max(self._poll_seconds, BACKSTOP_POLL_SECONDS):
+            asyncio.get_running_loop().call_later(due_in_seconds, self._signals.due.set)
 
     async def _put_off(self, claim: Claim, attention: Attention) -> None:
         try:
