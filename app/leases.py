@@ -12,6 +12,7 @@ from sqlalchemy import and_, case, func, or_, select, update
 
 from app.db import Clock, Transaction
 from app.models import Order
+from app.timeline import record
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,9 @@ async def claim(tx: Transaction, *, limit: int, lease_seconds: float) -> Claimed
             .execution_options(synchronize_session=False)
         )
         orders = list((await tx.session.scalars(taken)).all())
+        for order in orders:
+            if order.id in cut_off:
+                record(tx, order.id, "lease_taken_over", status=order.status)
     claims = tuple(
         Claim(order, token, order.wakes, expires_at_monotonic, tx.clock, order.id in cut_off)
         for order in orders

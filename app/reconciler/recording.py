@@ -17,9 +17,13 @@ from app.states import (
     PLACED,
     Attention,
     Decision,
+    NotFoundYet,
     Observation,
     OrderStatus,
+    Rechecked,
+    Seen,
     Standing,
+    Trouble,
     Wait,
     decide,
     duplicate_attention,
@@ -28,6 +32,8 @@ from app.states import (
 from app.timeline import record
 
 LATE_LOOK_RETRY_SECONDS = 60.0
+# There was news during the pass, so that what it would have concluded is not concluded.
+WOKEN = Trouble("woken")
 SITE_FIELDS = (
     "id",
     "name",
@@ -119,7 +125,22 @@ async def apply(
     if order.status != before:
         record(tx, order.id, "status_changed", before=before, after=order.status, action=action)
     due_in_seconds = _reschedule(tx, world, order, claim, decision, changed=changed)
+    if isinstance(observation, Seen | Rechecked | NotFoundYet) and observation.trouble is not None:
+        _record_trouble(tx, order, observation.trouble)
     return PassResult(action, before, order.status, order.failures, due_in_seconds)
+
+
+def _record_trouble(tx: Transaction, order: Order, trouble: Trouble) -> None:
+    """Tell the timeline of a request that failed; of many in a row, the first, second, fourth, eighth, …"""
+    if trouble != WOKEN and order.failures.bit_count() == 1:
+        record(
+            tx,
+            order.id,
+            "request_failed",
+            reason=trouble.kind,
+            status=trouble.status,
+            in_a_row=order.failures,
+        )
 
 
 async def put_off(world: Surroundings, claim: Claim, attention: Attention) -> None:

@@ -20,7 +20,7 @@ from app.reconciler.evidence import (
 )
 from app.reconciler.looking_up import OrderLookUp, Progress
 from app.reconciler.observing import Observer
-from app.reconciler.recording import Findings, PassResult, apply, conclude
+from app.reconciler.recording import WOKEN, Findings, PassResult, apply, conclude
 from app.reconciler.surroundings import Provider, Surroundings, trouble_of
 from app.states import NotFoundYet, OrderStatus, PostEnded, PostOutcome, Resolved, Trouble
 
@@ -103,7 +103,7 @@ async def _apply_not_found(
     progress = findings.look_up
     nothing = _not_found(world, sent, progress=progress, look_alike=await _has_look_alike(tx, order))
     # A callback that came in during this pass speaks against placing again; so does an operator's wish.
-    trouble = Trouble("woken") if order.wakes != claim.wakes and nothing.is_nowhere else None
+    trouble = WOKEN if order.wakes != claim.wakes and nothing.is_nowhere else None
     if trouble is not None:
         nothing = _not_found(world, sent, progress=progress, trouble=trouble)
     return await apply(tx, world, claim, order, action="look_up", observation=nothing, findings=findings)

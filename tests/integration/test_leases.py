@@ -13,7 +13,7 @@ from app.config import async_database_url
 from app.db import Database
 from app.leases import Claim
 from app.models import Order
-from app.orders import NewOrder, create_order, record_callback
+from app.orders import NewOrder, create_order, find_events, record_callback
 from app.secrets import Encryption
 from tests.conftest import SECRET_KEY
 
@@ -110,6 +110,10 @@ async def test_a_lease_that_ran_out_is_taken_over_and_the_former_holder_can_writ
     assert not await release(db, former, None)
     assert await release(db, present, clock.time + timedelta(hours=1))
     assert (await read(db, order_id)).due_at == clock.time + timedelta(hours=1)
+    async with db.read() as session:
+        events = await find_events(session, order_id, after=0, limit=10)
+    assert events is not None
+    assert [event.type for event in events] == ["accepted", "lease_taken_over"]
 
 
 async def test_a_renewed_lease_is_held_longer(db: Database, clock: SetClock) -> None:

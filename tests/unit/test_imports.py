@@ -18,7 +18,7 @@ ALLOWED = {
     "timeline": {"db", "models"},
     "orders": {"db", "models", "states", "timeline"},
     "restoring": {"db", "models", "states", "timeline"},
-    "leases": {"db", "models", "states"},
+    "leases": {"db", "models", "states", "timeline"},
     "signals": {"db", "models"},
     "schema": {"db"},
     "logs": set(),

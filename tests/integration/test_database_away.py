@@ -1,0 +1,53 @@
+"""A database that goes away and comes back: told as it is meanwhile, and nothing has to be restarted."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import UUID
+
+import pytest
+
+from tests.databases import PostgresServer
+from tests.harness import eventually, run_presshook, run_sandbox
+
+
+@pytest.fixture
+def server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server that the test may stop."""
+    with TemporaryDirectory(prefix="presshook-postgresql-") as folder:
+        server = PostgresServer(Path(folder))
+        yield server
+        server.stop()
+
+
+async def test_the_database_comes_back_and_everything_goes_on(server: PostgresServer) -> None:
+    with server.migrated_url() as url:
+        async with (
+            run_sandbox(task_seconds=3600, callback_speed=120) as sandbox,
+            run_presshook(url, sandbox.url) as presshook,
+        ):
+            order = (await presshook.order("Outlives its database")).json()
+            assert order["status"] == "provisioning"
+            [made] = await sandbox.orders()
+            secret = presshook.service.callback_secrets.authorization(UUID(order["id"]))
+
+            async def call_back() -> int:
+                path = f"/v1/callbacks/{order['id']}"
+                return (await presshook.client.post(path, headers={"Authorization": secret})).status_code
+
+            async def readiness() -> int:
+                return (await presshook.client.get("/readyz")).status_code
+
+            await asyncio.to_thread(server.stop_hard)
+            assert (await sandbox.post(f"/orders/{made['id']}/finish")).status_code < 300
+            assert await call_back() == 503, "so that CloudPress sends it again"
+            assert await readiness() == 503
+            assert (await presshook.client.get("/livez")).status_code == 200
+            assert (await presshook.client.get(f"/v1/orders/{order['id']}")).status_code == 503
+
+            await asyncio.to_thread(server.start_again)
+            await eventually(readiness, lambda status: status == 200)
+            # No poll is due for hours: it is CloudPress's callback, sent again, that tells.
+            done = await presshook.until(order["id"], "completed")
+            assert done["site"]["name"] == "Outlives its database"
