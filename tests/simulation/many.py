@@ -7,7 +7,9 @@ import os
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -45,11 +47,31 @@ def lives(database: str, seeds: range) -> Iterator[Simulation]:
             server.stop()
 
 
-def work(task: tuple[str, range]) -> list[tuple[int, int, int, str | None, list[str]]]:
+@dataclass(frozen=True)
+class Told:
+    """What is told of a life; the trace only of one that failed."""
+
+    seed: int
+    counts: Counter[str]
+    violation: str | None
+    trace: list[str]
+
+
+def work(task: tuple[str, range]) -> list[Told]:
     """Live through a share of the seeds, and tell what came of them."""
     quiet()
     return [
-        (life.seed, life.crashes, len(life.accepted), life.violation, life.trace if life.violation else [])
+        Told(
+            life.seed,
+            Counter(
+                orders=len(life.accepted),
+                crashes=life.crashes,
+                freezes=life.freezes,
+                failed=int(life.violation is not None),
+            ),
+            life.violation,
+            life.trace if life.violation else [],
+        )
         for life in lives(*task)
     ]
 
@@ -65,19 +87,21 @@ def main() -> None:
     last = arguments.first + arguments.seeds
     shares = [range(seed, min(seed + share, last)) for seed in range(arguments.first, last, share)]
     began = time.monotonic()
-    done = crashes = orders = 0
-    failed: list[tuple[int, str, list[str]]] = []
+    done = 0
+    total: Counter[str] = Counter()
+    failed: Told | None = None
     with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
         for results in pool.imap(work, [(arguments.database, seeds) for seeds in shares]):
-            for seed, crashed, ordered, violation, trace in results:
-                done, crashes, orders = done + 1, crashes + crashed, orders + ordered
-                if violation:
-                    failed.append((seed, violation, trace))
+            for life in results:
+                done += 1
+                total.update(life.counts)
+                if failed is None and life.violation is not None:
+                    failed = life
             per_second = done / (time.monotonic() - began)
-            print(f"\r{done} seeds, {per_second:.2f} a second, {orders} orders, {crashes} crashes, ", end="")
-            print(f"{len(failed)} failed", end="", flush=True)
+            told = ", ".join(f"{number} {name}" for name, number in total.items())
+            print(f"\r{done} seeds, {per_second:.2f} a second, {told}", end="", flush=True)
     print()
-    for seed, violation, trace in failed[:1]:
-        print(f"\nseed {seed}: {violation}", *trace[-TRACE_LINES:], sep="\n")
-        print(f"\nagain: make simulate FIRST={seed} SEEDS=1 DATABASE={arguments.database}")
-    sys.exit(bool(failed))
+    if failed is not None:
+        print(f"\nseed {failed.seed}: {failed.violation}", *failed.trace[-TRACE_LINES:], sep="\n")
+        print(f"\nagain: make simulate FIRST={failed.seed} SEEDS=1 DATABASE={arguments.database}")
+        sys.exit(1)

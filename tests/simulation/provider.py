@@ -131,12 +131,19 @@ class SimulatedCloudPress:
     """What one replica has of CloudPress: the client's interface, and its errors."""
 
     def __init__(
-        self, truth: CloudPressTruth, account: str, timeout_seconds: float, is_crashed: Callable[[], bool]
+        self,
+        truth: CloudPressTruth,
+        account: str,
+        timeout_seconds: float,
+        is_crashed: Callable[[], bool],
+        thawed: Callable[[], Awaitable[None]],
     ) -> None:
+        """Be asked by one replica; `thawed` waits while that one stands still."""
         self._truth = truth
         self._account = account
         self._timeout_seconds = timeout_seconds
         self._is_crashed = is_crashed
+        self._thawed = thawed
 
     async def _answer(self, value: Callable[[], T], timeout_seconds: float | None) -> Answer[T]:
         truth = self._truth
@@ -144,6 +151,8 @@ class SimulatedCloudPress:
         if timeout_seconds is not None and timeout_seconds <= 0:
             raise NotSent("no time", kind="no_time")
         await asyncio.sleep(truth.random.choice([0, 0.01, 0.3]))
+        answered = value()
+        await self._thawed()
         if not truth.chaos.calm and truth.random.random() < truth.chaos.read_failures:
             match truth.random.randrange(6):
                 case 0:
@@ -159,7 +168,7 @@ class SimulatedCloudPress:
                     raise BadAnswer("html", kind="not_json")
                 case _:
                     raise NotFound(404)
-        return Answer(value(), b"{}", truth.now())
+        return Answer(answered, b"{}", truth.now())
 
     async def about(self, *, timeout_seconds: float | None = None) -> Answer[About]:
         """Not asked by the reconciler."""
@@ -250,9 +259,11 @@ class SimulatedCloudPress:
         """Take an order. Once it is sent it may land whatever becomes of who sent it."""
         truth, random = self._truth, self._truth.random
         callback = (callback_url, callback_authorization)
+        began = asyncio.get_running_loop().time()
         kinds = {"well": 1.0} if truth.chaos.calm else truth.chaos.placements
         kind = random.choices(list(kinds), list(kinds.values()))[0]
         await asyncio.sleep(random.choice([0, 0.01, 0.5]))
+        await self._thawed()
         if self._is_crashed():
             raise NotSent("crashed", kind="crashed")
         match kind:
@@ -267,7 +278,7 @@ class SimulatedCloudPress:
             case "failed":
                 raise Refused(random.choice([500, 502, 503]))
             case "very_late":
-                truth.spawn(self._land_late(site, callback))
+                truth.spawn(self._land_late(site, callback, began))
                 await asyncio.sleep(self._timeout_seconds)
                 raise NoAnswer("timeout", kind="timeout")
         # Once it is on its way it lands, also if the sender dies meanwhile.
@@ -275,6 +286,7 @@ class SimulatedCloudPress:
         truth.spawn(self._land(site, callback, landed))
         made = await landed
         await asyncio.sleep(random.choice([0, 0.01, 0.5, 3]))
+        await self._thawed()
         match kind:
             case "lost":
                 raise NoAnswer("reset", kind="disconnect")
@@ -298,9 +310,9 @@ class SimulatedCloudPress:
         if not landed.done():
             landed.set_result(made)
 
-    async def _land_late(self, site: SiteOrder, callback: tuple[str, str]) -> None:
-        seconds = self._truth.random.uniform(0, VERY_LATE_SECONDS)
-        await asyncio.sleep(seconds)
+    async def _land_late(self, site: SiteOrder, callback: tuple[str, str], began: float) -> None:
+        await asyncio.sleep(self._truth.random.uniform(0, VERY_LATE_SECONDS))
+        seconds = asyncio.get_running_loop().time() - began
         self._truth.make(
             site, self._account, callback, late=seconds + SLACK_SECONDS >= self._truth.grace_seconds
         )

@@ -7,7 +7,7 @@ at the end.
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -39,6 +39,7 @@ LEASE_SECONDS = 20.0
 UPSTREAM_TIMEOUT_SECONDS = 5.0
 CALLBACK_WAIT_SECONDS = 60.0
 POLL_SECONDS = 3600.0
+FREEZE_SECONDS = (LEASE_SECONDS / 2, LEASE_SECONDS * 1.5, 60.0)
 CHAOS_SECONDS = 3600.0
 CALM_SECONDS = 9 * 3600.0
 EPOCH = datetime(2026, 11, 23, tzinfo=UTC)
@@ -63,13 +64,19 @@ class PlainCipher:
 
 
 class VirtualClock:
-    """The database's clock, by the loop's time."""
+    """The database's clock, by the loop's time, as one replica reads it when its transaction begins."""
+
+    def __init__(self, thawed: Callable[[], Awaitable[None]]) -> None:
+        """Let nothing begin that `thawed` holds up."""
+        self._thawed = thawed
 
     async def now(self, _session: AsyncSession) -> datetime:
         """Return the virtual time."""
+        await self._thawed()
         return self.time()
 
-    def time(self) -> datetime:
+    @staticmethod
+    def time() -> datetime:
         """Return the virtual time."""
         return EPOCH + timedelta(seconds=asyncio.get_running_loop().time())
 
@@ -79,15 +86,36 @@ class VirtualClock:
 
 
 @dataclass(eq=False)
+class Process:
+    """What becomes of a replica's process: it may stand still for a while, and crash."""
+
+    crashed: bool = False
+    frozen_until: float = 0.0
+
+    def is_crashed(self) -> bool:
+        """Tell whether it is gone."""
+        return self.crashed
+
+    async def thawed(self) -> None:
+        """Wait while it stands still: a machine that swaps, a paused container, a laptop that sleeps."""
+        await asyncio.sleep(max(0.0, self.frozen_until - asyncio.get_running_loop().time()))
+
+
+@dataclass(eq=False)
 class Replica:
-    """One process: it runs until it crashes."""
+    """One process of the service, which runs until it crashes."""
 
     name: str
+    process: Process
     db: Database
     signals: Signals
     reconciler: Reconciler
     running: asyncio.Task[None] | None = None
-    crashed: bool = False
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it is gone."""
+        return self.process.crashed
 
 
 @dataclass
@@ -102,13 +130,13 @@ class Simulation:
     finals: dict[UUID, str] = field(default_factory=dict)
     trace: list[str] = field(default_factory=list)
     crashes: int = 0
+    freezes: int = 0
     violation: str | None = None
     postgres: PostgresConnections = field(default_factory=PostgresConnections)
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
         random = self.random
-        self.clock = VirtualClock()
         kinds = (
             "well",
             "not_sent",
@@ -129,7 +157,8 @@ class Simulation:
             unpaid=random.choice([0, 0.3]),
         )
         self.crash_every_steps = random.choice([300, 1000, 4000])
-        self.truth = CloudPressTruth(random, self.chaos, self.clock.time, self.call_back, GRACE_SECONDS)
+        self.freeze_every_steps = random.choice([200, 1000, 10**9])
+        self.truth = CloudPressTruth(random, self.chaos, VirtualClock.time, self.call_back, GRACE_SECONDS)
         self.reader = _Reader(self.url)
 
     # --- life ---------------------------------------------------------------------------------------
@@ -159,22 +188,25 @@ class Simulation:
 
     def start(self, name: str) -> None:
         """Start a replica."""
-        flags: list[Replica] = []
-
-        def is_crashed() -> bool:
-            return bool(flags) and flags[0].crashed
-
+        process = Process()
         arguments: dict[str, Any] = {}
         if self.url.startswith("sqlite"):
-            arguments["async_creator_fn"] = creator(self.url.removeprefix("sqlite:///"), is_crashed)
+            arguments["async_creator_fn"] = creator(self.url.removeprefix("sqlite:///"), process.is_crashed)
         else:
-            arguments["async_creator_fn"] = self.postgres.creator(is_crashed)
+            arguments["async_creator_fn"] = self.postgres.creator(process.is_crashed)
         db = Database(
-            async_database_url(self.url), PlainCipher(), clock=self.clock, connect_arguments=arguments
+            async_database_url(self.url),
+            PlainCipher(),
+            clock=VirtualClock(process.thawed),
+            connect_arguments=arguments,
         )
-        _silence_the_dead(db, is_crashed)
+        _silence_the_dead(db, process.is_crashed)
         signals = Signals(db)
-        provider = OneProbe(SimulatedCloudPress(self.truth, ACCOUNT, UPSTREAM_TIMEOUT_SECONDS, is_crashed))
+        provider = OneProbe(
+            SimulatedCloudPress(
+                self.truth, ACCOUNT, UPSTREAM_TIMEOUT_SECONDS, process.is_crashed, process.thawed
+            )
+        )
         world = Surroundings(
             db=db,
             providers=lambda _account: provider,
@@ -184,8 +216,7 @@ class Simulation:
             lease_seconds=LEASE_SECONDS,
             upstream_timeout_seconds=UPSTREAM_TIMEOUT_SECONDS,
         )
-        replica = Replica(name, db, signals, Reconciler(world, signals, poll_seconds=POLL_SECONDS))
-        flags.append(replica)
+        replica = Replica(name, process, db, signals, Reconciler(world, signals, poll_seconds=POLL_SECONDS))
         # As NOTIFY does between processes.
         db.on_commit(lambda notice: self.hear(replica, notice))
         replica.running = asyncio.create_task(replica.reconciler.run(grace_seconds=1))
@@ -205,12 +236,21 @@ class Simulation:
         alive = [replica for replica in self.replicas if not replica.crashed]
         if not self.chaos.calm and alive and self.random.randrange(self.crash_every_steps) == 0:
             self.crash(self.random.choice(alive))
+        elif not self.chaos.calm and alive and self.random.randrange(self.freeze_every_steps) == 0:
+            self.freeze(self.random.choice(alive))
+
+    def freeze(self, replica: Replica) -> None:
+        """Let a replica stand still, perhaps for longer than its leases last; then it goes on unaware."""
+        seconds = self.random.choice(FREEZE_SECONDS)
+        self.note(f"{replica.name} stands still for {seconds:.0f} s")
+        self.freezes += 1
+        replica.process.frozen_until = asyncio.get_running_loop().time() + seconds
 
     def crash(self, replica: Replica) -> None:
         """Kill a replica: whatever it has not sent or committed is gone."""
         self.note(f"{replica.name} crashes")
         self.crashes += 1
-        replica.crashed = True
+        replica.process.crashed = True
         self.replicas.remove(replica)
         assert replica.running is not None
         for task in (replica.running, *replica.reconciler.passes):
@@ -308,6 +348,8 @@ class Simulation:
                 self.finals[order_id] = row["status"]
             elif row["due_at"] is None:
                 self.violate(f"{order_id} is {row['status']} and never due")
+            if row["attention_code"] == "pass_broken":
+                self.violate(f"{order_id}: {row['attention_detail']}")
             holds = row["cloudpress_order_id"]
             if holds is not None:
                 if holds in held:
@@ -371,7 +413,15 @@ class _Reader:
 
     def orders(self) -> dict[UUID, dict[str, Any]]:
         """Return the rows that the invariants are about."""
-        names = ("id", "status", "due_at", "cloudpress_order_id", "attention_detail", "error_code")
+        names = (
+            "id",
+            "status",
+            "due_at",
+            "cloudpress_order_id",
+            "attention_code",
+            "attention_detail",
+            "error_code",
+        )
         query = f"SELECT {', '.join(names)} FROM orders"  # noqa: S608 - of names written above
         rows = self._connection.execute(query).fetchall()
         found = [dict(zip(names, row, strict=True)) for row in rows]
