@@ -6,6 +6,7 @@ at fault and never shows a secret's value.
 
 import math
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.cloudpress import normalize_base_url
+from app.rates import Rate, parse_rate
 
 MIN_SECRET_KEY_LENGTH = 32
 
@@ -73,6 +75,31 @@ def _database_url(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _rate(value: str | None) -> str | None:
+    if value is not None and value.strip().lower() != "off":
+        parse_rate(value)
+        return value
+    return None
+
+
+def _origins(value: str | None) -> str | None:
+    for origin in (value or "").split(","):
+        parts = urlsplit(origin.strip())
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.path):
+            raise ValueError("must be origins such as https://shop.example.com, comma-separated")
+    return value
+
+
+def _networks(value: str | None) -> str | None:
+    for network in (value or "").split(","):
+        if value and network.strip() != "*":
+            try:
+                ip_network(network.strip(), strict=False)
+            except ValueError:
+                raise ValueError("must be addresses or networks, comma-separated, or *") from None
+    return value
+
+
 Seconds = Annotated[float, AfterValidator(_positive)]
 HeaderSecret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_header_safe)]
 Lowercase = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
@@ -97,11 +124,24 @@ class Settings(BaseSettings):
     upstream_timeout_seconds: Seconds = 15
     placement_grace_seconds: Seconds = 900
     placing: Annotated[Literal["on", "off"], Lowercase] = "on"
+    rate_limit: Annotated[str | None, AfterValidator(_rate)] = None
+    cors_origins: Annotated[str | None, AfterValidator(_origins)] = None
+    forwarded_allow_ips: Annotated[str | None, AfterValidator(_networks)] = None
 
     @cached_property
     def secret_keys(self) -> tuple[str, ...]:
         """The keys of `SECRET_KEY` in their order; the first one writes."""
         return tuple(key.strip() for key in self.secret_key.get_secret_value().split(","))
+
+    @cached_property
+    def rate(self) -> Rate | None:
+        """How much each key may ask, None for as much as it likes."""
+        return parse_rate(self.rate_limit) if self.rate_limit else None
+
+    @cached_property
+    def origins(self) -> tuple[str, ...]:
+        """The origins whose scripts may use the API."""
+        return tuple(part.strip() for part in (self.cors_origins or "").split(",") if part.strip())
 
     @cached_property
     def database(self) -> URL:

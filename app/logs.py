@@ -9,6 +9,7 @@ import structlog
 def configure_logging() -> None:
     """Send this program's and its libraries' log to standard error."""
     shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

@@ -1,21 +1,27 @@
 """Wires everything. `create_app` is the service; `Service` is what is in it beside HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from random import Random
 
 import structlog
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
-from app.api import callbacks, health, operating, orders, problems
+from app.accounts import UnknownAccountError
+from app.api import accounts, callbacks, catalog, docs, health, keys, listing, operating, orders, problems
 from app.api.auth import Authentication
-from app.api.context import CannotAsk, Context
+from app.api.context import CannotAsk, Catalog, Context
+from app.api.description import describe
+from app.api.headers import Headers
 from app.api.limits import BodyLimit
-from app.cloudpress import CloudPress, CloudPressError, NotFound
+from app.api.rate import RateLimiter
+from app.cloudpress import CloudPressError, Refused
 from app.config import Settings
 from app.db import DATABASE_AWAY, Clock, Database
-from app.reconciler import OneProbe, Reconciler, Surroundings, UnknownAccountError
+from app.providers import Providers
+from app.reconciler import Reconciler, Surroundings
 from app.schedule import Schedule
 from app.schema import is_current
 from app.secrets import CallbackSecrets, Encryption
@@ -38,16 +44,10 @@ class Service:
         self.callback_secrets = CallbackSecrets(settings.secret_keys)
         self.db = Database(settings.database, Encryption(settings.secret_keys), clock=clock)
         self.signals = Signals(self.db)
-        self._cloudpress = CloudPress(
-            settings.cloudpress_base_url,
-            token=settings.cloudpress_api_token.get_secret_value(),
-            account_id=settings.cloudpress_account_id,
-            timeout_seconds=settings.upstream_timeout_seconds,
-        )
-        self._probed = OneProbe(self._cloudpress)
+        self.providers = Providers(settings, self.db)
         self.world = Surroundings(
             db=self.db,
-            providers=self._provider,
+            providers=self.providers.of,
             callback_signer=self.callback_secrets,
             public_url=settings.public_url,
             schedule=Schedule(
@@ -60,21 +60,6 @@ class Service:
             placing=settings.placing == "on",
         )
 
-    def _provider(self, account_id: str) -> OneProbe:
-        if account_id != self.settings.cloudpress_account_id:
-            raise UnknownAccountError
-        return self._probed
-
-    async def cloudpress_has(self, account_id: str, cloudpress_order_id: str) -> bool:
-        """Ask CloudPress whether an account has an order; `CannotAsk` if that is not to be had."""
-        try:
-            details = await self._provider(account_id).order(cloudpress_order_id)
-        except (NotFound, ValueError):
-            return False
-        except (CloudPressError, UnknownAccountError):
-            raise CannotAsk from None
-        return details.value.account_id in {None, account_id}
-
     async def is_migrated(self) -> bool:
         """Ask the database whether it has this release's tables."""
         return await is_current(self.db)
@@ -82,7 +67,7 @@ class Service:
     @asynccontextmanager
     async def run(self, *, reconcile: bool, on_death: Callable[[], None]) -> AsyncIterator[None]:
         """Run the parts while the block runs; `on_death` is called if the reconciler ends by itself."""
-        async with self._cloudpress, self.signals.run():
+        async with aclosing(self.providers), self.signals.run():
             reconciling = asyncio.create_task(self._reconcile()) if reconcile else None
             if reconciling is not None:
                 reconciling.add_done_callback(lambda task: self._reconciler_ended(task, on_death))
@@ -125,6 +110,44 @@ class Service:
         on_death()
 
 
+class _Checks:
+    """What the API asks CloudPress itself, with the one error that it knows."""
+
+    def __init__(self, providers: Providers) -> None:
+        self._providers = providers
+
+    async def has_order(self, account_id: str, cloudpress_order_id: str) -> bool:
+        """Ask whether an account has an order."""
+        with _cannot_ask():
+            return await self._providers.has_order(account_id, cloudpress_order_id)
+
+    async def refusal_of_token(self, account_id: str, token: str) -> str | None:
+        """Ask whether CloudPress takes a token."""
+        with _cannot_ask():
+            return await self._providers.refusal_of_token(account_id, token)
+
+    async def catalog(self, account_id: str) -> Catalog:
+        """Return what an account can order."""
+        with _cannot_ask():
+            return await self._providers.catalog(account_id)
+
+    def fresh_catalog(self, account_id: str) -> Catalog | None:
+        """Return the same if it is at hand."""
+        return self._providers.fresh_catalog(account_id)
+
+
+@contextmanager
+def _cannot_ask() -> Iterator[None]:
+    try:
+        yield
+    except UnknownAccountError:
+        raise CannotAsk("No API token is configured for the CloudPress account.") from None
+    except Refused as error:
+        raise CannotAsk(f"CloudPress answered {error.status}.") from None
+    except CloudPressError:
+        raise CannotAsk("CloudPress could not be asked.") from None
+
+
 def create_app(
     service: Service, *, reconcile: bool = True, on_death: Callable[[], None] = lambda: None
 ) -> FastAPI:
@@ -137,24 +160,37 @@ def create_app(
 
     app = FastAPI(
         title="Presshook",
-        summary="Orders WordPress sites from CloudPress and keeps track of them.",
         version="1",
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
     )
+    describe(app)
     settings = service.settings
-    app.state.context = Context(
+    context = Context(
         settings=settings,
         db=service.db,
         signals=service.signals,
         callback_secrets=service.callback_secrets,
         is_migrated=service.is_migrated,
-        cloudpress_has=service.cloudpress_has,
+        cloudpress=_Checks(service.providers),
     )
+    app.state.context = context
     problems.install(app)
     app.add_middleware(BodyLimit)
-    key = settings.api_key.get_secret_value() if settings.api_key else None
-    app.add_middleware(Authentication, api_key=key)
-    for part in (orders, operating, callbacks, health):
+    limiter = RateLimiter(settings.rate) if settings.rate else None
+    app.add_middleware(Authentication, context=context, limiter=limiter)
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "If-None-Match"],
+            expose_headers=["Location", "ETag", "Retry-After", "X-Request-ID"],
+        )
+    app.add_middleware(Headers)
+    for part in (listing, orders, operating, catalog, accounts, keys, callbacks, health):
         app.include_router(part.router)
+    docs.install(app)
     return app

@@ -42,6 +42,18 @@ class Order(Base):
         UniqueConstraint("idempotency_identity", "idempotency_key"),
         Index("ix_orders_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
         Index("ix_orders_account_id_site_name", "account_id", "site_name"),
+        # What lists of orders go by, the newest first.
+        Index("ix_orders_created_at_id", "created_at", "id"),
+        Index("ix_orders_status_created_at_id", "status", "created_at", "id"),
+        Index("ix_orders_account_id_created_at_id", "account_id", "created_at", "id"),
+        Index("ix_orders_account_id_status_created_at_id", "account_id", "status", "created_at", "id"),
+        Index(
+            "ix_orders_attention",
+            "created_at",
+            "id",
+            postgresql_where=text("attention_code IS NOT NULL"),
+            sqlite_where=text("attention_code IS NOT NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
@@ -89,10 +101,52 @@ class Order(Base):
     suspected_duplicates: Mapped[list[str] | None] = mapped_column(NullableDocument)
     # What an operator wishes for an unconfirmed order, until the reconciler has done it.
     resolution: Mapped[dict[str, str] | None] = mapped_column(NullableDocument)
+    # A client's wish to cancel, until the order is final or CloudPress has refused.
+    cancel_wished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # When CloudPress said yes to it; what it shows then decides.
+    cancel_accepted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # CloudPress's words, where the last wish was refused.
+    cancel_refusal: Mapped[list[str] | None] = mapped_column(NullableDocument)
 
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
     finalized_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class Account(Base):
+    """A CloudPress account that orders are placed for, beside that of the environment."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str | None] = mapped_column(Text)
+    token: Mapped[bytes] = mapped_column(EncryptedBytes, deferred=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class ApiKey(Base):
+    """A client's key. The key itself is shown once and nowhere stored."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (UniqueConstraint("hash"), UniqueConstraint("former_hash"))
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    # The first characters of the key, to recognise it by.
+    start: Mapped[str] = mapped_column(String(16))
+    hash: Mapped[str] = mapped_column(String(64))
+    # After a rotation the key before it goes on working until then.
+    former_hash: Mapped[str | None] = mapped_column(String(64))
+    former_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    scopes: Mapped[list[str]] = mapped_column(JSONDocument)
+    # NULL: every account.
+    account_ids: Mapped[list[str] | None] = mapped_column(NullableDocument)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    rotated_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class Placement(Base):

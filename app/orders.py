@@ -16,7 +16,7 @@ from sqlalchemy.orm import undefer
 from uuid_utils.compat import uuid7
 
 from app.db import Database, Transaction
-from app.models import Callback, Event, Order, Site, Task
+from app.models import Account, Callback, Event, Order, Site, Task
 from app.states import FINAL, OrderStatus
 from app.timeline import record
 
@@ -35,10 +35,16 @@ class NewOrder:
     plan: str | None
     return_url: str | None
     metadata: dict[str, str]
+    by: str | None = None
+    """Who orders, as the timeline tells it."""
+    account_is_stored: bool = False
+    """Whether the account is one of our table, rather than the environment's."""
 
     def fingerprint(self) -> str:
         """Return a digest that is the same for the same order, however its JSON was written."""
-        document = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        body = asdict(self)
+        del body["by"], body["account_is_stored"]
+        document = json.dumps(body, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(document.encode()).hexdigest()
 
 
@@ -55,6 +61,10 @@ class Idempotency:
 
 class IdempotencyConflictError(Exception):
     """The idempotency key was used for another order."""
+
+
+class AccountGoneError(Exception):
+    """The account was deleted before the order for it was stored; nothing was stored."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,7 @@ async def create_order(db: Database, new: NewOrder, idempotency: Idempotency | N
 
     Raises:
         IdempotencyConflictError: the key stands for another order.
+        AccountGoneError: the order's account has been deleted.
     """
     if idempotency is None:
         return await _insert(db, new, None)
@@ -99,6 +110,8 @@ async def create_order(db: Database, new: NewOrder, idempotency: Idempotency | N
 
 async def _insert(db: Database, new: NewOrder, idempotency: Idempotency | None) -> Order:
     async with db.write() as tx:
+        if new.account_is_stored and not await _keep_account(tx.session, new.account_id):
+            raise AccountGoneError
         order = Order(
             id=uuid7(),
             status=OrderStatus.PENDING,
@@ -118,9 +131,15 @@ async def _insert(db: Database, new: NewOrder, idempotency: Idempotency | None) 
         )
         tx.session.add(order)
         await tx.session.flush()
-        record(tx, order.id, "accepted")
+        record(tx, order.id, "accepted", by=new.by)
         tx.announce(due=True)
         return order
+
+
+async def _keep_account(session: AsyncSession, account_id: str) -> bool:
+    """Let nobody delete an account until the transaction ends; False if it is gone."""
+    locked = select(Account.id).where(Account.id == account_id).with_for_update(read=True)
+    return (await session.execute(locked)).first() is not None
 
 
 async def _by_idempotency(db: Database, new: NewOrder, idempotency: Idempotency) -> Order | None:
@@ -141,47 +160,6 @@ async def find_order(session: AsyncSession, order_id: UUID) -> OrderView | None:
         return None
     tasks = (await session.scalars(select(Task).where(Task.order_id == order_id).order_by(Task.id))).all()
     return OrderView(order, tuple(tasks), await session.get(Site, order_id))
-
-
-class NotResolvableError(Exception):
-    """The order cannot be resolved so; the text says why."""
-
-
-async def wish_resolution(
-    db: Database, order_id: UUID, *, action: str, cloudpress_order_id: str | None, by: str
-) -> Order | None:
-    """Store what an operator decides about an unconfirmed order; the reconciler does it.
-
-    `action` is `adopt` (with `cloudpress_order_id`), `place_again` or `fail`. None if there is no such order.
-
-    Raises:
-        NotResolvableError: the order is not unconfirmed, or another order has that CloudPress order.
-    """
-    async with db.write() as tx:
-        order = await tx.session.get(Order, order_id, with_for_update=True)
-        if order is None:
-            return None
-        if order.status != OrderStatus.UNCONFIRMED:
-            raise NotResolvableError(
-                f"Only an unconfirmed order can be resolved; this one is {order.status}."
-            )
-        wish = {"action": action, "by": by}
-        if cloudpress_order_id is not None:
-            holder = await _holder(tx.session, order.account_id, cloudpress_order_id)
-            if holder is not None:
-                raise NotResolvableError(f"Order {holder} has that CloudPress order already.")
-            wish["cloudpress_order_id"] = cloudpress_order_id
-        order.resolution = wish
-        record(tx, order_id, "resolution_wished", **wish)
-        make_due(tx, order)
-        return order
-
-
-async def _holder(session: AsyncSession, account_id: str, cloudpress_order_id: str) -> UUID | None:
-    holder = select(Order.id).where(
-        Order.account_id == account_id, Order.cloudpress_order_id == cloudpress_order_id
-    )
-    return (await session.execute(holder)).scalar_one_or_none()
 
 
 async def find_events(

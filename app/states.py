@@ -11,7 +11,8 @@ Who moves an order, and when:
     pending           intake creates it; the reconciler sends it; intake cancels it while nobody holds it;
                       in a restored database it becomes unconfirmed
     placing           the reconciler commits it before the request; found with its lease run out: cut off
-    unconfirmed       the reconciler, where the outcome of the request is unknown; looked for, never repeated
+    unconfirmed       the reconciler, where the outcome of the request is unknown; looked for, never repeated;
+                      cancelled if the client wishes it and nothing at CloudPress can be it
     awaiting_payment  the reconciler, while CloudPress shows a payment URL
     provisioning      the reconciler, while the task runs
     completed, failed, cancelled   the reconciler, from what CloudPress says; final
@@ -24,6 +25,7 @@ from enum import StrEnum
 
 MISSING_ATTENTION_SECONDS = 24 * 3600
 LOOK_UPS_BEFORE_PLACING_AGAIN = 2
+CREDENTIALS_REFUSED = "credentials_refused"
 
 
 class OrderStatus(StrEnum):
@@ -156,11 +158,22 @@ class PlacingOff:
 
 
 @dataclass(frozen=True)
+class Unwanted:
+    """Observation: the client no longer wants an order that is to be sent, or to be sent once more.
+
+    `was_sent` says that an earlier attempt may have made one all the same.
+    """
+
+    was_sent: bool = False
+
+
+@dataclass(frozen=True)
 class NotFoundYet:
     """Observation: the order whose placement is unknown has not been found, and what speaks for what.
 
     `look_ups` counts the complete ones; `last_look_up_at` is when the last of them began. `candidates`
-    match the order, `suspects` may be it. `called_back` says that a callback was ever let in.
+    match the order, `suspects` may be it. `called_back` says that a callback was ever let in, `unwanted`
+    that the client wishes to cancel.
     """
 
     sent_at: datetime
@@ -174,6 +187,7 @@ class NotFoundYet:
     look_alike: bool = False
     called_back: bool = False
     placing: bool = True
+    unwanted: bool = False
 
     @property
     def grace_ends_at(self) -> datetime:
@@ -208,7 +222,8 @@ class Seen:
     """Observation: what CloudPress showed of a placed order in one pass.
 
     `order_status` is None where the order could not be read; `tasks` are the statuses of all its tasks
-    that are known. `missing` says that something known was answered with 404.
+    that are known. `missing` says that something known was answered with 404, `cancel_accepted` that
+    CloudPress has agreed to cancel the order.
     """
 
     order_status: str | None
@@ -216,10 +231,11 @@ class Seen:
     payment_url: str | None = None
     site_read: bool = False
     missing: bool = False
+    cancel_accepted: bool = False
     trouble: Trouble | None = None
 
 
-Observation = PostEnded | CutOff | PlacingOff | NotFoundYet | Resolved | Rechecked | Seen
+Observation = PostEnded | CutOff | PlacingOff | Unwanted | NotFoundYet | Resolved | Rechecked | Seen
 
 
 @dataclass(frozen=True)
@@ -238,6 +254,8 @@ class Decision:
     attention: Attention | None = None
     missing: bool | None = None
     retry_after_seconds: float | None = None
+    late_look: bool = False
+    """Whether a request that is still on its way could make an order yet."""
 
 
 def decide(order: Standing, observation: Observation, now: datetime) -> Decision:
@@ -257,6 +275,8 @@ def decide(order: Standing, observation: Observation, now: datetime) -> Decision
             return Decision(UNCONFIRMED, Wait.LOOK_UP)
         case PlacingOff():
             return Decision(PENDING, Wait.TASK, attention=order.attention)
+        case Unwanted():
+            return Decision(CANCELLED, Wait.NOTHING, late_look=observation.was_sent)
         case NotFoundYet():
             return _still_looking(order, observation, now)
         case Rechecked():
@@ -274,6 +294,11 @@ def outcome_of_refusal(status: int) -> PostOutcome:
     if status == 408 or status >= 500 or status < 300:
         return PostOutcome.UNKNOWN
     return PostOutcome.HELD_OFF
+
+
+def refuses_to_cancel(status: int) -> bool:
+    """Tell whether a status other than 2xx means that an order will not be cancelled, rather than not now."""
+    return 400 <= status < 500 and status not in {401, 403, 408, 429}
 
 
 def is_known_task_status(status: str) -> bool:
@@ -330,7 +355,7 @@ def _refused(trouble: Trouble | None) -> Attention | None:
     status = trouble.status if trouble else None
     if status in {401, 403}:
         return Attention(
-            "credentials_refused",
+            CREDENTIALS_REFUSED,
             f"CloudPress answered {status}: check the account's API token, its list of allowed addresses "
             "and that the account is no trial. The order goes on by itself once CloudPress accepts it.",
         )
@@ -350,6 +375,8 @@ def _refused(trouble: Trouble | None) -> Attention | None:
 
 
 def _still_looking(order: Standing, sought: NotFoundYet, now: datetime) -> Decision:
+    if sought.is_nowhere and sought.unwanted:
+        return Decision(CANCELLED, Wait.NOTHING, late_look=True)
     if sought.is_nowhere and sought.placing:
         return Decision(PENDING, Wait.TURN)
     attention = _refused(sought.trouble)
@@ -405,10 +432,16 @@ def _resolved(resolved: Resolved) -> Decision:
 
 
 def duplicate_attention(held: str | None, others: Iterable[str]) -> Attention:
-    """Say that CloudPress may have an order twice."""
+    """Say that CloudPress may have an order twice, or one that was taken for never made."""
+    if held is None:
+        return Attention(
+            "suspected_duplicate",
+            f"CloudPress has {_listed(tuple(others))}, which looks like this order, of which it seemed not "
+            "to have heard. Look at it in CloudPress, and cancel it there if nobody wants it.",
+        )
     return Attention(
         "suspected_duplicate",
-        f"CloudPress may have this order twice: it is {held or 'unknown which one it is'}, and "
+        f"CloudPress may have this order twice: it is {held}, and "
         f"{_listed(tuple(others))} looks like it. Compare them in CloudPress and cancel the one too many.",
     )
 
@@ -437,6 +470,10 @@ def _seen(order: Standing, seen: Seen, now: datetime) -> Decision:
             attention=_refused(seen.trouble) or order.attention,
             retry_after_seconds=seen.trouble.retry_after_seconds,
         )
+    if seen.missing and seen.cancel_accepted and seen.order_status is None:
+        return Decision(CANCELLED, Wait.NOTHING)
+    if seen.cancel_accepted:
+        return replace(shown, wait=Wait.SETTLING, missing=seen.missing)
     if seen.missing:
         return replace(shown, wait=Wait.SETTLING, attention=_missing(order, now), missing=True)
     return replace(shown, missing=False)
@@ -458,6 +495,11 @@ def _final(seen: Seen) -> Decision | None:
     if seen.site_read and _settling(seen):
         return Decision(COMPLETED, Wait.NOTHING)
     return None
+
+
+def is_decided(seen: Seen) -> bool:
+    """Tell whether CloudPress shows that it has finished with an order, one way or another."""
+    return _final(seen) is not None or _settling(seen)
 
 
 def _settling(seen: Seen) -> bool:

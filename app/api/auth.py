@@ -1,23 +1,30 @@
 """Who may call `/v1`: checked before anything else of a request is looked at, its path included."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Annotated, cast
 
+import structlog
 from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.problems import unauthorized
+from app.api.context import Context
+from app.api.problems import Problem, database_away, unauthorized
+from app.api.rate import RateLimiter
+from app.db import DATABASE_AWAY
+from app.keys import Grant, KeyRefusedError, authenticate
+from app.keys import Scope as KeyScope
 from app.secrets import same_key
 
 GUARDED = "/v1"
 CALLBACKS = "/v1/callbacks/"
+BOOTSTRAP = Grant("bootstrap", "API_KEY")
+"""The environment's key, which may do everything."""
 
+log = structlog.get_logger()
 
-@dataclass(frozen=True)
-class Client:
-    """Whose API key was presented. `identity` outlives the key and owns its idempotency keys."""
-
-    identity: str
+# What describes the scheme in the OpenAPI document; the middleware below is what checks.
+_described = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer <key>`.")
 
 
 class Authentication:
@@ -27,29 +34,52 @@ class Authentication:
     that does not.
     """
 
-    def __init__(self, app: ASGIApp, *, api_key: str | None) -> None:
-        """Guard `app`; without an `api_key` nobody is let in."""
+    def __init__(self, app: ASGIApp, *, context: Context, limiter: RateLimiter | None) -> None:
+        """Guard `app`; with a `limiter`, hold back keys that ask too often."""
         self._app = app
-        self._api_key = api_key
+        self._context = context
+        self._limiter = limiter
+        key = context.settings.api_key
+        self._bootstrap_key = key.get_secret_value() if key else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer 401."""
-        if scope["type"] == "http" and is_guarded(scope["path"]):
-            client = self._client(scope)
-            if client is None:
-                await unauthorized().response()(scope, receive, send)
-                return
-            scope.setdefault("state", {})["client"] = client
-        await self._app(scope, receive, send)
+        """Let a request through, or answer 401 or 429."""
+        if scope["type"] != "http" or not is_guarded(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        try:
+            grant = await self._grant(scope)
+        except KeyRefusedError as error:
+            self._context.refusals["key", str(error)] += 1
+            log.warning("key_refused", reason=str(error))
+            await unauthorized().response()(scope, receive, send)
+            return
+        except Problem as problem:
+            await problem.response()(scope, receive, send)
+            return
+        except DATABASE_AWAY as error:
+            log.error("database_away", error=type(error).__name__, path=scope["path"])
+            await database_away().response()(scope, receive, send)
+            return
+        structlog.contextvars.bind_contextvars(key=grant.name)
+        scope.setdefault("state", {})["grant"] = grant
+        if self._limiter is None:
+            await self._app(scope, receive, send)
+        else:
+            await self._limiter.pass_on(grant.identity, self._app, scope, receive, send)
 
-    def _client(self, scope: Scope) -> Client | None:
+    async def _grant(self, scope: Scope) -> Grant:
         presented = [value for name, value in scope["headers"] if name == b"authorization"]
-        if self._api_key is None or len(presented) != 1:
-            return None
+        if len(presented) != 1:
+            raise KeyRefusedError("several keys" if presented else "no key")
         scheme, _, key = presented[0].decode("latin-1").partition(" ")
-        if scheme.lower() != "bearer" or not same_key(key.strip(), self._api_key):
-            return None
-        return Client("bootstrap")
+        key = key.strip()
+        if scheme.lower() != "bearer" or not key:
+            raise KeyRefusedError("no bearer key")
+        if self._bootstrap_key is not None and same_key(key, self._bootstrap_key):
+            return BOOTSTRAP
+        await self._context.require_migrated()
+        return await authenticate(self._context.db, key)
 
 
 def is_guarded(path: str) -> bool:
@@ -58,12 +88,28 @@ def is_guarded(path: str) -> bool:
     return under and not path.startswith(CALLBACKS)
 
 
-def _client(request: Request) -> Client:
+def _grant(request: Request, _described: Annotated[object, Depends(_described)]) -> Grant:
     """Return who calls. A route that is not behind the middleware lets nobody in."""
-    client = getattr(request.state, "client", None)
-    if client is None:
+    grant = getattr(request.state, "grant", None)
+    if grant is None:
         raise unauthorized()
-    return cast("Client", client)
+    return cast("Grant", grant)
 
 
-ClientDep = Annotated[Client, Depends(_client)]
+GrantDep = Annotated[Grant, Depends(_grant)]
+
+
+def _needs(scope: KeyScope) -> Callable[[Grant], Grant]:
+    def check(grant: GrantDep) -> Grant:
+        if scope not in grant.scopes:
+            raise Problem(403, "missing-scope", f"This API key lacks the scope {scope}.", scope=str(scope))
+        return grant
+
+    return check
+
+
+OrdersReader = Annotated[Grant, Depends(_needs(KeyScope.ORDERS_READ))]
+OrdersWriter = Annotated[Grant, Depends(_needs(KeyScope.ORDERS_WRITE))]
+CredentialsReader = Annotated[Grant, Depends(_needs(KeyScope.CREDENTIALS_READ))]
+AccountsWriter = Annotated[Grant, Depends(_needs(KeyScope.ACCOUNTS_WRITE))]
+KeysWriter = Annotated[Grant, Depends(_needs(KeyScope.KEYS_WRITE))]

@@ -28,12 +28,15 @@ async def receive_callback(order_id: str, request: Request, context: ContextDep)
     """
     presented = [value for name, value in request.headers.raw if name == b"authorization"]
     if len(presented) != 1 or not context.callback_secrets.verify(order_id, presented[0]):
-        log.warning("callback_refused", reason="wrong authorization" if presented else "no authorization")
+        reason = "wrong authorization" if presented else "no authorization"
+        context.refusals["callback", reason] += 1
+        log.warning("callback_refused", reason=reason)
         raise unauthorized()
     body = await request.body()
     await context.require_migrated()
     if not await record_callback(context.db, UUID(order_id), body):
         # Its value is ours, so the order was: the database is older than the order.
+        context.refusals["callback", "no such order"] += 1
         log.error("callback_refused", reason="its order is not in the database", order=order_id)
         raise unauthorized()
     log.info("callback", order=order_id, bytes=len(body))

@@ -1,9 +1,11 @@
 """What requests work with, wired once when the service starts."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Annotated, cast
+from datetime import datetime
+from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, Request
 
@@ -15,7 +17,59 @@ from app.signals import Signals
 
 
 class CannotAsk(Exception):
-    """CloudPress could not be asked."""
+    """CloudPress could not be asked, or refuses the account; the text says which and holds no secret."""
+
+
+class Item(Protocol):
+    """A location."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def name(self) -> str | None: ...
+
+
+class ProductItem(Item, Protocol):
+    """A product, which is a plan."""
+
+    @property
+    def description(self) -> str | None: ...
+
+
+class About(Protocol):
+    """What an account can order."""
+
+    @property
+    def locations(self) -> tuple[Item, ...]: ...
+
+    @property
+    def products(self) -> tuple[ProductItem, ...]: ...
+
+
+class Catalog(Protocol):
+    """What an account could order when CloudPress was asked."""
+
+    @property
+    def about(self) -> About: ...
+
+    @property
+    def fetched_at(self) -> datetime: ...
+
+    @property
+    def age_seconds(self) -> float: ...
+
+
+class CloudPressChecks(Protocol):
+    """The little that the API asks CloudPress itself. All raise `CannotAsk`."""
+
+    async def has_order(self, account_id: str, cloudpress_order_id: str) -> bool: ...
+
+    async def refusal_of_token(self, account_id: str, token: str) -> str | None: ...
+
+    async def catalog(self, account_id: str) -> Catalog: ...
+
+    def fresh_catalog(self, account_id: str) -> Catalog | None: ...
 
 
 @dataclass(frozen=True)
@@ -23,7 +77,7 @@ class Context:
     """What requests work with.
 
     `is_migrated` asks the database whether it has this release's tables, and raises if it is away.
-    `cloudpress_has` asks whether an account has a CloudPress order, and raises `CannotAsk`.
+    `refusals` counts whom nobody let in, by reason.
     """
 
     settings: Settings
@@ -31,8 +85,9 @@ class Context:
     signals: Signals
     callback_secrets: CallbackSecrets
     is_migrated: Callable[[], Awaitable[bool]]
-    cloudpress_has: Callable[[str, str], Awaitable[bool]]
+    cloudpress: CloudPressChecks
     known_migrated: asyncio.Event = field(default_factory=asyncio.Event)
+    refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     async def require_migrated(self) -> None:
         """Raise a 503 problem while the database is behind this release; asked no more once it is not."""

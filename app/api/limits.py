@@ -1,13 +1,18 @@
-"""How much of a request is read."""
+"""How much of a request is read, and for how long."""
+
+import asyncio
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 64 * 1024
+BODY_SECONDS = 30.0
 
 
 class BodyLimit:
     """Middleware that stops reading a body over 64 KiB with 413, whether its length was declared or not.
+
+    One that has not come whole within 30 s ends with 408: who drips holds nothing for long.
 
     The exception is raised from `receive`, that is when the body is read and not before: a callback's
     authorization is checked first.
@@ -23,13 +28,22 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         read = 0
+        whole = False
+        deadline = asyncio.get_running_loop().time() + BODY_SECONDS
         declared = dict(scope["headers"]).get(b"content-length", b"0")
 
         async def limited() -> Message:
-            nonlocal read
+            nonlocal read, whole
+            if whole:
+                return await receive()
             if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
                 raise HTTPException(413)
-            message = await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408) from None
+            whole = not message.get("more_body", False)
             read += len(message.get("body", b""))
             if read > MAX_BODY_BYTES:
                 raise HTTPException(413)

@@ -1,34 +1,42 @@
-"""What operators need: an order's timeline, and the last word about one whose placement is unknown."""
+"""What becomes of an order by somebody's word: cancel, refresh, resolve; and its timeline, which tells it."""
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
-from app.api.auth import ClientDep
+from app.api.auth import OrdersReader, OrdersWriter
 from app.api.context import CannotAsk, Context, ContextDep, require_migrated
-from app.api.orders import order_not_found
-from app.api.problems import Problem, documented
+from app.api.orders import find_visible
+from app.api.problems import Problem, documented, not_found
 from app.api.schemas import EventBody, EventList, OrderBody, ResolveRequest
-from app.api.waiting import preferred_wait_seconds, wait_until
-from app.orders import NotResolvableError, OrderView, find_events, find_order, wish_resolution
+from app.api.waiting import Prefer, preferred_wait_seconds, tell_applied, wait_until
+from app.models import Order
+from app.orders import OrderView, find_events
+from app.states import FINAL, OrderStatus
+from app.wishes import NotResolvableError, wish_cancel, wish_refresh, wish_resolution
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], dependencies=[Depends(require_migrated)])
 
 
-@router.get("/{order_id}/events", operation_id="listOrderEvents", responses=documented(401, 404, 422, 503))
+@router.get(
+    "/{order_id}/events", operation_id="listOrderEvents", responses=documented(401, 403, 404, 422, 503)
+)
 async def list_events(
     order_id: UUID,
-    _client: ClientDep,
+    grant: OrdersReader,
     context: ContextDep,
-    limit: Annotated[int, Query(ge=1, le=100)] = 50,
-    cursor: Annotated[str, Query(pattern=r"^[0-9]{1,18}$")] = "0",
+    limit: Annotated[int, Query(ge=1, le=100, description="Events on a page.")] = 50,
+    cursor: Annotated[
+        str, Query(pattern=r"^[0-9]{1,18}$", description="The `next_cursor` of the page before.")
+    ] = "0",
 ) -> EventList:
     """Read what happened to an order, the oldest first."""
+    await find_visible(context, grant, order_id)
     async with context.db.read() as session:
         events = await find_events(session, order_id, after=int(cursor), limit=limit + 1)
     if events is None:
-        raise order_not_found()
+        raise not_found()
     page = [EventBody.model_validate(event, from_attributes=True) for event in events[:limit]]
     return EventList(data=page, next_cursor=str(page[-1].id) if len(events) > limit else None)
 
@@ -38,22 +46,19 @@ async def list_events(
     operation_id="resolveOrder",
     responses={
         202: {"model": OrderBody, "description": "Stored; it is being done"},
-        **documented(401, 404, 409, 415, 422, 502, 503),
+        **documented(400, 401, 403, 404, 409, 413, 415, 422, 502, 503),
     },
 )
 async def resolve_order(
     order_id: UUID,
     body: ResolveRequest,
     response: Response,
-    client: ClientDep,
+    grant: OrdersWriter,
     context: ContextDep,
-    prefer: Annotated[str | None, Header()] = None,
+    prefer: Prefer = None,
 ) -> OrderBody:
     """Say what becomes of an unconfirmed order: adopt a CloudPress order, place it again, or fail it."""
-    async with context.db.read() as session:
-        view = await find_order(session, order_id)
-    if view is None:
-        raise order_not_found()
+    view = await find_visible(context, grant, order_id)
     if body.cloudpress_order_id is not None:
         await _check_adoption(context, view, body.cloudpress_order_id)
     try:
@@ -62,12 +67,12 @@ async def resolve_order(
             order_id,
             action=body.action,
             cloudpress_order_id=body.cloudpress_order_id,
-            by=client.identity,
+            by=grant.name,
         )
     except NotResolvableError as error:
         raise Problem(409, "not-resolvable", str(error)) from None
     if order is None:
-        raise order_not_found()
+        raise not_found()
     view = await wait_until(
         context,
         OrderView(order, view.tasks, view.site),
@@ -75,13 +80,86 @@ async def resolve_order(
         lambda seen: seen.resolution is None,
     )
     response.status_code = 200 if view.order.resolution is None else 202
+    tell_applied(response, prefer)
     return OrderBody.of(view)
 
 
 async def _check_adoption(context: Context, view: OrderView, cloudpress_order_id: str) -> None:
     try:
-        known = await context.cloudpress_has(view.order.account_id, cloudpress_order_id)
-    except CannotAsk:
-        raise Problem(502, "cloudpress-away", "CloudPress could not be asked. Try again later.") from None
+        known = await context.cloudpress.has_order(view.order.account_id, cloudpress_order_id)
+    except CannotAsk as error:
+        raise Problem(502, "cloudpress-away", f"{error} Try again later.") from None
     if not known:
         raise Problem(409, "not-resolvable", "The order's CloudPress account has no such order.")
+
+
+@router.delete(
+    "/{order_id}",
+    operation_id="cancelOrder",
+    responses={
+        202: {"model": OrderBody, "description": "Stored and followed; the outcome is not known yet"},
+        **documented(401, 403, 404, 409, 422, 503),
+    },
+)
+async def cancel_order(
+    order_id: UUID, response: Response, grant: OrdersWriter, context: ContextDep, prefer: Prefer = None
+) -> OrderBody:
+    """Cancel an order: here if CloudPress has not heard of it, else there, if CloudPress agrees.
+
+    An order whose placement is unknown has to be found first. Where the payment or the completion is
+    faster, that is the end of it, and the answer is 409.
+    """
+    view = await find_visible(context, grant, order_id)
+    if view.order.status in FINAL:
+        return _cancelled_or_conflict(view)
+    order = await wish_cancel(context.db, order_id, by=grant.name)
+    if order is None:
+        raise not_found()
+    view = await wait_until(
+        context,
+        OrderView(order, view.tasks, view.site),
+        preferred_wait_seconds(prefer),
+        lambda seen: seen.status in FINAL or seen.cancel_refusal is not None,
+    )
+    if view.order.status in FINAL:
+        return _cancelled_or_conflict(view)
+    if view.order.cancel_refusal is not None:
+        raise _cancel_refused(view.order, view.order.cancel_refusal)
+    response.status_code = 202
+    tell_applied(response, prefer)
+    return OrderBody.of(view)
+
+
+def _cancelled_or_conflict(view: OrderView) -> OrderBody:
+    """Answer for a final order. One that is cancelled is what was wished for, also the second time."""
+    if view.order.status != OrderStatus.CANCELLED:
+        raise Problem(
+            409, "order-final", f"The order is {view.order.status}, and cannot be cancelled any more."
+        )
+    return OrderBody.of(view)
+
+
+def _cancel_refused(order: Order, reasons: list[str]) -> Problem:
+    return Problem(
+        409,
+        "cancel-refused",
+        f"CloudPress refuses to cancel the order, which is {order.status}.",
+        errors=reasons,
+    )
+
+
+@router.post(
+    "/{order_id}/refresh",
+    status_code=202,
+    operation_id="refreshOrder",
+    responses=documented(401, 403, 404, 409, 422, 503),
+)
+async def refresh_order(order_id: UUID, grant: OrdersWriter, context: ContextDep) -> OrderBody:
+    """Have an open order looked at now, instead of when it is due."""
+    view = await find_visible(context, grant, order_id)
+    order = await wish_refresh(context.db, order_id, by=grant.name)
+    if order is None:
+        raise not_found()
+    if order.status in FINAL:
+        raise Problem(409, "order-final", f"The order is {order.status}: nothing changes any more.")
+    return OrderBody.of(OrderView(order, view.tasks, view.site))

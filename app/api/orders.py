@@ -1,17 +1,28 @@
-"""Orders: place one, read one, read its site's credentials."""
+"""Orders: place one, read one, wait for it to change, read its site's credentials."""
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 
-from app.api.auth import ClientDep
-from app.api.context import ContextDep, require_migrated
-from app.api.problems import Problem, documented
+from app.api.accounts import require_account
+from app.api.auth import CredentialsReader, OrdersReader, OrdersWriter
+from app.api.catalog import check_against_catalog
+from app.api.context import Context, ContextDep, require_migrated
+from app.api.problems import Problem, documented, invalid_field, not_found
 from app.api.schemas import CredentialsBody, OrderBody, OrderRequest
-from app.api.waiting import preferred_wait_seconds, wait_until
+from app.api.tags import etag_of, matches
+from app.api.waiting import (
+    MAX_WAIT_SECONDS,
+    Prefer,
+    preferred_wait_seconds,
+    tell_applied,
+    wait_until,
+)
+from app.keys import Grant
 from app.models import Order
 from app.orders import (
+    AccountGoneError,
     Idempotency,
     IdempotencyConflictError,
     OrderView,
@@ -24,10 +35,40 @@ from app.states import FINAL
 REJECTED = "rejected"
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], dependencies=[Depends(require_migrated)])
+callback_router = APIRouter()
 
 
-def _is_placed_or_final(order: Order) -> bool:
+@callback_router.post(
+    "{$request.body#/callback/url}",
+    status_code=204,
+    summary="CloudPress calls back",
+    operation_id="cloudPressCallsBack",
+    responses={401: {"description": "The Authorization value is not the order's own"}},
+)
+async def cloudpress_calls_back() -> None:
+    """CloudPress sends this to `PUBLIC_URL/v1/callbacks/{order_id}` once the order's task is final.
+
+    Presshook chose the address and the `Authorization` value when it placed the order; a client has nothing
+    to do with it. The body may be anything, and is not believed.
+    """
+
+
+def is_placed_or_final(order: Order) -> bool:
+    """Tell whether the outcome of placing is known."""
     return order.cloudpress_order_id is not None or order.status in FINAL
+
+
+async def find_visible(context: Context, grant: Grant, order_id: UUID) -> OrderView:
+    """Return an order that exists for a key.
+
+    Raises:
+        Problem: 404 if it does not.
+    """
+    async with context.db.read() as session:
+        view = await find_order(session, order_id)
+    if view is None or not grant.may_see(view.order.account_id):
+        raise not_found()
+    return view
 
 
 @router.post(
@@ -36,37 +77,43 @@ def _is_placed_or_final(order: Order) -> bool:
     operation_id="placeOrder",
     responses={
         202: {"model": OrderBody, "description": "Accepted; CloudPress has not confirmed it yet"},
-        **documented(400, 401, 409, 413, 415, 422, 503),
+        **documented(400, 401, 403, 409, 413, 415, 422, 503),
     },
+    callbacks=callback_router.routes,
 )
 async def place_order(
     body: OrderRequest,
     response: Response,
-    client: ClientDep,
+    grant: OrdersWriter,
     context: ContextDep,
-    prefer: Annotated[str | None, Header()] = None,
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+    prefer: Prefer = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(min_length=1, max_length=255, description="The same key and body are the same order."),
+    ] = None,
 ) -> OrderBody:
     """Order a site. The order is stored before CloudPress hears of it, so it is never lost."""
-    new = body.to_new_order(context.settings.cloudpress_account_id)
-    if new.account_id != context.settings.cloudpress_account_id:
-        field = {"field": "account_id", "detail": "No API token is configured for this account."}
-        raise Problem(422, "invalid-request", "Some fields are missing or not acceptable.", errors=[field])
-    key = Idempotency(client.identity, idempotency_key) if idempotency_key else None
+    account_id, is_stored = await require_account(context, grant, body.account_id)
+    new = body.to_new_order(account_id, account_is_stored=is_stored, by=grant.name)
+    key = Idempotency(grant.identity, idempotency_key) if idempotency_key else None
+    check_against_catalog(context, account_id, body.site)
     try:
         order = await create_order(context.db, new, key)
     except IdempotencyConflictError:
         raise Problem(
             409, "idempotency-conflict", "This Idempotency-Key was used for another order. Use a new one."
         ) from None
+    except AccountGoneError:
+        raise invalid_field("account_id", "The account was deleted just now.") from None
     view = await wait_until(
-        context, OrderView(order, (), None), preferred_wait_seconds(prefer), _is_placed_or_final
+        context, OrderView(order, (), None), preferred_wait_seconds(prefer), is_placed_or_final
     )
     location = f"/v1/orders/{order.id}"
     if view.order.error_code == REJECTED:
         raise _rejection(view.order, location)
-    response.status_code = 201 if _is_placed_or_final(view.order) else 202
+    response.status_code = 201 if is_placed_or_final(view.order) else 202
     response.headers["Location"] = location
+    tell_applied(response, prefer)
     return OrderBody.of(view)
 
 
@@ -81,29 +128,61 @@ def _rejection(order: Order, location: str) -> Problem:
     )
 
 
-def order_not_found() -> Problem:
-    return Problem(404, "not-found", "There is no such order.")
-
-
-@router.get("/{order_id}", operation_id="getOrder", responses=documented(401, 404, 422, 503))
-async def get_order(order_id: UUID, _client: ClientDep, context: ContextDep) -> OrderBody:
-    """Read an order."""
-    async with context.db.read() as session:
-        view = await find_order(session, order_id)
-    if view is None:
-        raise order_not_found()
-    return OrderBody.of(view)
+@router.get(
+    "/{order_id}",
+    operation_id="getOrder",
+    response_model=OrderBody,
+    responses={304: {"description": "The order is as the ETag says"}, **documented(401, 403, 404, 422, 503)},
+)
+async def get_order(
+    order_id: UUID,
+    response: Response,
+    grant: OrdersReader,
+    context: ContextDep,
+    wait: Annotated[
+        float | None,
+        Query(
+            ge=0,
+            le=MAX_WAIT_SECONDS,
+            allow_inf_nan=False,
+            description="Seconds to wait for the order to differ from `If-None-Match`, or to change if that "
+            "is not given. A final order is answered at once.",
+        ),
+    ] = None,
+    if_none_match: Annotated[
+        str | None, Header(max_length=1024, description="The ETag of the order as the client knows it.")
+    ] = None,
+) -> OrderBody | Response:
+    """Read an order, or wait until it changes."""
+    view = await find_visible(context, grant, order_id)
+    body = OrderBody.of(view)
+    known = if_none_match if if_none_match is not None else etag_of(body)
+    if wait and matches(known, etag_of(body)):
+        view = await wait_until(
+            context,
+            view,
+            wait,
+            lambda order: order.status in FINAL,
+            seen=lambda now: not matches(known, etag_of(OrderBody.of(now))),
+        )
+        body = OrderBody.of(view)
+    etag = etag_of(body)
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if if_none_match is not None and matches(if_none_match, etag):
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return body
 
 
 @router.get(
-    "/{order_id}/credentials", operation_id="getCredentials", responses=documented(401, 404, 422, 503)
+    "/{order_id}/credentials",
+    operation_id="getCredentials",
+    responses=documented(401, 403, 404, 422, 503),
 )
-async def get_credentials(
-    order_id: UUID, response: Response, client: ClientDep, context: ContextDep
-) -> CredentialsBody:
-    """Read how to log in to a finished site. That it was read is recorded in the order's timeline."""
-    credentials = await read_credentials(context.db, order_id, reader=client.identity)
+async def get_credentials(order_id: UUID, grant: CredentialsReader, context: ContextDep) -> CredentialsBody:
+    """Read how to log in to a finished site. That it was read, and by whom, is recorded in the timeline."""
+    await find_visible(context, grant, order_id)
+    credentials = await read_credentials(context.db, order_id, reader=grant.name)
     if credentials is None:
         raise Problem(404, "not-found", "There is no such order, or its site is not finished yet.")
-    response.headers["Cache-Control"] = "no-store"
     return CredentialsBody.of(credentials)

@@ -35,6 +35,7 @@ class ProblemBody(BaseModel):
     detail: str
     errors: list[FieldError | str] | None = None
     order_id: str | None = None
+    scope: str | None = None
 
 
 class Problem(Exception):
@@ -91,6 +92,17 @@ def database_away() -> Problem:
     )
 
 
+def not_found(what: str = "order") -> Problem:
+    """Return the answer for what does not exist, or not for this API key."""
+    return Problem(404, "not-found", f"There is no such {what}.")
+
+
+def invalid_field(name: str, detail: str) -> Problem:
+    """Return the answer for a field that is well-formed and still not acceptable."""
+    field = {"field": name, "detail": detail}
+    return Problem(422, "invalid-request", "Some fields are missing or not acceptable.", errors=[field])
+
+
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe error answers for the OpenAPI document."""
     schema = {"schema": {"$ref": "#/components/schemas/ProblemBody"}}
@@ -127,6 +139,7 @@ def _of_http_exception(error: HTTPException) -> Problem:
     status = HTTPStatus(error.status_code)
     details = {
         400: "The body could not be read.",
+        408: "The body did not come within 30 seconds.",
         404: "There is nothing at this address.",
         405: "This address does not take this method.",
         413: "The body is too large.",

@@ -7,10 +7,13 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from app.models import Site, Task
+from app.models import Order, Site, Task
 from app.orders import Credentials, NewOrder, OrderView
+from app.states import FINAL
 
 MAX_METADATA_KEYS = 50
+VARIANTS = ("vanilla", "extendify", "migration")
+"""(provider page: `variant`)"""
 
 
 def _printable(value: str) -> str:
@@ -63,10 +66,12 @@ class OrderRequest(Strict):
         default_factory=dict, examples=[{"customer": "4711"}]
     )
 
-    def to_new_order(self, default_account_id: str) -> NewOrder:
+    def to_new_order(self, account_id: str, *, account_is_stored: bool, by: str) -> NewOrder:
         """Return what intake takes."""
         return NewOrder(
-            account_id=self.account_id or default_account_id,
+            account_id=account_id,
+            account_is_stored=account_is_stored,
+            by=by,
             site_name=self.site.name,
             variant=self.site.variant,
             location=self.site.location,
@@ -136,6 +141,13 @@ class AttentionBody(BaseModel):
     since: datetime
 
 
+class CancellationBody(BaseModel):
+    """What became of the wish to cancel an order that is still open."""
+
+    state: Literal["requested", "refused"]
+    reasons: list[str]
+
+
 class OrderBody(BaseModel):
     """An order."""
 
@@ -149,6 +161,7 @@ class OrderBody(BaseModel):
     site: SiteBody | None
     error: ErrorBody | None
     attention: AttentionBody | None
+    cancellation: CancellationBody | None
     metadata: dict[str, str]
     created_at: datetime
     updated_at: datetime
@@ -183,11 +196,27 @@ class OrderBody(BaseModel):
             site=_site(view.site),
             error=error,
             attention=attention,
+            cancellation=_cancellation(order),
             metadata=order.client_metadata,
             created_at=order.created_at,
             updated_at=order.updated_at,
             finalized_at=order.finalized_at,
         )
+
+
+def _cancellation(order: Order) -> CancellationBody | None:
+    if order.cancel_wished_at is not None:
+        return CancellationBody(state="requested", reasons=[])
+    if order.cancel_refusal is not None and order.status not in FINAL:
+        return CancellationBody(state="refused", reasons=order.cancel_refusal)
+    return None
+
+
+class OrderList(BaseModel):
+    """A page of orders, the newest first. `next_cursor` leads to older ones, null at the end."""
+
+    data: list[OrderBody]
+    next_cursor: str | None
 
 
 def _task(task: Task) -> TaskBody:

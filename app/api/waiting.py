@@ -4,6 +4,9 @@ import asyncio
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Annotated
+
+from fastapi import Header, Response
 
 from app.api.context import Context
 from app.db import DATABASE_AWAY
@@ -14,6 +17,15 @@ DEFAULT_WAIT_SECONDS = 10.0
 MAX_WAIT_SECONDS = 30.0
 WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(?=$|[,;])", re.IGNORECASE)
 
+Prefer = Annotated[
+    str | None,
+    Header(
+        description="`wait=<seconds>` (RFC 7240): how long the answer may wait for the outcome; 10 if not "
+        "given, 30 at most.",
+        examples=["wait=5"],
+    ),
+]
+
 
 def preferred_wait_seconds(prefer: str | None) -> float:
     """Return how long `Prefer: wait=<seconds>` (RFC 7240) asks to wait, within what is allowed."""
@@ -21,13 +33,29 @@ def preferred_wait_seconds(prefer: str | None) -> float:
     return min(float(asked[1]), MAX_WAIT_SECONDS) if asked else DEFAULT_WAIT_SECONDS
 
 
-async def wait_until(
-    context: Context, known: OrderView, seconds: float, reached: Callable[[Order], bool]
-) -> OrderView:
-    """Return the order as it is once `reached` says so, the time is up or the service stops.
+def tell_applied(response: Response, prefer: str | None) -> None:
+    """Tell the client which preference was heeded. (RFC 7240: `Preference-Applied`)"""
+    if WAIT.search(prefer or ""):
+        response.headers["Preference-Applied"] = f"wait={preferred_wait_seconds(prefer):.0f}"
 
-    While the database is away the order is returned as it was last known: it has been committed, and
-    an error would make the client order once more.
+
+def _not_by_view(_view: OrderView) -> bool:
+    return False
+
+
+async def wait_until(
+    context: Context,
+    known: OrderView,
+    seconds: float,
+    reached: Callable[[Order], bool],
+    *,
+    seen: Callable[[OrderView], bool] = _not_by_view,
+) -> OrderView:
+    """Return the order as it is once `reached` or `seen` says so, the time is up or the service stops.
+
+    `reached` judges the order's row, `seen` the order with its tasks and site. While the database is away
+    the order is returned as it was last known: it has been committed, and an error would make the client
+    order once more.
     """
     deadline = asyncio.get_running_loop().time() + seconds
     with context.signals.watch(known.order.id) as changed, suppress(TimeoutError):
@@ -35,7 +63,7 @@ async def wait_until(
             with suppress(*DATABASE_AWAY):
                 async with context.db.read() as session:
                     known = await find_order(session, known.order.id) or known
-            if reached(known.order) or context.signals.stopping.is_set():
+            if reached(known.order) or seen(known) or context.signals.stopping.is_set():
                 break
             async with asyncio.timeout_at(deadline):
                 await changed.wait()

@@ -65,6 +65,9 @@ def run_server(service: Service, *, host: str, port: int, reconcile: bool) -> bo
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        # Nobody is trusted to say for whom he asks, unless the operator says who.
+        proxy_headers=service.settings.forwarded_allow_ips is not None,
+        forwarded_allow_ips=service.settings.forwarded_allow_ips or "",
     )
     server = Server(config, on_exit=service.signals.stop)
     server.run()

@@ -4,7 +4,7 @@ It knows nothing of Presshook's tables, and nothing else of `app` is imported he
 """
 
 from app.cloudpress.addresses import normalize_base_url
-from app.cloudpress.client import Answer, CloudPress
+from app.cloudpress.client import Answer, CloudPress, Connections
 from app.cloudpress.errors import (
     BadAnswer,
     CloudPressError,
@@ -34,6 +34,7 @@ __all__ = [
     "BadAnswer",
     "CloudPress",
     "CloudPressError",
+    "Connections",
     "NamedItem",
     "NoAnswer",
     "NotFound",

@@ -35,37 +35,17 @@ class Answer(Generic[T]):
     date: datetime | None
 
 
-class CloudPress:
-    """A brand's API under one account.
+class Connections:
+    """The connections to a brand's API, which clients of many accounts may share."""
 
-    Every method raises `CloudPressError` of the kinds that `errors` draws, and takes `timeout_seconds`,
-    which can only shorten the client's own: the total time for the request and its whole answer.
-    """
-
-    def __init__(self, base_url: str, *, token: str, account_id: str, timeout_seconds: float) -> None:
-        """Prepare a client; nothing is sent yet.
-
-        Raises:
-            ValueError: `base_url` is no such address (see `normalize_base_url`), or the token or the
-                account's id cannot stand in a header. The text repeats none of them.
-        """
-        for name, value in (("token", token), ("account id", account_id)):
-            if not value or not all("!" <= character <= "~" for character in value):
-                raise ValueError(f"the {name} must be printable ASCII characters without spaces")
-        self._base_url = normalize_base_url(base_url)
-        self._token = token
-        self._timeout_seconds = timeout_seconds
-        headers = {
-            "Authorization": f"Token {token}",
-            "X-Auth-Account": account_id,
-            "Accept": "application/json",
-            "User-Agent": f"presshook/{version('presshook')}",
-        }
+    def __init__(self) -> None:
+        """Prepare; nothing connects yet."""
+        headers = {"Accept": "application/json", "User-Agent": f"presshook/{version('presshook')}"}
         tls = httpx.create_ssl_context()
-        self._reads = new_client(headers, tls, keep_alive=True)
+        self.reads = new_client(headers, tls, keep_alive=True)
         # A request on a kept-alive connection that the server has just closed ends with an unknown
         # outcome. A read is asked again; an order would have to be looked for. So a write connects anew.
-        self._writes = new_client(headers, tls, keep_alive=False)
+        self.writes = new_client(headers, tls, keep_alive=False)
 
     async def __aenter__(self) -> Self:
         return self
@@ -80,8 +60,40 @@ class CloudPress:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._reads.aclose()
-        await self._writes.aclose()
+        await self.reads.aclose()
+        await self.writes.aclose()
+
+
+class CloudPress:
+    """A brand's API under one account.
+
+    Every method raises `CloudPressError` of the kinds that `errors` draws, and takes `timeout_seconds`,
+    which can only shorten the client's own: the total time for the request and its whole answer.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        base_url: str,
+        *,
+        token: str,
+        account_id: str,
+        timeout_seconds: float,
+    ) -> None:
+        """Prepare a client; nothing is sent yet, and nothing of it has to be closed.
+
+        Raises:
+            ValueError: `base_url` is no such address (see `normalize_base_url`), or the token or the
+                account's id cannot stand in a header. The text repeats none of them.
+        """
+        for name, value in (("token", token), ("account id", account_id)):
+            if not value or not all("!" <= character <= "~" for character in value):
+                raise ValueError(f"the {name} must be printable ASCII characters without spaces")
+        self._base_url = normalize_base_url(base_url)
+        self._token = token
+        self._timeout_seconds = timeout_seconds
+        self._headers = {"Authorization": f"Token {token}", "X-Auth-Account": account_id}
+        self._reads, self._writes = connections.reads, connections.writes
 
     async def about(self, *, timeout_seconds: float | None = None) -> Answer[About]:
         """Ask what can be ordered."""
@@ -131,7 +143,7 @@ class CloudPress:
             "POST",
             f"{self._base_url}/api/orders",
             content=json.dumps(document).encode(),
-            headers={"Content-Type": "application/json"},
+            headers={**self._headers, "Content-Type": "application/json"},
         )
         redact = Redaction(self._token, callback_authorization)
         received = await self._receive(self._writes, request, timeout_seconds, redact)
@@ -143,12 +155,12 @@ class CloudPress:
         Any 2xx means that it is cancelled; the provider documents no body.
         """
         url = f"{self._base_url}/api/orders/{path_segment(order_id)}"
-        request = self._writes.build_request("DELETE", url)
+        request = self._writes.build_request("DELETE", url, headers=self._headers)
         redact = Redaction(self._token)
         return _answer(None, await self._receive(self._writes, request, timeout_seconds, redact))
 
     async def _read(self, path: str, read: Callable[[object], T], timeout_seconds: float | None) -> Answer[T]:
-        request = self._reads.build_request("GET", f"{self._base_url}/api/{path}")
+        request = self._reads.build_request("GET", f"{self._base_url}/api/{path}", headers=self._headers)
         redact = Redaction(self._token)
         received = await self._receive(self._reads, request, timeout_seconds, redact)
         return _answer(decode(received.body, read), received)

@@ -6,6 +6,6 @@ talk to CloudPress with no transaction open, and `recording` writes what they fo
 
 from app.reconciler.loop import Reconciler
 from app.reconciler.probing import OneProbe
-from app.reconciler.surroundings import Surroundings, UnknownAccountError
+from app.reconciler.surroundings import Surroundings
 
-__all__ = ["OneProbe", "Reconciler", "Surroundings", "UnknownAccountError"]
+__all__ = ["OneProbe", "Reconciler", "Surroundings"]

@@ -10,11 +10,12 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import leases
+from app.accounts import UnknownAccountError
 from app.db import DATABASE_AWAY
 from app.leases import Claim
 from app.reconciler.passes import run_pass
 from app.reconciler.recording import PassResult, put_off
-from app.reconciler.surroundings import Surroundings, UnknownAccountError
+from app.reconciler.surroundings import Surroundings
 from app.signals import Signals
 from app.states import Attention
 
@@ -25,7 +26,7 @@ BACKSTOP_POLL_SECONDS = 5.0
 DATABASE_RETRY_SECONDS = 1.0
 NO_TOKEN = Attention(
     "account_unknown",
-    "No API token is configured for the order's CloudPress account: configure it. "
+    "No API token that can be decrypted is stored for the order's CloudPress account: store it (again). "
     "The order goes on by itself.",
 )
 

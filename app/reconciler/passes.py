@@ -1,6 +1,9 @@
 """One pass over one order: what it does depends on the order's status and on nothing else."""
 
+from dataclasses import replace
+
 from app.leases import Claim
+from app.reconciler.cancelling import cancel, drop
 from app.reconciler.observing import Observer
 from app.reconciler.placing import place
 from app.reconciler.rechecking import recheck
@@ -22,7 +25,9 @@ async def run_pass(world: Surroundings, claim: Claim) -> PassResult | None:
     if order.status == OrderStatus.PLACING:
         # Whoever was placing it is gone, and with it the knowledge of whether the request went out.
         return await conclude(world, claim, "cut_off", CutOff())
-    provider = world.providers(order.account_id)
+    if order.status == OrderStatus.PENDING and order.cancel_wished_at is not None:
+        return await drop(world, claim)
+    provider = await world.providers(order.account_id)
     if order.status == OrderStatus.PENDING and not world.placing:
         return await conclude(world, claim, "placing_off", PlacingOff())
     if order.status == OrderStatus.PENDING:
@@ -38,9 +43,9 @@ async def _observe(world: Surroundings, claim: Claim, provider: Provider) -> Pas
     findings = Findings()
     observation: Seen | Rechecked = Rechecked(found.trouble)
     if order.status not in FINAL and order.cloudpress_order_id is not None:
-        observer = Observer(world, claim, provider)
-        observation = await observer.look(found.replacement or order.cloudpress_order_id)
-        findings = observer.findings
+        observation, findings = await _look(
+            world, claim, provider, found.replacement or order.cloudpress_order_id
+        )
     findings.order_id, findings.order_id_source = found.replacement, found.source
     findings.duplicates = found.duplicates
     findings.look_up = found.look_up
@@ -48,3 +53,16 @@ async def _observe(world: Surroundings, claim: Claim, provider: Provider) -> Pas
     if found.trouble is None:
         findings.hints = found.hints
     return await conclude(world, claim, "observe", observation, findings)
+
+
+async def _look(
+    world: Surroundings, claim: Claim, provider: Provider, cloudpress_order_id: str
+) -> tuple[Seen, Findings]:
+    observer = Observer(world, claim, provider)
+    seen = await observer.look(cloudpress_order_id)
+    if claim.order.cancel_accepted_at is not None:
+        return replace(seen, cancel_accepted=True), observer.findings
+    if claim.order.cancel_wished_at is None:
+        return seen, observer.findings
+    seen, findings = await cancel(world, claim, provider, cloudpress_order_id, seen)
+    return seen, observer.findings.followed_by(findings)

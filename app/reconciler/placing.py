@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
 
 import structlog
 from sqlalchemy import select
@@ -14,12 +13,11 @@ from app.leases import Claim
 from app.models import Order, Placement
 from app.orders import make_due
 from app.reconciler.evidence import ANSWER, held_among, is_first
-from app.reconciler.recording import Findings, PassResult, apply
+from app.reconciler.recording import LATE_LOOK_AFTER, Findings, PassResult, apply
 from app.reconciler.surroundings import Provider, Surroundings, trouble_of
 from app.states import OrderStatus, PostEnded, PostOutcome, Trouble, outcome_of_refusal
 from app.timeline import record
 
-LATE_LOOK_AFTER = timedelta(hours=5)
 RECORD_RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 RECORD_TRIES = 120
 
@@ -71,6 +69,9 @@ async def _intend(world: Surroundings, claim: Claim) -> Intent | None:
     async with world.db.write() as tx:
         order = await leases.hold(tx, claim)
         if order is None or order.status != OrderStatus.PENDING:
+            return None
+        if order.cancel_wished_at is not None:
+            leases.release(tx, order, claim, tx.now)
             return None
         earlier = list(await tx.session.scalars(select(Placement).where(Placement.order_id == order.id)))
         attempt = max((placement.attempt for placement in earlier), default=0) + 1

@@ -1,6 +1,6 @@
 """Writes what a pass found: the decision, CloudPress's answers, the timeline, and when to look again."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -31,6 +31,7 @@ from app.states import (
 )
 from app.timeline import record
 
+LATE_LOOK_AFTER = timedelta(hours=5)
 LATE_LOOK_RETRY_SECONDS = 60.0
 # There was news during the pass, so that what it would have concluded is not concluded.
 WOKEN = Trouble("woken")
@@ -69,6 +70,18 @@ class Findings:
     late_look_done: bool = False
     resolved: bool = False
     """Whether an operator's wish was done, or turned out to be impossible."""
+    cancel_accepted: bool = False
+    cancel_refusal: tuple[str, ...] | None = None
+    """CloudPress's words, if it refused to cancel."""
+
+    def followed_by(self, later: "Findings") -> "Findings":
+        """Return these findings of a first look with those of a second one, which outrank them."""
+        return replace(
+            later,
+            order=later.order or self.order,
+            tasks={**self.tasks, **later.tasks},
+            site=later.site or self.site,
+        )
 
 
 @dataclass(frozen=True)
@@ -118,6 +131,7 @@ async def apply(
     shown = _shown(order)
     kept = await _keep(tx, order, findings) if findings else False
     _write_decision(tx, order, decision)
+    _write_cancelling(tx, order, findings or Findings())
     changed = kept or _shown(order) != shown
     if changed:
         order.updated_at = tx.now
@@ -175,6 +189,8 @@ def _shown(order: Order) -> tuple[object, ...]:
         order.error_code,
         order.attention_code,
         order.attention_detail,
+        order.cancel_wished_at,
+        order.cancel_refusal,
     )
 
 
@@ -190,12 +206,30 @@ def _write_decision(tx: Transaction, order: Order, decision: Decision) -> None:
         order.error_reasons = list(decision.problem.reasons)
     if decision.status in FINAL and order.finalized_at is None:
         order.finalized_at = tx.now
+    if decision.late_look:
+        order.late_look_at = tx.now + LATE_LOOK_AFTER
     if decision.missing is not None:
         order.missing_since = (order.missing_since or tx.now) if decision.missing else None
     attention = decision.attention
     if order.suspected_duplicates:
         attention = duplicate_attention(order.cloudpress_order_id, order.suspected_duplicates)
     _write_attention(tx, order, attention)
+
+
+def _write_cancelling(tx: Transaction, order: Order, findings: Findings) -> None:
+    """Write what became of the client's wish to cancel; what CloudPress shows outranks what it answered."""
+    if order.cancel_wished_at is None:
+        return
+    if findings.cancel_accepted:
+        order.cancel_accepted_at = tx.now
+        record(tx, order.id, "cancel_accepted")
+    if findings.cancel_refusal is not None:
+        record(tx, order.id, "cancel_refused", reasons=list(findings.cancel_refusal))
+    if order.status in FINAL:
+        order.cancel_wished_at = order.cancel_accepted_at = None
+    elif findings.cancel_refusal is not None:
+        order.cancel_wished_at = None
+        order.cancel_refusal = list(findings.cancel_refusal)
 
 
 def _write_attention(tx: Transaction, order: Order, attention: Attention | None) -> None:
@@ -217,8 +251,15 @@ def _reschedule(
     """Set when the order is due again, release it, and return in how many seconds that is."""
     woken = order.wakes != claim.wakes
     order.failures = order.failures + 1 if decision.wait is Wait.RETRY else 0
+    wait = decision.wait
+    if (
+        order.cancel_wished_at is not None
+        and order.cancel_accepted_at is None
+        and wait in {Wait.TASK, Wait.PAYMENT}
+    ):
+        wait = Wait.TURN  # what has just been placed or found is cancelled at once
     delay = world.schedule.delay_seconds(
-        decision.wait, quiet=0 if changed or woken else order.quiet, failures=order.failures
+        wait, quiet=0 if changed or woken else order.quiet, failures=order.failures
     )
     order.quiet = 0 if changed or woken else order.quiet + 1
     if decision.retry_after_seconds is not None:

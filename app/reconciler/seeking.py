@@ -69,6 +69,7 @@ def _not_found(
     progress: Progress | None = None,
     trouble: Trouble | None = None,
     look_alike: bool = False,
+    unwanted: bool = False,
 ) -> NotFoundYet:
     progress = progress or Progress()
     return NotFoundYet(
@@ -83,6 +84,7 @@ def _not_found(
         look_alike=look_alike,
         called_back=sent.called_back,
         placing=world.placing,
+        unwanted=unwanted,
     )
 
 
@@ -101,7 +103,13 @@ async def _apply_not_found(
     tx: Transaction, world: Surroundings, claim: Claim, order: Order, sent: Sent, findings: Findings
 ) -> PassResult:
     progress = findings.look_up
-    nothing = _not_found(world, sent, progress=progress, look_alike=await _has_look_alike(tx, order))
+    nothing = _not_found(
+        world,
+        sent,
+        progress=progress,
+        look_alike=await _has_look_alike(tx, order),
+        unwanted=order.cancel_wished_at is not None,
+    )
     # A callback that came in during this pass speaks against placing again; so does an operator's wish.
     trouble = WOKEN if order.wakes != claim.wakes and nothing.is_nowhere else None
     if trouble is not None:

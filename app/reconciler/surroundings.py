@@ -1,6 +1,6 @@
 """What a pass works with, wired once when the service starts."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -23,10 +23,6 @@ from app.schedule import Schedule
 from app.states import Trouble
 
 PASS_SHARE_OF_LEASE = 0.75
-
-
-class UnknownAccountError(Exception):
-    """No token is configured for an order's CloudPress account."""
 
 
 class Provider(Protocol):
@@ -66,10 +62,10 @@ class CallbackSigner(Protocol):
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a pass works with. `providers` raises `UnknownAccountError`."""
+    """What a pass works with. `providers` raises `accounts.UnknownAccountError`."""
 
     db: Database
-    providers: Callable[[str], Provider]
+    providers: Callable[[str], Awaitable[Provider]]
     callback_signer: CallbackSigner
     public_url: str
     schedule: Schedule

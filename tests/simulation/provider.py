@@ -112,6 +112,8 @@ class CloudPressTruth:
         random = self.random
         if made.payment_url:
             await asyncio.sleep(random.choice([60, 900, 2 * 3600]))
+            if made.task_status == "CANCELLED":
+                return
             made.payment_url = None
             if random.random() < 0.2:
                 made.task_status = "CANCELLED"
@@ -119,6 +121,8 @@ class CloudPressTruth:
                 return
         made.task_status = random.choice(["RUNNING", "running", "PAUSED", "NEW-TO-US"])
         await asyncio.sleep(random.choice([0, 1, 30, 600]))
+        if made.task_status == "CANCELLED":
+            return
         made.task_status = random.choices(["OK", "FAILED", "CANCELLED"], [8, 1, 1])[0]
         if made.task_status == "OK":
             if random.random() < 0.3:
@@ -175,8 +179,23 @@ class SimulatedCloudPress:
         raise NotImplementedError
 
     async def cancel(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[None]:
-        """Not asked by the reconciler yet."""
-        raise NotImplementedError
+        """Cancel an order that is in progress; the answer may be lost."""
+        truth, random = self._truth, self._truth.random
+        await asyncio.sleep(random.choice([0, 0.01, 0.3]))
+        await self._thawed()
+        if self._is_crashed():
+            raise NotSent("crashed", kind="crashed")
+        made = self._find(truth.orders.get(order_id))
+        failing = not truth.chaos.calm and random.random() < truth.chaos.read_failures
+        if failing and random.random() < 0.5:
+            raise random.choice([NotSent("refused", kind="connect"), Refused(500)])
+        if made.task_status in {"OK", "FAILED", "CANCELLED"} or random.random() < 0.1:
+            raise Refused(422, ("not in progress",))
+        made.task_status, made.payment_url = "CANCELLED", None
+        truth.spawn(truth.send_callback(made))
+        if failing:
+            raise NoAnswer("reset", kind="disconnect")
+        return Answer(None, b"", truth.now())
 
     async def orders(
         self, *, page: int = 1, timeout_seconds: float | None = None
@@ -311,7 +330,8 @@ class SimulatedCloudPress:
             landed.set_result(made)
 
     async def _land_late(self, site: SiteOrder, callback: tuple[str, str], began: float) -> None:
-        await asyncio.sleep(self._truth.random.uniform(0, VERY_LATE_SECONDS))
+        within = self._truth.random.choice([self._truth.grace_seconds, VERY_LATE_SECONDS])
+        await asyncio.sleep(self._truth.random.uniform(0, within))
         seconds = asyncio.get_running_loop().time() - began
         self._truth.make(
             site, self._account, callback, late=seconds + SLACK_SECONDS >= self._truth.grace_seconds

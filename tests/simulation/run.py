@@ -28,6 +28,7 @@ from app.schedule import Schedule
 from app.secrets import CallbackSecrets
 from app.signals import Signals
 from app.states import FINAL, TRANSITIONS, OrderStatus
+from app.wishes import wish_cancel
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.postgresql import PostgresConnections
 from tests.simulation.provider import Chaos, CloudPressTruth, MadeOrder, SimulatedCloudPress
@@ -127,6 +128,7 @@ class Simulation:
     random: Random = field(init=False)
     replicas: list[Replica] = field(default_factory=list)
     accepted: set[UUID] = field(default_factory=set)
+    unwanted: set[UUID] = field(default_factory=set)
     finals: dict[UUID, str] = field(default_factory=dict)
     trace: list[str] = field(default_factory=list)
     crashes: int = 0
@@ -157,6 +159,7 @@ class Simulation:
             unpaid=random.choice([0, 0.3]),
         )
         self.crash_every_steps = random.choice([300, 1000, 4000])
+        self.cancelling = random.choice([0, 0.2, 0.7])
         self.freeze_every_steps = random.choice([200, 1000, 10**9])
         self.truth = CloudPressTruth(random, self.chaos, VirtualClock.time, self.call_back, GRACE_SECONDS)
         self.reader = _Reader(self.url)
@@ -207,9 +210,13 @@ class Simulation:
                 self.truth, ACCOUNT, UPSTREAM_TIMEOUT_SECONDS, process.is_crashed, process.thawed
             )
         )
+
+        async def provide(_account_id: str) -> OneProbe:
+            return provider
+
         world = Surroundings(
             db=db,
-            providers=lambda _account: provider,
+            providers=provide,
             callback_signer=SECRETS,
             public_url="http://presshook.test",
             schedule=Schedule(CALLBACK_WAIT_SECONDS, GRACE_SECONDS, self.random),
@@ -282,8 +289,23 @@ class Simulation:
             self.accepted.add(order.id)
             self.note(f"{order.id} accepted: {name}")
             if random.random() < 0.7:
-                return
+                break
             await asyncio.sleep(random.choice([1, 30]))
+        if random.random() < self.cancelling:
+            await asyncio.sleep(random.choice([0, 0.5, 5, 100, 1000]))
+            await self.cancel(order.id)
+
+    async def cancel(self, order_id: UUID) -> None:
+        """Be a client who no longer wants an order."""
+        while True:
+            try:
+                await wish_cancel(self.anyone().db, order_id, by="client")
+            except DATABASE_AWAY:
+                await asyncio.sleep(1)
+                continue
+            self.unwanted.add(order_id)
+            self.note(f"{order_id} is no longer wanted")
+            return
 
     async def others_order(self) -> None:
         """Be someone who orders in CloudPress by hand."""
@@ -379,6 +401,7 @@ class Simulation:
                 self.violate(f"{order_id} is {row['status']} and nobody is told")
             if row["status"] == OrderStatus.COMPLETED and not made:
                 self.violate(f"{order_id} is completed and was never made")
+            self.check_cancelling(order_id, row, made)
             if row["error_code"] == "rejected" and made:
                 self.violate(f"{order_id} is rejected and was made")
             if len(made) > 1 and row["status"] in FINAL and not all(it.id in attention for it in made):
@@ -387,6 +410,15 @@ class Simulation:
             for before, after in steps:
                 if after != before and OrderStatus(after) not in TRANSITIONS[OrderStatus(before)]:
                     self.violate(f"{order_id} went from {before} to {after}")
+
+    def check_cancelling(self, order_id: UUID, row: dict[str, Any], made: list[MadeOrder]) -> None:
+        """Check that what is cancelled here lives on nowhere, and that no wish to cancel was forgotten."""
+        attention = row["attention_detail"] or ""
+        alive = [it.id for it in made if it.task_status != "CANCELLED" and it.id not in attention]
+        if row["status"] == OrderStatus.CANCELLED and alive:
+            self.violate(f"{order_id} is cancelled and lives on as {alive}")
+        if row["cancel_wished_at"] is not None and row["status"] in {"awaiting_payment", "provisioning"}:
+            self.violate(f"{order_id} is {row['status']}, and the wish to cancel it was forgotten")
 
 
 def _silence_the_dead(db: Database, is_crashed: Callable[[], bool]) -> None:
@@ -421,6 +453,7 @@ class _Reader:
             "attention_code",
             "attention_detail",
             "error_code",
+            "cancel_wished_at",
         )
         query = f"SELECT {', '.join(names)} FROM orders"  # noqa: S608 - of names written above
         rows = self._connection.execute(query).fetchall()

@@ -16,6 +16,12 @@ ALLOWED = {
     "db": set(),
     "models": {"db", "states"},
     "timeline": {"db", "models"},
+    "accounts": {"db", "models", "states"},
+    "keys": {"db", "models"},
+    "listing": {"models", "orders", "states"},
+    "wishes": {"db", "models", "orders", "states", "timeline"},
+    "rates": set(),
+    "providers": {"accounts", "cloudpress", "config", "db", "reconciler", "secrets"},
     "orders": {"db", "models", "states", "timeline"},
     "restoring": {"db", "models", "states", "timeline"},
     "leases": {"db", "models", "states", "timeline"},
@@ -23,11 +29,15 @@ ALLOWED = {
     "schema": {"db"},
     "logs": set(),
     "cloudpress": set(),
-    "config": {"cloudpress"},
+    "config": {"cloudpress", "rates"},
     "reconciler": {
-        "cloudpress", "db", "leases", "models", "orders", "schedule", "signals", "states", "timeline",
+        "accounts", "cloudpress", "db", "leases", "models", "orders", "schedule", "signals", "states",
+        "timeline",
     },
-    "api": {"config", "db", "models", "orders", "secrets", "signals", "states"},
+    "api": {
+        "accounts", "config", "db", "keys", "listing", "models", "orders", "rates", "secrets", "signals",
+        "states", "wishes",
+    },
     "sandbox": set(),
 }  # fmt: skip
 # These wire, and may import anything.

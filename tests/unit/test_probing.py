@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.cloudpress import Answer, CloudPress, NoAnswer, NotSent, Refused, Task
+from app.cloudpress import Answer, CloudPress, Connections, NoAnswer, NotSent, Refused, Task
 from app.reconciler import OneProbe
 
 
@@ -12,7 +12,7 @@ class Scripted(CloudPress):
     """A client whose answers to `task` a test gives one by one: the real one cannot be down on demand."""
 
     def __init__(self) -> None:
-        super().__init__("http://127.0.0.1:9", token="t", account_id="a", timeout_seconds=1)
+        super().__init__(Connections(), "http://127.0.0.1:9", token="t", account_id="a", timeout_seconds=1)
         self.asked = 0
         self.answers: asyncio.Queue[Exception | None] = asyncio.Queue()
 
@@ -44,7 +44,6 @@ async def test_one_request_probes_and_the_others_are_held_back() -> None:
     scripted.answers.put_nowait(None)
     scripted.answers.put_nowait(None)
     assert len(await both) == 2
-    await scripted.aclose()
 
 
 async def test_a_refusal_is_an_answer() -> None:
@@ -58,4 +57,3 @@ async def test_a_refusal_is_an_answer() -> None:
     scripted.answers.put_nowait(None)
     scripted.answers.put_nowait(None)
     assert len(await both) == 2
-    await scripted.aclose()

@@ -5,6 +5,8 @@
 import gzip
 import json
 import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -12,6 +14,7 @@ from app.cloudpress import (
     BadAnswer,
     CloudPress,
     CloudPressError,
+    Connections,
     NoAnswer,
     NotFound,
     NotSent,
@@ -38,8 +41,10 @@ SITE = SiteOrder(name="Site", variant="vanilla", location=None, plan=None, retur
 LATE = 0.3
 
 
-def client(url: str, timeout_seconds: float = 10) -> CloudPress:
-    return CloudPress(url, token=TOKEN, account_id="acct", timeout_seconds=timeout_seconds)
+@asynccontextmanager
+async def client(url: str, timeout_seconds: float = 10) -> AsyncIterator[CloudPress]:
+    async with Connections() as connections:
+        yield CloudPress(connections, url, token=TOKEN, account_id="acct", timeout_seconds=timeout_seconds)
 
 
 async def place(cloudpress: CloudPress) -> object:
@@ -107,11 +112,12 @@ async def test_a_name_that_does_not_exist_is_not_sent() -> None:
 
 
 async def test_a_server_without_tls_is_not_sent() -> None:
-    async with misbehaving(silence) as server:
-        cloudpress = client(server.url.replace("http://", "https://"), LATE * 4)
+    async with (
+        misbehaving(silence) as server,
+        client(server.url.replace("http://", "https://"), LATE * 4) as cloudpress,
+    ):
         with pytest.raises(NotSent):
             await place(cloudpress)
-        await cloudpress.aclose()
 
 
 async def test_no_time_left_is_not_sent() -> None:

@@ -1,0 +1,58 @@
+"""`/docs`: the API's description to browse, from this service alone, without the internet."""
+
+import hashlib
+import re
+from base64 import b64encode
+from importlib import resources
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.exceptions import HTTPException
+
+ASSETS = {
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui.css": "text/css",
+    "favicon-32x32.png": "image/png",
+}
+SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
+# The key that is typed in is forgotten when the page is left.
+PARAMETERS = {"persistAuthorization": False, "displayRequestDuration": True}
+
+
+def install(app: FastAPI) -> None:
+    """Serve the page and what it loads."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/docs")
+    async def docs(request: Request) -> Response:
+        root = request.scope.get("root_path", "")
+        page = get_swagger_ui_html(
+            openapi_url=f"{root}/openapi.json",
+            title=f"{app.title} API",
+            swagger_js_url=f"{root}/docs/swagger-ui-bundle.js",
+            swagger_css_url=f"{root}/docs/swagger-ui.css",
+            swagger_favicon_url=f"{root}/docs/favicon-32x32.png",
+            swagger_ui_parameters=PARAMETERS,
+        )
+        page.headers["Content-Security-Policy"] = _policy(bytes(page.body))
+        return page
+
+    @router.get("/docs/{name}")
+    async def asset(name: str) -> Response:
+        if name not in ASSETS:
+            raise HTTPException(404)
+        content = resources.files("fastapi_swagger.resources").joinpath(name).read_bytes()
+        return Response(content, media_type=ASSETS[name], headers={"Cache-Control": "public, max-age=86400"})
+
+    app.include_router(router)
+
+
+def _policy(page: bytes) -> str:
+    """Return the policy under which the page runs: its own files, its own script, and this service."""
+    digests = [b64encode(hashlib.sha256(script).digest()).decode() for script in SCRIPT.findall(page)]
+    scripts = " ".join(["'self'", *(f"'sha256-{digest}'" for digest in digests)])
+    return (
+        f"default-src 'none'; script-src {scripts}; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
+        "form-action 'none'"
+    )

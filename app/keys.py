@@ -1,0 +1,187 @@
+"""API keys: made, found by their hash, rotated, revoked. The database only; a key is shown once."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from app.db import Database
+from app.models import ApiKey
+
+PREFIX = "phk_"
+"""What every key begins with, so that a secret scanner recognises one."""
+RANDOM_BYTES = 32
+SHOWN_CHARACTERS = len(PREFIX) + 6
+LAST_USE_RESOLUTION = timedelta(minutes=1)
+
+
+class Scope(StrEnum):
+    """What a key may do."""
+
+    ORDERS_READ = "orders:read"
+    ORDERS_WRITE = "orders:write"
+    CREDENTIALS_READ = "credentials:read"
+    ACCOUNTS_WRITE = "accounts:write"
+    KEYS_WRITE = "keys:write"
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Whose key was presented and what it may do.
+
+    `identity` outlives the key's rotation and owns its idempotency keys; `name` is what timelines show.
+    `account_ids` is None for every account.
+    """
+
+    identity: str
+    name: str
+    scopes: frozenset[str] = frozenset(Scope)
+    account_ids: frozenset[str] | None = None
+
+    def may_see(self, account_id: str) -> bool:
+        """Tell whether the account and its orders exist for this key."""
+        return self.account_ids is None or account_id in self.account_ids
+
+    def covers(self, scopes: Iterable[str], account_ids: Iterable[str] | None) -> bool:
+        """Tell whether this key may do all that another one may."""
+        within = self.account_ids is None or (
+            account_ids is not None and self.account_ids.issuperset(account_ids)
+        )
+        return within and self.scopes.issuperset(scopes)
+
+
+@dataclass(frozen=True)
+class NewKey:
+    """What a key is made of."""
+
+    name: str
+    scopes: tuple[str, ...]
+    account_ids: tuple[str, ...] | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class MadeKey:
+    """A stored key, and the key itself, which is told this once."""
+
+    stored: ApiKey
+    key: str
+
+    def __repr__(self) -> str:
+        """Tell nothing of the key."""
+        return f"MadeKey({self.stored.start}…)"
+
+
+def _hash(key: str) -> str:
+    # A key is random and long, so one round tells nothing of it and costs a request nothing.
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _new_key() -> str:
+    return PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
+
+
+async def make_key(db: Database, new: NewKey) -> MadeKey:
+    """Make a key."""
+    key = _new_key()
+    async with db.write() as tx:
+        stored = ApiKey(
+            id=uuid7(),
+            name=new.name,
+            start=key[:SHOWN_CHARACTERS],
+            hash=_hash(key),
+            scopes=sorted(set(new.scopes)),
+            account_ids=None if new.account_ids is None else sorted(set(new.account_ids)),
+            created_at=tx.now,
+            expires_at=new.expires_at,
+        )
+        tx.session.add(stored)
+        return MadeKey(stored, key)
+
+
+async def find_keys(session: AsyncSession) -> tuple[ApiKey, ...]:
+    """Return all keys, the newest first."""
+    return tuple(await session.scalars(select(ApiKey).order_by(ApiKey.id.desc())))
+
+
+async def find_key(session: AsyncSession, key_id: UUID) -> ApiKey | None:
+    """Return a key, None if there is none with that id."""
+    return await session.get(ApiKey, key_id)
+
+
+async def rotate_key(db: Database, key_id: UUID, *, grace_seconds: float) -> MadeKey | None:
+    """Give a key a new secret; the one before it works for `grace_seconds` more.
+
+    None if there is no such key, or it was revoked.
+    """
+    key = _new_key()
+    async with db.write() as tx:
+        stored = await tx.session.get(ApiKey, key_id, with_for_update=True)
+        if stored is None or stored.revoked_at is not None:
+            return None
+        stored.former_hash = stored.hash if grace_seconds > 0 else None
+        stored.former_until = tx.now + timedelta(seconds=grace_seconds) if grace_seconds > 0 else None
+        stored.hash, stored.start = _hash(key), key[:SHOWN_CHARACTERS]
+        stored.rotated_at = tx.now
+        return MadeKey(stored, key)
+
+
+async def revoke_key(db: Database, key_id: UUID) -> bool:
+    """Let a key in no more, from the next request on; return False if there is none with that id."""
+    async with db.write() as tx:
+        stored = await tx.session.get(ApiKey, key_id, with_for_update=True)
+        if stored is None:
+            return False
+        stored.revoked_at = stored.revoked_at or tx.now
+        stored.former_hash = stored.former_until = None
+        return True
+
+
+class KeyRefusedError(Exception):
+    """A key is not let in; the text says why, for the operator alone."""
+
+
+async def authenticate(db: Database, presented: str) -> Grant:
+    """Return what a presented key may do; its last use is noted to the minute.
+
+    Raises:
+        KeyRefusedError: it is unknown, revoked, expired, or was replaced.
+    """
+    if not presented.startswith(PREFIX):
+        raise KeyRefusedError("unknown key")
+    digest = _hash(presented)
+    async with db.read() as session:
+        known = select(ApiKey).where(or_(ApiKey.hash == digest, ApiKey.former_hash == digest))
+        stored = (await session.scalars(known)).one_or_none()
+        now = await db.now(session)
+    if stored is None:
+        raise KeyRefusedError("unknown key")
+    _check(stored, digest, now)
+    if stored.last_used_at is None or now - stored.last_used_at >= LAST_USE_RESOLUTION:
+        await _note_use(db, stored.id)
+    accounts = None if stored.account_ids is None else frozenset(stored.account_ids)
+    return Grant(str(stored.id), stored.name, frozenset(stored.scopes), accounts)
+
+
+def _check(stored: ApiKey, digest: str, now: datetime) -> None:
+    if stored.revoked_at is not None:
+        raise KeyRefusedError("revoked key")
+    if stored.expires_at is not None and stored.expires_at <= now:
+        raise KeyRefusedError("expired key")
+    is_former = stored.hash != digest
+    if is_former and (stored.former_until is None or stored.former_until <= now):
+        raise KeyRefusedError("replaced key")
+
+
+async def _note_use(db: Database, key_id: UUID) -> None:
+    async with db.write() as tx:
+        stored = await tx.session.get(ApiKey, key_id, with_for_update=True)
+        if stored is not None:
+            stored.last_used_at = tx.now

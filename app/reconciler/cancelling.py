@@ -1,0 +1,43 @@
+"""Cancels an order because its client wishes so: at CloudPress, or here if CloudPress has not heard of it."""
+
+from dataclasses import replace
+
+from app.cloudpress import CloudPressError, Refused
+from app.leases import Claim
+from app.reconciler.evidence import is_first, what_was_sent
+from app.reconciler.observing import Observer
+from app.reconciler.recording import Findings, PassResult, conclude
+from app.reconciler.surroundings import Provider, Surroundings, time_left_seconds, trouble_of
+from app.states import Seen, Unwanted, is_decided, refuses_to_cancel
+
+
+async def drop(world: Surroundings, claim: Claim) -> PassResult | None:
+    """Cancel a pending order, which is not at CloudPress as far as can be known."""
+    sent = await what_was_sent(world, claim.order)
+    return await conclude(world, claim, "cancel", Unwanted(was_sent=not is_first(sent.placements)))
+
+
+async def cancel(
+    world: Surroundings, claim: Claim, provider: Provider, cloudpress_order_id: str, seen: Seen
+) -> tuple[Seen, Findings]:
+    """Ask CloudPress to cancel an order that was seen open just now, and look at what it shows then.
+
+    Whatever it answered, what it shows decides: the payment or the completion may have been faster.
+    """
+    if seen.trouble is not None or is_decided(seen):
+        return seen, Findings()
+    accepted, refusal = False, None
+    try:
+        await provider.cancel(cloudpress_order_id, timeout_seconds=time_left_seconds(world, claim))
+        accepted = True
+    except Refused as error:
+        if not refuses_to_cancel(error.status):
+            return replace(seen, trouble=trouble_of(error)), Findings()
+        refusal = error.errors or (f"CloudPress answered {error.status}.",)
+    except CloudPressError as error:
+        return replace(seen, trouble=trouble_of(error)), Findings()
+    observer = Observer(world, claim, provider)
+    seen = replace(await observer.look(cloudpress_order_id), cancel_accepted=accepted)
+    observer.findings.cancel_accepted = accepted
+    observer.findings.cancel_refusal = refusal
+    return seen, observer.findings
