@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Response
-from pydantic import AfterValidator, BaseModel, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from app.accounts import (
     AccountInUseError,
@@ -36,23 +36,31 @@ def _header_safe_secret(secret: SecretStr) -> SecretStr:
     return secret
 
 
+HEADER_SAFE = "^[!-~]+$"
 AccountId = Annotated[
     str,
-    Path(min_length=1, max_length=255, description="CloudPress's id of the account."),
-    AfterValidator(_header_safe),
+    Path(
+        min_length=1,
+        max_length=255,
+        pattern=HEADER_SAFE,
+        description="CloudPress's id of the account: printable ASCII without spaces.",
+    ),
 ]
 
 
 class AccountRequest(Strict):
     """An account to be stored."""
 
-    name: Line | None = Field(None, description="A name for people.", examples=["Rosa's agency"])
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "Rosa's agency", "token": "sandbox-token-2"}]}
+    )
+
+    name: Line | None = Field(None, description="A name for people.")
     token: (
         Annotated[SecretStr, Field(min_length=1, max_length=1024), AfterValidator(_header_safe_secret)] | None
     ) = Field(
         None,
         description="The account's CloudPress API token. Without one the account keeps what it has.",
-        examples=["sandbox-token-2"],
     )
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from app.api.accounts import require_account
 from app.api.auth import OrdersReader
 from app.api.context import CannotAsk, Catalog, Context, ContextDep, Item, require_migrated
-from app.api.problems import Problem, documented, invalid_field
+from app.api.problems import Problem, documented, invalid_field, not_found
 from app.api.schemas import VARIANTS, Line, SiteRequest
 
 LIFETIME_SECONDS = 300
@@ -43,7 +43,7 @@ class CatalogBody(BaseModel):
     fetched_at: datetime
 
 
-@router.get("", operation_id="getCatalog", responses=documented(401, 403, 422, 502, 503))
+@router.get("", operation_id="getCatalog", responses=documented(401, 403, 404, 422, 502, 503))
 async def get_catalog(
     response: Response,
     grant: OrdersReader,
@@ -53,7 +53,10 @@ async def get_catalog(
     ] = None,
 ) -> CatalogBody:
     """Read what can be ordered now: locations, products, variants. CloudPress is asked every 5 minutes."""
-    account, _ = await require_account(context, grant, account_id)
+    try:
+        account, _ = await require_account(context, grant, account_id)
+    except Problem:
+        raise not_found("account") from None
     try:
         catalog = await context.cloudpress.catalog(account)
     except CannotAsk as error:

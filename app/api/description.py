@@ -5,6 +5,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.api.problems import ProblemBody
+
 DESCRIPTION = """\
 Orders WordPress sites from CloudPress and keeps track of them.
 
@@ -19,6 +21,27 @@ TAGS = [
     {"name": "callbacks", "description": "Where CloudPress calls back; not for clients."},
     {"name": "health", "description": "For orchestrators."},
 ]
+LOCATION = {"Location": "Where the order is."}
+APPLIED = {"Preference-Applied": "Which wait was heeded, if one was asked for."}
+HEADERS = {
+    ("placeOrder", "201"): LOCATION | APPLIED,
+    ("placeOrder", "202"): LOCATION | APPLIED,
+    ("placeOrder", "422"): {"Location": "Where the failed order is, if CloudPress refused it."},
+    ("getOrder", "200"): {"ETag": "Names this state of the order, for `If-None-Match`."},
+    ("getOrder", "304"): {"ETag": "Names this state of the order."},
+    ("cancelOrder", "202"): APPLIED,
+    ("resolveOrder", "200"): APPLIED,
+    ("resolveOrder", "202"): APPLIED,
+    ("createKey", "201"): {"Location": "Where the key is."},
+    ("getCatalog", "200"): {"Cache-Control": "For how long the catalog is fresh."},
+}
+FOLLOWING = ("getOrder", "cancelOrder", "listOrderEvents", "resolveOrder", "refreshOrder", "getCredentials")
+LINKS = {
+    ("placeOrder", "201"): ("order_id", FOLLOWING),
+    ("placeOrder", "202"): ("order_id", FOLLOWING),
+    ("createKey", "201"): ("key_id", ("getKey", "rotateKey", "revokeKey")),
+    ("putAccount", "200"): ("account_id", ("getAccount", "deleteAccount")),
+}
 REQUEST_ID = {
     "description": "Names the request; it is in the service's log as well.",
     "schema": {"type": "string"},
@@ -48,16 +71,52 @@ def describe(app: FastAPI) -> None:
 
 
 def _complete(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= problem.pop("$defs", {})
+    schemas[ProblemBody.__name__] = problem
     for path in document["paths"].values():
         for operation in path.values():
             _complete_operation(operation)
     # The validation errors that FastAPI describes are answered as problems.
     for name in ("HTTPValidationError", "ValidationError"):
-        document["components"]["schemas"].pop(name, None)
+        schemas.pop(name, None)
 
 
 def _complete_operation(operation: dict[str, Any]) -> None:
-    for answer in operation["responses"].values():
-        answer.setdefault("headers", {})["X-Request-ID"] = REQUEST_ID
-        if "application/problem+json" in answer.get("content", {}):
-            answer["content"].pop("application/json", None)
+    operation["summary"] = operation["description"].partition(". ")[0].partition("\n")[0].rstrip(".")
+    for parameter in operation.get("parameters", ()):
+        parameter["schema"] = _without_null(parameter["schema"])
+    answers = operation["responses"]
+    if "HTTPValidationError" in str(answers.get("422", "")):
+        # Described by the framework where a path has a parameter; nothing here answers so.
+        del answers["422"]
+    for status, answer in answers.items():
+        _complete_answer(operation["operationId"], status, answer)
+    for callback in operation.get("callbacks", {}).values():
+        for path in callback.values():
+            for called_back in path.values():
+                called_back["responses"].pop("422", None)
+
+
+def _complete_answer(operation_id: str, status: str, answer: dict[str, Any]) -> None:
+    headers = answer.setdefault("headers", {})
+    headers["X-Request-ID"] = REQUEST_ID
+    for name, description in HEADERS.get((operation_id, status), {}).items():
+        headers[name] = {"description": description, "schema": {"type": "string"}}
+    if status == "401" and operation_id != "receiveCallback":
+        headers["WWW-Authenticate"] = {"description": "`Bearer`", "schema": {"type": "string"}}
+    parameter, following = LINKS.get((operation_id, status), ("", ()))
+    for name in following:
+        link = {"operationId": name, "parameters": {parameter: "$response.body#/id"}}
+        answer.setdefault("links", {})[name] = link
+    if "application/problem+json" in answer.get("content", {}):
+        answer["content"].pop("application/json", None)
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a parameter's schema: one that may be absent is never null, which no address can say."""
+    some = [part for part in schema.get("anyOf", ()) if part != {"type": "null"}]
+    if len(some) != 1:
+        return schema
+    return {**{name: value for name, value in schema.items() if name != "anyOf"}, **some[0]}

@@ -5,12 +5,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.auth import KeysWriter
 from app.api.context import Context, ContextDep, require_migrated
 from app.api.problems import Problem, documented, invalid_field, not_found
-from app.api.schemas import Line, Strict
+from app.api.schemas import Line, Moment, Strict
 from app.keys import Grant, MadeKey, NewKey, Scope, find_key, find_keys, make_key, revoke_key, rotate_key
 from app.models import ApiKey
 
@@ -22,23 +22,37 @@ router = APIRouter(prefix="/v1/keys", tags=["keys"], dependencies=[Depends(requi
 class KeyRequest(Strict):
     """A key to be made."""
 
-    name: Line = Field(description="Who uses it; timelines show this name.", examples=["shop"])
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"name": "shop", "scopes": ["orders:read", "orders:write"]},
+                {
+                    "name": "Rosa's agency",
+                    "scopes": ["orders:read", "credentials:read"],
+                    "account_ids": ["sandbox-account-2"],
+                    "expires_at": "2099-01-01T00:00:00Z",
+                },
+            ]
+        }
+    )
+
+    name: Line = Field(description="Who uses it; timelines show this name.")
     scopes: Annotated[list[Annotated[Scope, Field(strict=False)]], Field(min_length=1, max_length=20)] = (
-        Field(description="What it may do.", examples=[["orders:read", "orders:write"]])
+        Field(description="What it may do.")
     )
     account_ids: Annotated[list[Line], Field(min_length=1, max_length=100)] | None = Field(
         None, description="The only accounts that exist for it; every account if not given."
     )
-    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = Field(
-        None, description="When it stops working; never if not given.", examples=["2030-01-01T00:00:00Z"]
-    )
+    expires_at: Moment | None = Field(None, description="When it stops working; never if not given.")
 
 
 class RotateRequest(Strict):
     """How a key is rotated."""
 
-    grace_seconds: Annotated[int, Field(ge=0, le=MAX_GRACE_SECONDS)] = Field(
-        0, description="How long the key before it goes on working.", examples=[3600]
+    model_config = ConfigDict(json_schema_extra={"examples": [{"grace_seconds": 3600}]})
+
+    grace_seconds: Annotated[float, Field(ge=0, le=MAX_GRACE_SECONDS, allow_inf_nan=False)] = Field(
+        0, description="How long the key before it goes on working."
     )
 
 
@@ -53,7 +67,6 @@ class KeyBody(BaseModel):
     created_at: datetime
     rotated_at: datetime | None
     expires_at: datetime | None
-    revoked_at: datetime | None
     last_used_at: datetime | None = Field(description="To the minute.")
 
 
@@ -84,7 +97,7 @@ def _is_within(grant: Grant, key: ApiKey) -> bool:
 async def _find(context: Context, grant: Grant, key_id: UUID) -> ApiKey:
     async with context.db.read() as session:
         key = await find_key(session, key_id)
-    if key is None or not _is_within(grant, key):
+    if key is None or key.revoked_at is not None or not _is_within(grant, key):
         raise not_found("API key")
     return key
 
@@ -94,7 +107,7 @@ async def list_keys(grant: KeysWriter, context: ContextDep) -> KeyList:
     """List the keys that may do no more than the one that asks."""
     async with context.db.read() as session:
         keys = await find_keys(session)
-    return KeyList(data=[_shown(key) for key in keys if _is_within(grant, key)])
+    return KeyList(data=[_shown(key) for key in keys if key.revoked_at is None and _is_within(grant, key)])
 
 
 @router.post(
@@ -134,7 +147,7 @@ async def get_key(key_id: UUID, grant: KeysWriter, context: ContextDep) -> KeyBo
 @router.post(
     "/{key_id}/rotate",
     operation_id="rotateKey",
-    responses=documented(400, 401, 403, 404, 409, 413, 415, 422, 503),
+    responses=documented(400, 401, 403, 404, 413, 415, 422, 503),
 )
 async def rotate(
     key_id: UUID, grant: KeysWriter, context: ContextDep, body: RotateRequest | None = None
@@ -145,7 +158,7 @@ async def rotate(
         context.db, key_id, grace_seconds=(body or RotateRequest(grace_seconds=0)).grace_seconds
     )
     if made is None:
-        raise Problem(409, "key-revoked", "This API key is revoked. Make a new one.")
+        raise not_found("API key")  # it was revoked just now
     return _told(made)
 
 
@@ -153,7 +166,7 @@ async def rotate(
     "/{key_id}", status_code=204, operation_id="revokeKey", responses=documented(401, 403, 404, 422, 503)
 )
 async def revoke(key_id: UUID, grant: KeysWriter, context: ContextDep) -> Response:
-    """Revoke a key: it is let in no more, from the next request on. It stays listed."""
+    """Revoke a key: it is let in no more, from the next request on."""
     await _find(context, grant, key_id)
     await revoke_key(context.db, key_id)
     return Response(status_code=204)

@@ -9,7 +9,7 @@ from app.api.auth import OrdersReader, OrdersWriter
 from app.api.context import CannotAsk, Context, ContextDep, require_migrated
 from app.api.orders import find_visible
 from app.api.problems import Problem, documented, not_found
-from app.api.schemas import EventBody, EventList, OrderBody, ResolveRequest
+from app.api.schemas import AdoptRequest, EventBody, EventList, OrderBody, ResolveRequest
 from app.api.waiting import Prefer, preferred_wait_seconds, tell_applied, wait_until
 from app.models import Order
 from app.orders import OrderView, find_events
@@ -59,14 +59,15 @@ async def resolve_order(
 ) -> OrderBody:
     """Say what becomes of an unconfirmed order: adopt a CloudPress order, place it again, or fail it."""
     view = await find_visible(context, grant, order_id)
-    if body.cloudpress_order_id is not None:
-        await _check_adoption(context, view, body.cloudpress_order_id)
+    adopted = body.cloudpress_order_id if isinstance(body, AdoptRequest) else None
+    if adopted is not None:
+        await _check_adoption(context, view, adopted)
     try:
         order = await wish_resolution(
             context.db,
             order_id,
             action=body.action,
-            cloudpress_order_id=body.cloudpress_order_id,
+            cloudpress_order_id=adopted,
             by=grant.name,
         )
     except NotResolvableError as error:

@@ -89,7 +89,12 @@ async def place_order(
     prefer: Prefer = None,
     idempotency_key: Annotated[
         str | None,
-        Header(min_length=1, max_length=255, description="The same key and body are the same order."),
+        Header(
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=255,
+            description="The same key and body are the same order.",
+        ),
     ] = None,
 ) -> OrderBody:
     """Order a site. The order is stored before CloudPress hears of it, so it is never lost."""
@@ -150,7 +155,12 @@ async def get_order(
         ),
     ] = None,
     if_none_match: Annotated[
-        str | None, Header(max_length=1024, description="The ETag of the order as the client knows it.")
+        str | None,
+        Header(
+            alias="If-None-Match",
+            max_length=1024,
+            description="The ETag of the order as the client knows it.",
+        ),
     ] = None,
 ) -> OrderBody | Response:
     """Read an order, or wait until it changes."""

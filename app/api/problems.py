@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
@@ -22,14 +23,14 @@ log = structlog.get_logger()
 class FieldError(BaseModel):
     """What is wrong with one field."""
 
-    field: str = Field(examples=["site.name"])
-    detail: str = Field(examples=["String should have at least 1 character"])
+    field: str = Field(description="The field's, header's or parameter's name, such as `site.name`.")
+    detail: str = Field(description="What is wrong with it.")
 
 
 class ProblemBody(BaseModel):
     """An RFC 9457 problem."""
 
-    type: str = Field(examples=["urn:presshook:problem:invalid-request"])
+    type: str = Field(description="Names the kind of problem, for good.")
     title: str
     status: int
     detail: str
@@ -60,16 +61,20 @@ class Problem(Exception):
         self.headers = headers
         self.members = members
 
-    def response(self) -> JSONResponse:
-        """Return the problem as an answer."""
-        body = {
+    @property
+    def body(self) -> dict[str, object]:
+        """The problem as JSON."""
+        return {
             "type": f"urn:presshook:problem:{self.code}",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,
             **self.members,
         }
-        return JSONResponse(body, self.status, headers=self.headers, media_type=MEDIA_TYPE)
+
+    def response(self) -> JSONResponse:
+        """Return the problem as an answer."""
+        return JSONResponse(self.body, self.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 
 def unauthorized() -> Problem:
@@ -105,11 +110,15 @@ def invalid_field(name: str, detail: str) -> Problem:
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe error answers for the OpenAPI document."""
-    schema = {"schema": {"$ref": "#/components/schemas/ProblemBody"}}
-    return {
-        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: schema}}
-        for status in statuses
-    }
+    described: dict[int | str, dict[str, Any]] = {}
+    # What every body and every key can meet.
+    further = {413: 408, 403: 429}
+    for status in sorted({*statuses, *(further[status] for status in statuses if status in further)}):
+        content: dict[str, Any] = {"schema": {"$ref": "#/components/schemas/ProblemBody"}}
+        if status == 401:
+            content["example"] = unauthorized().body
+        described[status] = {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: content}}
+    return described
 
 
 def install(app: FastAPI) -> None:
@@ -120,8 +129,11 @@ def install(app: FastAPI) -> None:
         return problem.response()
 
     @app.exception_handler(HTTPException)
-    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
-        return _of_http_exception(error).response()
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        problem = _of_http_exception(error)
+        if error.status_code == 405:
+            problem.headers = {"Allow": ", ".join(sorted(_methods(request)))}
+        return problem.response()
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -133,6 +145,16 @@ def install(app: FastAPI) -> None:
     async def _away(request: Request, error: Exception) -> JSONResponse:
         log.error("database_away", error=type(error).__name__, path=request.url.path)
         return database_away().response()
+
+
+def _methods(request: Request) -> set[str]:
+    """Return what an address takes. The framework tells of the first route alone."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            methods |= set(getattr(route, "methods", None) or ())
+    return methods
 
 
 def _of_http_exception(error: HTTPException) -> Problem:

@@ -1,11 +1,23 @@
 """The JSON of our API."""
 
+import re
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from app.models import Order, Site, Task
 from app.orders import Credentials, NewOrder, OrderView
@@ -14,6 +26,21 @@ from app.states import FINAL
 MAX_METADATA_KEYS = 50
 VARIANTS = ("vanilla", "extendify", "migration")
 """(provider page: `variant`)"""
+
+
+@dataclass(frozen=True)
+class Described:
+    """Describes what a validator checks, in whose place it does not step: its words are plainer."""
+
+    pattern: str
+    format: str | None = None
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return the description with what is added."""
+        form = {"format": self.format} if self.format else {}
+        return {**handler(core_schema), "pattern": self.pattern, **form}
 
 
 def _printable(value: str) -> str:
@@ -33,12 +60,29 @@ def _http_url(value: str) -> str:
     return value
 
 
-Line = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
+def _rfc3339(value: object) -> object:
+    """Let only a text pass that is a time of RFC 3339; pydantic would take a number for one as well."""
+    if not isinstance(value, str) or not RFC3339.match(value):
+        raise ValueError("must be a time such as 2026-11-24T12:00:00Z")
+    return value
+
+
+PRINTABLE = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
+
+Line = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable), Described(PRINTABLE)]
 HttpUrl = Annotated[
-    str, Field(min_length=1, max_length=2048), AfterValidator(_printable), AfterValidator(_http_url)
+    str,
+    Field(min_length=1, max_length=2048),
+    AfterValidator(_printable),
+    AfterValidator(_http_url),
+    Described(r"^https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,4})?(/[!-~]*)?$", format="uri"),
 ]
-MetadataKey = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
-MetadataValue = Annotated[str, Field(max_length=1024), AfterValidator(_printable)]
+MetadataKey = Annotated[
+    str, Field(min_length=1, max_length=64), AfterValidator(_printable), Described(PRINTABLE)
+]
+MetadataValue = Annotated[str, Field(max_length=1024), AfterValidator(_printable), Described(PRINTABLE)]
+Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_rfc3339)]
 
 
 class Strict(BaseModel):
@@ -50,20 +94,40 @@ class Strict(BaseModel):
 class SiteRequest(Strict):
     """The site to order."""
 
-    name: Line = Field(examples=["Rosa's Bakery"])
-    variant: Literal["vanilla", "extendify", "migration"] = Field(examples=["vanilla"])
-    location: Line | None = Field(None, examples=["Amsterdam"])
-    plan: Line | None = Field(None, examples=["Starter"])
-    return_url: HttpUrl | None = Field(None, examples=["https://shop.example.com/welcome"])
+    name: Line = Field(description="The site's name.")
+    variant: Literal["vanilla", "extendify", "migration"] = Field(description="The kind of site.")
+    location: Line | None = Field(None, description="Where it is to be: a location of the catalog.")
+    plan: Line | None = Field(None, description="The plan: a product of the catalog.")
+    return_url: HttpUrl | None = Field(None, description="Where the end user is sent after paying.")
 
 
 class OrderRequest(Strict):
     """An order for one site."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"site": {"name": "Rosa's Bakery", "variant": "vanilla"}},
+                {
+                    "site": {
+                        "name": "Harbour Books",
+                        "variant": "extendify",
+                        "location": "Amsterdam",
+                        "plan": "Starter",
+                        "return_url": "https://shop.example.com/welcome",
+                    },
+                    "metadata": {"customer": "4711"},
+                },
+            ]
+        }
+    )
+
     site: SiteRequest
-    account_id: Line | None = None
+    account_id: Line | None = Field(
+        None, description="The CloudPress account that it is ordered for; the default one if not given."
+    )
     metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=MAX_METADATA_KEYS)] = Field(
-        default_factory=dict, examples=[{"customer": "4711"}]
+        default_factory=dict, description="Whatever the client wants to keep with the order."
     )
 
     def to_new_order(self, account_id: str, *, account_is_stored: bool, by: str) -> NewOrder:
@@ -227,19 +291,28 @@ def _site(site: Site | None) -> SiteBody | None:
     return SiteBody.model_validate(site.details) if site is not None else None
 
 
-class ResolveRequest(Strict):
-    """What becomes of an unconfirmed order."""
+class AdoptRequest(Strict):
+    """An unconfirmed order is this CloudPress order."""
 
-    action: Literal["adopt", "place_again", "fail"]
-    cloudpress_order_id: Line | None = Field(
-        None, description="For `adopt`: the CloudPress order that is this order."
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"action": "adopt", "cloudpress_order_id": "98c61ea7-e8ab-41f8-af26-08e34566ce57"}]
+        }
     )
 
-    @model_validator(mode="after")
-    def _named_if_adopted(self) -> Self:
-        if (self.action == "adopt") != (self.cloudpress_order_id is not None):
-            raise ValueError("cloudpress_order_id is needed for adopt, and for nothing else")
-        return self
+    action: Literal["adopt"]
+    cloudpress_order_id: Line = Field(description="The CloudPress order that is this order.")
+
+
+class GiveUpRequest(Strict):
+    """An unconfirmed order is sent once more, or given up."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"action": "fail"}, {"action": "place_again"}]})
+
+    action: Literal["place_again", "fail"]
+
+
+ResolveRequest = Annotated[AdoptRequest | GiveUpRequest, Field(discriminator="action")]
 
 
 class EventBody(BaseModel):

@@ -20,6 +20,7 @@ WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(?=$|[,;])", re.IG
 Prefer = Annotated[
     str | None,
     Header(
+        alias="Prefer",
         description="`wait=<seconds>` (RFC 7240): how long the answer may wait for the outcome; 10 if not "
         "given, 30 at most.",
         examples=["wait=5"],

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.cli import demo, maintenance, orders, sandbox, serve
+from app.cli import accounts, demo, keys, maintenance, orders, sandbox, serve
 from app.config import SettingsError
 
 app = typer.Typer(
@@ -20,6 +20,8 @@ app.command()(serve.migrate)
 app.command()(maintenance.rekey)
 app.command()(maintenance.after_restore)
 app.add_typer(orders.app, name="orders")
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(keys.app, name="keys")
 app.command()(sandbox.sandbox)
 app.command()(demo.demo)
 

@@ -30,6 +30,7 @@ HOST = "127.0.0.1"
 API_KEY = "demo-key"
 TOKEN = "sandbox-token"  # noqa: S105 - of the sandbox
 ACCOUNT = "sandbox-account"
+MORE_ACCOUNTS = {"sandbox-token-2": "sandbox-account-2"}
 TASK_SECONDS = 3.0
 CALLBACK_WAIT_SECONDS = 6.0
 PATIENCE_SECONDS = 90.0
@@ -135,7 +136,9 @@ async def _run(folder: Path, *, once: bool) -> bool:
 async def _services(folder: Path) -> AsyncIterator[tuple[str, str]]:
     """Run both programs; yield their base URLs."""
     listener, sandbox_listener = listen(HOST, 8000), listen(HOST, 8001)
-    sandbox = create_sandbox(SandboxConfig({TOKEN: ACCOUNT}, task_seconds=TASK_SECONDS, seed=1))
+    sandbox = create_sandbox(
+        SandboxConfig({TOKEN: ACCOUNT, **MORE_ACCOUNTS}, task_seconds=TASK_SECONDS, seed=1)
+    )
     async with serving(sandbox, sandbox_listener) as sandbox_url:
         settings = Settings(
             _env_file=None,

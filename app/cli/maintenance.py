@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import typer
 
@@ -13,24 +14,31 @@ from app.restoring import rekey as write_anew
 from app.schema import is_current
 from app.secrets import Encryption, UndecryptableError
 
+T = TypeVar("T")
+
 
 def after_restore() -> None:
     """Run first on a restored or copied database: no order that is pending in it is bought twice."""
-    count = _run(doubt_pending_orders)
+    count = with_database(doubt_pending_orders)
     typer.echo(f"{count} pending orders are unconfirmed now: each is looked for before it is placed.")
 
 
 def rekey() -> None:
     """Write everything encrypted anew with the first SECRET_KEY."""
-    count = _run(write_anew)
+    count = with_database(write_anew)
     typer.echo(f"{count} rows are encrypted with the first SECRET_KEY now.")
 
 
-def _run(work: Callable[[Database], Awaitable[int]]) -> int:
+def with_database(work: Callable[[Database], Awaitable[T]]) -> T:
+    """Do something with the database of the settings, which has to be migrated.
+
+    Raises:
+        SettingsError: it cannot be reached, is behind, or holds what no key decrypts.
+    """
     configure_logging()
     settings = load_settings()
 
-    async def run() -> int:
+    async def run() -> T:
         db = Database(settings.database, Encryption(settings.secret_keys))
         try:
             if not await is_current(db):

@@ -1,48 +1,220 @@
-"""`orders`: what can be done about orders, at a running service."""
+"""`orders`: place, list, show, watch, cancel, resolve and refresh orders at a running service."""
 
-from typing import Annotated
+import time
+from typing import Annotated, Any
+from uuid import uuid4
 
 import httpx
 import typer
+from rich.live import Live
+from rich.markup import escape
+
+from app.cli.service import HERE, ExitCode, Json, Key, Service, Url, print_json
+from app.cli.showing import FINAL, console, order_table, orders_table
+
+LONGEST_WAIT_SECONDS = 30
+PAGE = 100
 
 app = typer.Typer(help="Work with the orders of a running service.", no_args_is_help=True)
 
-Url = Annotated[str, typer.Option(envvar="PRESSHOOK_URL", help="Where the service is.")]
-Key = Annotated[str, typer.Option(envvar="API_KEY", help="The API key.", show_default=False)]
+OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order.")]
 
 
-@app.callback()
-def orders() -> None:
-    """Work with the orders of a running service."""
+def _print(order: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(order)
+    else:
+        console.print(order_table(order))
+
+
+@app.command()
+def place(
+    name: Annotated[str, typer.Argument(help="The site's name.")],
+    key: Key,
+    *,
+    variant: Annotated[str, typer.Option(help="vanilla, extendify or migration.")] = "vanilla",
+    location: Annotated[str | None, typer.Option(help="Where the site is to be.")] = None,
+    plan: Annotated[str | None, typer.Option(help="The plan.")] = None,
+    return_url: Annotated[str | None, typer.Option(help="Where the end user is sent after paying.")] = None,
+    account: Annotated[str | None, typer.Option(help="The CloudPress account; else the default.")] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Something of yours to keep with it.")
+    ] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Repeat a command with it, and the order is not placed again.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--watch", help="Watch the order until it is final.")] = False,
+    as_json: Json = False,
+    url: Url = HERE,
+) -> None:
+    """Order a site."""
+    site = {"name": name, "variant": variant, "location": location, "plan": plan, "return_url": return_url}
+    body: dict[str, Any] = {"site": {field: value for field, value in site.items() if value is not None}}
+    if account is not None:
+        body["account_id"] = account
+    if metadata:
+        body["metadata"] = dict(_pair(item) for item in metadata)
+    service = Service(url, key)
+    headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+    order = service.ask("POST", "/orders", json=body, headers=headers).json()
+    if follow:
+        _watch(service, order["id"], as_json=as_json)
+        return
+    _print(order, as_json=as_json)
+
+
+def _pair(item: str) -> tuple[str, str]:
+    name, separator, value = item.partition("=")
+    if not separator:
+        raise typer.BadParameter(f"{item}: write KEY=VALUE", param_hint="--metadata")
+    return name, value
+
+
+@app.command("list")
+def list_orders(
+    key: Key,
+    *,
+    status: Annotated[list[str] | None, typer.Option(help="Only this status; may be repeated.")] = None,
+    attention: Annotated[bool, typer.Option("--attention", help="Only what asks for attention.")] = False,
+    account: Annotated[list[str] | None, typer.Option(help="Only this account; may be repeated.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 20,
+    as_json: Json = False,
+    url: Url = HERE,
+) -> None:
+    """List orders, the newest first."""
+    params = [("status", value) for value in status or []]
+    params += [("account_id", value) for value in account or []]
+    if attention:
+        params.append(("attention", "true"))
+    service = Service(url, key)
+    orders: list[dict[str, Any]] = []
+    cursor: list[tuple[str, str]] = []
+    while len(orders) < limit:
+        some = ("limit", str(min(PAGE, limit - len(orders))))
+        page = service.ask("GET", "/orders", params=[*params, *cursor, some]).json()
+        orders += page["data"]
+        if page["next_cursor"] is None:
+            break
+        cursor = [("cursor", page["next_cursor"])]
+    if as_json:
+        print_json(orders)
+    elif orders:
+        console.print(orders_table(orders))
+    else:
+        typer.echo("There are no such orders.")
+
+
+@app.command()
+def show(
+    order_id: OrderId,
+    key: Key,
+    *,
+    events: Annotated[bool, typer.Option("--events", help="Show what happened to it as well.")] = False,
+    as_json: Json = False,
+    url: Url = HERE,
+) -> None:
+    """Show an order."""
+    service = Service(url, key)
+    order = service.ask("GET", f"/orders/{order_id}").json()
+    timeline = list(_events(service, order_id)) if events else []
+    if as_json:
+        print_json({**order, "events": timeline} if events else order)
+        return
+    console.print(order_table(order))
+    for event in timeline:
+        data = ", ".join(f"{name} {value}" for name, value in event["data"].items() if value is not None)
+        console.print(f"[dim]{event['at']}[/] {event['type']}", escape(data), highlight=False, soft_wrap=True)
+
+
+def _events(service: Service, order_id: str) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = []
+    cursor: list[tuple[str, str]] = []
+    while True:
+        page = service.ask("GET", f"/orders/{order_id}/events", params=[("limit", str(PAGE)), *cursor]).json()
+        events += page["data"]
+        if page["next_cursor"] is None:
+            return events
+        cursor = [("cursor", page["next_cursor"])]
+
+
+@app.command()
+def watch(order_id: OrderId, key: Key, *, as_json: Json = False, url: Url = HERE) -> None:
+    """Watch an order until it is final. The exit code is 0 if it is completed, 4 if not."""
+    _watch(Service(url, key), order_id, as_json=as_json)
+
+
+def _watch(service: Service, order_id: str, *, as_json: bool) -> None:
+    """Follow an order by waiting requests; print each state as a line of JSON, or keep a live view."""
+    answer = service.ask("GET", f"/orders/{order_id}")
+    order = answer.json()
+    with Live(order_table(order), console=console, transient=as_json) as live:
+        while True:
+            if as_json:
+                print_json(order)
+            else:
+                live.update(order_table(order), refresh=True)
+            if order["status"] in FINAL:
+                break
+            answer = _changed(service, order_id, answer.headers["ETag"])
+            order = answer.json()
+    if order["status"] != "completed":
+        raise typer.Exit(ExitCode.NOT_COMPLETED)
+
+
+def _changed(service: Service, order_id: str, etag: str) -> httpx.Response:
+    """Return the answer that shows another state than the known one."""
+    while True:
+        began = time.monotonic()
+        answer = service.ask(
+            "GET",
+            f"/orders/{order_id}",
+            params=[("wait", str(LONGEST_WAIT_SECONDS))],
+            headers={"If-None-Match": etag},
+        )
+        if answer.status_code != 304:
+            return answer
+        if time.monotonic() - began < 1:
+            time.sleep(1)  # a service that is ending answers waiting requests at once
+
+
+@app.command()
+def cancel(order_id: OrderId, key: Key, *, as_json: Json = False, url: Url = HERE) -> None:
+    """Cancel an order, if CloudPress still lets it be cancelled."""
+    _print(Service(url, key).ask("DELETE", f"/orders/{order_id}").json(), as_json=as_json)
+
+
+@app.command()
+def refresh(order_id: OrderId, key: Key, *, as_json: Json = False, url: Url = HERE) -> None:
+    """Have an open order looked at now."""
+    _print(Service(url, key).ask("POST", f"/orders/{order_id}/refresh").json(), as_json=as_json)
+
+
+@app.command()
+def credentials(order_id: OrderId, key: Key, *, as_json: Json = False, url: Url = HERE) -> None:
+    """Show how to log in to a finished site. That it was read is recorded."""
+    ssh = Service(url, key).ask("GET", f"/orders/{order_id}/credentials").json()["ssh"]
+    if as_json:
+        print_json({"ssh": ssh})
+        return
+    typer.echo(f"ssh -p {ssh['port'] or 22} {ssh['username']}@{ssh['ipaddr']}")
+    typer.echo(f"password: {ssh['password']}")
 
 
 @app.command()
 def resolve(
-    order_id: Annotated[str, typer.Argument(help="The unconfirmed order.")],
+    order_id: OrderId,
     key: Key,
     *,
-    url: Url = "http://127.0.0.1:8000",
     adopt: Annotated[str | None, typer.Option(metavar="ID", help="It is this CloudPress order.")] = None,
     place_again: Annotated[bool, typer.Option("--place-again", help="Send it once more.")] = False,
     fail: Annotated[bool, typer.Option("--fail", help="Give it up.")] = False,
+    as_json: Json = False,
+    url: Url = HERE,
 ) -> None:
     """Say what becomes of an order whose placement is unknown."""
     if sum((adopt is not None, place_again, fail)) != 1:
         raise typer.BadParameter("say one of --adopt ID, --place-again and --fail")
     body = {"action": "adopt", "cloudpress_order_id": adopt} if adopt else None
     body = body or {"action": "fail" if fail else "place_again"}
-    try:
-        answer = httpx.post(
-            f"{url.rstrip('/')}/v1/orders/{order_id}/resolve",
-            json=body,
-            headers={"Authorization": f"Bearer {key}"},
-            timeout=60,
-        )
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        typer.echo(f"The service cannot be reached at {url} ({type(error).__name__}).", err=True)
-        raise typer.Exit(3) from None
-    shown = answer.json()
-    if not answer.is_success:
-        typer.echo(shown.get("detail", f"The service answered {answer.status_code}."), err=True)
-        raise typer.Exit(1)
-    typer.echo(f"Order {shown['id']} is {shown['status']}.")
+    order = Service(url, key).ask("POST", f"/orders/{order_id}/resolve", json=body).json()
+    _print(order, as_json=as_json)

@@ -22,12 +22,30 @@ def _rates(faults: list[str]) -> dict[str, float]:
     return rates
 
 
+def _accounts(pairs: list[str]) -> dict[str, str]:
+    accounts = {}
+    for pair in pairs:
+        token, separator, account = pair.partition("=")
+        if not separator or not token or not account:
+            raise typer.BadParameter("write TOKEN=ACCOUNT", param_hint="--also")
+        accounts[token] = account
+    return accounts
+
+
 def sandbox(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8001,
     *,
     token: Annotated[str, typer.Option(help="The API token that is accepted.")] = "sandbox-token",  # noqa: S107
     account: Annotated[str, typer.Option(help="The account that the token belongs to.")] = "sandbox-account",
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TOKEN=ACCOUNT",
+            help="A further account.",
+            show_default="sandbox-token-2=sandbox-account-2",
+        ),
+    ] = None,
     task_seconds: Annotated[float, typer.Option(min=0, help="How long a task runs.")] = 3.0,
     callback_speed: Annotated[
         float, typer.Option(min=0.001, help="Divides the waits between a callback's tries.")
@@ -42,7 +60,7 @@ def sandbox(
     """Run a stand-in CloudPress for development: real HTTP, payments, callbacks, faults on demand."""
     configure_logging()
     config = SandboxConfig(
-        accounts={token: account},
+        accounts={token: account, **_accounts(also or ["sandbox-token-2=sandbox-account-2"])},
         task_seconds=task_seconds,
         callback_speed=callback_speed,
         payment_first=payment_first,

@@ -138,7 +138,7 @@ async def test_a_key_is_the_same_however_the_json_is_written(client: httpx.Async
 async def test_a_bad_key_is_refused(client: httpx.AsyncClient, key: str) -> None:
     answer = await client.post("/v1/orders", json=order(), headers={"Idempotency-Key": key})
     assert answer.status_code == 422
-    assert [error["field"] for error in answer.json()["errors"]] == ["idempotency-key"]
+    assert [error["field"] for error in answer.json()["errors"]] == ["Idempotency-Key"]
 
 
 async def test_unsupported_methods_are_problems(client: httpx.AsyncClient) -> None:

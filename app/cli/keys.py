@@ -1,0 +1,125 @@
+"""`keys`: API keys, made and changed in the database itself, so that the first one needs no other."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from app.cli.maintenance import with_database
+from app.cli.service import ExitCode, Json, fail, print_json
+from app.cli.showing import console
+from app.db import Database
+from app.keys import MadeKey, NewKey, Scope, find_keys, make_key, revoke_key, rotate_key
+from app.models import ApiKey
+
+app = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True)
+
+KeyId = Annotated[UUID, typer.Argument(metavar="ID", help="The key's id, which is not the key.")]
+EVERYTHING = [Scope.ORDERS_READ, Scope.ORDERS_WRITE, Scope.CREDENTIALS_READ]
+
+
+def _document(key: ApiKey) -> dict[str, object]:
+    moments = {
+        name: moment.isoformat() if moment else None
+        for name, moment in (
+            ("created_at", key.created_at),
+            ("rotated_at", key.rotated_at),
+            ("expires_at", key.expires_at),
+            ("revoked_at", key.revoked_at),
+            ("last_used_at", key.last_used_at),
+        )
+    }
+    return {
+        "id": str(key.id),
+        "name": key.name,
+        "start": key.start,
+        "scopes": key.scopes,
+        "account_ids": key.account_ids,
+        **moments,
+    }
+
+
+def _tell(made: MadeKey, *, as_json: bool) -> None:
+    if as_json:
+        print_json({**_document(made.stored), "key": made.key})
+        return
+    typer.echo(f"Key {made.stored.id} ({made.stored.name}). It is shown this once:", err=True)
+    typer.echo(made.key)
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Who uses it; timelines show this name.")],
+    *,
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option(help="What it may do; may be repeated. Orders and credentials if not given."),
+    ] = None,
+    account: Annotated[
+        list[str] | None, typer.Option(help="The only accounts that exist for it; may be repeated.")
+    ] = None,
+    expires_in_days: Annotated[int | None, typer.Option(min=1, help="When it stops working.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a key, and print it this once."""
+    expires_at = datetime.now(UTC) + timedelta(days=expires_in_days) if expires_in_days else None
+    new = NewKey(name, tuple(scope or EVERYTHING), tuple(account) if account else None, expires_at)
+    _tell(with_database(lambda db: make_key(db, new)), as_json=as_json)
+
+
+async def _all(db: Database) -> tuple[ApiKey, ...]:
+    async with db.read() as session:
+        return await find_keys(session)
+
+
+@app.command("list")
+def list_keys(*, as_json: Json = False) -> None:
+    """List keys, the newest first."""
+    keys = with_database(_all)
+    if as_json:
+        print_json([_document(key) for key in keys])
+        return
+    table = Table("id", "name", "starts with", "scopes", "accounts", "state", box=None, header_style="bold")
+    for key in keys:
+        table.add_row(
+            str(key.id),
+            escape(key.name),
+            f"{key.start}…",
+            " ".join(key.scopes),
+            escape(" ".join(key.account_ids or ["all"])),
+            _state(key),
+        )
+    console.print(table)
+
+
+def _state(key: ApiKey) -> str:
+    if key.revoked_at is not None:
+        return "[red]revoked[/]"
+    if key.expires_at is not None and key.expires_at <= datetime.now(UTC):
+        return "[red]expired[/]"
+    return f"used {key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never used"
+
+
+@app.command()
+def rotate(
+    key_id: KeyId,
+    *,
+    grace_hours: Annotated[float, typer.Option(min=0, help="How long the old key goes on working.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Replace a key by a new one with the same rights, and print that this once."""
+    made = with_database(lambda db: rotate_key(db, key_id, grace_seconds=grace_hours * 3600))
+    if made is None:
+        fail("There is no such key, or it is revoked.", ExitCode.REFUSED)
+    _tell(made, as_json=as_json)
+
+
+@app.command()
+def revoke(key_id: KeyId) -> None:
+    """Let a key in no more."""
+    if not with_database(lambda db: revoke_key(db, key_id)):
+        fail("There is no such key.", ExitCode.REFUSED)
+    typer.echo(f"Key {key_id} is revoked.")
