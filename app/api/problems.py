@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import compile_path
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
@@ -132,7 +132,7 @@ def install(app: FastAPI) -> None:
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         problem = _of_http_exception(error)
         if error.status_code == 405:
-            problem.headers = {"Allow": ", ".join(sorted(_methods(request)))}
+            problem.headers = {"Allow": ", ".join(_methods(request)) or "GET"}
         return problem.response()
 
     @app.exception_handler(RequestValidationError)
@@ -147,14 +147,14 @@ def install(app: FastAPI) -> None:
         return database_away().response()
 
 
-def _methods(request: Request) -> set[str]:
-    """Return what an address takes. The framework tells of the first route alone."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        match, _ = route.matches(request.scope)
-        if match is not Match.NONE:
-            methods |= set(getattr(route, "methods", None) or ())
-    return methods
+def _methods(request: Request) -> list[str]:
+    """Return what an address takes, by its description. The framework tells of the first route alone."""
+    return sorted(
+        method.upper()
+        for path, operations in request.app.openapi()["paths"].items()
+        if compile_path(path)[0].match(request.scope["path"])
+        for method in operations
+    )
 
 
 def _of_http_exception(error: HTTPException) -> Problem:

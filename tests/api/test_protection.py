@@ -1,0 +1,150 @@
+"""Request ids, headers, the rate limit, CORS, and the browsable description."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from app.api.rate import RateLimiter
+from app.main import Service, create_app
+from app.rates import Rate, parse_rate
+from tests.conftest import API_KEY, make_settings
+
+WITH_KEY = {"Authorization": f"Bearer {API_KEY}"}
+
+
+@asynccontextmanager
+async def client_of(database_url: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    service = Service(make_settings(database_url, **settings))
+    transport = httpx.ASGITransport(create_app(service), raise_app_exceptions=False)
+    async with (
+        service.run(reconcile=False, on_death=lambda: None),
+        httpx.AsyncClient(transport=transport, base_url="http://presshook.test") as client,
+    ):
+        yield client
+
+
+@pytest.mark.parametrize(
+    "path", ["/livez", "/v1/orders", "/v1/nothing", "/nothing", "/openapi.json", "/docs"]
+)
+async def test_every_answer_has_a_request_id_and_the_headers_that_browsers_heed(
+    anonymous: httpx.AsyncClient, path: str
+) -> None:
+    answer = await anonymous.get(path, headers=WITH_KEY)
+    assert re.fullmatch(r"[0-9a-f-]{36}", answer.headers["x-request-id"])
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert "server" not in answer.headers
+    if path.startswith("/v1"):
+        assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [(b"x" * 65, "too long"), (b"two words", "no word"), (b"\xe9", "not ASCII"), (b"", "nothing")],
+)
+async def test_a_clients_request_id_that_is_no_plain_word_is_replaced(
+    anonymous: httpx.AsyncClient, sent: bytes, reason: str
+) -> None:
+    answer = await anonymous.get("/livez", headers={b"X-Request-ID": sent})
+    assert answer.headers["x-request-id"].encode("latin-1") != sent, reason
+
+
+async def test_a_request_is_logged_by_its_route_with_its_id_and_key(client: httpx.AsyncClient) -> None:
+    structlog.contextvars.clear_contextvars()
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logged:
+        path = "/v1/orders/01890000-0000-7000-8000-000000000000?wait=0"
+        answer = await client.get(path, headers={"X-Request-ID": "mine"})
+    [line] = [entry for entry in logged if entry["event"] == "request"]
+    assert answer.headers["x-request-id"] == "mine"
+    assert line["route"] == "/v1/orders/{order_id}"
+    assert (line["status"], line["request_id"], line["key"]) == (404, "mine", "API_KEY")
+    assert API_KEY not in str(logged)
+
+
+async def test_a_key_that_asks_too_often_is_told_when_to_come_back(database_url: str) -> None:
+    async with client_of(database_url, rate_limit="2/hour") as client:
+        for left in ("1", "0"):
+            answer = await client.get("/v1/orders", headers=WITH_KEY)
+            assert answer.status_code == 200
+            assert answer.headers["ratelimit-policy"] == '"default";q=2;w=3600'
+            assert f";r={left};" in answer.headers["ratelimit"]
+        refused = await client.get("/v1/orders", headers=WITH_KEY)
+        assert refused.status_code == 429
+        assert refused.json()["type"] == "urn:presshook:problem:rate-limited"
+        assert 1700 < int(refused.headers["retry-after"]) <= 1800
+        assert refused.headers["x-request-id"]
+        for path in ("/livez", "/readyz"):
+            assert (await client.get(path)).status_code == 200
+        assert (await client.get("/v1/orders")).status_code == 401, "who is not let in uses up nothing"
+
+
+async def test_without_a_limit_nothing_is_said_of_one(client: httpx.AsyncClient) -> None:
+    assert "ratelimit" not in (await client.get("/v1/orders")).headers
+
+
+def test_a_bucket_fills_evenly_and_no_further_than_its_rate() -> None:
+    now = [0.0]
+    limiter = RateLimiter(Rate(2, 10), clock=lambda: now[0])
+    assert [limiter.take("a")[0] for _ in range(3)] == [True, True, False]
+    assert limiter.take("b")[0], "another key has a bucket of its own"
+    now[0] = 4.9
+    assert limiter.take("a") == (False, 0, 1)
+    now[0] = 5.0
+    assert limiter.take("a")[0]
+    now[0] = 1000.0
+    assert [limiter.take("a")[0] for _ in range(3)] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"), [("100/minute", Rate(100, 60)), (" 5 / Second", Rate(5, 1)), ("1/day", Rate(1, 86400))]
+)
+def test_rates_are_read(text: str, rate: Rate) -> None:
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["", "0/minute", "100", "100/fortnight", "-1/minute", "1.5/second"])
+def test_what_is_no_rate_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="100/minute"):
+        parse_rate(text)
+
+
+async def test_no_origin_is_let_in_unless_it_is_set(database_url: str) -> None:
+    asked = {"Origin": "https://shop.example.com", "Access-Control-Request-Method": "POST"}
+    async with client_of(database_url) as client:
+        answer = await client.options("/v1/orders", headers=asked)
+        assert "access-control-allow-origin" not in answer.headers
+    async with client_of(database_url, cors_origins="https://shop.example.com") as client:
+        answer = await client.options("/v1/orders", headers=asked)
+        assert answer.headers["access-control-allow-origin"] == "https://shop.example.com"
+        other = await client.options("/v1/orders", headers={**asked, "Origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in other.headers
+
+
+async def test_the_docs_need_nothing_from_elsewhere(anonymous: httpx.AsyncClient) -> None:
+    page = await anonymous.get("/docs")
+    assert page.status_code == 200
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(loaded) == 3
+    for address in loaded:
+        assert address.startswith("/docs/")
+        assert (await anonymous.get(address)).status_code == 200
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+    policy = page.headers["content-security-policy"]
+    assert "script-src 'self' 'sha256-" in policy
+    assert "unsafe-inline" not in policy.partition("style-src")[0]
+    assert (await anonymous.get("/docs/../main.py")).status_code == 404
+
+
+async def test_a_wrong_method_is_told_the_right_ones(client: httpx.AsyncClient) -> None:
+    answer = await client.patch("/v1/orders")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, POST"
+    assert json.loads(answer.text)["type"] == "urn:presshook:problem:method-not-allowed"
