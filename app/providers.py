@@ -124,8 +124,11 @@ class Providers:
         Raises:
             CloudPressError: that is not to be had.
         """
+        client = self._client(account_id, token)
         try:
-            await self._client(account_id, token).about()
+            await client.about()
+            # `about` may do without the account; the list of orders needs it. (provider page: X-Auth-Account)
+            await client.orders()
         except Refused as error:
             if error.status in {400, 401, 402, 403, 404, 422}:
                 return str(error)

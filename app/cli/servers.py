@@ -23,7 +23,8 @@ class EmbeddedServer(uvicorn.Server):
 
 def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket on a port, or on any free one if that is taken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio turns Nagle's algorithm off only where the protocol is named: else answers wait for 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

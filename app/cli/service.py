@@ -81,10 +81,11 @@ def _sentence(answer: httpx.Response) -> str:
     if answer.status_code == 401:
         return "The API key is missing or is not accepted: set PRESSHOOK_API_KEY or --key."
     lines = [detail]
-    lines += [
-        f"  {error['field']}: {error['detail']}" if isinstance(error, dict) else f"  {error}"
-        for error in problem.get("errors") or []
-    ]
+    for error in problem.get("errors") or []:
+        if isinstance(error, dict):
+            lines.append(f"  {error['field']}: {error['detail']}")
+        elif error not in detail:
+            lines.append(f"  {error}")
     if problem.get("order_id"):
         lines.append(f"  It is kept as order {problem['order_id']}.")
     return "\n".join(lines)

@@ -28,6 +28,7 @@ def create_sandbox(config: SandboxConfig) -> FastAPI:
     plan = FaultPlan(random)
     plan.set_rates(config.fault_rates)
     work = Work(config, state)
+    accounts = dict(config.accounts)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -36,10 +37,10 @@ def create_sandbox(config: SandboxConfig) -> FastAPI:
 
     app = FastAPI(title="Sandbox: a stand-in CloudPress", lifespan=lifespan, redirect_slashes=False)
     app.include_router(
-        provider.create_router(dict(config.accounts), state, plan, work, Placing(config, state, plan, work))
+        provider.create_router(accounts, state, plan, work, Placing(config, state, plan, work))
     )
     app.include_router(browsing.create_router(state, work))
-    app.include_router(control.create_router(state, plan, work))
+    app.include_router(control.create_router(accounts, state, plan, work))
     app.add_middleware(CallLog)
     app.add_middleware(Droppable)
 

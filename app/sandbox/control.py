@@ -37,6 +37,15 @@ class Finish(BaseModel):
     status: Literal["OK", "FAILED", "CANCELLED"] = "OK"
 
 
+class Token(BaseModel):
+    """A token that CloudPress accepts from now on, and whose it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: str
+    account_id: str
+
+
 class SendCallback(BaseModel):
     """A callback to be sent now."""
 
@@ -46,8 +55,10 @@ class SendCallback(BaseModel):
     forged: bool = False
 
 
-def create_router(state: State, plan: FaultPlan, work: Work) -> APIRouter:  # noqa: C901 - a list of routes
-    """Return the routes under `/sandbox`."""
+def create_router(  # noqa: C901, PLR0915 - a list of routes
+    accounts: dict[str, str], state: State, plan: FaultPlan, work: Work
+) -> APIRouter:
+    """Return the routes under `/sandbox`. `accounts` maps tokens to account ids."""
     router = APIRouter(prefix="/sandbox", tags=["sandbox"])
 
     def known(order_id: str) -> Order:
@@ -68,6 +79,16 @@ def create_router(state: State, plan: FaultPlan, work: Work) -> APIRouter:  # no
     async def find_orders(site_name: str | None = None) -> dict[str, Any]:
         found = [order for order in state.orders.values() if site_name in {None, order.site_name}]
         return {"count": len(found), "orders": [shown(order) for order in found]}
+
+    @router.post("/tokens", status_code=204)
+    async def accept_token(token: Token) -> Response:
+        accounts[token.token] = token.account_id
+        return Response(status_code=204)
+
+    @router.delete("/tokens/{token}", status_code=204)
+    async def refuse_token(token: str) -> Response:
+        accounts.pop(token, None)
+        return Response(status_code=204)
 
     @router.get("/faults")
     async def list_faults() -> dict[str, Any]:

@@ -39,6 +39,12 @@ FAULTS: dict[str, tuple[float, str]] = {
         for read in READS
         for kind, what in READ_FAULTS.items()
     },
+    "cancel-422": (1, "DELETE refused, this many times"),
+    "cancel-500": (1, "DELETE answered 500, order not cancelled, this many times"),
+    "cancel-401": (1, "DELETE answered 401, this many times"),
+    "cancel-lost": (1, "order cancelled, connection closed without an answer"),
+    "cancel-late": (2, "DELETE accepted, order cancelled this many seconds later"),
+    "cancel-crossed": (1, "the task ends just before the DELETE comes in"),
     "task-failed": (1, "the task ends FAILED"),
     "task-cancelled": (1, "the task ends CANCELLED"),
     "task-paused": (3, "the task is PAUSED for this many seconds, then goes on"),

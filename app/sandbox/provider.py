@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from app.sandbox import wire
-from app.sandbox.faults import FaultPlan
-from app.sandbox.misbehaviour import errors, read_fault
+from app.sandbox.faults import FaultPlan, use_up
+from app.sandbox.misbehaviour import dropped, errors, read_fault
 from app.sandbox.placing import Placing
 from app.sandbox.state import Order, State, now
 from app.sandbox.work import Work
@@ -29,7 +29,7 @@ class ApiError(Exception):
         self.response = errors(status, *texts)
 
 
-def create_router(  # noqa: C901 - a list of routes
+def create_router(  # noqa: C901, PLR0915 - a list of routes
     accounts: dict[str, str], state: State, plan: FaultPlan, work: Work, placing: Placing
 ) -> APIRouter:
     """Return the routes under `/api`. `accounts` maps tokens to account ids."""
@@ -88,13 +88,21 @@ def create_router(  # noqa: C901 - a list of routes
         return await placing.place(request, account_id, body)
 
     @router.delete("/orders/{order_id}")
-    async def cancel_order(order_id: str, account_id: OfAccount) -> Response:
+    async def cancel_order(order_id: str, request: Request, account_id: OfAccount) -> Response:
         order = known(state.orders.get(order_id), account_id)
+        for status in ("401", "422", "500"):
+            if use_up(order.faults, f"cancel-{status}"):
+                raise ApiError(int(status), "A fault on demand")
+        if use_up(order.faults, "cancel-crossed"):
+            work.finish(order)
         if order.is_final:
             # Inferred: the page says only that it works while the order is in progress.
             raise ApiError(422, "The order is not in progress")
+        if "cancel-late" in order.faults:
+            work.end_later(order, "CANCELLED", order.faults["cancel-late"])
+            return Response(status_code=202)
         work.end(order, "CANCELLED")
-        return Response(status_code=204)
+        return dropped(request) if use_up(order.faults, "cancel-lost") else Response(status_code=204)
 
     @router.get("/tasks")
     async def list_tasks(request: Request, account_id: OfAccount) -> dict[str, Any]:

@@ -53,6 +53,18 @@ class Work:
             self._state.finish_task(order, status)
             self._spawn(self.sender.deliver(order))
 
+    def finish(self, order: Order) -> None:
+        """End an order's task now as it would have ended by itself."""
+        self.end(order, _outcome(order))
+
+    def end_later(self, order: Order, status: str, seconds: float) -> None:
+        """End an order's task after some seconds."""
+        self._spawn(self._end_later(order, status, seconds))
+
+    async def _end_later(self, order: Order, status: str, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self.end(order, status)
+
     async def end_before_answer(self, order: Order) -> None:
         """End an order's task and send the callback before the order itself was answered.
 
