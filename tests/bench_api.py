@@ -38,11 +38,13 @@ FILL = {
             created_at, updated_at, finalized_at, cloudpress_order_id, attention_code, attention_detail,
             attention_since)
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :count)
-        SELECT lower(hex(randomblob(16))), CASE WHEN i % (:count / 60) = 0 THEN 'provisioning' WHEN i % 20 = 0 THEN
-            'failed' ELSE 'completed' END, 'acct-' || (i % 7), 'Site ' || i, 'vanilla', '{}', 0, 0, 0,
+        SELECT lower(hex(randomblob(16))),
+            CASE WHEN i % (:count / 60) = 0 THEN 'provisioning' WHEN i % 20 = 0 THEN 'failed'
+                ELSE 'completed' END, 'acct-' || (i % 7), 'Site ' || i, 'vanilla', '{}', 0, 0, 0,
             datetime('2020-01-01', i || ' seconds') || '.000000',
             datetime('2020-01-01', i || ' seconds') || '.000000',
-            CASE WHEN i % (:count / 60) = 0 THEN NULL ELSE datetime('2020-01-02', i || ' seconds') || '.000000' END,
+            CASE WHEN i % (:count / 60) = 0 THEN NULL
+                ELSE datetime('2020-01-02', i || ' seconds') || '.000000' END,
             'cp-' || i, CASE WHEN i % (:count / 60) = 1 THEN 'not_found' END,
             CASE WHEN i % (:count / 60) = 1 THEN 'Look.' END,
             CASE WHEN i % (:count / 60) = 1 THEN '2020-01-02 00:00:00.000000' END
@@ -52,11 +54,13 @@ FILL = {
         INSERT INTO orders (id, status, account_id, site_name, variant, metadata, wakes, failures, quiet,
             created_at, updated_at, finalized_at, cloudpress_order_id, attention_code, attention_detail,
             attention_since)
-        SELECT gen_random_uuid(), CASE WHEN i % (:count / 60) = 0 THEN 'provisioning' WHEN i % 20 = 0 THEN
-            'failed' ELSE 'completed' END, 'acct-' || (i % 7), 'Site ' || i, 'vanilla', '{}', 0, 0, 0,
+        SELECT gen_random_uuid(),
+            CASE WHEN i % (:count / 60) = 0 THEN 'provisioning' WHEN i % 20 = 0 THEN 'failed'
+                ELSE 'completed' END, 'acct-' || (i % 7), 'Site ' || i, 'vanilla', '{}', 0, 0, 0,
             timestamptz '2020-01-01Z' + i * interval '1 second',
             timestamptz '2020-01-01Z' + i * interval '1 second',
-            CASE WHEN i % (:count / 60) = 0 THEN NULL ELSE timestamptz '2020-01-02Z' + i * interval '1 second' END,
+            CASE WHEN i % (:count / 60) = 0 THEN NULL
+                ELSE timestamptz '2020-01-02Z' + i * interval '1 second' END,
             'cp-' || i, CASE WHEN i % (:count / 60) = 1 THEN 'not_found' END,
             CASE WHEN i % (:count / 60) = 1 THEN 'Look.' END,
             CASE WHEN i % (:count / 60) = 1 THEN timestamptz '2020-01-02Z' END
