@@ -5,7 +5,8 @@ Intake makes rows due and leaves everything else to the reconciler.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -40,23 +41,18 @@ class NewOrder:
     account_is_stored: bool = False
     """Whether the account is one of our table, rather than the environment's."""
 
-    def fingerprint(self) -> str:
-        """Return a digest that is the same for the same order, however its JSON was written."""
-        body = asdict(self)
-        del body["by"], body["account_is_stored"]
-        document = json.dumps(body, sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(document.encode()).hexdigest()
-
 
 @dataclass(frozen=True)
 class Idempotency:
     """A client's promise that a request with the same key is the same request.
 
-    `identity` is whose key it is, which survives the rotation of the API key.
+    `identity` is whose key it is, which survives the rotation of the API key; `fingerprint` tells one request
+    from another.
     """
 
     identity: str
     key: str
+    fingerprint: str
 
 
 class IdempotencyConflictError(Exception):
@@ -86,6 +82,12 @@ class Credentials:
     port: int | None
 
 
+def fingerprint_of(request: Mapping[str, Any]) -> str:
+    """Return a digest that is the same for the same request, however its JSON was written."""
+    document = json.dumps(request, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(document.encode()).hexdigest()
+
+
 async def create_order(db: Database, new: NewOrder, idempotency: Idempotency | None) -> Order:
     """Store an order, committed and due, and return it; the first one for a repeated key.
 
@@ -95,14 +97,14 @@ async def create_order(db: Database, new: NewOrder, idempotency: Idempotency | N
     """
     if idempotency is None:
         return await _insert(db, new, None)
-    known = await _by_idempotency(db, new, idempotency)
+    known = await find_repeated(db, idempotency)
     if known is not None:
         return known
     try:
         return await _insert(db, new, idempotency)
     except IntegrityError:
         # The same key came twice at once and the other one was first.
-        known = await _by_idempotency(db, new, idempotency)
+        known = await find_repeated(db, idempotency)
         if known is None:
             raise
         return known
@@ -124,7 +126,7 @@ async def _insert(db: Database, new: NewOrder, idempotency: Idempotency | None) 
             client_metadata=new.metadata,
             idempotency_identity=idempotency.identity if idempotency else None,
             idempotency_key=idempotency.key if idempotency else None,
-            idempotency_fingerprint=new.fingerprint() if idempotency else None,
+            idempotency_fingerprint=idempotency.fingerprint if idempotency else None,
             due_at=tx.now,
             created_at=tx.now,
             updated_at=tx.now,
@@ -142,13 +144,18 @@ async def _keep_account(session: AsyncSession, account_id: str) -> bool:
     return (await session.execute(locked)).first() is not None
 
 
-async def _by_idempotency(db: Database, new: NewOrder, idempotency: Idempotency) -> Order | None:
+async def find_repeated(db: Database, idempotency: Idempotency) -> Order | None:
+    """Return the order that an idempotency key stands for, None if it is new.
+
+    Raises:
+        IdempotencyConflictError: it stands for another request's.
+    """
     known = select(Order).where(
         Order.idempotency_identity == idempotency.identity, Order.idempotency_key == idempotency.key
     )
     async with db.read() as session:
         order = (await session.scalars(known)).one_or_none()
-    if order is not None and order.idempotency_fingerprint != new.fingerprint():
+    if order is not None and order.idempotency_fingerprint != idempotency.fingerprint:
         raise IdempotencyConflictError
     return order
 

@@ -2,11 +2,15 @@
 
 import re
 import time
+import traceback
+from pathlib import Path
 from uuid import uuid4
 
 import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import internal_error
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 UNLOGGED = {"/livez", "/readyz"}
@@ -56,6 +60,11 @@ class Headers:
 
         try:
             await self._app(scope, receive, naming)
+        except Exception as error:  # noqa: BLE001 - its text may hold anything, so the server must not print it
+            _log_defect(error)
+            if status:
+                raise ConnectionAbortedError from None  # half an answer is out: only the connection can tell
+            await internal_error().response()(scope, receive, naming)
         finally:
             if scope["path"] not in UNLOGGED:
                 _log(scope, status, time.monotonic() - began)
@@ -64,6 +73,12 @@ class Headers:
 def _request_id(scope: Scope) -> str:
     sent = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
     return sent.decode() if REQUEST_ID.fullmatch(sent) else str(uuid4())
+
+
+def _log_defect(error: Exception) -> None:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{type(error).__name__} in {place.name}, {Path(place.filename).name}:{place.lineno}"
+    log.error("request_broken", error=where)
 
 
 def _log(scope: Scope, status: int, seconds: float) -> None:

@@ -28,6 +28,8 @@ from app.orders import (
     OrderView,
     create_order,
     find_order,
+    find_repeated,
+    fingerprint_of,
     read_credentials,
 )
 from app.states import FINAL
@@ -98,18 +100,15 @@ async def place_order(
     ] = None,
 ) -> OrderBody:
     """Order a site. The order is stored before CloudPress hears of it, so it is never lost."""
-    account_id, is_stored = await require_account(context, grant, body.account_id)
-    new = body.to_new_order(account_id, account_is_stored=is_stored, by=grant.name)
-    key = Idempotency(grant.identity, idempotency_key) if idempotency_key else None
-    check_against_catalog(context, account_id, body.site)
+    key = None
+    if idempotency_key:
+        key = Idempotency(grant.identity, idempotency_key, fingerprint_of(body.model_dump(mode="json")))
     try:
-        order = await create_order(context.db, new, key)
+        order = await _accept(context, grant, body, key)
     except IdempotencyConflictError:
         raise Problem(
             409, "idempotency-conflict", "This Idempotency-Key was used for another order. Use a new one."
         ) from None
-    except AccountGoneError:
-        raise invalid_field("account_id", "The account was deleted just now.") from None
     view = await wait_until(
         context, OrderView(order, (), None), preferred_wait_seconds(prefer), is_placed_or_final
     )
@@ -120,6 +119,20 @@ async def place_order(
     response.headers["Location"] = location
     tell_applied(response, prefer)
     return OrderBody.of(view)
+
+
+async def _accept(context: Context, grant: Grant, body: OrderRequest, key: Idempotency | None) -> Order:
+    """Store an order, or find the one that the idempotency key stands for, whatever has changed since."""
+    repeated = await find_repeated(context.db, key) if key else None
+    if repeated is not None:
+        return repeated
+    account_id, is_stored = await require_account(context, grant, body.account_id)
+    check_against_catalog(context, account_id, body.site)
+    new = body.to_new_order(account_id, account_is_stored=is_stored, by=grant.name)
+    try:
+        return await create_order(context.db, new, key)
+    except AccountGoneError:
+        raise invalid_field("account_id", "The account was deleted just now.") from None
 
 
 def _rejection(order: Order, location: str) -> Problem:

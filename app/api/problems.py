@@ -97,6 +97,15 @@ def database_away() -> Problem:
     )
 
 
+def internal_error() -> Problem:
+    """Return the answer where a defect of ours has shown."""
+    return Problem(
+        500,
+        "internal-error",
+        "Something broke in Presshook. Try again, and report it with the X-Request-ID of this answer.",
+    )
+
+
 def not_found(what: str = "order") -> Problem:
     """Return the answer for what does not exist, or not for this API key."""
     return Problem(404, "not-found", f"There is no such {what}.")

@@ -148,3 +148,21 @@ async def test_a_wrong_method_is_told_the_right_ones(client: httpx.AsyncClient) 
     assert answer.status_code == 405
     assert answer.headers["allow"] == "GET, POST"
     assert json.loads(answer.text)["type"] == "urn:presshook:problem:method-not-allowed"
+
+
+async def test_a_defect_is_a_problem_with_a_request_id_and_its_text_is_nowhere(
+    client: httpx.AsyncClient, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_arguments: object, **_options: object) -> None:
+        raise ZeroDivisionError("s3cr3t")
+
+    # No request is known to break ours, so one is broken by hand.
+    monkeypatch.setattr("app.api.orders.find_order", broken)
+    with capture_logs() as logged:
+        answer = await client.get("/v1/orders/01890000-0000-7000-8000-000000000000")
+    assert answer.status_code == 500
+    assert answer.json()["type"] == "urn:presshook:problem:internal-error"
+    assert answer.headers["x-request-id"]
+    [line] = [entry for entry in logged if entry["event"] == "request_broken"]
+    assert line["error"].startswith("ZeroDivisionError in broken, test_protection.py:")
+    assert "s3cr3t" not in str(logged) + answer.text

@@ -158,6 +158,22 @@ async def test_an_order_is_checked_against_a_fresh_catalog(
         assert await presshook.count_orders() == 1
 
 
+async def test_a_repeated_order_is_the_same_whatever_has_changed_since(
+    database_url: str, sandbox: Sandbox
+) -> None:
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        await put(presshook, SECOND, token=SECOND_TOKEN)
+        body = {"site": {"name": "Once", "variant": "vanilla", "plan": "Gold"}, "account_id": SECOND}
+        once = {"Idempotency-Key": "1"}
+        first = await presshook.client.post("/v1/orders", json=body, headers=once)
+        assert first.status_code == 422
+        assert first.json()["type"] == "urn:presshook:problem:order-rejected"
+        await presshook.client.get("/v1/catalog", params={"account_id": SECOND})
+        assert (await presshook.client.delete(f"/v1/accounts/{SECOND}")).status_code == 204
+        again = await presshook.client.post("/v1/orders", json=body, headers=once)
+        assert again.json() == first.json(), "neither the catalog nor the account is asked again"
+
+
 async def test_no_order_waits_for_a_catalog_and_the_next_is_checked(
     database_url: str, sandbox: Sandbox
 ) -> None:

@@ -279,7 +279,7 @@ class Simulation:
         await asyncio.sleep(random.choice([0, 0, 10, 600]))
         name = random.choice(["Shop", "Shop", "Blog", f"Site {number}"])
         new = NewOrder(ACCOUNT, name, "vanilla", None, None, None, {})
-        key = Idempotency("client", f"key {number}")
+        key = Idempotency("client", f"key {number}", "the same")
         while True:
             try:
                 order = await create_order(self.anyone().db, new, key)
