@@ -3,8 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import httpx
@@ -64,6 +64,29 @@ async def answers(client: httpx.AsyncClient, path: str, status: int) -> None:
             return None
 
     await eventually(look, lambda seen: seen == status)
+
+
+@asynccontextmanager
+async def playground(
+    database_url: str, cwd: Path, *, task_seconds: float = 0.5, **settings: str
+) -> AsyncIterator[tuple[str, dict[str, str]]]:
+    """Run a service and its sandbox, both ready; yield the service's address and their environment."""
+    service_url, sandbox_url = free_url(), free_url()
+    env = environment(
+        database_url,
+        sandbox_url,
+        PUBLIC_URL=service_url,
+        **{"CLOUDPRESS_API_TOKEN": "sandbox-token", "CLOUDPRESS_ACCOUNT_ID": "sandbox-account", **settings},
+    )
+    sandbox = ["sandbox", "--port", port_of(sandbox_url), "--task-seconds", str(task_seconds)]
+    with (
+        program(*sandbox, env=env, cwd=cwd),
+        program("serve", "--port", port_of(service_url), env=env, cwd=cwd),
+    ):
+        for url, path in ((sandbox_url, "/"), (service_url, "/readyz")):
+            async with httpx.AsyncClient(base_url=url) as client:
+                await answers(client, path, 200)
+        yield service_url, env
 
 
 @pytest.fixture

@@ -4,16 +4,14 @@ import asyncio
 import json
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.conftest import API_KEY
-from tests.e2e.conftest import PRESSHOOK, answers, environment, free_url, port_of, program
+from tests.e2e.conftest import PRESSHOOK, playground
 
 
 @dataclass
@@ -50,22 +48,8 @@ class Terminal:
 @pytest.fixture
 async def terminal(database_url: str, tmp_path: Path) -> AsyncIterator[Terminal]:
     """A terminal beside a service and a sandbox."""
-    service_url, sandbox_url = free_url(), free_url()
-    env = environment(
-        database_url,
-        sandbox_url,
-        PUBLIC_URL=service_url,
-        CLOUDPRESS_API_TOKEN="sandbox-token",
-        CLOUDPRESS_ACCOUNT_ID="sandbox-account",
-        CALLBACK_WAIT_SECONDS="600",
-    )
-    with ExitStack() as stack:
-        sandbox = ["sandbox", "--port", port_of(sandbox_url), "--task-seconds", "1"]
-        stack.enter_context(program(*sandbox, env=env, cwd=tmp_path))
-        stack.enter_context(program("serve", "--port", port_of(service_url), env=env, cwd=tmp_path))
-        async with httpx.AsyncClient(base_url=service_url) as client:
-            await answers(client, "/readyz", 200)
-        yield Terminal(env | {"PRESSHOOK_URL": service_url, "PRESSHOOK_API_KEY": API_KEY}, tmp_path)
+    async with playground(database_url, tmp_path, task_seconds=1, CALLBACK_WAIT_SECONDS="600") as (url, env):
+        yield Terminal(env | {"PRESSHOOK_URL": url, "PRESSHOOK_API_KEY": API_KEY}, tmp_path)
 
 
 async def test_an_order_from_beginning_to_end(terminal: Terminal) -> None:

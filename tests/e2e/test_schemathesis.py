@@ -4,14 +4,12 @@ import asyncio
 import os
 import subprocess
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.conftest import API_KEY
-from tests.e2e.conftest import answers, environment, free_url, port_of, program
+from tests.e2e.conftest import playground
 
 # The long run is `PRESSHOOK_EXAMPLES=500 make test ARGS="-n0 tests/e2e/test_schemathesis.py"`.
 EXAMPLES = os.environ.get("PRESSHOOK_EXAMPLES", "15")
@@ -45,20 +43,7 @@ def check(service_url: str, cwd: Path, *arguments: str) -> subprocess.CompletedP
 async def test_the_service_is_as_it_describes_itself(
     database_url: str, tmp_path: Path, key: str | None
 ) -> None:
-    service_url, sandbox_url = free_url(), free_url()
-    env = environment(
-        database_url,
-        sandbox_url,
-        PUBLIC_URL=service_url,
-        CLOUDPRESS_API_TOKEN="sandbox-token",
-        CLOUDPRESS_ACCOUNT_ID="sandbox-account",
-    )
-    with ExitStack() as stack:
-        sandbox = ["sandbox", "--port", port_of(sandbox_url), "--task-seconds", "0.5"]
-        stack.enter_context(program(*sandbox, env=env, cwd=tmp_path))
-        stack.enter_context(program("serve", "--port", port_of(service_url), env=env, cwd=tmp_path))
-        async with httpx.AsyncClient(base_url=service_url) as client:
-            await answers(client, "/readyz", 200)
+    async with playground(database_url, tmp_path) as (service_url, _):
         header = ["--header", f"Authorization: Bearer {key}"] if key else []
         done = await asyncio.to_thread(check, service_url, tmp_path, *header)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
