@@ -64,9 +64,12 @@ async def test_the_scheme_is_read_in_any_letter_case(anonymous: httpx.AsyncClien
 
 
 async def test_without_any_key_set_nobody_gets_in(database_url: str) -> None:
-    app = create_app(Service(make_settings(database_url, api_key=None)))
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://presshook.test") as client:
+    service = Service(make_settings(database_url, api_key=None))
+    transport = httpx.ASGITransport(create_app(service))
+    async with (
+        service.run(reconcile=False, on_death=lambda: None),
+        httpx.AsyncClient(transport=transport, base_url="http://presshook.test") as client,
+    ):
         for value in ("Bearer None", "Bearer ", "Bearer null"):
             assert (await client.get(ORDER, headers={"Authorization": value})).status_code == 401
 

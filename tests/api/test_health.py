@@ -17,13 +17,12 @@ from tests.conftest import API_KEY, make_settings
 @asynccontextmanager
 async def client_of(service: Service) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(create_app(service), raise_app_exceptions=False)
-    async with httpx.AsyncClient(
-        transport=transport,
-        base_url="http://presshook.test",
-        headers={"Authorization": f"Bearer {API_KEY}", "Prefer": "wait=0"},
-    ) as client:
+    headers = {"Authorization": f"Bearer {API_KEY}", "Prefer": "wait=0"}
+    async with (
+        service.run(reconcile=False, on_death=lambda: None),
+        httpx.AsyncClient(transport=transport, base_url="http://presshook.test", headers=headers) as client,
+    ):
         yield client
-    await service.db.dispose()
 
 
 ORDER = {"site": {"name": "Site", "variant": "vanilla"}}
