@@ -67,7 +67,7 @@ async def store_account(db: Database, account_id: str, *, name: str | None, toke
                 Order.due_at.is_not(None),
             )
             await tx.session.execute(refused.values(due_at=tx.now, wakes=Order.wakes + 1))
-            tx.announce(due=True)
+            tx.announce(due=Order)
         return account
 
 

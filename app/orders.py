@@ -17,7 +17,7 @@ from sqlalchemy.orm import undefer
 from uuid_utils.compat import uuid7
 
 from app.db import Database, Transaction
-from app.models import Account, Callback, Event, Order, Site, Task
+from app.models import Account, Callback, Order, Site, Task
 from app.states import FINAL, OrderStatus
 from app.timeline import record
 
@@ -134,7 +134,7 @@ async def _insert(db: Database, new: NewOrder, idempotency: Idempotency | None) 
         tx.session.add(order)
         await tx.session.flush()
         record(tx, order.id, "accepted", by=new.by)
-        tx.announce(due=True)
+        tx.announce(due=Order)
         return order
 
 
@@ -169,16 +169,6 @@ async def find_order(session: AsyncSession, order_id: UUID) -> OrderView | None:
     return OrderView(order, tuple(tasks), await session.get(Site, order_id))
 
 
-async def find_events(
-    session: AsyncSession, order_id: UUID, *, after: int, limit: int
-) -> tuple[Event, ...] | None:
-    """Return an order's timeline from after an event's id on, None if there is no such order."""
-    if await session.get(Order, order_id) is None:
-        return None
-    following = select(Event).where(Event.order_id == order_id, Event.id > after).order_by(Event.id)
-    return tuple(await session.scalars(following.limit(limit)))
-
-
 def make_due(tx: Transaction, order: Order) -> None:
     """Have an order, whose row is locked, looked at as soon as CloudPress's `Retry-After` allows.
 
@@ -186,7 +176,7 @@ def make_due(tx: Transaction, order: Order) -> None:
     """
     order.wakes += 1
     order.due_at = max(tx.now, order.not_before or tx.now)
-    tx.announce(due=True)
+    tx.announce(due=Order)
 
 
 async def read_credentials(db: Database, order_id: UUID, *, reader: str) -> Credentials | None:

@@ -45,7 +45,7 @@ async def _doubt(tx: Transaction, order: Order) -> None:
     order.updated_at = order.due_at = tx.now
     order.not_before = order.lease_token = order.lease_until = None
     record(tx, order.id, "status_changed", before="pending", after="unconfirmed", action="after_restore")
-    tx.announce(changed=order.id, due=True)
+    tx.announce(changed=order.id, due=Order)
 
 
 async def rekey(db: Database) -> int:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from app.cloudpress import CloudPressError, Refused
 from app.leases import Claim
+from app.models import Order
 from app.reconciler.evidence import is_first, what_was_sent
 from app.reconciler.observing import Observer
 from app.reconciler.recording import Findings, PassResult, conclude
@@ -11,14 +12,14 @@ from app.reconciler.surroundings import Provider, Surroundings, time_left_second
 from app.states import Seen, Unwanted, is_decided, refuses_to_cancel
 
 
-async def drop(world: Surroundings, claim: Claim) -> PassResult | None:
+async def drop(world: Surroundings, claim: Claim[Order]) -> PassResult | None:
     """Cancel a pending order, which is not at CloudPress as far as can be known."""
-    sent = await what_was_sent(world, claim.order)
+    sent = await what_was_sent(world, claim.row)
     return await conclude(world, claim, "cancel", Unwanted(was_sent=not is_first(sent.placements)))
 
 
 async def cancel(
-    world: Surroundings, claim: Claim, provider: Provider, cloudpress_order_id: str, seen: Seen
+    world: Surroundings, claim: Claim[Order], provider: Provider, cloudpress_order_id: str, seen: Seen
 ) -> tuple[Seen, Findings]:
     """Ask CloudPress to cancel an order that was seen open just now, and look at what it shows then.
 

@@ -99,7 +99,9 @@ def is_same_kind(order: Order, summary: OrderSummary) -> bool:
     return summary.variant is None or summary.variant.lower() == order.variant.lower()
 
 
-async def named_by_callbacks(world: Surroundings, claim: Claim, provider: Provider, sent: Sent) -> list[str]:
+async def named_by_callbacks(
+    world: Surroundings, claim: Claim[Order], provider: Provider, sent: Sent
+) -> list[str]:
     """Return the CloudPress orders that tasks named by the order's own callbacks belong to, and that agree.
 
     Whoever knows a callback's secret chooses its body, so the account, the variant, the name and the age
@@ -114,17 +116,17 @@ async def named_by_callbacks(world: Surroundings, claim: Claim, provider: Provid
             task = await provider.task(hint, timeout_seconds=time_left_seconds(world, claim))
         except NotFound:
             continue
-        if task.value.account_ids and claim.order.account_id not in task.value.account_ids:
+        if task.value.account_ids and claim.row.account_id not in task.value.account_ids:
             continue
         for order_id in task.value.order_ids:
             details = await seen(world, claim, provider, order_id)
-            if details is not None and _agrees(claim.order, sent, details):
+            if details is not None and _agrees(claim.row, sent, details):
                 named.append(order_id)
     return named
 
 
 async def seen(
-    world: Surroundings, claim: Claim, provider: Provider, order_id: str
+    world: Surroundings, claim: Claim[Order], provider: Provider, order_id: str
 ) -> Answer[OrderDetails] | None:
     """Read a CloudPress order; None if there is none.
 

@@ -56,7 +56,7 @@ class Progress:
 class OrderLookUp:
     """One order's look-up, continued where the last pass left it."""
 
-    def __init__(self, world: Surroundings, claim: Claim, provider: Provider, sent: Sent) -> None:
+    def __init__(self, world: Surroundings, claim: Claim[Order], provider: Provider, sent: Sent) -> None:
         """Prepare to look up; `go_on` does it."""
         self._world = world
         self._claim = claim
@@ -82,7 +82,7 @@ class OrderLookUp:
 
     async def _load(self) -> Progress:
         async with self._world.db.read() as session:
-            row = await session.get(LookUp, self._claim.order.id)
+            row = await session.get(LookUp, self._claim.row.id)
         if row is None:
             return Progress()
         return Progress(
@@ -111,7 +111,7 @@ class OrderLookUp:
             found = [
                 summary.id
                 for summary in answer.value
-                if is_same_kind(self._claim.order, summary)
+                if is_same_kind(self._claim.row, summary)
                 and is_young_enough(self._sent, summary, answer.date)
             ]
             known = {*progress.unseen, *progress.candidates, *progress.suspects}
@@ -121,7 +121,7 @@ class OrderLookUp:
 
     async def _see(self, progress: Progress) -> bool:
         """See one by one what was listed and nobody holds; tell whether all were seen."""
-        order = self._claim.order
+        order = self._claim.row
         async with self._world.db.read() as session:
             held = await held_among(session, order, progress.unseen)
         held |= {order.cloudpress_order_id} if order.cloudpress_order_id else set()
@@ -138,7 +138,7 @@ class OrderLookUp:
 
     async def _verdict(self, order_id: str) -> str | None:
         """Say whether a CloudPress order is among the candidates, the suspects, or neither."""
-        order = self._claim.order
+        order = self._claim.row
         details = await seen(self._world, self._claim, self._provider, order_id)
         if details is None:
             return "suspects"  # it was listed, so a 404 is a passing failure or tells nothing

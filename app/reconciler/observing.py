@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from app.cloudpress import Answer, CloudPressError, NotFound, TaskRef
 from app.leases import Claim
-from app.models import Task
+from app.models import Order, Task
 from app.reconciler.recording import Findings
 from app.reconciler.surroundings import Provider, Surroundings, time_left_seconds, trouble_of
 from app.states import (
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 class Observer:
     """One look at an order. What was answered before a request failed is kept."""
 
-    def __init__(self, world: Surroundings, claim: Claim, provider: Provider) -> None:
+    def __init__(self, world: Surroundings, claim: Claim[Order], provider: Provider) -> None:
         """Prepare to look; `look` does it."""
         self._world = world
         self._claim = claim
@@ -53,7 +53,7 @@ class Observer:
 
     async def _known_task_ids(self) -> set[int]:
         async with self._world.db.read() as session:
-            known = select(Task.id).where(Task.order_id == self._claim.order.id)
+            known = select(Task.id).where(Task.order_id == self._claim.row.id)
             return set(await session.scalars(known))
 
     async def _ask(self, request: Callable[[float], Awaitable[Answer[T]]]) -> Answer[T] | None:
@@ -88,9 +88,9 @@ class Observer:
         order = self.findings.order.value if self.findings.order else None
         for status in self._statuses():
             if not is_known_task_status(status):
-                log.warning("unknown_status", order=str(self._claim.order.id), of="task", status=status)
+                log.warning("unknown_status", order=str(self._claim.row.id), of="task", status=status)
         if order is not None and order.status is not None and not is_known_order_status(order.status):
-            log.warning("unknown_status", order=str(self._claim.order.id), of="order", status=order.status)
+            log.warning("unknown_status", order=str(self._claim.row.id), of="order", status=order.status)
         return Seen(
             order_status=(order.status or "") if order else None,
             tasks=self._statuses(),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from app.leases import Claim
+from app.models import Order
 from app.reconciler.cancelling import cancel, drop
 from app.reconciler.observing import Observer
 from app.reconciler.placing import place
@@ -13,7 +14,7 @@ from app.reconciler.surroundings import Provider, Surroundings
 from app.states import FINAL, CutOff, OrderStatus, PlacingOff, Rechecked, Seen
 
 
-async def run_pass(world: Surroundings, claim: Claim) -> PassResult | None:
+async def run_pass(world: Surroundings, claim: Claim[Order]) -> PassResult | None:
     """Run one pass over a claimed order.
 
     Returns None if the order was lost to another replica, or left alone.
@@ -21,7 +22,7 @@ async def run_pass(world: Surroundings, claim: Claim) -> PassResult | None:
     Raises:
         UnknownAccountError: no token is configured for the order's account.
     """
-    order = claim.order
+    order = claim.row
     if order.status == OrderStatus.PLACING:
         # Whoever was placing it is gone, and with it the knowledge of whether the request went out.
         return await conclude(world, claim, "cut_off", CutOff())
@@ -37,8 +38,8 @@ async def run_pass(world: Surroundings, claim: Claim) -> PassResult | None:
     return await _observe(world, claim, provider)
 
 
-async def _observe(world: Surroundings, claim: Claim, provider: Provider) -> PassResult | None:
-    order = claim.order
+async def _observe(world: Surroundings, claim: Claim[Order], provider: Provider) -> PassResult | None:
+    order = claim.row
     found = await recheck(world, claim, provider)
     findings = Findings()
     observation: Seen | Rechecked = Rechecked(found.trouble)
@@ -56,13 +57,13 @@ async def _observe(world: Surroundings, claim: Claim, provider: Provider) -> Pas
 
 
 async def _look(
-    world: Surroundings, claim: Claim, provider: Provider, cloudpress_order_id: str
+    world: Surroundings, claim: Claim[Order], provider: Provider, cloudpress_order_id: str
 ) -> tuple[Seen, Findings]:
     observer = Observer(world, claim, provider)
     seen = await observer.look(cloudpress_order_id)
-    if claim.order.cancel_accepted_at is not None:
+    if claim.row.cancel_accepted_at is not None:
         return replace(seen, cancel_accepted=True), observer.findings
-    if claim.order.cancel_wished_at is None:
+    if claim.row.cancel_wished_at is None:
         return seen, observer.findings
     seen, findings = await cancel(world, claim, provider, cloudpress_order_id, seen)
     return seen, observer.findings.followed_by(findings)

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 class Intent:
     """The committed intent to place an order; `first` says that no earlier attempt can have made one."""
 
-    claim: Claim
+    claim: Claim[Order]
     attempt: int
     first: bool
 
@@ -46,7 +46,7 @@ class Posted:
         return self.answer.value.order_id if self.answer else None
 
 
-async def place(world: Surroundings, claim: Claim, provider: Provider) -> PassResult | None:
+async def place(world: Surroundings, claim: Claim[Order], provider: Provider) -> PassResult | None:
     """Send a pending order to CloudPress, once, and record how that ended.
 
     Returns None if the order was no longer ours to send, or is no longer ours to change.
@@ -64,14 +64,14 @@ async def place(world: Surroundings, claim: Claim, provider: Provider) -> PassRe
     return await _record_for_sure(world, intended, posted)
 
 
-async def _intend(world: Surroundings, claim: Claim) -> Intent | None:
+async def _intend(world: Surroundings, claim: Claim[Order]) -> Intent | None:
     """Commit that the order is about to be sent, under a lease that is renewed for it."""
     async with world.db.write() as tx:
         order = await leases.hold(tx, claim)
         if order is None or order.status != OrderStatus.PENDING:
             return None
         if order.cancel_wished_at is not None:
-            leases.release(tx, order, claim, tx.now)
+            leases.release(tx, order, claim, tx.now, not_before=order.not_before)
             return None
         earlier = list(await tx.session.scalars(select(Placement).where(Placement.order_id == order.id)))
         attempt = max((placement.attempt for placement in earlier), default=0) + 1
@@ -96,7 +96,7 @@ async def _intend(world: Surroundings, claim: Claim) -> Intent | None:
 
 async def _post(world: Surroundings, intent: Intent, provider: Provider) -> Posted:
     claim, first = intent.claim, intent.first
-    order = claim.order
+    order = claim.row
     if claim.seconds_left() <= world.upstream_timeout_seconds:
         # The commit of the intent took so long that another replica could take the order meanwhile.
         return Posted(PostEnded(PostOutcome.NOT_SENT, first, trouble=Trouble("lease_too_short")))
@@ -140,7 +140,7 @@ async def _record_for_sure(world: Surroundings, intent: Intent, posted: Posted) 
         except DATABASE_AWAY as error:
             log.error(
                 "answer_not_recorded",
-                order=str(intent.claim.order.id),
+                order=str(intent.claim.row.id),
                 cloudpress_order=posted.cloudpress_order_id,
                 outcome=posted.ended.outcome,
                 error=type(error).__name__,
@@ -153,7 +153,7 @@ async def _record(world: Surroundings, intent: Intent, posted: Posted) -> PassRe
     """Write the answer to its placement, lease or no lease; change the order only under the lease."""
     claim = intent.claim
     async with world.db.write() as tx:
-        order = await tx.session.get(Order, claim.order.id, with_for_update=True)
+        order = await tx.session.get(Order, claim.row.id, with_for_update=True)
         if order is None:
             return None
         posted = await _unless_held_by_another(tx, order, posted)

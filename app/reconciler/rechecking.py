@@ -36,9 +36,9 @@ class Recheck:
     trouble: Trouble | None = None
 
 
-async def recheck(world: Surroundings, claim: Claim, provider: Provider) -> Recheck:
+async def recheck(world: Surroundings, claim: Claim[Order], provider: Provider) -> Recheck:
     """Return what speaks for another CloudPress order than the one that a placed order holds."""
-    order = claim.order
+    order = claim.row
     sent = await what_was_sent(world, order)
     found = Recheck(hints=sent.hints)
     try:
@@ -53,7 +53,7 @@ async def recheck(world: Surroundings, claim: Claim, provider: Provider) -> Rech
 
 
 async def _look_again(
-    world: Surroundings, claim: Claim, provider: Provider, sent: Sent, found: Recheck
+    world: Surroundings, claim: Claim[Order], provider: Provider, sent: Sent, found: Recheck
 ) -> None:
     """Look for a second order that a late request has made meanwhile."""
     found.look_up = await OrderLookUp(world, claim, provider, sent).go_on()

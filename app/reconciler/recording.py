@@ -9,6 +9,7 @@ from sqlalchemy import delete, select, update
 from app import cloudpress, leases
 from app.db import Transaction
 from app.leases import Claim
+from app.milestones import Before, record_milestones
 from app.models import Callback, Order, Site, Task
 from app.reconciler.looking_up import Progress
 from app.reconciler.surroundings import Surroundings
@@ -96,7 +97,11 @@ class PassResult:
 
 
 async def conclude(
-    world: Surroundings, claim: Claim, action: str, observation: Observation, findings: Findings | None = None
+    world: Surroundings,
+    claim: Claim[Order],
+    action: str,
+    observation: Observation,
+    findings: Findings | None = None,
 ) -> PassResult | None:
     """Decide what an observation means and write it, if the lease is still held.
 
@@ -112,7 +117,7 @@ async def conclude(
 async def apply(
     tx: Transaction,
     world: Surroundings,
-    claim: Claim,
+    claim: Claim[Order],
     order: Order,
     *,
     action: str,
@@ -125,6 +130,7 @@ async def apply(
         ForbiddenTransitionError: the decision is no allowed transition; the transaction must not commit.
     """
     before = order.status
+    milestones = Before.of(order)
     decision = decide(standing(order), observation, tx.now)
     if not may_follow(before, decision.status):
         raise ForbiddenTransitionError(f"{before} may not become {decision.status}")
@@ -141,6 +147,7 @@ async def apply(
     due_in_seconds = _reschedule(tx, world, order, claim, decision, changed=changed)
     if isinstance(observation, Seen | Rechecked | NotFoundYet) and observation.trouble is not None:
         _record_trouble(tx, order, observation.trouble)
+    await record_milestones(tx, order, milestones)
     return PassResult(action, before, order.status, order.failures, due_in_seconds)
 
 
@@ -157,19 +164,21 @@ def _record_trouble(tx: Transaction, order: Order, trouble: Trouble) -> None:
         )
 
 
-async def put_off(world: Surroundings, claim: Claim, attention: Attention) -> None:
+async def put_off(world: Surroundings, claim: Claim[Order], attention: Attention) -> None:
     """Give back an order that a pass could not deal with: it is due later and later, and says why."""
     async with world.db.write() as tx:
         order = await leases.hold(tx, claim)
         if order is None:
             return
+        before = Before.of(order)
         order.failures += 1
         delay = world.schedule.delay_seconds(Wait.RETRY, quiet=0, failures=order.failures) or 0.0
         if order.attention_code != attention.code:
             order.updated_at = tx.now
             tx.announce(changed=order.id)
         _write_attention(tx, order, attention)
-        leases.release(tx, order, claim, tx.now + timedelta(seconds=delay))
+        leases.release(tx, order, claim, tx.now + timedelta(seconds=delay), not_before=order.not_before)
+        await record_milestones(tx, order, before)
 
 
 def standing(order: Order) -> Standing:
@@ -246,7 +255,13 @@ def _write_attention(tx: Transaction, order: Order, attention: Attention | None)
 
 
 def _reschedule(
-    tx: Transaction, world: Surroundings, order: Order, claim: Claim, decision: Decision, *, changed: bool
+    tx: Transaction,
+    world: Surroundings,
+    order: Order,
+    claim: Claim[Order],
+    decision: Decision,
+    *,
+    changed: bool,
 ) -> float | None:
     """Set when the order is due again, release it, and return in how many seconds that is."""
     woken = order.wakes != claim.wakes
@@ -273,7 +288,7 @@ def _reschedule(
         # One that is overdue was tried just now; an order that is sought is looked up anyway.
         late_look_at = max(order.late_look_at, tx.now + timedelta(seconds=LATE_LOOK_RETRY_SECONDS))
         due_at = min(due_at, late_look_at) if due_at else late_look_at
-    leases.release(tx, order, claim, due_at)
+    leases.release(tx, order, claim, due_at, not_before=order.not_before)
     return None if order.due_at is None else (order.due_at - tx.now).total_seconds()
 
 

@@ -27,10 +27,10 @@ from app.states import NotFoundYet, OrderStatus, PostEnded, PostOutcome, Resolve
 SEEKING = (OrderStatus.PLACING, OrderStatus.UNCONFIRMED)
 
 
-async def seek(world: Surroundings, claim: Claim, provider: Provider) -> PassResult | None:
+async def seek(world: Surroundings, claim: Claim[Order], provider: Provider) -> PassResult | None:
     """Look for an unconfirmed order; adopt what surely is it, or place it again once it surely is nowhere."""
-    sent = await what_was_sent(world, claim.order)
-    wish = claim.order.resolution
+    sent = await what_was_sent(world, claim.row)
+    wish = claim.row.resolution
     if wish is not None and wish["action"] != "adopt":
         status = OrderStatus.FAILED if wish["action"] == "fail" else OrderStatus.PENDING
         return await conclude(world, claim, "resolve", Resolved(status, wish["by"]), Findings(resolved=True))
@@ -89,7 +89,7 @@ def _not_found(
 
 
 async def _conclude_not_found(
-    world: Surroundings, claim: Claim, sent: Sent, findings: Findings
+    world: Surroundings, claim: Claim[Order], sent: Sent, findings: Findings
 ) -> PassResult | None:
     """Conclude that the order was not found; whether it may be placed again is judged under its lock."""
     async with world.db.write() as tx:
@@ -100,7 +100,7 @@ async def _conclude_not_found(
 
 
 async def _apply_not_found(
-    tx: Transaction, world: Surroundings, claim: Claim, order: Order, sent: Sent, findings: Findings
+    tx: Transaction, world: Surroundings, claim: Claim[Order], order: Order, sent: Sent, findings: Findings
 ) -> PassResult:
     progress = findings.look_up
     nothing = _not_found(
@@ -139,7 +139,7 @@ async def _has_look_alike(tx: Transaction, order: Order) -> bool:
 
 async def _adopt(
     world: Surroundings,
-    claim: Claim,
+    claim: Claim[Order],
     provider: Provider,
     sent: Sent,
     order_ids: list[str],

@@ -19,6 +19,7 @@ from app.cloudpress import (
 )
 from app.db import Database
 from app.leases import Claim
+from app.models import Order
 from app.schedule import Schedule
 from app.states import Trouble
 
@@ -84,6 +85,6 @@ def trouble_of(error: CloudPressError) -> Trouble:
     return Trouble(error.kind, status=status, retry_after_seconds=error.retry_after_seconds)
 
 
-def time_left_seconds(world: Surroundings, claim: Claim) -> float:
+def time_left_seconds(world: Surroundings, claim: Claim[Order]) -> float:
     """Return what remains of the part of the lease in which a pass may ask CloudPress."""
     return claim.seconds_left() - (1 - PASS_SHARE_OF_LEASE) * world.lease_seconds

@@ -90,12 +90,12 @@ async def test_a_callback_wakes_its_order(
     async with service.db.write() as tx:
         order = await tx.session.get_one(Order, order_id)
         order.due_at = None
-    service.signals.due.clear()
+    service.signals.due_of(Order).clear()
     await client.post(f"/v1/callbacks/{order_id}", headers=headers(service, order_id))
     async with service.db.read() as session:
         order = await session.get_one(Order, order_id)
     assert (order.wakes, order.due_at is not None) == (1, True)
-    assert service.signals.due.is_set()
+    assert service.signals.due_of(Order).is_set()
 
 
 async def test_whoever_is_not_let_in_cannot_tell_why(

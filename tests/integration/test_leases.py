@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import leases
 from app.config import async_database_url
 from app.db import Database
+from app.feed import Interest, read_events
 from app.leases import Claim
 from app.models import Order
-from app.orders import NewOrder, create_order, find_events, record_callback
+from app.orders import NewOrder, create_order, record_callback
 from app.secrets import Encryption
 from tests.conftest import SECRET_KEY
 
@@ -53,17 +54,17 @@ async def place(db: Database, name: str = "Site") -> UUID:
     return order.id
 
 
-async def claim(db: Database, limit: int = 10, lease_seconds: float = 60) -> tuple[Claim, ...]:
+async def claim(db: Database, limit: int = 10, lease_seconds: float = 60) -> tuple[Claim[Order], ...]:
     async with db.write() as tx:
-        return (await leases.claim(tx, limit=limit, lease_seconds=lease_seconds)).claims
+        return (await leases.claim(tx, Order, limit=limit, lease_seconds=lease_seconds)).claims
 
 
-async def release(db: Database, held: Claim, due_at: datetime | None) -> bool:
+async def release(db: Database, held: Claim[Order], due_at: datetime | None) -> bool:
     async with db.write() as tx:
         order = await leases.hold(tx, held)
         if order is None:
             return False
-        leases.release(tx, order, held, due_at)
+        leases.release(tx, order, held, due_at, not_before=order.not_before)
         return True
 
 
@@ -75,9 +76,9 @@ async def read(db: Database, order_id: UUID) -> Order:
 async def test_an_order_is_claimed_once_by_many_at_once(db: Database) -> None:
     ids = {await place(db, f"Site {n}") for n in range(20)}
     got = await asyncio.gather(*(claim(db, limit=5) for _ in range(8)))
-    claimed = [held.order.id for claims in got for held in claims]
+    claimed = [held.row.id for claims in got for held in claims]
     assert sorted(claimed) == sorted(set(claimed))
-    assert set(claimed) | {held.order.id for held in await claim(db, limit=100)} == ids
+    assert set(claimed) | {held.row.id for held in await claim(db, limit=100)} == ids
 
 
 async def test_no_more_is_claimed_than_asked_for_and_the_longest_due_first(
@@ -87,14 +88,14 @@ async def test_no_more_is_claimed_than_asked_for_and_the_longest_due_first(
     for number in range(4):
         ids.append(await place(db, f"Site {number}"))
         clock.time += timedelta(seconds=1)
-    assert {held.order.id for held in await claim(db, limit=2)} == set(ids[:2])
+    assert {held.row.id for held in await claim(db, limit=2)} == set(ids[:2])
 
 
 async def test_an_order_that_is_not_due_is_left_alone(db: Database, clock: SetClock) -> None:
     await place(db)
     clock.time -= timedelta(seconds=1)
     async with db.write() as tx:
-        claimed = await leases.claim(tx, limit=1, lease_seconds=60)
+        claimed = await leases.claim(tx, Order, limit=1, lease_seconds=60)
     assert (claimed.claims, claimed.next_due_seconds) == ((), 1.0)
 
 
@@ -106,13 +107,12 @@ async def test_a_lease_that_ran_out_is_taken_over_and_the_former_holder_can_writ
     assert await claim(db) == ()
     clock.time += timedelta(seconds=60)
     [present] = await claim(db)
-    assert (present.order.id, present.was_cut_off, former.was_cut_off) == (order_id, True, False)
+    assert (present.row.id, present.was_cut_off, former.was_cut_off) == (order_id, True, False)
     assert not await release(db, former, None)
     assert await release(db, present, clock.time + timedelta(hours=1))
     assert (await read(db, order_id)).due_at == clock.time + timedelta(hours=1)
     async with db.read() as session:
-        events = await find_events(session, order_id, after=0, limit=10)
-    assert events is not None
+        events = await read_events(session, Interest(order_id), after=0)
     assert [event.type for event in events] == ["accepted", "lease_taken_over"]
 
 
@@ -147,7 +147,7 @@ async def test_a_wake_up_waits_for_retry_after(db: Database, clock: SetClock) ->
         order = await leases.hold(tx, held)
         assert order is not None
         order.not_before = floor
-        leases.release(tx, order, held, floor + timedelta(hours=1))
+        leases.release(tx, order, held, floor + timedelta(hours=1), not_before=order.not_before)
     await record_callback(db, order_id, b"knock")
     assert (await read(db, order_id)).due_at == floor
 

@@ -260,7 +260,7 @@ class Simulation:
         replica.process.crashed = True
         self.replicas.remove(replica)
         assert replica.running is not None
-        for task in (replica.running, *replica.reconciler.passes):
+        for task in (replica.running, *replica.reconciler.running):
             task.cancel()
         self.postgres.cut()
         name = f"{replica.name}'"
