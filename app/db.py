@@ -28,6 +28,8 @@ from sqlalchemy.types import TypeDecorator
 POOL_SIZE = 8
 POOL_WAIT_SECONDS = 5
 BUSY_TIMEOUT_SECONDS = 10
+# An advisory lock of PostgreSQL: any number that nobody else on the database uses.
+EVENTS_LOCK = 0x70686B5F65767473
 CHANNEL = "presshook"
 NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
@@ -130,13 +132,15 @@ JSONDocument = JSON().with_variant(JSONB(), "postgresql")
 
 @dataclass(frozen=True)
 class Notice:
-    """What a committed transaction changed: orders that are seen differently, and whether one is due."""
+    """What a committed transaction changed: orders that are seen differently, who is due, events."""
 
     changed: frozenset[UUID] = frozenset()
-    due: bool = False
+    due: frozenset[str] = frozenset()
+    """The tables in which a row is due."""
+    events: bool = False
 
     def __bool__(self) -> bool:
-        return self.due or bool(self.changed)
+        return self.events or bool(self.due) or bool(self.changed)
 
 
 @dataclass
@@ -149,18 +153,21 @@ class Transaction:
     began_at_monotonic: float
     """Not later than `now`, by the monotonic clock: what is counted from here never lasts too long."""
     _changed: set[UUID] = field(default_factory=set)
-    _due: bool = False
+    _due: set[str] = field(default_factory=set)
+    events: list[object] = field(default_factory=list)
+    """Rows that are inserted last, so that their numbers follow the order of the commits."""
 
-    def announce(self, *, changed: UUID | None = None, due: bool = False) -> None:
-        """Wake, after the commit, who waits for the order and (`due`) the reconcilers."""
+    def announce(self, *, changed: UUID | None = None, due: type[Base] | None = None) -> None:
+        """Wake, after the commit, who waits for the order, and who works on rows of the table `due`."""
         if changed is not None:
             self._changed.add(changed)
-        self._due = self._due or due
+        if due is not None:
+            self._due.add(due.__tablename__)
 
     @property
     def notice(self) -> Notice:
         """What has been announced so far."""
-        return Notice(frozenset(self._changed), self._due)
+        return Notice(frozenset(self._changed), frozenset(self._due), bool(self.events))
 
 
 class Database:
@@ -210,6 +217,7 @@ class Database:
             now = await self._clock.now(session)
             transaction = Transaction(session, now, self._clock, began_at_monotonic)
             yield transaction
+            await self._insert_events(transaction)
             notice = transaction.notice
             if notice and not self.is_sqlite:
                 await _notify(session, notice)
@@ -217,6 +225,22 @@ class Database:
         if notice:
             for listener in self._listeners:
                 listener(notice)
+
+    async def _insert_events(self, transaction: Transaction) -> None:
+        """Insert events in the order of the commits: who reads on from a number must not miss a lower one.
+
+        SQLite has one writer at a time. PostgreSQL hands out numbers long before a commit, so there one
+        transaction after another takes the lock, inserts and commits. Nothing is locked after it, so it is
+        held for a moment and is part of no deadlock.
+        """
+        if not transaction.events:
+            return
+        session = transaction.session
+        await session.flush()
+        if not self.is_sqlite:
+            await session.execute(select(func.pg_advisory_xact_lock(EVENTS_LOCK)))
+        session.add_all(transaction.events)
+        await session.flush()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -256,6 +280,7 @@ def _begin_sqlite(connection: Connection) -> None:
 async def _notify(session: AsyncSession, notice: Notice) -> None:
     """Queue the notice with PostgreSQL, which delivers it at the commit and only then."""
     payloads = [str(order_id) for order_id in notice.changed]
-    if notice.due:
-        payloads.append("due")
+    payloads += [f"due {table}" for table in notice.due]
+    if notice.events:
+        payloads.append("events")
     await session.execute(select(*(func.pg_notify(CHANNEL, payload) for payload in payloads)))

@@ -1,4 +1,4 @@
-"""Wake-ups: who waits for an order to change, or for any order to be due, hears of it here.
+"""Wake-ups: who waits for an order to change, for any order to be due, or for events, hears of it here.
 
 Signals are hints, and whoever wakes reads the database again. Those of this process arrive at the commit.
 Those of other replicas arrive over PostgreSQL's LISTEN; where that is not to be had (SQLite, a pooler that
@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import select
 
 from app.db import CHANNEL, DATABASE_AWAY, Database, Notice
-from app.models import Order
+from app.models import Leased, Order
 
 WATCH_POLL_SECONDS = 0.5
 RECONNECT_SECONDS = 2.0
@@ -30,8 +30,9 @@ class Signals:
 
     def __init__(self, db: Database) -> None:
         """Hear what this process commits; `run` adds the other processes."""
-        self.due = asyncio.Event()
-        """Set when an order may have become due; who heeds it clears it."""
+        self._due: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self.events = asyncio.Event()
+        """Set when there may be new events; who heeds it clears it."""
         self.stopping = asyncio.Event()
         """Set when the process is asked to end: whoever waits answers with what is known."""
         self._db = db
@@ -42,15 +43,21 @@ class Signals:
 
     def publish(self, notice: Notice) -> None:
         """Wake who waits for what the notice tells."""
-        if notice.due:
-            self.due.set()
+        for table in notice.due:
+            self._due[table].set()
+        if notice.events:
+            self.events.set()
         for order_id in notice.changed:
             self._wake(order_id)
+
+    def due_of(self, table: type[Leased]) -> asyncio.Event:
+        """Return what is set when a row of a table may have become due; who heeds it clears it."""
+        return self._due[table.__tablename__]
 
     def stop(self) -> None:
         """Have every waiter answer now."""
         self.stopping.set()
-        self.due.set()
+        self._wake_workers()
         self._wake_all()
 
     @contextmanager
@@ -95,7 +102,7 @@ class Signals:
                     await connection.execute(f"LISTEN {CHANNEL}")
                     self.listening = True
                     # Whatever was said while nobody listened may concern anyone here.
-                    self.due.set()
+                    self._wake_workers()
                     self._wake_all()
                     async for notification in connection.notifies():
                         self._hear(notification.payload)
@@ -105,8 +112,11 @@ class Signals:
             await asyncio.sleep(RECONNECT_SECONDS)
 
     def _hear(self, payload: str) -> None:
-        if payload == "due":
-            self.due.set()
+        if payload.startswith("due "):
+            self._due[payload.removeprefix("due ")].set()
+            return
+        if payload == "events":
+            self.events.set()
             return
         with suppress(ValueError):
             self._wake(UUID(payload))
@@ -134,6 +144,11 @@ class Signals:
     def _wake(self, order_id: UUID) -> None:
         for changed in self._watchers.get(order_id, ()):
             changed.set()
+
+    def _wake_workers(self) -> None:
+        self.events.set()
+        for due in self._due.values():
+            due.set()
 
     def _wake_all(self) -> None:
         for order_id in list(self._watchers):

@@ -1,11 +1,19 @@
 """The timeline: what happened to an order, written in the transaction in which it happened."""
 
+from typing import Any
 from uuid import UUID
 
 from app.db import Transaction
 from app.models import Event
 
 
-def record(tx: Transaction, order_id: UUID, kind: str, **data: object) -> None:
-    """Add an event to an order's timeline. `data` must hold no secret."""
-    tx.session.add(Event(order_id=order_id, type=kind, at=tx.now, data=data))
+def record(
+    tx: Transaction, order_id: UUID | None, kind: str, *, shown: dict[str, Any] | None = None, **data: object
+) -> Event:
+    """Add an event to an order's timeline, or to the service's own. `data` must hold no secret.
+
+    `shown` is the order as the API shows it, for events that applications are told of.
+    """
+    event = Event(order_id=order_id, type=kind, at=tx.now, data=data, shown=shown)
+    tx.events.append(event)
+    return event

@@ -3,12 +3,14 @@
 A wish is stored and makes its order due; the reconciler fulfils it, or says why it cannot be.
 """
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database, Transaction
+from app.milestones import Before, record_milestones
 from app.models import Order, Placement
 from app.orders import make_due
 from app.states import FINAL, NOTHING_LANDED, OrderStatus
@@ -37,7 +39,7 @@ async def wish_resolution(
             raise NotResolvableError(
                 f"Only an unconfirmed order can be resolved; this one is {order.status}."
             )
-        wish = {"action": action, "by": by}
+        wish: dict[str, Any] = {"action": action, "by": by}
         if cloudpress_order_id is not None:
             holder = await _holder(tx.session, order.account_id, cloudpress_order_id)
             if holder is not None:
@@ -71,7 +73,7 @@ async def wish_cancel(db: Database, order_id: UUID, *, by: str) -> Order | None:
             order.cancel_accepted_at = order.cancel_refusal = None
             tx.announce(changed=order_id)
         if await _is_unheard_of(tx.session, order):
-            _cancel(tx, order)
+            await _cancel(tx, order)
         else:
             make_due(tx, order)
         return order
@@ -88,12 +90,14 @@ async def _is_unheard_of(session: AsyncSession, order: Order) -> bool:
     return (await session.execute(may_have_landed)).scalar_one() == 0
 
 
-def _cancel(tx: Transaction, order: Order) -> None:
+async def _cancel(tx: Transaction, order: Order) -> None:
+    before = Before.of(order)
     record(tx, order.id, "status_changed", before=order.status, after=OrderStatus.CANCELLED, action="cancel")
     order.status = OrderStatus.CANCELLED
     order.finalized_at = tx.now
     order.due_at = order.not_before = order.cancel_wished_at = None
     order.attention_code = order.attention_detail = order.attention_since = None
+    await record_milestones(tx, order, before)
 
 
 async def wish_refresh(db: Database, order_id: UUID, *, by: str) -> Order | None:

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, Query
 from app.api.auth import OrdersReader
 from app.api.context import ContextDep, require_migrated
 from app.api.problems import documented
-from app.api.schemas import Line, Moment, OrderBody, OrderList
+from app.api.schemas import Line, Moment, OrderList
 from app.keys import Grant
 from app.listing import Place, Wanted, list_orders
 from app.models import Order
+from app.shown import OrderBody
 from app.states import OrderStatus
 
 MAX_LIMIT = 100

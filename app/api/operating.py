@@ -1,44 +1,22 @@
-"""What becomes of an order by somebody's word: cancel, refresh, resolve; and its timeline, which tells it."""
+"""What becomes of an order by somebody's word: cancel, refresh, resolve."""
 
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 
-from app.api.auth import OrdersReader, OrdersWriter
+from app.api.auth import OrdersWriter
 from app.api.context import CannotAsk, Context, ContextDep, require_migrated
 from app.api.orders import find_visible
 from app.api.problems import Problem, documented, not_found
-from app.api.schemas import AdoptRequest, EventBody, EventList, OrderBody, ResolveRequest
+from app.api.schemas import AdoptRequest, ResolveRequest
 from app.api.waiting import Prefer, preferred_wait_seconds, tell_applied, wait_until
 from app.models import Order
-from app.orders import OrderView, find_events
+from app.orders import OrderView
+from app.shown import OrderBody
 from app.states import FINAL, OrderStatus
 from app.wishes import NotResolvableError, wish_cancel, wish_refresh, wish_resolution
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], dependencies=[Depends(require_migrated)])
-
-
-@router.get(
-    "/{order_id}/events", operation_id="listOrderEvents", responses=documented(401, 403, 404, 422, 503)
-)
-async def list_events(
-    order_id: UUID,
-    grant: OrdersReader,
-    context: ContextDep,
-    limit: Annotated[int, Query(ge=1, le=100, description="Events on a page.")] = 50,
-    cursor: Annotated[
-        str, Query(pattern=r"^[0-9]{1,18}$", description="The `next_cursor` of the page before.")
-    ] = "0",
-) -> EventList:
-    """Read what happened to an order, the oldest first."""
-    await find_visible(context, grant, order_id)
-    async with context.db.read() as session:
-        events = await find_events(session, order_id, after=int(cursor), limit=limit + 1)
-    if events is None:
-        raise not_found()
-    page = [EventBody.model_validate(event, from_attributes=True) for event in events[:limit]]
-    return EventList(data=page, next_cursor=str(page[-1].id) if len(events) > limit else None)
 
 
 @router.post(

@@ -10,7 +10,7 @@ from app.api.auth import CredentialsReader, OrdersReader, OrdersWriter
 from app.api.catalog import check_against_catalog
 from app.api.context import Context, ContextDep, require_migrated
 from app.api.problems import Problem, documented, invalid_field, not_found
-from app.api.schemas import CredentialsBody, OrderBody, OrderRequest
+from app.api.schemas import CredentialsBody, OrderRequest
 from app.api.tags import etag_of, matches
 from app.api.waiting import (
     MAX_WAIT_SECONDS,
@@ -32,6 +32,7 @@ from app.orders import (
     fingerprint_of,
     read_credentials,
 )
+from app.shown import OrderBody
 from app.states import FINAL
 
 REJECTED = "rejected"

@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-from app.api.schemas import OrderBody
+from app.shown import OrderBody
 
 # Weak tags compare equal to strong ones here. (RFC 9110, If-None-Match uses the weak comparison)
 TAG = re.compile(r'(?:W/)?("[^"]*")')

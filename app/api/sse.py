@@ -1,0 +1,110 @@
+"""Server-Sent Events: an answer that goes on for as long as somebody reads it.
+
+It ends when the client leaves, falls too far behind, is let in no more, or when the service stops. In all
+cases but the first the client comes back with `Last-Event-ID` and misses nothing.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from typing import Any
+
+import structlog
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app.api.problems import Problem
+from app.api.schemas import EventBody
+from app.db import DATABASE_AWAY
+from app.feed import Feed, Happened, Interest, Subscription
+from app.keys import KeyRefusedError
+from app.milestones import FINAL_MILESTONES
+
+EVENT_STREAM = "text/event-stream"
+# How soon a client comes back; browsers take this as their own setting.
+RETRY_MILLISECONDS = 1000
+# A client that reads nothing cannot be told that this is the end.
+LAST_WORD_SECONDS = 0.5
+
+log = structlog.get_logger()
+
+
+class EventStream(Response):
+    """A stream of what is of interest, after event `after` (None: from now on)."""
+
+    media_type = EVENT_STREAM
+
+    def __init__(
+        self, feed: Feed, interest: Interest, *, after: int | None, heartbeat_seconds: float, is_over: bool
+    ) -> None:
+        """Prepare; `is_over` says that nothing more is to be waited for after what is stored."""
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._feed = feed
+        self._interest = interest
+        self._after = after
+        self._heartbeat_seconds = heartbeat_seconds
+        self._is_over = is_over
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until one of the reasons to end."""
+        async with self._feed.subscribe(self._interest) as subscription:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            left = asyncio.create_task(_left(receive))
+            writing = asyncio.create_task(self._write(subscription, send, scope["state"]["check_again"]))
+            ended = asyncio.create_task(subscription.ended.wait())
+            tasks = (left, writing, ended)
+            try:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                has_left = left.done()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+        if not has_left:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORD_SECONDS):
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _write(
+        self, subscription: Subscription, send: Send, check_again: Callable[[], Awaitable[Any]]
+    ) -> None:
+        try:
+            checked_at = time.monotonic()
+            async with aclosing(self._chunks(subscription)) as chunks:
+                async for chunk in chunks:
+                    if time.monotonic() - checked_at >= self._heartbeat_seconds:
+                        await check_again()
+                        checked_at = time.monotonic()
+                    await send({"type": "http.response.body", "body": chunk.encode(), "more_body": True})
+        except (Problem, KeyRefusedError, *DATABASE_AWAY) as error:
+            log.warning("stream_ended", error=type(error).__name__)
+
+    async def _chunks(self, subscription: Subscription) -> AsyncGenerator[str]:
+        """Yield the stream's text. One order's ends with its final status."""
+        yield f"retry: {RETRY_MILLISECONDS}\n\n"
+        interest = subscription.interest
+        if self._is_over:
+            stored = self._feed.backlog(interest, self._after or 0, subscription.begins_after)
+            async for happened in stored:
+                yield as_text(happened)
+            return
+        following = self._feed.follow(
+            subscription, after=self._after, heartbeat_seconds=self._heartbeat_seconds
+        )
+        async for each in following:
+            yield ": still here\n\n" if each is None else as_text(each)
+            if each is not None and interest.order_id is not None and each.type in FINAL_MILESTONES:
+                return
+
+
+def as_text(happened: Happened) -> str:
+    """Return an event as the stream tells it."""
+    document = EventBody.of(happened).model_dump_json()
+    return f"id: {happened.id}\nevent: {happened.type}\ndata: {document}\n\n"
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
