@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 
 from app.cloudpress import normalize_base_url
 from app.rates import Rate, parse_rate
+from app.webhooks.addresses import Allowance
 
 MIN_SECRET_KEY_LENGTH = 32
 
@@ -100,6 +101,16 @@ def _networks(value: str | None) -> str | None:
     return value
 
 
+def _private_networks(value: str | None) -> str | None:
+    for network in (value or "").split(","):
+        try:
+            if value:
+                ip_network(network.strip(), strict=False)
+        except ValueError:
+            raise ValueError("must be networks such as 10.0.0.0/8, comma-separated") from None
+    return value
+
+
 Seconds = Annotated[float, AfterValidator(_positive)]
 HeaderSecret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_header_safe)]
 Lowercase = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
@@ -127,6 +138,7 @@ class Settings(BaseSettings):
     rate_limit: Annotated[str | None, AfterValidator(_rate)] = None
     cors_origins: Annotated[str | None, AfterValidator(_origins)] = None
     forwarded_allow_ips: Annotated[str | None, AfterValidator(_networks)] = None
+    webhook_allowed_networks: Annotated[str | None, AfterValidator(_private_networks)] = None
 
     @cached_property
     def secret_keys(self) -> tuple[str, ...]:
@@ -137,6 +149,12 @@ class Settings(BaseSettings):
     def rate(self) -> Rate | None:
         """How much each key may ask, None for as much as it likes."""
         return parse_rate(self.rate_limit) if self.rate_limit else None
+
+    @cached_property
+    def webhook_allowance(self) -> Allowance:
+        """The networks that webhooks may reach although they are not public."""
+        named = (self.webhook_allowed_networks or "").split(",")
+        return Allowance(tuple(ip_network(part.strip(), strict=False) for part in named if part.strip()))
 
     @cached_property
     def origins(self) -> tuple[str, ...]:

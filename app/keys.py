@@ -30,6 +30,7 @@ class Scope(StrEnum):
     CREDENTIALS_READ = "credentials:read"
     ACCOUNTS_WRITE = "accounts:write"
     KEYS_WRITE = "keys:write"
+    WEBHOOKS_WRITE = "webhooks:write"
 
 
 @dataclass(frozen=True)

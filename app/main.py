@@ -10,7 +10,20 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from app.accounts import UnknownAccountError
-from app.api import accounts, callbacks, catalog, docs, health, keys, listing, operating, orders, problems
+from app.api import (
+    accounts,
+    callbacks,
+    catalog,
+    docs,
+    health,
+    keys,
+    listing,
+    operating,
+    orders,
+    problems,
+    streaming,
+    webhooks,
+)
 from app.api.auth import Authentication
 from app.api.context import CannotAsk, Catalog, Context
 from app.api.description import describe
@@ -20,12 +33,15 @@ from app.api.rate import RateLimiter
 from app.cloudpress import CloudPressError, Refused
 from app.config import Settings
 from app.db import DATABASE_AWAY, Clock, Database
+from app.feed import Feed
 from app.providers import Providers
 from app.reconciler import Reconciler, Surroundings
 from app.schedule import Schedule
 from app.schema import is_current
 from app.secrets import CallbackSecrets, Encryption
 from app.signals import Signals
+from app.webhooks.deliverer import Deliverer
+from app.webhooks.sender import HttpSender
 
 SCHEMA_POLL_SECONDS = 2.0
 DRAIN_SECONDS = 6.0
@@ -43,8 +59,11 @@ class Service:
         self.settings = settings
         self.callback_secrets = CallbackSecrets(settings.secret_keys)
         self.db = Database(settings.database, Encryption(settings.secret_keys), clock=clock)
+        self.random = random or Random()  # noqa: S311 - jitter, not secrets
         self.signals = Signals(self.db)
+        self.feed = Feed(self.db, self.signals)
         self.providers = Providers(settings, self.db)
+        self.sender = HttpSender(settings.webhook_allowance)
         self.world = Surroundings(
             db=self.db,
             providers=self.providers.of,
@@ -53,7 +72,7 @@ class Service:
             schedule=Schedule(
                 settings.callback_wait_seconds,
                 settings.placement_grace_seconds,
-                random or Random(),  # noqa: S311 - jitter, not secrets
+                self.random,
             ),
             lease_seconds=settings.lease_seconds,
             upstream_timeout_seconds=settings.upstream_timeout_seconds,
@@ -67,21 +86,27 @@ class Service:
     @asynccontextmanager
     async def run(self, *, reconcile: bool, on_death: Callable[[], None]) -> AsyncIterator[None]:
         """Run the parts while the block runs; `on_death` is called if the reconciler ends by itself."""
-        async with aclosing(self.providers), self.signals.run():
-            reconciling = asyncio.create_task(self._reconcile()) if reconcile else None
-            if reconciling is not None:
-                reconciling.add_done_callback(lambda task: self._reconciler_ended(task, on_death))
+        async with aclosing(self.providers), self.signals.run(), self.feed.run():
+            working = asyncio.create_task(self._work()) if reconcile else None
+            if working is not None:
+                working.add_done_callback(lambda task: self._workers_ended(task, on_death))
             try:
                 yield
             finally:
                 self.signals.stop()
-                if reconciling is not None:
-                    await asyncio.wait([reconciling])
+                if working is not None:
+                    await asyncio.wait([working])
+                await self.sender.aclose()
         await self.db.dispose()
 
-    async def _reconcile(self) -> None:
+    async def _work(self) -> None:
+        """Move orders and deliver events until the signals say stop. If one of the two dies, both end."""
         await self._migrated()
-        await Reconciler(self.world, self.signals).run(grace_seconds=DRAIN_SECONDS)
+        reconciler = Reconciler(self.world, self.signals)
+        deliverer = Deliverer(self.db, self.signals, self.sender, random=self.random)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(reconciler.run(grace_seconds=DRAIN_SECONDS))
+            tasks.create_task(deliverer.run(grace_seconds=DRAIN_SECONDS))
 
     async def _migrated(self) -> None:
         """Wait until the database is migrated: a reconciler on older tables would do harm."""
@@ -102,10 +127,12 @@ class Service:
             except TimeoutError:
                 continue
 
-    def _reconciler_ended(self, task: asyncio.Task[None], on_death: Callable[[], None]) -> None:
+    def _workers_ended(self, task: asyncio.Task[None], on_death: Callable[[], None]) -> None:
         if self.signals.stopping.is_set() and (task.cancelled() or task.exception() is None):
             return
         error = None if task.cancelled() else task.exception()
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
         log.critical("reconciler_died", error=type(error).__name__)
         on_death()
 
@@ -149,9 +176,16 @@ def _cannot_ask() -> Iterator[None]:
 
 
 def create_app(
-    service: Service, *, reconcile: bool = True, on_death: Callable[[], None] = lambda: None
+    service: Service,
+    *,
+    reconcile: bool = True,
+    on_death: Callable[[], None] = lambda: None,
+    heartbeat_seconds: float = 15.0,
 ) -> FastAPI:
-    """Return the HTTP service. Its lifespan runs the reconciler too, unless told not to."""
+    """Return the HTTP service. Its lifespan runs the reconciler too, unless told not to.
+
+    `heartbeat_seconds` is how often open streams say that they are alive.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -174,6 +208,8 @@ def create_app(
         signals=service.signals,
         callback_secrets=service.callback_secrets,
         is_migrated=service.is_migrated,
+        feed=service.feed,
+        heartbeat_seconds=heartbeat_seconds,
         cloudpress=_Checks(service.providers),
     )
     app.state.context = context
@@ -185,12 +221,19 @@ def create_app(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.origins,
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "If-None-Match"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "Prefer",
+                "If-None-Match",
+                "Last-Event-ID",
+            ],
             expose_headers=["Location", "ETag", "Retry-After", "X-Request-ID"],
         )
     app.add_middleware(Headers)
-    for part in (listing, orders, operating, catalog, accounts, keys, callbacks, health):
+    for part in (listing, orders, operating, streaming, webhooks, catalog, accounts, keys, callbacks, health):
         app.include_router(part.router)
     docs.install(app)
     return app

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     ForeignKey,
     Index,
@@ -18,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base, EncryptedBytes, JSONDocument, UTCDateTime
 from app.states import FINAL, OrderStatus
@@ -31,7 +32,20 @@ _STATUSES = ", ".join(f"'{status}'" for status in OrderStatus)
 _FINAL = ", ".join(sorted(f"'{status}'" for status in FINAL))
 
 
-class Order(Base):
+class Leased(Base):
+    """A row that knows when it is due, and that one process at a time holds. (`app/leases.py`)"""
+
+    __abstract__ = True
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    lease_token: Mapped[UUID | None] = mapped_column(Uuid)
+    lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # Counted up by whoever has news for the row, so that a holder sees that there was some.
+    wakes: Mapped[int] = mapped_column(Integer, default=0)
+
+
+class Order(Leased):
     """What a client ordered, what became of it, and when it next needs attention."""
 
     __tablename__ = "orders"
@@ -56,7 +70,6 @@ class Order(Base):
         ),
     )
 
-    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     status: Mapped[OrderStatus] = mapped_column(String(20))
 
     account_id: Mapped[str] = mapped_column(Text)
@@ -85,12 +98,8 @@ class Order(Base):
     attention_detail: Mapped[str | None] = mapped_column(Text)
     attention_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
-    due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # `Retry-After`: no wake-up makes the order due before this.
     not_before: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    lease_token: Mapped[UUID | None] = mapped_column(Uuid)
-    lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    wakes: Mapped[int] = mapped_column(Integer, default=0)
     failures: Mapped[int] = mapped_column(Integer, default=0)
     # Passes in a row that found nothing new, by which waiting grows.
     quiet: Mapped[int] = mapped_column(Integer, default=0)
@@ -234,14 +243,77 @@ class Callback(Base):
 
 
 class Event(Base):
-    """One thing that happened to an order, written in the transaction in which it happened."""
+    """One thing that happened, mostly to an order, written in the transaction in which it happened."""
 
     __tablename__ = "events"
     __table_args__ = (Index("ix_events_order_id_id", "order_id", "id"),)
 
     id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
-    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"))
+    # NULL: what happened concerns no order, but the service itself.
+    order_id: Mapped[UUID | None] = mapped_column(ForeignKey("orders.id"))
     type: Mapped[str] = mapped_column(String(40))
     at: Mapped[datetime] = mapped_column(UTCDateTime)
     # Never a secret.
     data: Mapped[dict[str, Any]] = mapped_column(JSONDocument)
+    # The order as the API showed it, where the event is one that applications are told of.
+    shown: Mapped[dict[str, Any] | None] = mapped_column(NullableDocument, deferred=True)
+
+
+class Webhook(Base):
+    """An address of an application that is told of events."""
+
+    __tablename__ = "webhooks"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    url: Mapped[str] = mapped_column(Text)
+    description: Mapped[str | None] = mapped_column(Text)
+    # NULL: every type.
+    event_types: Mapped[list[str] | None] = mapped_column(NullableDocument)
+    # What the key that made it may see: NULL is every account.
+    account_ids: Mapped[list[str] | None] = mapped_column(NullableDocument)
+    is_enabled: Mapped[bool] = mapped_column(Boolean)
+    # Why the service itself disabled it.
+    disabled_reason: Mapped[str | None] = mapped_column(Text)
+    failing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    secret: Mapped[bytes] = mapped_column(EncryptedBytes, deferred=True)
+    # After a rotation both sign until then.
+    former_secret: Mapped[bytes | None] = mapped_column(EncryptedBytes, deferred=True)
+    former_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Delivery(Leased):
+    """An event on its way to a webhook."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        CheckConstraint("status IN ('pending', 'delivered', 'failed')", name="status_known"),
+        UniqueConstraint("webhook_id", "event_id"),
+        Index("ix_deliveries_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index(
+            "ix_deliveries_webhook_id_due_at",
+            "webhook_id",
+            "due_at",
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+        Index("ix_deliveries_webhook_id_id", "webhook_id", "id"),
+        Index("ix_deliveries_event_id", "event_id"),
+    )
+
+    webhook_id: Mapped[UUID] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"))
+    # NULL: a test, which no event has caused.
+    event_id: Mapped[int | None] = mapped_column(ForeignKey("events.id"))
+    event: Mapped[Event | None] = relationship(lazy="selectin")
+    status: Mapped[str] = mapped_column(String(10))
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    # Attempts since the delivery was made or asked for again, by which waiting grows.
+    failures: Mapped[int] = mapped_column(Integer, default=0)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    last_attempt_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    delivered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    response_status: Mapped[int | None] = mapped_column(Integer)
+    # The beginning of the last answer.
+    response_excerpt: Mapped[str | None] = mapped_column(Text)
+    # What went wrong at the last attempt.
+    error: Mapped[str | None] = mapped_column(Text)

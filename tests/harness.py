@@ -109,7 +109,12 @@ async def run_sandbox(**config: Any) -> AsyncIterator[Sandbox]:
 
 @asynccontextmanager
 async def run_presshook(
-    database_url: str, cloudpress_url: str, *, reconcile: bool = True, **settings: Any
+    database_url: str,
+    cloudpress_url: str,
+    *,
+    reconcile: bool = True,
+    heartbeat_seconds: float = 15,
+    **settings: Any,
 ) -> AsyncIterator[Presshook]:
     """Run a service on a free port."""
     listener = listen("127.0.0.1", 0)
@@ -120,8 +125,9 @@ async def run_presshook(
         )
     )
     headers = {"Authorization": f"Bearer {API_KEY}"}
+    app = create_app(service, reconcile=reconcile, heartbeat_seconds=heartbeat_seconds)
     async with (
-        serving(create_app(service, reconcile=reconcile), listener) as url,
+        serving(app, listener) as url,
         httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as client,
     ):
         try:

@@ -1,6 +1,7 @@
 """Who may call `/v1`: checked before anything else of a request is looked at, its path included."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, cast
 
 import structlog
@@ -62,7 +63,10 @@ class Authentication:
             await database_away().response()(scope, receive, send)
             return
         structlog.contextvars.bind_contextvars(key=grant.name)
-        scope.setdefault("state", {})["grant"] = grant
+        state = scope.setdefault("state", {})
+        state["grant"] = grant
+        # For answers that go on for long: a key may be revoked meanwhile.
+        state["check_again"] = partial(self._grant, scope)
         if self._limiter is None:
             await self._app(scope, receive, send)
         else:
@@ -113,3 +117,4 @@ OrdersWriter = Annotated[Grant, Depends(_needs(KeyScope.ORDERS_WRITE))]
 CredentialsReader = Annotated[Grant, Depends(_needs(KeyScope.CREDENTIALS_READ))]
 AccountsWriter = Annotated[Grant, Depends(_needs(KeyScope.ACCOUNTS_WRITE))]
 KeysWriter = Annotated[Grant, Depends(_needs(KeyScope.KEYS_WRITE))]
+WebhooksWriter = Annotated[Grant, Depends(_needs(KeyScope.WEBHOOKS_WRITE))]

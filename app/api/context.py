@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from app.api.problems import Problem
 from app.config import Settings
 from app.db import Database
+from app.feed import Feed
 from app.secrets import CallbackSecrets
 from app.signals import Signals
 
@@ -86,6 +87,9 @@ class Context:
     callback_secrets: CallbackSecrets
     is_migrated: Callable[[], Awaitable[bool]]
     cloudpress: CloudPressChecks
+    feed: Feed
+    heartbeat_seconds: float
+    """How often an open stream says that it is alive, and whether its key is still let in is looked up."""
     known_migrated: asyncio.Event = field(default_factory=asyncio.Event)
     refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
 

@@ -15,6 +15,8 @@ Everything under `/v1` but callbacks needs `Authorization: Bearer <API key>`. Er
 """
 TAGS = [
     {"name": "orders", "description": "Place, follow, list, cancel and resolve orders."},
+    {"name": "events", "description": "What happened, page by page or as Server-Sent Events."},
+    {"name": "webhooks", "description": "Where applications are told what happened, and what became of it."},
     {"name": "catalog", "description": "What can be ordered."},
     {"name": "accounts", "description": "The CloudPress accounts that orders are placed for."},
     {"name": "keys", "description": "API keys: scopes, accounts, expiry, rotation."},
@@ -33,6 +35,7 @@ HEADERS = {
     ("resolveOrder", "200"): APPLIED,
     ("resolveOrder", "202"): APPLIED,
     ("createKey", "201"): {"Location": "Where the key is."},
+    ("createWebhook", "201"): {"Location": "Where the webhook is."},
     ("getCatalog", "200"): {"Cache-Control": "For how long the catalog is fresh."},
 }
 FOLLOWING = ("getOrder", "cancelOrder", "listOrderEvents", "resolveOrder", "refreshOrder", "getCredentials")
@@ -40,6 +43,10 @@ LINKS = {
     ("placeOrder", "201"): ("order_id", FOLLOWING),
     ("placeOrder", "202"): ("order_id", FOLLOWING),
     ("createKey", "201"): ("key_id", ("getKey", "rotateKey", "revokeKey")),
+    ("createWebhook", "201"): (
+        "webhook_id",
+        ("getWebhook", "testWebhook", "listDeliveries", "rotateWebhookSecret", "deleteWebhook"),
+    ),
     ("putAccount", "200"): ("account_id", ("getAccount", "deleteAccount")),
 }
 REQUEST_ID = {

@@ -19,9 +19,9 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from app.models import Order, Site, Task
-from app.orders import Credentials, NewOrder, OrderView
-from app.states import FINAL
+from app.feed import Happened
+from app.orders import Credentials, NewOrder
+from app.shown import OrderBody
 
 MAX_METADATA_KEYS = 50
 VARIANTS = ("vanilla", "extendify", "migration")
@@ -145,150 +145,11 @@ class OrderRequest(Strict):
         )
 
 
-class OrderedSite(BaseModel):
-    """The site as it was ordered."""
-
-    name: str
-    variant: str
-    location: str | None
-    plan: str | None
-    return_url: str | None
-
-
-class TaskBody(BaseModel):
-    """A task of CloudPress; its status is CloudPress's own word."""
-
-    id: int
-    status: str
-    name: str | None
-    title: str | None
-    started_at: datetime | None
-    ended_at: datetime | None
-
-
-class SshBody(BaseModel):
-    """How to reach a site by ssh, without the password."""
-
-    ipaddr: str | None
-    username: str | None
-    port: int | None
-
-
-class SiteBody(BaseModel):
-    """A finished site."""
-
-    id: str
-    name: str | None
-    primary_domain: str | None
-    location: str | None
-    region: str | None
-    package: str | None
-    php_version: str | None
-    domain_cname: str | None
-    created_at: datetime | None
-    updated_at: datetime | None
-    ssh: SshBody | None
-
-
-class ErrorBody(BaseModel):
-    """Why an order failed."""
-
-    code: str
-    detail: str
-
-
-class AttentionBody(BaseModel):
-    """Why a person should look at an order."""
-
-    code: str
-    detail: str
-    since: datetime
-
-
-class CancellationBody(BaseModel):
-    """What became of the wish to cancel an order that is still open."""
-
-    state: Literal["requested", "refused"]
-    reasons: list[str]
-
-
-class OrderBody(BaseModel):
-    """An order."""
-
-    id: UUID
-    status: str
-    account_id: str
-    request: OrderedSite
-    cloudpress_order_id: str | None
-    payment_url: str | None
-    tasks: list[TaskBody]
-    site: SiteBody | None
-    error: ErrorBody | None
-    attention: AttentionBody | None
-    cancellation: CancellationBody | None
-    metadata: dict[str, str]
-    created_at: datetime
-    updated_at: datetime
-    finalized_at: datetime | None
-
-    @classmethod
-    def of(cls, view: OrderView) -> "OrderBody":
-        """Show an order with its tasks and site."""
-        order = view.order
-        request = OrderedSite(
-            name=order.site_name,
-            variant=order.variant,
-            location=order.location,
-            plan=order.plan,
-            return_url=order.return_url,
-        )
-        error = attention = None
-        if order.error_code is not None:
-            error = ErrorBody(code=order.error_code, detail=order.error_detail or "")
-        if order.attention_code is not None and order.attention_since is not None:
-            attention = AttentionBody(
-                code=order.attention_code, detail=order.attention_detail or "", since=order.attention_since
-            )
-        return cls(
-            id=order.id,
-            status=order.status,
-            account_id=order.account_id,
-            request=request,
-            cloudpress_order_id=order.cloudpress_order_id,
-            payment_url=order.payment_url,
-            tasks=[_task(task) for task in view.tasks],
-            site=_site(view.site),
-            error=error,
-            attention=attention,
-            cancellation=_cancellation(order),
-            metadata=order.client_metadata,
-            created_at=order.created_at,
-            updated_at=order.updated_at,
-            finalized_at=order.finalized_at,
-        )
-
-
-def _cancellation(order: Order) -> CancellationBody | None:
-    if order.cancel_wished_at is not None:
-        return CancellationBody(state="requested", reasons=[])
-    if order.cancel_refusal is not None and order.status not in FINAL:
-        return CancellationBody(state="refused", reasons=order.cancel_refusal)
-    return None
-
-
 class OrderList(BaseModel):
     """A page of orders, the newest first. `next_cursor` leads to older ones, null at the end."""
 
     data: list[OrderBody]
     next_cursor: str | None
-
-
-def _task(task: Task) -> TaskBody:
-    return TaskBody.model_validate(task, from_attributes=True)
-
-
-def _site(site: Site | None) -> SiteBody | None:
-    return SiteBody.model_validate(site.details) if site is not None else None
 
 
 class AdoptRequest(Strict):
@@ -316,16 +177,33 @@ ResolveRequest = Annotated[AdoptRequest | GiveUpRequest, Field(discriminator="ac
 
 
 class EventBody(BaseModel):
-    """One thing that happened to an order."""
+    """One thing that happened to an order. A higher `id` was committed later."""
 
     id: int
     type: str
     at: datetime
+    order_id: UUID | None = Field(description="Null where it concerns the service itself.")
     data: dict[str, Any]
+    order: dict[str, Any] | None = Field(
+        description="The order as it was shown when this happened, for the events whose type begins with "
+        "`order.`; null for all others."
+    )
+
+    @classmethod
+    def of(cls, happened: Happened) -> "EventBody":
+        """Show an event."""
+        return cls(
+            id=happened.id,
+            type=happened.type,
+            at=happened.at,
+            order_id=happened.order_id,
+            data=happened.data,
+            order=happened.shown,
+        )
 
 
 class EventList(BaseModel):
-    """A part of an order's timeline, the oldest first. `next_cursor` leads on, null at its present end."""
+    """What happened, the oldest first. `next_cursor` leads on, null at the present end."""
 
     data: list[EventBody]
     next_cursor: str | None

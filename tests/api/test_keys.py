@@ -32,6 +32,7 @@ SCOPED = [
     ("GET", "/v1/orders", Scope.ORDERS_READ),
     ("GET", f"/v1/orders/{NOTHING}", Scope.ORDERS_READ),
     ("GET", f"/v1/orders/{NOTHING}/events", Scope.ORDERS_READ),
+    ("GET", "/v1/events", Scope.ORDERS_READ),
     ("GET", "/v1/catalog", Scope.ORDERS_READ),
     ("GET", "/v1/accounts", Scope.ORDERS_READ),
     ("GET", "/v1/accounts/a", Scope.ORDERS_READ),
@@ -47,6 +48,17 @@ SCOPED = [
     ("GET", f"/v1/keys/{NOTHING}", Scope.KEYS_WRITE),
     ("POST", f"/v1/keys/{NOTHING}/rotate", Scope.KEYS_WRITE),
     ("DELETE", f"/v1/keys/{NOTHING}", Scope.KEYS_WRITE),
+    ("GET", "/v1/webhooks", Scope.WEBHOOKS_WRITE),
+    ("POST", "/v1/webhooks", Scope.WEBHOOKS_WRITE),
+    ("GET", f"/v1/webhooks/{NOTHING}", Scope.WEBHOOKS_WRITE),
+    ("PATCH", f"/v1/webhooks/{NOTHING}", Scope.WEBHOOKS_WRITE),
+    ("DELETE", f"/v1/webhooks/{NOTHING}", Scope.WEBHOOKS_WRITE),
+    ("POST", f"/v1/webhooks/{NOTHING}/rotate", Scope.WEBHOOKS_WRITE),
+    ("POST", f"/v1/webhooks/{NOTHING}/test", Scope.WEBHOOKS_WRITE),
+    ("GET", f"/v1/webhooks/{NOTHING}/deliveries", Scope.WEBHOOKS_WRITE),
+    ("GET", f"/v1/webhooks/{NOTHING}/deliveries/{NOTHING}", Scope.WEBHOOKS_WRITE),
+    ("POST", f"/v1/webhooks/{NOTHING}/deliveries/{NOTHING}/redeliver", Scope.WEBHOOKS_WRITE),
+    ("POST", f"/v1/webhooks/{NOTHING}/redeliver", Scope.WEBHOOKS_WRITE),
 ]
 
 

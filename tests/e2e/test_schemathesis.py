@@ -47,4 +47,4 @@ async def test_the_service_is_as_it_describes_itself(
         header = ["--header", f"Authorization: Bearer {key}"] if key else []
         done = await asyncio.to_thread(check, service_url, tmp_path, *header)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
-    assert "Tested: 21" in done.stdout
+    assert "Tested: 33" in done.stdout

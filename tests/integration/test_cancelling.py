@@ -108,7 +108,8 @@ async def test_a_pending_order_is_cancelled_without_a_call(database_url: str, sa
         order_id = (await presshook.order("Never sent", wait=0)).json()["id"]
         answer = await cancel(presshook, order_id, wait=0)
         assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
-        assert await events(presshook, order_id) == ["accepted", "cancel_wished", "status_changed"]
+        told = ["accepted", "cancel_wished", "status_changed", "order.cancelled"]
+        assert await events(presshook, order_id) == told
     async with run_presshook(database_url, sandbox.url) as presshook:
         await presshook.order("Another one")
         assert len(await sandbox.orders()) == 1, "and is never sent"

@@ -1,0 +1,1 @@
+"""Telling applications what happened, by the Standard Webhooks specification."""

@@ -1,0 +1,187 @@
+"""The loop that delivers: claims deliveries that are due, and sends each.
+
+An endpoint has few slots, and while it fails a single one, so that one that hangs takes no place that
+another needs.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from random import Random
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import selectinload, undefer
+
+from app import leases
+from app.db import DATABASE_AWAY, Database, Transaction
+from app.leases import Claim, Claimed
+from app.models import Delivery, Event, Webhook
+from app.signals import Signals
+from app.webhooks.messages import body_of, message_id
+from app.webhooks.outcomes import Attempt, decide
+from app.webhooks.registry import disable, secrets_of
+from app.webhooks.sender import Sender
+from app.webhooks.signing import sign
+from app.worker import Worker
+
+SLOTS = 256
+SLOTS_OF_A_WEBHOOK = 4
+POLL_SECONDS = 2.0
+BACKSTOP_POLL_SECONDS = 5.0
+# Longer than an attempt may take, with time to write down how it ended.
+LEASE_SECONDS = 60.0
+
+log = structlog.get_logger()
+
+
+class Deliverer(Worker[Delivery]):
+    """The one loop that sends deliveries."""
+
+    def __init__(
+        self,
+        db: Database,
+        signals: Signals,
+        sender: Sender,
+        *,
+        random: Random,
+        poll_seconds: float = POLL_SECONDS,
+        wall_seconds: Callable[[], float] = time.time,
+    ) -> None:
+        """Prepare; `wall_seconds` is the time that messages are stamped with, in seconds since 1970."""
+        super().__init__(
+            Delivery, signals, slots=SLOTS, poll_seconds=poll_seconds, backstop_seconds=BACKSTOP_POLL_SECONDS
+        )
+        self._db = db
+        self._sender = sender
+        self._random = random
+        self._wall_seconds = wall_seconds
+        self._in_flight: Counter[UUID] = Counter()
+        self._failing: set[UUID] = set()
+
+    async def claim(self, limit: int) -> Claimed[Delivery]:
+        """Claim what is due, of each webhook no more than its slots."""
+        claims: list[Claim[Delivery]] = []
+        taken = Counter(self._in_flight)
+        async with self._db.write() as tx:
+            while True:
+                one_each = await self._claim_one_each(tx, taken, limit - len(claims))
+                claims += one_each.claims
+                taken.update(claim.row.webhook_id for claim in one_each.claims)
+                if not one_each.claims or len(claims) == limit:
+                    break
+        self._in_flight.update(claim.row.webhook_id for claim in claims)
+        full = any(count >= self._slots_of(webhook_id) for webhook_id, count in taken.items())
+        return Claimed(tuple(claims), one_each.next_due_seconds, is_more_due=full or len(claims) == limit)
+
+    async def _claim_one_each(self, tx: Transaction, taken: Counter[UUID], limit: int) -> Claimed[Delivery]:
+        """Claim one delivery of each webhook that has a free slot: the longest due."""
+        full = [webhook_id for webhook_id, count in taken.items() if count >= self._slots_of(webhook_id)]
+        free = (Delivery.lease_until.is_(None)) | (Delivery.lease_until <= tx.now)
+        first = (
+            select(Delivery.id)
+            .where(Delivery.webhook_id == Webhook.id, Delivery.due_at <= tx.now, free)
+            .order_by(Delivery.due_at, Delivery.id)
+            .limit(1)
+            .correlate(Webhook)
+            .scalar_subquery()
+        )
+        firsts = select(first).select_from(Webhook).where(Webhook.id.not_in(full))
+        return await leases.claim(
+            tx, Delivery, limit=limit, lease_seconds=LEASE_SECONDS, only=[Delivery.id.in_(firsts)]
+        )
+
+    def _slots_of(self, webhook_id: UUID) -> int:
+        return 1 if webhook_id in self._failing else SLOTS_OF_A_WEBHOOK
+
+    async def work(self, claim: Claim[Delivery]) -> None:
+        """Send a claimed delivery and write down how that ended."""
+        webhook_id = claim.row.webhook_id
+        try:
+            attempt = await self._attempt(claim)
+            if attempt is not None:
+                (self._failing.discard if attempt.is_success else self._failing.add)(webhook_id)
+                await self._conclude(claim, attempt)
+        except (SQLAlchemyError, *DATABASE_AWAY) as error:
+            # The lease runs out by itself; then it is sent again, which its id tells the receiver.
+            log.error("delivery_failed", delivery=str(claim.row.id), error=type(error).__name__)
+        finally:
+            self._in_flight[webhook_id] -= 1
+            self._in_flight += Counter()  # forgets those with none
+
+    async def _attempt(self, claim: Claim[Delivery]) -> Attempt | None:
+        """Send; None if there is nothing to send any more."""
+        async with self._db.read() as session:
+            found = select(Delivery).where(Delivery.id == claim.row.id, Delivery.lease_token == claim.token)
+            loaded = found.options(selectinload(Delivery.event).undefer(Event.shown))
+            delivery = (await session.scalars(loaded)).one_or_none()
+            secrets = undefer(Webhook.secret), undefer(Webhook.former_secret)
+            webhook = await session.get(Webhook, claim.row.webhook_id, options=secrets)
+            now = await self._db.now(session)
+        if delivery is None or webhook is None:
+            return None
+        if not webhook.is_enabled:
+            return Attempt(None, error="The webhook was disabled.")
+        body = body_of(delivery)
+        headers = sign(message_id(delivery), int(self._wall_seconds()), body, secrets_of(webhook, now))
+        return await self._sender.send(webhook.url, headers, body)
+
+    async def _conclude(self, claim: Claim[Delivery], attempt: Attempt) -> None:
+        async with self._db.write() as tx:
+            # The webhook first, as everywhere, so that two transactions never wait for each other.
+            locked = select(Webhook).where(Webhook.id == claim.row.webhook_id).with_for_update(key_share=True)
+            webhook = (await tx.session.scalars(locked)).one_or_none()
+            delivery = await leases.hold(tx, claim)
+            if delivery is None or webhook is None:
+                return
+            status, due_in_seconds = await self._write(tx, webhook, delivery, attempt, claim)
+        if due_in_seconds is not None:
+            self.wake_in(due_in_seconds)
+        log.info(
+            "delivery",
+            delivery=str(delivery.id),
+            webhook=str(webhook.id),
+            answered=attempt.status,
+            error=attempt.error,
+            status=status,
+            due_in_seconds=None if due_in_seconds is None else round(due_in_seconds, 1),
+        )
+
+    async def _write(
+        self,
+        tx: Transaction,
+        webhook: Webhook,
+        delivery: Delivery,
+        attempt: Attempt,
+        claim: Claim[Delivery],
+    ) -> tuple[str, float | None]:
+        delivery.attempts += 1
+        delivery.last_attempt_at = tx.now
+        delivery.response_status, delivery.response_excerpt = attempt.status, attempt.excerpt
+        delivery.error = attempt.error
+        if attempt.is_success:
+            webhook.failing_since = None
+            delivery.delivered_at = tx.now
+        elif webhook.failing_since is None:
+            webhook.failing_since = tx.now
+        failing_for = timedelta() if webhook.failing_since is None else tx.now - webhook.failing_since
+        outcome = decide(attempt, failures=delivery.failures, failing_for=failing_for, random=self._random)
+        status, delay_seconds = outcome.status, outcome.delay_seconds
+        if not webhook.is_enabled and status == "pending":
+            status, delay_seconds = "failed", None
+        delivery.status = status
+        if not attempt.is_success:
+            delivery.failures += 1
+        due_at = None if delay_seconds is None else tx.now + timedelta(seconds=delay_seconds)
+        if delivery.wakes != claim.wakes and webhook.is_enabled:
+            # Asked for again while it was under way.
+            delivery.status, delivery.failures = "pending", 0
+        leases.release(tx, delivery, claim, due_at)
+        if outcome.disabled_reason is not None and webhook.is_enabled:
+            await disable(tx, webhook, outcome.disabled_reason)
+        if delivery.status != "pending":
+            delivery.due_at = None
+        return delivery.status, delay_seconds

@@ -1,0 +1,141 @@
+"""Deliveries as they are stored: made in the transaction of their event, listed, asked for again."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from sqlalchemy import CursorResult, exists, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from app.db import Database, Transaction
+from app.models import Delivery, Event, Order, Webhook
+
+BATCH = 500
+
+
+async def enqueue(tx: Transaction, event: Event, account_id: str) -> None:
+    """Make a delivery of an event of this transaction for every webhook that wants it."""
+    # Locked against being removed meanwhile, which would undo the event's transaction.
+    enabled = select(Webhook).where(Webhook.is_enabled).with_for_update(read=True, key_share=True)
+    for webhook in await tx.session.scalars(enabled):
+        if wants(webhook, event.type, account_id):
+            tx.events.append(_new(tx, webhook.id, event))
+
+
+def wants(webhook: Webhook, event_type: str, account_id: str) -> bool:
+    """Tell whether a webhook is to be told of an event."""
+    return (webhook.event_types is None or event_type in webhook.event_types) and (
+        webhook.account_ids is None or account_id in webhook.account_ids
+    )
+
+
+def _new(tx: Transaction, webhook_id: UUID, event: Event | None) -> Delivery:
+    tx.announce(due=Delivery)
+    return Delivery(
+        id=uuid7(), webhook_id=webhook_id, event=event, status="pending", due_at=tx.now, created_at=tx.now
+    )
+
+
+async def enqueue_test(db: Database, webhook_id: UUID) -> Delivery | None:
+    """Make a delivery that no event has caused; None if there is no such webhook."""
+    async with db.write() as tx:
+        if await tx.session.get(Webhook, webhook_id) is None:
+            return None
+        delivery = _new(tx, webhook_id, None)
+        tx.session.add(delivery)
+        return delivery
+
+
+async def find_deliveries(
+    session: AsyncSession, webhook_id: UUID, *, before: UUID | None, status: str | None, limit: int
+) -> Sequence[Delivery]:
+    """Return a webhook's deliveries, with their events, the newest first."""
+    found = select(Delivery).where(Delivery.webhook_id == webhook_id).order_by(Delivery.id.desc())
+    if before is not None:
+        found = found.where(Delivery.id < before)
+    if status is not None:
+        found = found.where(Delivery.status == status)
+    return (await session.scalars(found.limit(limit))).all()
+
+
+async def find_delivery(session: AsyncSession, webhook_id: UUID, delivery_id: UUID) -> Delivery | None:
+    """Return a delivery of a webhook."""
+    found = select(Delivery).where(Delivery.webhook_id == webhook_id, Delivery.id == delivery_id)
+    return (await session.scalars(found)).one_or_none()
+
+
+class WebhookDisabledError(Exception):
+    """Nothing can be sent to a webhook that is disabled."""
+
+
+async def redeliver(db: Database, webhook_id: UUID, delivery_id: UUID) -> Delivery | None:
+    """Have a delivery sent again, whatever became of it; None if there is none.
+
+    Raises:
+        WebhookDisabledError: the webhook is disabled.
+    """
+    async with db.write() as tx:
+        await _require_enabled(tx, webhook_id)
+        found = select(Delivery).where(Delivery.webhook_id == webhook_id, Delivery.id == delivery_id)
+        delivery = (await tx.session.scalars(found.with_for_update(of=Delivery))).one_or_none()
+        if delivery is None:
+            return None
+        delivery.status = "pending"
+        delivery.failures = 0
+        delivery.wakes += 1
+        delivery.due_at = tx.now
+        tx.announce(due=Delivery)
+        return delivery
+
+
+async def redeliver_since(db: Database, webhook_id: UUID, since: datetime) -> int:
+    """Have all sent that failed, or was never due to be sent, of the events since a time. Returns how many.
+
+    What was never due happened while the webhook was disabled.
+
+    Raises:
+        WebhookDisabledError: the webhook is disabled.
+    """
+    async with db.write() as tx:
+        webhook = await _require_enabled(tx, webhook_id)
+        if webhook is None:
+            return 0
+        failed = (
+            update(Delivery)
+            .where(
+                Delivery.webhook_id == webhook_id, Delivery.status == "failed", Delivery.created_at >= since
+            )
+            .values(status="pending", failures=0, wakes=Delivery.wakes + 1, due_at=tx.now)
+            .execution_options(synchronize_session=False)
+        )
+        count = cast("CursorResult[object]", await tx.session.execute(failed)).rowcount
+        tx.announce(due=Delivery)
+        for event in await _missed(tx.session, webhook, since):
+            tx.session.add(_new(tx, webhook_id, event))
+            count += 1
+        return count
+
+
+async def _missed(session: AsyncSession, webhook: Webhook, since: datetime) -> list[Event]:
+    known = exists().where(Delivery.webhook_id == webhook.id, Delivery.event_id == Event.id)
+    missed = (
+        select(Event)
+        .join(Order, Order.id == Event.order_id)
+        .where(Event.at >= since, Event.shown.is_not(None), ~known)
+        .order_by(Event.id)
+    )
+    if webhook.event_types is not None:
+        missed = missed.where(Event.type.in_(webhook.event_types))
+    if webhook.account_ids is not None:
+        missed = missed.where(Order.account_id.in_(webhook.account_ids))
+    return list(await session.scalars(missed))
+
+
+async def _require_enabled(tx: Transaction, webhook_id: UUID) -> Webhook | None:
+    # Locked, so that it is not disabled meanwhile, which would leave what is made due here for ever.
+    webhook = await tx.session.get(Webhook, webhook_id, with_for_update={"key_share": True})
+    if webhook is not None and not webhook.is_enabled:
+        raise WebhookDisabledError
+    return webhook

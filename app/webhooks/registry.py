@@ -1,0 +1,152 @@
+"""Webhooks as they are stored: made, changed, rotated, disabled, removed. The database only."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
+from uuid_utils.compat import uuid7
+
+from app.db import Database, Transaction
+from app.models import Delivery, Webhook
+from app.timeline import record
+from app.webhooks.signing import new_secret
+
+# Who makes deliveries of an event need not wait for it, and so holds up no order.
+LOCK = {"key_share": True}
+DISABLED = "webhook.disabled"
+"""The event that says that the service has disabled a webhook."""
+
+
+@dataclass(frozen=True)
+class NewWebhook:
+    """What a webhook is made of. None means every type, every account."""
+
+    url: str
+    event_types: tuple[str, ...] | None = None
+    account_ids: tuple[str, ...] | None = None
+    description: str | None = None
+    is_enabled: bool = True
+
+
+@dataclass(frozen=True)
+class MadeWebhook:
+    """A stored webhook, and its secret, which is told this once."""
+
+    stored: Webhook
+    secret: str
+
+    def __repr__(self) -> str:
+        """Tell nothing of the secret."""
+        return f"MadeWebhook({self.stored.id})"
+
+
+async def make_webhook(db: Database, new: NewWebhook) -> MadeWebhook:
+    """Store a webhook. Only what happens from now on is delivered to it."""
+    secret = new_secret()
+    async with db.write() as tx:
+        stored = Webhook(
+            id=uuid7(),
+            url=new.url,
+            description=new.description,
+            event_types=_sorted(new.event_types),
+            account_ids=_sorted(new.account_ids),
+            is_enabled=new.is_enabled,
+            secret=secret.encode(),
+            created_at=tx.now,
+            updated_at=tx.now,
+        )
+        tx.session.add(stored)
+        return MadeWebhook(stored, secret)
+
+
+def _sorted(values: tuple[str, ...] | None) -> list[str] | None:
+    return None if values is None else sorted(set(values))
+
+
+async def find_webhooks(session: AsyncSession) -> tuple[Webhook, ...]:
+    """Return all webhooks, the newest first."""
+    return tuple(await session.scalars(select(Webhook).order_by(Webhook.id.desc())))
+
+
+async def find_webhook(session: AsyncSession, webhook_id: UUID) -> Webhook | None:
+    """Return a webhook, None if there is none with that id."""
+    return await session.get(Webhook, webhook_id)
+
+
+async def change_webhook(db: Database, webhook_id: UUID, changes: dict[str, Any]) -> Webhook | None:
+    """Change columns of a webhook; None if there is none with that id.
+
+    A webhook that is enabled again starts anew; one that is disabled keeps what was not delivered as failed.
+    """
+    async with db.write() as tx:
+        webhook = await tx.session.get(Webhook, webhook_id, with_for_update=LOCK)
+        if webhook is None:
+            return None
+        was_enabled = webhook.is_enabled
+        for name, value in changes.items():
+            setattr(webhook, name, value)
+        webhook.updated_at = tx.now
+        if webhook.is_enabled and not was_enabled:
+            webhook.disabled_reason = webhook.failing_since = None
+        if was_enabled and not webhook.is_enabled:
+            await _give_up_pending(tx, webhook_id)
+        return webhook
+
+
+async def rotate_secret(db: Database, webhook_id: UUID, *, grace_seconds: float) -> MadeWebhook | None:
+    """Give a webhook a new secret; for `grace_seconds` the one before it signs as well."""
+    secret = new_secret()
+    async with db.write() as tx:
+        webhook = await tx.session.get(
+            Webhook, webhook_id, with_for_update=LOCK, options=[undefer(Webhook.secret)]
+        )
+        if webhook is None:
+            return None
+        webhook.former_secret = webhook.secret if grace_seconds > 0 else None
+        webhook.former_until = tx.now + timedelta(seconds=grace_seconds) if grace_seconds > 0 else None
+        webhook.secret = secret.encode()
+        webhook.updated_at = tx.now
+        return MadeWebhook(webhook, secret)
+
+
+def secrets_of(webhook: Webhook, now: datetime) -> list[str]:
+    """Return the secrets that sign now, the present one first. Both columns must have been loaded."""
+    present = [webhook.secret.decode()]
+    if webhook.former_secret is not None and webhook.former_until is not None and now < webhook.former_until:
+        present.append(webhook.former_secret.decode())
+    return present
+
+
+async def remove_webhook(db: Database, webhook_id: UUID) -> bool:
+    """Remove a webhook and its deliveries; return False if there is none with that id."""
+    async with db.write() as tx:
+        webhook = await tx.session.get(Webhook, webhook_id, with_for_update=True)
+        if webhook is None:
+            return False
+        await tx.session.delete(webhook)
+        return True
+
+
+async def disable(tx: Transaction, webhook: Webhook, reason: str) -> None:
+    """Disable a webhook whose row is locked, and say so in an event."""
+    webhook.is_enabled = False
+    webhook.disabled_reason = reason
+    webhook.updated_at = tx.now
+    record(tx, None, DISABLED, webhook=str(webhook.id), reason=reason)
+    await _give_up_pending(tx, webhook.id)
+
+
+async def _give_up_pending(tx: Transaction, webhook_id: UUID) -> None:
+    """Have nothing more sent. What is under way is told so when it ends; all of it can be redelivered."""
+    pending = update(Delivery).where(
+        Delivery.webhook_id == webhook_id, Delivery.status == "pending", Delivery.lease_token.is_(None)
+    )
+    await tx.session.execute(
+        pending.values(status="failed", due_at=None, error="The webhook was disabled.").execution_options(
+            synchronize_session=False
+        )
+    )

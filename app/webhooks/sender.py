@@ -1,0 +1,119 @@
+"""Sends one message to one application: checked address, no redirects, and not longer than it may take."""
+
+import asyncio
+import contextlib
+import ssl
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Protocol
+
+import certifi
+import httpcore
+
+from app.webhooks.addresses import Allowance, ForbiddenAddressError, GuardedBackend
+from app.webhooks.outcomes import Attempt
+
+ATTEMPT_SECONDS = 15.0
+EXCERPT_BYTES = 1024
+MOST_CONNECTIONS = 512
+KEPT_OPEN = 50
+KEEP_OPEN_SECONDS = 30.0
+USER_AGENT = "Presshook"
+
+
+class Sender(Protocol):
+    """Sends messages."""
+
+    async def send(self, url: str, headers: dict[str, str], body: bytes) -> Attempt:
+        """Send a message; whatever goes wrong is told in the attempt."""
+
+
+class HttpSender:
+    """Sends messages over HTTP. One for all webhooks; `aclose` ends it."""
+
+    def __init__(self, allowance: Allowance, *, attempt_seconds: float = ATTEMPT_SECONDS) -> None:
+        """Prepare; nothing connects before the first message."""
+        self._attempt_seconds = attempt_seconds
+        self._pools = {
+            scheme: httpcore.AsyncConnectionPool(
+                ssl_context=ssl.create_default_context(cafile=certifi.where()),
+                max_connections=MOST_CONNECTIONS,
+                max_keepalive_connections=KEPT_OPEN,
+                keepalive_expiry=KEEP_OPEN_SECONDS,
+                network_backend=GuardedBackend(allowance, is_encrypted=scheme == b"https"),
+            )
+            for scheme in (b"https", b"http")
+        }
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for pool in self._pools.values():
+            await pool.aclose()
+
+    async def send(self, url: str, headers: dict[str, str], body: bytes) -> Attempt:
+        """Send a message; whatever goes wrong is told in the attempt."""
+        try:
+            async with asyncio.timeout(self._attempt_seconds):
+                return await self._send(httpcore.URL(url), headers, body)
+        except TimeoutError:
+            return Attempt(None, error=f"No answer within {self._attempt_seconds:.0f} s.")
+        except ForbiddenAddressError as error:
+            return Attempt(None, error=str(error))
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
+            # Texts of the network's errors name no secret, but say little as well.
+            return Attempt(None, error=f"The connection failed ({type(error).__name__}).")
+        except (ValueError, httpcore.UnsupportedProtocol, UnicodeError):
+            return Attempt(None, error="The URL cannot be requested.")
+
+    async def _send(self, url: httpcore.URL, headers: dict[str, str], body: bytes) -> Attempt:
+        sent = {"host": _host(url), "user-agent": USER_AGENT, "content-type": "application/json", **headers}
+        sent["content-length"] = str(len(body))
+        pool = self._pools[url.scheme]
+        async with pool.stream("POST", url, headers=list(sent.items()), content=body) as answer:
+            excerpt = await _beginning(answer)
+            told = {name.lower(): value for name, value in answer.headers}
+            attempt = Attempt(
+                answer.status,
+                excerpt=excerpt.decode("utf-8", "replace").replace("\x00", "�"),
+                retry_after_seconds=_seconds(told.get(b"retry-after")),
+            )
+        if attempt.is_success:
+            return attempt
+        said = (
+            "redirects, which is not followed" if 300 <= answer.status <= 399 else "did not take the message"
+        )
+        return Attempt(
+            attempt.status, attempt.excerpt, f"The application {said}.", attempt.retry_after_seconds
+        )
+
+
+async def _beginning(answer: httpcore.Response) -> bytes:
+    """Return the first part of an answer's body. A status is an answer, even if the body breaks off."""
+    excerpt = b""
+    with contextlib.suppress(httpcore.NetworkError, httpcore.ProtocolError):
+        async for chunk in answer.aiter_stream():
+            excerpt += chunk
+            if len(excerpt) >= EXCERPT_BYTES:
+                break
+    return excerpt[:EXCERPT_BYTES]
+
+
+def _host(url: httpcore.URL) -> str:
+    host = url.host.decode()
+    host = f"[{host}]" if ":" in host else host
+    return host if url.port is None else f"{host}:{url.port}"
+
+
+def _seconds(value: bytes | None) -> float | None:
+    """Return what `Retry-After` asks for, as seconds or as a date (RFC 9110, 10.2.3)."""
+    if value is None:
+        return None
+    text = value.decode("latin-1").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,78 @@
+"""An application that is told by webhook: a real server that can be told how to answer."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app.cli.servers import listen, serving
+
+LOCAL_NETWORKS = "127.0.0.0/8"
+
+
+@dataclass(frozen=True)
+class Message:
+    """A request as it came in."""
+
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        """What it is known by."""
+        return self.headers["webhook-id"]
+
+    @property
+    def json(self) -> Any:
+        """What it says."""
+        return json.loads(self.body)
+
+
+@dataclass
+class Receiver:
+    """What came in, and how the next requests are answered: a status, headers, a body, or a hang."""
+
+    url: str = ""
+    messages: list[Message] = field(default_factory=list)
+    status: int = 204
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    hang: asyncio.Event | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        body = await request.body()
+        self.messages.append(Message(dict(request.headers), body))
+        if self.hang is not None:
+            await self.hang.wait()
+        await Response(self.body, self.status, self.headers)(scope, receive, send)
+
+    async def count(self) -> int:
+        """Return how many messages came in."""
+        return len(self.messages)
+
+    def types(self) -> list[str]:
+        """Return what the messages are about."""
+        return [message.json["type"] for message in self.messages]
+
+
+@asynccontextmanager
+async def run_receiver() -> AsyncIterator[Receiver]:
+    """Run an application on a free port."""
+    receiver = Receiver()
+    async with serving(receiver, listen("127.0.0.1", 0)) as url:
+        receiver.url = f"{url}/hook"
+        try:
+            yield receiver
+        finally:
+            if receiver.hang is not None:
+                receiver.hang.set()
