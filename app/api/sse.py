@@ -83,7 +83,9 @@ class EventStream(Response):
 
     async def _chunks(self, subscription: Subscription) -> AsyncGenerator[str]:
         """Yield the stream's text. One order's ends with its final status."""
-        yield f"retry: {RETRY_MILLISECONDS}\n\n"
+        # The id is where a client comes back to that is cut off before anything has happened.
+        begins = f"id: {subscription.begins_after}\n" if self._after is None else ""
+        yield f"retry: {RETRY_MILLISECONDS}\n{begins}\n"
         interest = subscription.interest
         if self._is_over:
             stored = self._feed.backlog(interest, self._after or 0, subscription.begins_after)

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.cli import accounts, demo, keys, maintenance, orders, sandbox, serve
+from app.cli import accounts, demo, keys, listen, maintenance, orders, sandbox, serve
 from app.config import SettingsError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command()(maintenance.after_restore)
 app.add_typer(orders.app, name="orders")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
+app.command()(listen.listen)
 app.command()(sandbox.sandbox)
 app.command()(demo.demo)
 

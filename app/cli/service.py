@@ -68,10 +68,10 @@ class Service:
         if answer.is_success or answer.status_code == 304:
             return answer
         code = ExitCode.UNREACHABLE if answer.status_code >= 500 else ExitCode.REFUSED
-        fail(_sentence(answer), code)
+        fail(refusal(answer), code)
 
 
-def _sentence(answer: httpx.Response) -> str:
+def refusal(answer: httpx.Response) -> str:
     """Say what a refusal says."""
     try:
         problem = answer.json()

@@ -15,6 +15,14 @@ def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
+def is_secret(text: str) -> bool:
+    """Tell whether a text has the form of a secret."""
+    try:
+        return text.startswith(PREFIX) and bool(base64.b64decode(text.removeprefix(PREFIX), validate=True))
+    except ValueError:
+        return False
+
+
 def sign(message_id: str, timestamp: int, body: bytes, secrets_: Iterable[str]) -> dict[str, str]:
     """Return the headers of a message, signed with each secret. `timestamp` is in seconds since 1970."""
     content = f"{message_id}.{timestamp}.".encode() + body

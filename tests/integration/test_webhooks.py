@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +14,7 @@ from sqlalchemy import select, update
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
+from app.cli.servers import listen, serving
 from app.models import Delivery, Webhook
 from app.webhooks import outcomes
 from tests.conftest import API_KEY, CLOUDPRESS_ACCOUNT
@@ -349,3 +352,23 @@ async def test_deliveries_are_paged(presshook: Presshook, receiver: Receiver) ->
     assert seen == ids[::-1]
     await until_delivered(presshook, made["id"], "delivered")
     assert len({UUID(each.id.removeprefix("test_")) for each in receiver.messages}) == 5
+
+
+async def test_the_code_in_the_documentation_verifies_messages(
+    presshook: Presshook, receiver: Receiver
+) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
+    [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    made = await hook(presshook, receiver.url)
+    for secret, status in ((made["secret"], 204), ("whsec_" + "A" * 44, 401)):
+        names: dict[str, Any] = {}
+        exec(code.replace("whsec_...", secret), names)  # noqa: S102 - it is our own page
+        async with serving(names["app"], listen("127.0.0.1", 0)) as url:
+            path = f"/v1/webhooks/{made['id']}"
+            await presshook.client.patch(path, json={"url": f"{url}/hooks/presshook"})
+            sent = (await presshook.client.post(f"{path}/test")).json()["id"]
+
+            async def status_of(sent: str = sent, path: str = path) -> Any:
+                return (await presshook.client.get(f"{path}/deliveries/{sent}")).json()["response_status"]
+
+            assert await eventually(status_of, lambda seen: seen is not None) == status
