@@ -28,7 +28,9 @@ from app.schedule import Schedule
 from app.secrets import CallbackSecrets
 from app.signals import Signals
 from app.states import FINAL, TRANSITIONS, OrderStatus
+from app.webhooks.deliverer import Deliverer
 from app.wishes import wish_cancel
+from tests.simulation.applications import Applications
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.postgresql import PostgresConnections
 from tests.simulation.provider import Chaos, CloudPressTruth, MadeOrder, SimulatedCloudPress
@@ -111,7 +113,8 @@ class Replica:
     db: Database
     signals: Signals
     reconciler: Reconciler
-    running: asyncio.Task[None] | None = None
+    deliverer: Deliverer
+    running: tuple[asyncio.Task[None], ...] = ()
 
     @property
     def crashed(self) -> bool:
@@ -162,6 +165,7 @@ class Simulation:
         self.cancelling = random.choice([0, 0.2, 0.7])
         self.freeze_every_steps = random.choice([200, 1000, 10**9])
         self.truth = CloudPressTruth(random, self.chaos, VirtualClock.time, self.call_back, GRACE_SECONDS)
+        self.applications = Applications(random, self.chaos)
         self.reader = _Reader(self.url)
 
     # --- life ---------------------------------------------------------------------------------------
@@ -170,6 +174,9 @@ class Simulation:
         """Live through chaos and the calm after it, and check what came of it."""
         for number in range(self.random.choice([1, 1, 2, 3])):
             self.start(f"r{number}")
+        self.chaos.calm = True
+        await self.applications.register(self.anyone().db)
+        self.chaos.calm = False
         clients = [asyncio.create_task(self.order(number)) for number in range(self.random.randint(2, 5))]
         clients.append(asyncio.create_task(self.others_order()))
         await asyncio.sleep(CHAOS_SECONDS)
@@ -180,6 +187,7 @@ class Simulation:
                 self.replicas.remove(replica)
         if not self.replicas:
             self.start("calm")
+        await self.applications.recover(lambda: self.anyone().db, EPOCH)
         await asyncio.sleep(CALM_SECONDS)
         self.check()
         self.check_end()
@@ -223,10 +231,22 @@ class Simulation:
             lease_seconds=LEASE_SECONDS,
             upstream_timeout_seconds=UPSTREAM_TIMEOUT_SECONDS,
         )
-        replica = Replica(name, process, db, signals, Reconciler(world, signals, poll_seconds=POLL_SECONDS))
+        reconciler = Reconciler(world, signals, poll_seconds=POLL_SECONDS)
+        deliverer = Deliverer(
+            db,
+            signals,
+            self.applications.sender(process.is_crashed, process.thawed),
+            random=self.random,
+            poll_seconds=POLL_SECONDS,
+            wall_seconds=lambda: VirtualClock.time().timestamp(),
+        )
+        replica = Replica(name, process, db, signals, reconciler, deliverer)
         # As NOTIFY does between processes.
         db.on_commit(lambda notice: self.hear(replica, notice))
-        replica.running = asyncio.create_task(replica.reconciler.run(grace_seconds=1))
+        replica.running = (
+            asyncio.create_task(reconciler.run(grace_seconds=1)),
+            asyncio.create_task(deliverer.run(grace_seconds=1)),
+        )
         self.replicas.append(replica)
         self.note(f"{name} starts")
 
@@ -259,8 +279,7 @@ class Simulation:
         self.crashes += 1
         replica.process.crashed = True
         self.replicas.remove(replica)
-        assert replica.running is not None
-        for task in (replica.running, *replica.reconciler.running):
+        for task in (*replica.running, *replica.reconciler.running, *replica.deliverer.running):
             task.cancel()
         self.postgres.cut()
         name = f"{replica.name}'"
@@ -345,8 +364,7 @@ class Simulation:
             task.cancel()
         for replica in self.replicas:
             replica.signals.stop()
-            assert replica.running is not None
-            await replica.running
+            await asyncio.gather(*replica.running)
             await replica.db.dispose()
 
     # --- invariants ---------------------------------------------------------------------------------
@@ -380,6 +398,13 @@ class Simulation:
                 if self.truth.orders[holds].local_id != order_id:
                     self.violate(f"{order_id} holds {holds}, which is not its own")
         self.check_doubles()
+        self.check_deliveries()
+
+    def check_deliveries(self) -> None:
+        """Check that a delivery is due for as long as it is pending."""
+        for delivery in self.reader.deliveries():
+            if (delivery["status"] == "pending") != (delivery["due_at"] is not None):
+                self.violate(f"delivery {delivery['id']} is {delivery['status']}, due {delivery['due_at']}")
 
     def made_for(self, order_id: UUID) -> list[MadeOrder]:
         """Return the CloudPress orders that were truly made for an order."""
@@ -406,6 +431,8 @@ class Simulation:
                 self.violate(f"{order_id} is rejected and was made")
             if len(made) > 1 and row["status"] in FINAL and not all(it.id in attention for it in made):
                 self.violate(f"{order_id} was made as {[it.id for it in made]}, attention: {attention!r}")
+        for complaint in self.applications.complaints(self.reader.milestones(), self.reader.deliveries()):
+            self.violate(complaint)
         for order_id, steps in self.reader.transitions().items():
             for before, after in steps:
                 if after != before and OrderStatus(after) not in TRANSITIONS[OrderStatus(before)]:
@@ -455,10 +482,23 @@ class _Reader:
             "error_code",
             "cancel_wished_at",
         )
-        query = f"SELECT {', '.join(names)} FROM orders"  # noqa: S608 - of names written above
-        rows = self._connection.execute(query).fetchall()
-        found = [dict(zip(names, row, strict=True)) for row in rows]
-        return {UUID(str(row["id"])): row for row in found}
+        return {UUID(str(row["id"])): row for row in self._rows("orders", *names)}
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        """Return the deliveries."""
+        return self._rows("deliveries", "id", "status", "due_at")
+
+    def milestones(self) -> list[dict[str, Any]]:
+        """Return the events that applications are told of."""
+        found = [row for row in self._rows("events", "id", "type", "shown") if row["shown"] is not None]
+        for row in found:
+            if isinstance(row["shown"], str):
+                row["shown"] = json.loads(row["shown"])
+        return found
+
+    def _rows(self, table: str, *names: str) -> list[dict[str, Any]]:
+        query = f"SELECT {', '.join(names)} FROM {table}"  # noqa: S608 - of names written in this class
+        return [dict(zip(names, row, strict=True)) for row in self._connection.execute(query).fetchall()]
 
     def transitions(self) -> dict[UUID, list[tuple[str, str]]]:
         """Return the changes of status that the timelines tell."""
