@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -44,6 +45,8 @@ class Receiver:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     hang: asyncio.Event | None = None
+    moods: random.Random | None = None
+    """Where it comes from, what is seen for the first time is answered with a whim."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -51,10 +54,20 @@ class Receiver:
             return
         request = Request(scope, receive)
         body = await request.body()
-        self.messages.append(Message(dict(request.headers), body))
+        message = Message(dict(request.headers), body)
+        is_new = message.id not in self.ids()
+        self.messages.append(message)
         if self.hang is not None:
             await self.hang.wait()
-        await Response(self.body, self.status, self.headers)(scope, receive, send)
+        status = self.status
+        if self.moods is not None and is_new:
+            status = self.moods.choice([status, status, 500, 503, 307])
+            await asyncio.sleep(self.moods.choice([0, 0, 2]))
+        await Response(self.body, status, self.headers)(scope, receive, send)
+
+    def ids(self) -> set[str]:
+        """Return what came in, each once."""
+        return {message.id for message in self.messages}
 
     async def count(self) -> int:
         """Return how many messages came in."""

@@ -33,7 +33,7 @@ SLOTS_OF_A_WEBHOOK = 4
 POLL_SECONDS = 2.0
 BACKSTOP_POLL_SECONDS = 5.0
 # Longer than an attempt may take, with time to write down how it ended.
-LEASE_SECONDS = 60.0
+LEASE_SECONDS = 30.0
 
 log = structlog.get_logger()
 

@@ -15,6 +15,7 @@ import httpx
 
 from tests.e2e.conftest import answers, environment, free_url, port_of, program
 from tests.harness import eventually
+from tests.receiver import LOCAL_NETWORKS, run_receiver
 
 AT_ONCE = 10
 SECONDS_BETWEEN_ORDERS = 0.5
@@ -95,6 +96,10 @@ class Outcome:
     bought: Counter[str]
     """How many CloudPress orders there are of each site's name."""
     kills: int
+    events: int
+    """How many events the application had to be told of, by webhook."""
+    told: int
+    messages: int
 
 
 async def place(fleet: Fleet, number: int) -> str:
@@ -157,6 +162,7 @@ async def live_under_the_axe(
         LEASE_SECONDS="3",
         UPSTREAM_TIMEOUT_SECONDS="2",
         PLACEMENT_GRACE_SECONDS="6",
+        WEBHOOK_ALLOWED_NETWORKS=LOCAL_NETWORKS,
     )
     env |= {"CLOUDPRESS_API_TOKEN": "sandbox-token", "CLOUDPRESS_ACCOUNT_ID": "sandbox-account"}
     rates = [part for name, rate in FAULTS.items() for part in ("--fault", f"{name}={rate}")]
@@ -167,13 +173,36 @@ async def live_under_the_axe(
         fleet = Fleet(urls, env, cwd, random.Random(seed), stack)
         async with (
             httpx.AsyncClient(base_url=sandbox_url, timeout=30) as cloudpress,
+            run_receiver() as application,
             fleet.running(headers),
         ):
+            application.moods = random.Random(seed)
             await answers(cloudpress, "/", 200)
+            hook = (await fleet.ask("POST", "/v1/webhooks", json={"url": application.url})).json()
             ids = await _order_under_the_axe(fleet, orders, meanwhile)
             final = await until_all_are_final(fleet, cloudpress, ids)
             made = (await cloudpress.get("/sandbox/orders")).json()["orders"]
-    return Outcome(final, Counter(order["site_name"] for order in made), fleet.kills)
+            events = await until_all_is_told(fleet, hook["id"])
+    told = {event["id"] for event in events if f"evt_{event['id']}" in application.ids()}
+    bought = Counter(order["site_name"] for order in made)
+    return Outcome(final, bought, fleet.kills, len(events), len(told), len(application.messages))
+
+
+async def until_all_is_told(fleet: Fleet, webhook_id: str) -> list[dict[str, Any]]:
+    """Wait until nothing is on its way to the application any more; return what it had to be told."""
+
+    async def pending() -> int:
+        path = f"/v1/webhooks/{webhook_id}/deliveries?status=pending"
+        return len((await fleet.ask("GET", path)).json()["data"])
+
+    await eventually(pending, lambda count: count == 0, patience_seconds=PATIENCE_SECONDS)
+    events: list[dict[str, Any]] = []
+    cursor: str | None = "0"
+    while cursor is not None:
+        page = (await fleet.ask("GET", f"/v1/events?limit=100&cursor={cursor}")).json()
+        events += [event for event in page["data"] if event["order"] is not None]
+        cursor = page["next_cursor"]
+    return events
 
 
 async def _order_under_the_axe(

@@ -19,6 +19,9 @@ def check(outcome: Outcome) -> None:
     assert outcome.statuses.total() == ORDERS
     assert set(outcome.bought.values()) <= {1}, f"bought twice: {outcome.bought.most_common(3)}"
     assert outcome.statuses["completed"] <= len(outcome.bought)
+    print(f"{outcome.events} events, {outcome.told} told, by {outcome.messages} messages")
+    assert outcome.events >= ORDERS
+    assert outcome.told == outcome.events
 
 
 async def test_nothing_is_lost_or_bought_twice_under_kill_9(
