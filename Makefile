@@ -14,7 +14,7 @@ FIRST ?= 1
 DATABASE ?= sqlite
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-api simulate check format serve lock clean
+.PHONY: help demo test bench bench-api bench-events simulate check format serve lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ bench: $(STAMP) ## measures the limits: latency after a callback, start, idle co
 
 bench-api: $(STAMP) ## measures reads of the API at a thousand and at a million orders, and shows their plans
 	@$(BIN)/python -W ignore -m tests.bench_api
+
+bench-events: $(STAMP) ## measures how soon events are told by stream and webhook, and what open streams cost
+	@$(BIN)/python -W ignore -m tests.bench_events
 
 simulate: $(STAMP) ## the simulation from many seeds (SEEDS=10000 FIRST=1 DATABASE=sqlite or postgresql)
 	@$(BIN)/python -W ignore -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --database $(DATABASE)

@@ -4,12 +4,15 @@ from sqlalchemy import Column, Table, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Base, Database, EncryptedBytes, Transaction
-from app.models import Order, Placement
+from app.models import Event, Order, Placement, Webhook
 from app.states import OrderStatus, PostOutcome
 from app.timeline import record
+from app.webhooks.registry import disable
 
 BATCH = 200
 RESTORED = "restored"
+# More than can have happened since any backup that somebody still restores.
+SKIPPED_NUMBERS = 1_000_000
 
 
 async def doubt_pending_orders(db: Database) -> int:
@@ -46,6 +49,30 @@ async def _doubt(tx: Transaction, order: Order) -> None:
     order.not_before = order.lease_token = order.lease_until = None
     record(tx, order.id, "status_changed", before="pending", after="unconfirmed", action="after_restore")
     tx.announce(changed=order.id, due=Order)
+
+
+async def skip_event_numbers(db: Database) -> None:
+    """Go on with numbers of events that were never given before, whatever has happened since the copy.
+
+    Otherwise a number that an application knows would come again for something else: it would take a message
+    for a repeat, and a stream that goes on after a number would leave out what is new.
+    """
+    async with db.write() as tx:
+        newest = (await tx.session.execute(select(func.coalesce(func.max(Event.id), 0)))).scalar_one()
+        event = record(tx, None, RESTORED)
+        event.id = newest + SKIPPED_NUMBERS
+        if not db.is_sqlite:
+            sequence = func.pg_get_serial_sequence(Event.__tablename__, "id")
+            await tx.session.execute(select(func.setval(sequence, event.id)))
+
+
+async def silence_webhooks(db: Database) -> int:
+    """Disable every webhook: a copy must not tell applications what only the original knows."""
+    async with db.write() as tx:
+        webhooks = (await tx.session.scalars(select(Webhook).where(Webhook.is_enabled))).all()
+        for webhook in webhooks:
+            await disable(tx, webhook, "The database was copied.")
+        return len(webhooks)
 
 
 async def rekey(db: Database) -> int:

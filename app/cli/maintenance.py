@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
 from app.config import SettingsError, load_settings
 from app.db import DATABASE_AWAY, Database
 from app.logs import configure_logging
-from app.restoring import doubt_pending_orders
+from app.restoring import doubt_pending_orders, silence_webhooks, skip_event_numbers
 from app.restoring import rekey as write_anew
 from app.schema import is_current
 from app.secrets import Encryption, UndecryptableError
@@ -17,10 +17,23 @@ from app.secrets import Encryption, UndecryptableError
 T = TypeVar("T")
 
 
-def after_restore() -> None:
+def after_restore(
+    *,
+    disable_webhooks: Annotated[
+        bool, typer.Option("--disable-webhooks", help="For a copy: tell no application anything.")
+    ] = False,
+) -> None:
     """Run first on a restored or copied database: no order that is pending in it is bought twice."""
-    count = with_database(doubt_pending_orders)
-    typer.echo(f"{count} pending orders are unconfirmed now: each is looked for before it is placed.")
+
+    async def work(db: Database) -> tuple[int, int]:
+        silenced = await silence_webhooks(db) if disable_webhooks else 0
+        await skip_event_numbers(db)
+        return await doubt_pending_orders(db), silenced
+
+    doubted, silenced = with_database(work)
+    typer.echo(f"{doubted} pending orders are unconfirmed now: each is looked for before it is placed.")
+    if disable_webhooks:
+        typer.echo(f"{silenced} webhooks are disabled now.")
 
 
 def rekey() -> None:

@@ -1,9 +1,10 @@
 """`serve`, `worker` and `migrate`: the service itself."""
 
 import asyncio
+import resource
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Annotated
 
@@ -47,6 +48,13 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def raise_file_limit() -> None:
+    """Allow as many open files as the system does: every open stream is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def run_server(service: Service, *, host: str, port: int, reconcile: bool) -> bool:
     """Serve until a signal comes; return False if the reconciler died, which ends the server too."""
     alive = True
@@ -82,6 +90,7 @@ def serve(
 ) -> None:
     """Run the API and the reconciler in one process."""
     settings = _prepare()
+    raise_file_limit()
     if not run_server(Service(settings), host=host, port=port, reconcile=reconciler):
         raise typer.Exit(1)
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.conftest import PRESSHOOK, answers, environment, free_url, port_of, program
 from tests.harness import eventually
+from tests.sse import stream
 
 ORDER = {"site": {"name": "Site", "variant": "vanilla"}}
 SHUTDOWN_SECONDS = 10
@@ -107,6 +108,20 @@ async def test_sigterm_answers_who_waits_and_ends_cleanly(
             assert answer.status_code == 202
         assert await asyncio.to_thread(process.wait, SHUTDOWN_SECONDS) == 0
         assert time.monotonic() - began < SHUTDOWN_SECONDS
+
+
+async def test_sigterm_ends_open_streams(
+    database_url: str, tmp_path: Path, api_headers: dict[str, str]
+) -> None:
+    url = free_url()
+    with program("serve", "--port", port_of(url), env=environment(database_url), cwd=tmp_path) as process:
+        async with httpx.AsyncClient(base_url=url, headers=api_headers, timeout=60) as client:
+            await answers(client, "/readyz", 200)
+            async with stream(client, "/v1/events") as opened, stream(client, "/v1/events") as unread:
+                process.send_signal(signal.SIGTERM)
+                assert [told async for told in opened] == []
+                assert await asyncio.to_thread(process.wait, SHUTDOWN_SECONDS) == 0
+                assert not unread.comments
 
 
 async def test_a_worker_ends_cleanly_too(database_url: str, tmp_path: Path) -> None:

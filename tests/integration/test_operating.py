@@ -10,10 +10,11 @@ from sqlalchemy import text
 from app.config import async_database_url
 from app.db import Database
 from app.orders import read_credentials
-from app.restoring import doubt_pending_orders, rekey
+from app.restoring import doubt_pending_orders, rekey, silence_webhooks, skip_event_numbers
 from app.secrets import Encryption, UndecryptableError
 from tests.conftest import CLOUDPRESS_TOKEN, SECRET_KEY
 from tests.harness import NEVER_SECONDS, Presshook, Sandbox, run_presshook
+from tests.sse import read_all
 
 NEW_KEY = "a new secret key that is long enough to be one"
 # So long that within a test an unconfirmed order stays so.
@@ -151,6 +152,27 @@ async def test_a_restored_copy_buys_nothing_that_is_bought(database_url: str, sa
         await presshook.until(order_id, "completed")
         assert len(await sandbox.orders("Bought")) == 1
         assert await sandbox.requests("POST /api/orders") == 1
+
+
+async def test_after_a_restore_no_number_of_an_event_comes_again(database_url: str, sandbox: Sandbox) -> None:
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        before = (await presshook.order("Before")).json()["id"]
+        await presshook.until(before, "completed")
+        known = (await timeline(presshook, before))[-1]["id"]
+        hook = {"url": "https://shop.example.com/"}
+        made = (await presshook.client.post("/v1/webhooks", json=hook)).json()
+        db = presshook.service.db
+        await skip_event_numbers(db)
+        assert (await silence_webhooks(db), await silence_webhooks(db)) == (1, 0)
+        shown = (await presshook.client.get(f"/v1/webhooks/{made['id']}")).json()
+        assert (shown["enabled"], shown["disabled_reason"]) == (False, "The database was copied.")
+        after = (await presshook.order("After")).json()["id"]
+        await presshook.until(after, "completed")
+        # What an application may know of what happened after the backup was made.
+        lost = known + 900_000
+        assert min(event["id"] for event in await timeline(presshook, after)) > lost
+        told = await read_all(presshook.client, f"/v1/orders/{after}/events", after=lost)
+        assert told[-1].type == "order.completed"
 
 
 async def test_after_rekeying_the_old_key_can_go(database_url: str, sandbox: Sandbox) -> None:

@@ -26,7 +26,7 @@ ALLOWED = {
     "rates": set(),
     "providers": {"accounts", "cloudpress", "config", "db", "reconciler", "secrets"},
     "orders": {"db", "models", "states", "timeline"},
-    "restoring": {"db", "models", "states", "timeline"},
+    "restoring": {"db", "models", "states", "timeline", "webhooks"},
     "leases": {"db", "models"},
     "worker": {"db", "leases", "models", "signals"},
     "webhooks": {"db", "leases", "models", "signals", "timeline", "worker"},
