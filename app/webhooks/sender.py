@@ -75,7 +75,7 @@ class HttpSender:
             attempt = Attempt(
                 answer.status,
                 excerpt=excerpt.decode("utf-8", "replace").replace("\x00", "�"),
-                retry_after_seconds=_seconds(told.get(b"retry-after")),
+                retry_after_seconds=seconds_of_retry_after(told.get(b"retry-after")),
             )
         if attempt.is_success:
             return attempt
@@ -104,7 +104,7 @@ def _host(url: httpcore.URL) -> str:
     return host if url.port is None else f"{host}:{url.port}"
 
 
-def _seconds(value: bytes | None) -> float | None:
+def seconds_of_retry_after(value: bytes | None) -> float | None:
     """Return what `Retry-After` asks for, as seconds or as a date (RFC 9110, 10.2.3)."""
     if value is None:
         return None
