@@ -33,7 +33,7 @@ DATABASE_RETRY_SECONDS = 1.0
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Happened:
     """An event, which account it concerns, and the order as it was shown if applications are told.
 

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -101,8 +102,9 @@ class EventStream(Response):
                 return
 
 
+@lru_cache(maxsize=1000)
 def as_text(happened: Happened) -> str:
-    """Return an event as the stream tells it."""
+    """Return an event as the stream tells it: the same text for all who listen."""
     document = EventBody.of(happened).model_dump_json()
     return f"id: {happened.id}\nevent: {happened.type}\ndata: {document}\n\n"
 

@@ -101,7 +101,13 @@ class Deliverer(Worker[Delivery]):
         """Send a claimed delivery and write down how that ended."""
         webhook_id = claim.row.webhook_id
         try:
-            attempt = await self._attempt(claim)
+            try:
+                attempt = await self._attempt(claim)
+            except (SQLAlchemyError, *DATABASE_AWAY):
+                raise
+            except Exception as error:  # noqa: BLE001 - one delivery that our code chokes on stops no other
+                log.error("delivery_broken", delivery=str(claim.row.id), error=type(error).__name__)
+                attempt = Attempt(None, error=f"A defect of Presshook ({type(error).__name__}): report it.")
             if attempt is not None:
                 (self._failing.discard if attempt.is_success else self._failing.add)(webhook_id)
                 await self._conclude(claim, attempt)

@@ -372,3 +372,21 @@ async def test_the_code_in_the_documentation_verifies_messages(
                 return (await presshook.client.get(f"{path}/deliveries/{sent}")).json()["response_status"]
 
             assert await eventually(status_of, lambda seen: seen is not None) == status
+
+
+async def test_one_that_cannot_be_signed_is_put_off_and_says_so(
+    presshook: Presshook, receiver: Receiver
+) -> None:
+    spoilt = await hook(presshook, receiver.url)
+    async with presshook.service.db.write() as tx:
+        raw = await tx.session.connection()
+        await raw.exec_driver_sql("UPDATE webhooks SET secret = 'no ciphertext'")
+    made = await hook(presshook, receiver.url)
+    await presshook.client.post(f"/v1/webhooks/{spoilt['id']}/test")
+    await presshook.client.post(f"/v1/webhooks/{made['id']}/test")
+    await until_delivered(presshook, made["id"], "delivered")
+    [waiting] = await eventually(
+        lambda: deliveries(presshook, spoilt["id"]), lambda found: bool(found) and found[0]["attempts"] == 1
+    )
+    assert (waiting["status"], waiting["response_status"]) == ("pending", None)
+    assert waiting["error"] == "A defect of Presshook (UndecryptableError): report it."
