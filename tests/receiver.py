@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from standardwebhooks import Webhook, WebhookVerificationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -46,6 +47,9 @@ class Receiver:
     status: int = 204
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    secrets: list[str] = field(default_factory=list)
+    """With one of them every message must be signed, by the published library's judgement."""
+    unverified: list[Message] = field(default_factory=list)
     hang: asyncio.Event | None = None
     moods: random.Random | None = None
     """Where it comes from, what is seen for the first time is answered with a whim."""
@@ -59,6 +63,8 @@ class Receiver:
         message = Message(dict(request.headers), body)
         is_new = message.id not in self.ids()
         self.messages.append(message)
+        if self.secrets and not any(_is_verified(message, secret) for secret in self.secrets):
+            self.unverified.append(message)
         if self.hang is not None:
             await self.hang.wait()
         status = self.status
@@ -78,6 +84,14 @@ class Receiver:
     def types(self) -> list[str]:
         """Return what the messages are about."""
         return [message.json["type"] for message in self.messages]
+
+
+def _is_verified(message: Message, secret: str) -> bool:
+    try:
+        Webhook(secret).verify(message.body, message.headers)
+    except WebhookVerificationError:
+        return False
+    return True
 
 
 @asynccontextmanager

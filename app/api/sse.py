@@ -59,6 +59,8 @@ class EventStream(Response):
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 has_left = left.done()
+                if writing.done():
+                    writing.result()  # what the writer did not foresee is the request's defect
             finally:
                 for task in tasks:
                     task.cancel()

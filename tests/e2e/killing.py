@@ -179,10 +179,12 @@ async def live_under_the_axe(
             application.moods = random.Random(seed)
             await answers(cloudpress, "/", 200)
             hook = (await fleet.ask("POST", "/v1/webhooks", json={"url": application.url})).json()
+            application.secrets.append(hook["secret"])
             ids = await _order_under_the_axe(fleet, orders, meanwhile)
             final = await until_all_are_final(fleet, cloudpress, ids)
             made = (await cloudpress.get("/sandbox/orders")).json()["orders"]
             events = await until_all_is_told(fleet, hook["id"])
+            assert application.unverified == []
     told = {event["id"] for event in events if f"evt_{event['id']}" in application.ids()}
     bought = Counter(order["site_name"] for order in made)
     return Outcome(final, bought, fleet.kills, len(events), len(told), len(application.messages))

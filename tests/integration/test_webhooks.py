@@ -21,12 +21,18 @@ from tests.conftest import API_KEY, CLOUDPRESS_ACCOUNT
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
 from tests.receiver import LOCAL_NETWORKS, Message, Receiver, run_receiver
 
+SECRETS: list[str] = []
+"""Of all webhooks that a test has made."""
+
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    """An application."""
+    """An application, whose every message is verified with the published library."""
     async with run_receiver() as running:
+        running.secrets = SECRETS
+        SECRETS.clear()
         yield running
+        assert running.unverified == []
 
 
 @pytest.fixture
@@ -46,6 +52,7 @@ async def hook(presshook: Presshook, url: str, **body: Any) -> dict[str, Any]:
     answer = await presshook.client.post("/v1/webhooks", json={"url": url, **body})
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()
+    SECRETS.append(made["secret"])
     return made
 
 
@@ -130,6 +137,7 @@ async def test_both_secrets_sign_during_a_rotation(presshook: Presshook, receive
     path = f"/v1/webhooks/{made['id']}"
     rotated = (await presshook.client.post(f"{path}/rotate", json={"grace_seconds": 3600})).json()
     assert rotated["secret"] != made["secret"]
+    SECRETS.append(rotated["secret"])
     await presshook.client.post(f"{path}/test")
     await eventually(receiver.count, lambda count: count == 1)
     for secret in (made["secret"], rotated["secret"]):
@@ -142,6 +150,7 @@ async def test_both_secrets_sign_during_a_rotation(presshook: Presshook, receive
     with pytest.raises(WebhookVerificationError):
         verify(receiver.messages[1], made["secret"])
     at_once = (await presshook.client.post(f"{path}/rotate", json={"grace_seconds": 0})).json()
+    SECRETS.append(at_once["secret"])
     await presshook.client.post(f"{path}/test")
     await eventually(receiver.count, lambda count: count == 3)
     assert verify(receiver.messages[2], at_once["secret"])
@@ -169,6 +178,7 @@ async def test_a_key_of_one_account_is_told_of_that_alone(presshook: Presshook, 
             headers={"Authorization": f"Bearer {token}"},
         )
         assert (answer.status_code, answer.json()["account_ids"]) == (201, [account])
+        SECRETS.append(answer.json()["secret"])
         mine = await presshook.client.get("/v1/webhooks", headers={"Authorization": f"Bearer {token}"})
         assert [each["id"] for each in mine.json()["data"]] == [answer.json()["id"]]
     await complete(presshook)
