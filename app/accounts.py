@@ -3,10 +3,11 @@
 The database only: whether CloudPress accepts a token is asked elsewhere.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
@@ -41,22 +42,50 @@ class StoredToken:
         return f"StoredToken(updated_at={self.updated_at!r})"
 
 
-async def store_account(db: Database, account_id: str, *, name: str | None, token: str | None) -> Account:
-    """Store an account, or change it: without a `token` it keeps the one that it has.
+@dataclass(frozen=True)
+class AccountChange:
+    """What an account is to be: without a `token` it keeps the one that it has, and so with `keeps_name`."""
+
+    name: str | None = None
+    token: str | None = field(default=None, repr=False)
+    keeps_name: bool = False
+
+
+@dataclass(frozen=True)
+class StoredAccount:
+    """An account as it is stored now, and whether it was new."""
+
+    account: Account
+    is_new: bool
+
+
+async def store_account(db: Database, account_id: str, change: AccountChange) -> StoredAccount:
+    """Store an account, or change it.
 
     Its orders that CloudPress refused for the former token go on at once.
 
     Raises:
         UnknownAccountError: it is new, and there is no token.
     """
+    try:
+        return await _store(db, account_id, change)
+    except IntegrityError:
+        # It was new to two requests at once, and the other one was first.
+        return await _store(db, account_id, change)
+
+
+async def _store(db: Database, account_id: str, change: AccountChange) -> StoredAccount:
+    token = change.token
     async with db.write() as tx:
         account = await tx.session.get(Account, account_id, with_for_update=True)
+        is_new = account is None
         if account is None:
             if token is None:
                 raise UnknownAccountError
             account = Account(id=account_id, created_at=tx.now)
             tx.session.add(account)
-        account.name = name
+        if not change.keeps_name:
+            account.name = change.name
         account.updated_at = tx.now
         if token is not None:
             account.token = token.encode()
@@ -68,7 +97,7 @@ async def store_account(db: Database, account_id: str, *, name: str | None, toke
             )
             await tx.session.execute(refused.values(due_at=tx.now, wakes=Order.wakes + 1))
             tx.announce(due=Order)
-        return account
+        return StoredAccount(account, is_new)
 
 
 async def find_account(session: AsyncSession, account_id: str) -> Account | None:

@@ -38,13 +38,14 @@ class Grant:
     """Whose key was presented and what it may do.
 
     `identity` outlives the key's rotation and owns its idempotency keys; `name` is what timelines show.
-    `account_ids` is None for every account.
+    `account_ids` is None for every account, `expires_at` for a key that goes on working.
     """
 
     identity: str
     name: str
     scopes: frozenset[str] = frozenset(Scope)
     account_ids: frozenset[str] | None = None
+    expires_at: datetime | None = None
 
     def may_see(self, account_id: str) -> bool:
         """Tell whether the account and its orders exist for this key."""
@@ -56,6 +57,10 @@ class Grant:
             account_ids is not None and self.account_ids.issuperset(account_ids)
         )
         return within and self.scopes.issuperset(scopes)
+
+    def outlasts(self, expires_at: datetime | None) -> bool:
+        """Tell whether this key works for as long as another one."""
+        return self.expires_at is None or (expires_at is not None and expires_at <= self.expires_at)
 
 
 @dataclass(frozen=True)
@@ -149,14 +154,23 @@ class KeyRefusedError(Exception):
     """A key is not let in; the text says why, for the operator alone."""
 
 
+def require_form(presented: str) -> None:
+    """Refuse what cannot be a stored key, whatever the database holds.
+
+    Raises:
+        KeyRefusedError: it does not begin as every key does.
+    """
+    if not presented.startswith(PREFIX):
+        raise KeyRefusedError("unknown key")
+
+
 async def authenticate(db: Database, presented: str) -> Grant:
     """Return what a presented key may do; its last use is noted to the minute.
 
     Raises:
         KeyRefusedError: it is unknown, revoked, expired, or was replaced.
     """
-    if not presented.startswith(PREFIX):
-        raise KeyRefusedError("unknown key")
+    require_form(presented)
     digest = _hash(presented)
     async with db.read() as session:
         known = select(ApiKey).where(or_(ApiKey.hash == digest, ApiKey.former_hash == digest))
@@ -168,7 +182,7 @@ async def authenticate(db: Database, presented: str) -> Grant:
     if stored.last_used_at is None or now - stored.last_used_at >= LAST_USE_RESOLUTION:
         await _note_use(db, stored.id)
     accounts = None if stored.account_ids is None else frozenset(stored.account_ids)
-    return Grant(str(stored.id), stored.name, frozenset(stored.scopes), accounts)
+    return Grant(str(stored.id), stored.name, frozenset(stored.scopes), accounts, stored.expires_at)
 
 
 def _check(stored: ApiKey, digest: str, now: datetime) -> None:

@@ -229,8 +229,17 @@ def create_app(
                 "Prefer",
                 "If-None-Match",
                 "Last-Event-ID",
+                "X-Request-ID",
             ],
-            expose_headers=["Location", "ETag", "Retry-After", "X-Request-ID"],
+            expose_headers=[
+                "Location",
+                "ETag",
+                "Preference-Applied",
+                "RateLimit",
+                "RateLimit-Policy",
+                "Retry-After",
+                "X-Request-ID",
+            ],
         )
     app.add_middleware(Headers)
     for part in (listing, orders, operating, streaming, webhooks, catalog, accounts, keys, callbacks, health):

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models import Order, Site, Task
@@ -81,6 +81,57 @@ class CancellationBody(BaseModel):
 
 class OrderBody(BaseModel):
     """An order."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "01a21364-55ed-741c-aaf9-d948ef69f453",
+                    "status": "completed",
+                    "account_id": "sandbox-account",
+                    "request": {
+                        "name": "Rosa's Bakery",
+                        "variant": "vanilla",
+                        "location": "Amsterdam",
+                        "plan": None,
+                        "return_url": None,
+                    },
+                    "cloudpress_order_id": "9b1c07f0-ff3b-4922-b4c1-adb6f995251d",
+                    "payment_url": None,
+                    "tasks": [
+                        {
+                            "id": 1001,
+                            "status": "OK",
+                            "name": "create_site",
+                            "title": "Create Rosa's Bakery",
+                            "started_at": "2026-11-25T15:47:52.671816Z",
+                            "ended_at": "2026-11-25T15:47:55.674068Z",
+                        }
+                    ],
+                    "site": {
+                        "id": "2db6b91a-80d1-4f14-ba70-c67eaafe2bac",
+                        "name": "Rosa's Bakery",
+                        "primary_domain": "2db6b91a.sandbox.example",
+                        "location": "Amsterdam",
+                        "region": "europe",
+                        "package": "Starter",
+                        "php_version": "8.4",
+                        "domain_cname": "edge.sandbox.example",
+                        "created_at": "2026-11-25T15:47:55.674038Z",
+                        "updated_at": "2026-11-25T15:47:55.674068Z",
+                        "ssh": {"ipaddr": "192.0.2.213", "username": "site2db6b91a", "port": 22},
+                    },
+                    "error": None,
+                    "attention": None,
+                    "cancellation": None,
+                    "metadata": {"customer": "4711"},
+                    "created_at": "2026-11-25T15:47:52.424713Z",
+                    "updated_at": "2026-11-25T15:47:55.941501Z",
+                    "finalized_at": "2026-11-25T15:47:55.941501Z",
+                }
+            ]
+        }
+    )
 
     id: UUID
     status: str

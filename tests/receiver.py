@@ -29,8 +29,8 @@ class Message:
 
     @property
     def id(self) -> str:
-        """What it is known by."""
-        return self.headers["webhook-id"]
+        """What it is known by; nothing, where it is no webhook's."""
+        return self.headers.get("webhook-id", "")
 
     @property
     def json(self) -> Any:

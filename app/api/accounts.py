@@ -2,11 +2,13 @@
 
 from datetime import datetime
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from app.accounts import (
+    AccountChange,
     AccountInUseError,
     UnknownAccountError,
     delete_account,
@@ -55,7 +57,9 @@ class AccountRequest(Strict):
         json_schema_extra={"examples": [{"name": "Rosa's agency", "token": "sandbox-token-2"}]}
     )
 
-    name: Line | None = Field(None, description="A name for people.")
+    name: Line | None = Field(
+        None, description="A name for people. Without one the account keeps what it has; null takes it away."
+    )
     token: (
         Annotated[SecretStr, Field(min_length=1, max_length=1024), AfterValidator(_header_safe_secret)] | None
     ) = Field(
@@ -144,10 +148,17 @@ async def get_account(account_id: AccountId, grant: OrdersReader, context: Conte
 @router.put(
     "/{account_id}",
     operation_id="putAccount",
-    responses=documented(400, 401, 403, 404, 409, 413, 415, 422, 502, 503),
+    responses={
+        201: {"model": AccountBody, "description": "Stored; it was not known before"},
+        **documented(400, 401, 403, 404, 409, 413, 415, 422, 502, 503),
+    },
 )
 async def put_account(
-    account_id: AccountId, body: AccountRequest, grant: AccountsWriter, context: ContextDep
+    account_id: AccountId,
+    body: AccountRequest,
+    response: Response,
+    grant: AccountsWriter,
+    context: ContextDep,
 ) -> AccountBody:
     """Store an account, or change it. A token is stored once CloudPress has accepted it."""
     if not grant.may_see(account_id):
@@ -156,11 +167,19 @@ async def put_account(
     token = body.token.get_secret_value() if body.token else None
     if token is not None:
         await _check_token(context, account_id, token)
+    change = AccountChange(body.name, token, keeps_name="name" not in body.model_fields_set)
     try:
-        account = await store_account(context.db, account_id, name=body.name, token=token)
+        stored = await store_account(context.db, account_id, change)
     except UnknownAccountError:
         raise invalid_field("token", "A new account needs its CloudPress API token.") from None
-    return _shown(account, None)
+    if stored.is_new:
+        response.status_code = 201
+        response.headers["Location"] = f"/v1/accounts/{quote(account_id, safe='')}"
+    if token is not None:
+        return _shown(stored.account, None)  # CloudPress has accepted it just now
+    async with context.db.read() as session:
+        refused = await refused_since(session, [account_id])
+    return _shown(stored.account, refused.get(account_id))
 
 
 @router.delete(

@@ -13,7 +13,7 @@ from app.api.context import Context
 from app.api.problems import Problem, database_away, unauthorized
 from app.api.rate import RateLimiter
 from app.db import DATABASE_AWAY
-from app.keys import Grant, KeyRefusedError, authenticate
+from app.keys import Grant, KeyRefusedError, authenticate, require_form
 from app.keys import Scope as KeyScope
 from app.secrets import same_key
 
@@ -59,7 +59,7 @@ class Authentication:
             await problem.response()(scope, receive, send)
             return
         except DATABASE_AWAY as error:
-            log.error("database_away", error=type(error).__name__, path=scope["path"])
+            log.error("database_away", error=type(error).__name__)
             await database_away().response()(scope, receive, send)
             return
         structlog.contextvars.bind_contextvars(key=grant.name)
@@ -82,6 +82,7 @@ class Authentication:
             raise KeyRefusedError("no bearer key")
         if self._bootstrap_key is not None and same_key(key, self._bootstrap_key):
             return BOOTSTRAP
+        require_form(key)
         await self._context.require_migrated()
         return await authenticate(self._context.db, key)
 
@@ -103,10 +104,16 @@ def _grant(request: Request, _described: Annotated[object, Depends(_described)])
 GrantDep = Annotated[Grant, Depends(_grant)]
 
 
-def _needs(scope: KeyScope) -> Callable[[Grant], Grant]:
+def missing_scope(scope: KeyScope) -> Problem:
+    """Return the answer to a key that may not do this."""
+    return Problem(403, "missing-scope", f"This API key lacks the scope {scope}.", scope=str(scope))
+
+
+def _needs(*scopes: KeyScope) -> Callable[[Grant], Grant]:
     def check(grant: GrantDep) -> Grant:
-        if scope not in grant.scopes:
-            raise Problem(403, "missing-scope", f"This API key lacks the scope {scope}.", scope=str(scope))
+        for scope in scopes:
+            if scope not in grant.scopes:
+                raise missing_scope(scope)
         return grant
 
     return check
@@ -118,3 +125,5 @@ CredentialsReader = Annotated[Grant, Depends(_needs(KeyScope.CREDENTIALS_READ))]
 AccountsWriter = Annotated[Grant, Depends(_needs(KeyScope.ACCOUNTS_WRITE))]
 KeysWriter = Annotated[Grant, Depends(_needs(KeyScope.KEYS_WRITE))]
 WebhooksWriter = Annotated[Grant, Depends(_needs(KeyScope.WEBHOOKS_WRITE))]
+WebhooksTeller = Annotated[Grant, Depends(_needs(KeyScope.WEBHOOKS_WRITE, KeyScope.ORDERS_READ))]
+"""Who has a say in what is told to whom: orders must not be told to who may not read them."""

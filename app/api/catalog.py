@@ -56,6 +56,8 @@ async def get_catalog(
     try:
         account, _ = await require_account(context, grant, account_id)
     except Problem:
+        if account_id is None:
+            raise  # which account is meant has to be said
         raise not_found("account") from None
     try:
         catalog = await context.cloudpress.catalog(account)

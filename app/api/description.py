@@ -25,15 +25,18 @@ TAGS = [
 ]
 LOCATION = {"Location": "Where the order is."}
 APPLIED = {"Preference-Applied": "Which wait was heeded, if one was asked for."}
+REVALIDATE = {"Cache-Control": "`private, no-cache`: ask again with the ETag."}
 HEADERS = {
     ("placeOrder", "201"): LOCATION | APPLIED,
     ("placeOrder", "202"): LOCATION | APPLIED,
     ("placeOrder", "422"): {"Location": "Where the failed order is, if CloudPress refused it."},
-    ("getOrder", "200"): {"ETag": "Names this state of the order, for `If-None-Match`."},
-    ("getOrder", "304"): {"ETag": "Names this state of the order."},
+    ("getOrder", "200"): {"ETag": "Names this state of the order, for `If-None-Match`."} | REVALIDATE,
+    ("getOrder", "304"): {"ETag": "Names this state of the order."} | REVALIDATE,
+    ("cancelOrder", "200"): APPLIED,
     ("cancelOrder", "202"): APPLIED,
     ("resolveOrder", "200"): APPLIED,
     ("resolveOrder", "202"): APPLIED,
+    ("putAccount", "201"): {"Location": "Where the account is."},
     ("createKey", "201"): {"Location": "Where the key is."},
     ("createWebhook", "201"): {"Location": "Where the webhook is."},
     ("getCatalog", "200"): {"Cache-Control": "For how long the catalog is fresh."},
@@ -48,7 +51,19 @@ LINKS = {
         ("getWebhook", "testWebhook", "listDeliveries", "rotateWebhookSecret", "deleteWebhook"),
     ),
     ("putAccount", "200"): ("account_id", ("getAccount", "deleteAccount")),
+    ("putAccount", "201"): ("account_id", ("getAccount", "deleteAccount")),
 }
+RETRY_AFTER = {"Retry-After": "In how many seconds to try again."}
+LIMITS = {
+    "RateLimit-Policy": "How many requests (`q`) an API key may send in how many seconds (`w`).",
+    "RateLimit": "How many are left (`r`), and in how many seconds there are more (`t`).",
+}
+ALWAYS = {
+    "401": {"WWW-Authenticate": "`Bearer`"},
+    "429": RETRY_AFTER | LIMITS,
+    "503": {"Retry-After": "In how many seconds to try again, while the database is away."},
+}
+"""Headers of an answer, whatever the operation."""
 REQUEST_ID = {
     "description": "Names the request; it is in the service's log as well.",
     "schema": {"type": "string"},
@@ -103,16 +118,17 @@ def _complete_operation(operation: dict[str, Any]) -> None:
     for callback in operation.get("callbacks", {}).values():
         for path in callback.values():
             for called_back in path.values():
+                # What CloudPress is answered, which has no validation.
                 called_back["responses"].pop("422", None)
+                for status, answer in called_back["responses"].items():
+                    _complete_answer(called_back["operationId"], status, answer)
 
 
 def _complete_answer(operation_id: str, status: str, answer: dict[str, Any]) -> None:
     headers = answer.setdefault("headers", {})
     headers["X-Request-ID"] = REQUEST_ID
-    for name, description in HEADERS.get((operation_id, status), {}).items():
+    for name, description in (ALWAYS.get(status, {}) | HEADERS.get((operation_id, status), {})).items():
         headers[name] = {"description": description, "schema": {"type": "string"}}
-    if status == "401" and operation_id != "receiveCallback":
-        headers["WWW-Authenticate"] = {"description": "`Bearer`", "schema": {"type": "string"}}
     parameter, following = LINKS.get((operation_id, status), ("", ()))
     for name in following:
         link = {"operationId": name, "parameters": {parameter: "$response.body#/id"}}

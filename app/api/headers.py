@@ -14,6 +14,8 @@ from app.api.problems import internal_error
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 UNLOGGED = {"/livez", "/readyz"}
+# Headers that are lists, and so may be sent in several lines (RFC 9110, 5.3).
+LISTS = (b"prefer", b"if-none-match")
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -28,7 +30,8 @@ log = structlog.get_logger()
 class Headers:
     """Middleware that names each request, logs it, and adds the headers that browsers heed.
 
-    A client's own `X-Request-ID` is taken if it is a plain word, so that its log and ours can be joined.
+    A client's own `X-Request-ID` is taken if it is a plain word, so that its log and ours can be joined. The
+    lines of a list header are made one, since who reads it would see the first alone.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -40,6 +43,7 @@ class Headers:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        _join_lists(scope)
         began = time.monotonic()
         status = 0
         request_id = _request_id(scope)
@@ -68,6 +72,14 @@ class Headers:
         finally:
             if scope["path"] not in UNLOGGED:
                 _log(scope, status, time.monotonic() - began)
+
+
+def _join_lists(scope: Scope) -> None:
+    for name in LISTS:
+        lines = [value for key, value in scope["headers"] if key == name]
+        if len(lines) > 1:
+            others = [header for header in scope["headers"] if header[0] != name]
+            scope["headers"] = [*others, (name, b", ".join(lines))]
 
 
 def _request_id(scope: Scope) -> str:

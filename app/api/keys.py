@@ -91,7 +91,7 @@ def _told(made: MadeKey) -> MadeKeyBody:
 
 
 def _is_within(grant: Grant, key: ApiKey) -> bool:
-    return grant.covers(key.scopes, key.account_ids)
+    return grant.covers(key.scopes, key.account_ids) and grant.outlasts(key.expires_at)
 
 
 async def _find(context: Context, grant: Grant, key_id: UUID) -> ApiKey:
@@ -117,9 +117,11 @@ async def create_key(
     body: KeyRequest, response: Response, grant: KeysWriter, context: ContextDep
 ) -> MadeKeyBody:
     """Make a key. It is shown this once; what is stored is its hash."""
-    if not grant.covers(body.scopes, body.account_ids):
+    if not (grant.covers(body.scopes, body.account_ids) and grant.outlasts(body.expires_at)):
         raise Problem(
-            403, "beyond-own-key", "An API key can give neither scopes nor accounts that it does not have."
+            403,
+            "beyond-own-key",
+            "An API key can give neither scopes nor accounts that it does not have, nor more time.",
         )
     async with context.db.read() as session:
         now = await context.db.now(session)

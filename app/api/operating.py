@@ -100,12 +100,12 @@ async def cancel_order(
         preferred_wait_seconds(prefer),
         lambda seen: seen.status in FINAL or seen.cancel_refusal is not None,
     )
+    tell_applied(response, prefer)
     if view.order.status in FINAL:
         return _cancelled_or_conflict(view)
     if view.order.cancel_refusal is not None:
         raise _cancel_refused(view.order, view.order.cancel_refusal)
     response.status_code = 202
-    tell_applied(response, prefer)
     return OrderBody.of(view)
 
 

@@ -42,17 +42,32 @@ callback_router = APIRouter()
 
 
 @callback_router.post(
-    "{$request.body#/callback/url}",
+    "/v1/callbacks/{$response.body#/id}",
     status_code=204,
+    response_description="Stored",
     summary="CloudPress calls back",
     operation_id="cloudPressCallsBack",
-    responses={401: {"description": "The Authorization value is not the order's own"}},
+    responses=documented(401, 413, 503),
+    openapi_extra={
+        "requestBody": {
+            "description": "Whatever CloudPress tells of the task. It is kept, and never believed.",
+            "content": {"application/json": {"schema": {}}},
+        }
+    },
 )
-async def cloudpress_calls_back() -> None:
+async def cloudpress_calls_back(
+    _authorization: Annotated[
+        str,
+        Header(
+            alias="Authorization",
+            description="The order's own value, which Presshook gave CloudPress with the order.",
+        ),
+    ],
+) -> None:
     """CloudPress sends this to `PUBLIC_URL/v1/callbacks/{order_id}` once the order's task is final.
 
     Presshook chose the address and the `Authorization` value when it placed the order; a client has nothing
-    to do with it. The body may be anything, and is not believed.
+    to do with it.
     """
 
 

@@ -1,7 +1,9 @@
-"""Errors as RFC 9457 `application/problem+json`. None repeats what was sent: it may hold a secret."""
+"""Errors as RFC 9457 `application/problem+json`.
+
+None repeats a value that was sent, which may be a secret; fields are named.
+"""
 
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -16,8 +18,32 @@ from starlette.routing import compile_path
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
+# The words of RFC 9110 and RFC 6585, which Python's own table has or has not, by its release.
+TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    409: "Conflict",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Content",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+}
 
 log = structlog.get_logger()
+UNREAD = {
+    400: "The body could not be read.",
+    404: "There is nothing at this address.",
+    405: "This address does not take this method.",
+    408: "The body did not come within 30 seconds.",
+    413: "The body is too large.",
+}
 
 
 class FieldError(BaseModel):
@@ -66,7 +92,7 @@ class Problem(Exception):
         """The problem as JSON."""
         return {
             "type": f"urn:presshook:problem:{self.code}",
-            "title": HTTPStatus(self.status).phrase,
+            "title": TITLES[self.status],
             "status": self.status,
             "detail": self.detail,
             **self.members,
@@ -92,7 +118,8 @@ def database_away() -> Problem:
     return Problem(
         503,
         "database-away",
-        "The database cannot be used at the moment. Nothing was changed; try again.",
+        "The database cannot be used at the moment. Try again; an order that has an Idempotency-Key is not "
+        "stored twice, should this one have been stored all the same.",
         headers={"Retry-After": str(RETRY_SECONDS)},
     )
 
@@ -117,17 +144,55 @@ def invalid_field(name: str, detail: str) -> Problem:
     return Problem(422, "invalid-request", "Some fields are missing or not acceptable.", errors=[field])
 
 
+def malformed_json() -> Problem:
+    """Return the answer to a body that is no JSON."""
+    return Problem(400, "malformed-json", "The body is not valid JSON.")
+
+
+def unsupported_media_type() -> Problem:
+    """Return the answer to a body that does not say that it is JSON."""
+    return Problem(
+        415, "unsupported-media-type", "Send the body as JSON, with Content-Type: application/json."
+    )
+
+
+def unread(status: int) -> Problem:
+    """Return the answer where a request is turned away before it is understood."""
+    return Problem(status, TITLES[status].lower().replace(" ", "-"), UNREAD[status])
+
+
+def rate_limited(requests: int, seconds: int, *, wait_seconds: int) -> Problem:
+    """Return the answer to a key that asks too often."""
+    return Problem(
+        429,
+        "rate-limited",
+        f"This API key may send {requests} requests in {seconds} seconds. Try again in {wait_seconds} s.",
+        headers={"Retry-After": str(wait_seconds)},
+    )
+
+
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe error answers for the OpenAPI document."""
+    """Describe error answers for the OpenAPI document, each with an example where there is one for all."""
     described: dict[int | str, dict[str, Any]] = {}
     # What every body and every key can meet.
     further = {413: 408, 403: 429}
     for status in sorted({*statuses, *(further[status] for status in statuses if status in further)}):
         content: dict[str, Any] = {"schema": {"$ref": "#/components/schemas/ProblemBody"}}
-        if status == 401:
-            content["example"] = unauthorized().body
-        described[status] = {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: content}}
+        if status in EXAMPLES:
+            content["example"] = EXAMPLES[status].body
+        described[status] = {"description": TITLES[status], "content": {MEDIA_TYPE: content}}
     return described
+
+
+EXAMPLES = {
+    400: malformed_json(),
+    401: unauthorized(),
+    408: unread(408),
+    413: unread(413),
+    415: unsupported_media_type(),
+    429: rate_limited(100, 60, wait_seconds=1),
+    503: database_away(),
+}
 
 
 def install(app: FastAPI) -> None:
@@ -146,13 +211,13 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return _of_validation(request, error.errors()).response()
+        return _of_validation(request, error).response()
 
     @app.exception_handler(OperationalError)
     @app.exception_handler(InterfaceError)
     @app.exception_handler(PoolTimeout)
-    async def _away(request: Request, error: Exception) -> JSONResponse:
-        log.error("database_away", error=type(error).__name__, path=request.url.path)
+    async def _away(_request: Request, error: Exception) -> JSONResponse:
+        log.error("database_away", error=type(error).__name__)
         return database_away().response()
 
 
@@ -167,35 +232,42 @@ def _methods(request: Request) -> list[str]:
 
 
 def _of_http_exception(error: HTTPException) -> Problem:
-    status = HTTPStatus(error.status_code)
-    details = {
-        400: "The body could not be read.",
-        408: "The body did not come within 30 seconds.",
-        404: "There is nothing at this address.",
-        405: "This address does not take this method.",
-        413: "The body is too large.",
-    }
-    detail = details.get(error.status_code, status.phrase)
-    return Problem(status, status.phrase.lower().replace(" ", "-"), detail, headers=error.headers)
+    return unread(error.status_code if error.status_code in UNREAD else 400)
 
 
-def _of_validation(request: Request, errors: Sequence[Any]) -> Problem:
+def _of_validation(request: Request, invalid: RequestValidationError) -> Problem:
+    errors: Sequence[Any] = invalid.errors()
     if any(error["type"] == "json_invalid" for error in errors):
-        return Problem(400, "malformed-json", "The body is not valid JSON.")
+        return malformed_json()
     sent_as = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     whole_body = any(tuple(error["loc"]) == ("body",) for error in errors)
     if whole_body and not (sent_as == "application/json" or sent_as.endswith("+json")):
-        return Problem(
-            415, "unsupported-media-type", "Send the body as JSON, with Content-Type: application/json."
-        )
-    fields = [{"field": _field(error["loc"]), "detail": _reason(error)} for error in errors]
+        return unsupported_media_type()
+    fields = [{"field": _field(error, invalid.body), "detail": _reason(error)} for error in errors]
     return Problem(422, "invalid-request", "Some fields are missing or not acceptable.", errors=fields)
 
 
-def _field(location: Sequence[str | int]) -> str:
+def _field(error: Mapping[str, Any], body: object) -> str:
     """Name a field as the client knows it: `site.name`, or the header's or parameter's name."""
-    return ".".join(str(part) for part in location[1:]) or str(location[0])
+    location: Sequence[str | int] = error["loc"]
+    if error["type"].startswith("union_tag"):
+        return str(error["ctx"]["discriminator"]).strip("'")
+    names: list[str] = []
+    sent = body if location[0] == "body" else None
+    for place, part in enumerate(location[1:], 2):
+        if part == "[key]":
+            # A name that may not be is no field's: what holds it is told.
+            return ".".join(names[:-1])
+        is_tag = place < len(location) and isinstance(sent, dict) and part not in sent
+        if not is_tag:  # which of several forms the body takes is no field of it
+            names.append(str(part))
+            sent = sent.get(part) if isinstance(sent, dict) else None
+    return ".".join(names) or str(location[0])
 
 
 def _reason(error: Mapping[str, Any]) -> str:
+    if error["type"] == "union_tag_invalid":
+        return f"Input should be one of {error['ctx']['expected_tags']}"
+    if error["type"] == "union_tag_not_found":
+        return "Field required"
     return str(error["msg"]).removeprefix("Value error, ")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.problems import Problem
+from app.api.problems import rate_limited
 from app.rates import Rate
 
 POLICY = "default"
@@ -58,13 +58,8 @@ class RateLimiter:
             "RateLimit": f'"{POLICY}";r={left};t={seconds}',
         }
         if not granted:
-            problem = Problem(
-                429,
-                "rate-limited",
-                f"This API key may send {self._rate.requests} requests in {self._rate.seconds} seconds. "
-                f"Try again in {seconds} s.",
-                headers={**headers, "Retry-After": str(seconds)},
-            )
+            problem = rate_limited(self._rate.requests, self._rate.seconds, wait_seconds=seconds)
+            problem.headers = {**(problem.headers or {}), **headers}
             await problem.response()(scope, receive, send)
             return
 

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -67,6 +67,13 @@ def _rfc3339(value: object) -> object:
     return value
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be a time between the years 1 and 9999 in UTC") from None
+
+
 PRINTABLE = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 
@@ -82,7 +89,7 @@ MetadataKey = Annotated[
     str, Field(min_length=1, max_length=64), AfterValidator(_printable), Described(PRINTABLE)
 ]
 MetadataValue = Annotated[str, Field(max_length=1024), AfterValidator(_printable), Described(PRINTABLE)]
-Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_rfc3339)]
+Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_rfc3339), AfterValidator(_in_utc)]
 
 
 class Strict(BaseModel):

@@ -15,7 +15,8 @@ from app.orders import OrderView, find_order
 
 DEFAULT_WAIT_SECONDS = 10.0
 MAX_WAIT_SECONDS = 30.0
-WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(?=$|[,;])", re.IGNORECASE)
+# A preference of its own: `foo; wait=1` is a parameter of `foo`.
+WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(?=$|[,;])", re.IGNORECASE)
 
 Prefer = Annotated[
     str | None,
@@ -54,13 +55,14 @@ async def wait_until(
 ) -> OrderView:
     """Return the order as it is once `reached` or `seen` says so, the time is up or the service stops.
 
-    `reached` judges the order's row, `seen` the order with its tasks and site. While the database is away
+    `reached` judges the order's row, `seen` the order with its tasks and site. It is read at least once, so
+    that what the caller knows of it may be its row alone. While the database is away
     the order is returned as it was last known: it has been committed, and an error would make the client
     order once more.
     """
     deadline = asyncio.get_running_loop().time() + seconds
     with context.signals.watch(known.order.id) as changed, suppress(TimeoutError):
-        while not reached(known.order):
+        while True:
             with suppress(*DATABASE_AWAY):
                 async with context.db.read() as session:
                     known = await find_order(session, known.order.id) or known

@@ -214,7 +214,7 @@ def resolve(
     """Say what becomes of an order whose placement is unknown."""
     if sum((adopt is not None, place_again, fail)) != 1:
         raise typer.BadParameter("say one of --adopt ID, --place-again and --fail")
-    body = {"action": "adopt", "cloudpress_order_id": adopt} if adopt else None
+    body = {"action": "adopt", "cloudpress_order_id": adopt} if adopt is not None else None
     body = body or {"action": "fail" if fail else "place_again"}
     order = Service(url, key).ask("POST", f"/orders/{order_id}/resolve", json=body).json()
     _print(order, as_json=as_json)

@@ -79,8 +79,13 @@ async def test_nothing_is_described_that_is_used_nowhere(document: dict[str, Any
 async def test_the_callback_is_described_with_the_order(document: dict[str, Any]) -> None:
     [callback] = document["paths"]["/v1/orders"]["post"]["callbacks"].values()
     [(address, methods)] = callback.items()
-    assert address == "{$request.body#/callback/url}"
-    assert set(methods["post"]["responses"]) == {"204", "401"}
+    called = methods["post"]
+    assert address == "/v1/callbacks/{$response.body#/id}"
+    assert set(called["responses"]) == {"204", "401", "408", "413", "503"}
+    assert [(it["name"], it["in"], it["required"]) for it in called["parameters"]] == [
+        ("Authorization", "header", True)
+    ]
+    assert "application/json" in called["requestBody"]["content"]
 
 
 async def test_the_example_of_a_401_is_what_is_answered(

@@ -35,11 +35,12 @@ class Row:
 def invalid(method: str, path: str, name: str, detail: str, **sent: Any) -> Row:
     told = "Some fields are missing or not acceptable."
     more = {"errors": [{"field": name, "detail": detail}]}
-    return Row(422, "invalid-request", "Unprocessable Entity", told, method, path, more=more, **sent)
+    return Row(422, "invalid-request", "Unprocessable Content", told, method, path, more=more, **sent)
 
 
 JSON = {"Content-Type": "application/json"}
 ENVIRONMENTS = "This account is set by CLOUDPRESS_ACCOUNT_ID and CLOUDPRESS_API_TOKEN: change it there."
+OUT_OF_RANGE = "must be a time between the years 1 and 9999 in UTC"
 NO_ORDER = "There is no such order."
 ROWS = [
     Row(400, "malformed-json", "Bad Request", "The body is not valid JSON.", "POST", "/v1/orders", content=f'{{"{SECRET}', headers=JSON),
@@ -58,7 +59,7 @@ ROWS = [
     Row(405, "method-not-allowed", "Method Not Allowed", "This address does not take this method.", "PUT", "/v1/orders"),
     Row(409, "account-of-environment", "Conflict", ENVIRONMENTS, "PUT", f"/v1/accounts/{CLOUDPRESS_ACCOUNT}", json={"token": SECRET}),
     Row(409, "account-of-environment", "Conflict", ENVIRONMENTS, "DELETE", f"/v1/accounts/{CLOUDPRESS_ACCOUNT}"),
-    Row(413, "request-entity-too-large", "Request Entity Too Large", "The body is too large.", "POST", "/v1/orders", content=SECRET * 10_000, headers=JSON),
+    Row(413, "content-too-large", "Content Too Large", "The body is too large.", "POST", "/v1/orders", content=SECRET * 10_000, headers=JSON),
     Row(415, "unsupported-media-type", "Unsupported Media Type", "Send the body as JSON, with Content-Type: application/json.", "POST", "/v1/orders", content=f"site={SECRET}"),
     Row(502, "cloudpress-away", "Bad Gateway", "CloudPress could not be asked. Try again later.", "GET", "/v1/catalog"),
     Row(502, "cloudpress-away", "Bad Gateway", "CloudPress could not be asked. Nothing was stored; try again later.", "PUT", "/v1/accounts/new", json={"token": SECRET}),
@@ -71,7 +72,14 @@ ROWS = [
     invalid("PUT", "/v1/accounts/new", "token", "A new account needs its CloudPress API token.", json={"name": "New"}),
     invalid("PUT", "/v1/accounts/new", "token", "must consist of printable ASCII characters without spaces", json={"token": f"{SECRET} {SECRET}"}),
     invalid("POST", "/v1/keys", "scopes", "List should have at least 1 item after validation, not 0", json={"name": "k", "scopes": []}),
-    invalid("POST", f"/v1/orders/{NOTHING}/resolve", "adopt.cloudpress_order_id", "Field required", json={"action": "adopt"}),
+    invalid("POST", f"/v1/orders/{NOTHING}/resolve", "cloudpress_order_id", "Field required", json={"action": "adopt"}),
+    invalid("POST", f"/v1/orders/{NOTHING}/resolve", "action", "Field required", json={}),
+    invalid("POST", f"/v1/orders/{NOTHING}/resolve", "action", "Input should be one of 'adopt', 'place_again', 'fail'", json={"action": SECRET}),
+    invalid("POST", "/v1/orders", "metadata", "String should have at most 64 characters", json={**ORDER, "metadata": {SECRET * 4: "x"}}),
+    invalid("GET", "/v1/orders?created_after=9999-12-31T23:59:59-05:00", "created_after", OUT_OF_RANGE),
+    invalid("GET", "/v1/orders?created_before=0001-01-01T00:00:00%2B05:00", "created_before", OUT_OF_RANGE),
+    invalid("POST", "/v1/keys", "expires_at", OUT_OF_RANGE, json={"name": "k", "scopes": ["orders:read"], "expires_at": "9999-12-31T23:59:59-05:00"}),
+    invalid("POST", f"/v1/webhooks/{NOTHING}/redeliver", "since", OUT_OF_RANGE, json={"since": "0001-01-01T00:00:00+05:00"}),
 ]  # fmt: skip
 
 

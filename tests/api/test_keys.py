@@ -62,6 +62,16 @@ SCOPED = [
 ]
 
 
+# Orders must not be told to who may not read them, nor the secret that their messages are signed with.
+TELLS_OF_ORDERS = {
+    ("POST", "/v1/webhooks"),
+    ("PATCH", f"/v1/webhooks/{NOTHING}"),
+    ("POST", f"/v1/webhooks/{NOTHING}/rotate"),
+    ("POST", f"/v1/webhooks/{NOTHING}/deliveries/{NOTHING}/redeliver"),
+    ("POST", f"/v1/webhooks/{NOTHING}/redeliver"),
+}
+
+
 @pytest.mark.parametrize(("method", "path", "scope"), SCOPED)
 async def test_each_address_needs_its_scope_and_says_which(
     anonymous: httpx.AsyncClient, service: Service, method: str, path: str, scope: Scope
@@ -79,6 +89,10 @@ async def test_each_address_needs_its_scope_and_says_which(
     }
     having = await make(service, scope)
     answer = await anonymous.request(method, path, headers=bearer(having.key), json={})
+    if (method, path) in TELLS_OF_ORDERS:
+        assert (answer.status_code, answer.json()["scope"]) == (403, Scope.ORDERS_READ)
+        having = await make(service, scope, Scope.ORDERS_READ)
+        answer = await anonymous.request(method, path, headers=bearer(having.key), json={})
     assert answer.status_code not in {401, 403}
 
 
@@ -121,6 +135,32 @@ async def test_a_key_works_until_it_is_revoked(
     assert answer.json()["detail"] == (await anonymous.get("/v1/orders")).json()["detail"]
     assert (await client.get(f"/v1/keys/{made.stored.id}")).status_code == 404
     assert (await client.post(f"/v1/keys/{made.stored.id}/rotate")).status_code == 404
+
+
+async def test_a_key_that_ends_gives_nobody_more_time(anonymous: httpx.AsyncClient, service: Service) -> None:
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    bounded = await make(service, Scope.KEYS_WRITE, Scope.ORDERS_READ, expires_at=ends)
+    lasting = await make(service, Scope.ORDERS_READ)
+    headers = bearer(bounded.key)
+    body = {"name": "k", "scopes": ["orders:read"]}
+    for expires_at in (None, (ends + timedelta(seconds=1)).isoformat()):
+        refused = await anonymous.post("/v1/keys", json={**body, "expires_at": expires_at}, headers=headers)
+        assert refused.json() == {
+            "type": "urn:presshook:problem:beyond-own-key",
+            "title": "Forbidden",
+            "status": 403,
+            "detail": "An API key can give neither scopes nor accounts that it does not have, nor more time.",
+        }
+    within = await anonymous.post("/v1/keys", json={**body, "expires_at": ends.isoformat()}, headers=headers)
+    assert within.status_code == 201
+    assert (
+        await anonymous.post(f"/v1/keys/{within.json()['id']}/rotate", headers=headers)
+    ).status_code == 200
+    for method, path in (
+        ("POST", f"/v1/keys/{lasting.stored.id}/rotate"),
+        ("DELETE", f"/v1/keys/{lasting.stored.id}"),
+    ):
+        assert (await anonymous.request(method, path, headers=headers)).status_code == 404
 
 
 async def test_a_key_expires(
