@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import JSON, DateTime, Dialect, LargeBinary, MetaData, event, func, select
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.engine import URL, Connection
+from sqlalchemy.engine import URL, Connection, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -201,6 +201,7 @@ class Database:
         # SQLite has one writer. Waiting for it here is fair and holds no thread; across processes
         # the busy timeout does it.
         self._turn: AbstractAsyncContextManager[object] = asyncio.Lock() if self.is_sqlite else nullcontext()
+        event.listen(self.engine.sync_engine, "handle_error", _as_away)
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
@@ -270,6 +271,20 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+# Of a server that was made a standby, and of transactions that it ended for having stood still. The driver
+# does not count them among the operational errors, which all others of this kind are.
+AWAY_STATES = frozenset({"25006", "25P03", "25P04"})
+
+
+def _as_away(context: ExceptionContext) -> None:
+    """Have a server that takes no writes for now be known for one that is away."""
+    if getattr(context.original_exception, "sqlstate", None) in AWAY_STATES:
+        context.chained_exception = None
+        raise OperationalError(
+            context.statement, None, context.original_exception, hide_parameters=True
+        ) from None
 
 
 def _begin_sqlite(connection: Connection) -> None:

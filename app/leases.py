@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 
-from app.db import Clock, Transaction
+from app.db import Clock, Database, Transaction
 from app.models import Leased
 
 Row = TypeVar("Row", bound=Leased)
@@ -44,6 +44,11 @@ class Claimed(Generic[Row]):
     is_more_due: bool
 
 
+def unheld(table: type[Leased], now: datetime) -> ColumnElement[bool]:
+    """Return the condition that nobody holds a row."""
+    return or_(table.lease_until.is_(None), table.lease_until <= now)
+
+
 async def claim(
     tx: Transaction,
     table: type[Row],
@@ -59,7 +64,7 @@ async def claim(
     # writes nothing. SQLite knows no row locks and drops the clause: its one writer is alone anyway.
     due = (
         select(table.id, table.lease_token)
-        .where(table.due_at <= tx.now, or_(table.lease_until.is_(None), table.lease_until <= tx.now), *only)
+        .where(table.due_at <= tx.now, unheld(table, tx.now), *only)
         .order_by(table.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -96,6 +101,14 @@ async def hold(tx: Transaction, claim: Claim[Row]) -> Row | None:
     table = type(claim.row)
     held = select(table).where(table.id == claim.row.id, table.lease_token == claim.token).with_for_update()
     return (await tx.session.scalars(held)).one_or_none()
+
+
+async def give_back(db: Database, claim: Claim[Row]) -> None:
+    """Release a row that is still held, due now."""
+    async with db.write() as tx:
+        row = await hold(tx, claim)
+        if row is not None:
+            release(tx, row, claim, tx.now)
 
 
 def renew(tx: Transaction, row: Row, claim: Claim[Row], *, lease_seconds: float) -> Claim[Row]:

@@ -108,6 +108,8 @@ class Order(Leased):
     late_look_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # CloudPress orders beside the one held that may be this order, placed a second time.
     suspected_duplicates: Mapped[list[str] | None] = mapped_column(NullableDocument)
+    # Those that were and no longer are: cancelled at CloudPress, or dismissed by an operator.
+    settled_duplicates: Mapped[list[str] | None] = mapped_column(NullableDocument)
     # What an operator wishes for an unconfirmed order, until the reconciler has done it.
     resolution: Mapped[dict[str, str] | None] = mapped_column(NullableDocument)
     # A client's wish to cancel, until the order is final or CloudPress has refused.
@@ -156,6 +158,10 @@ class ApiKey(Base):
     expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+RESTORED = "restored"
+"""Stands for the key of an attempt that a restored database may have lost; also the event that says so."""
 
 
 class Placement(Base):
@@ -237,6 +243,8 @@ class Callback(Base):
     task_id: Mapped[int | None] = mapped_column(BigInteger)
     # When CloudPress was asked about that task; NULL until then.
     checked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # When an operator had the order placed again all the same.
+    overruled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     count: Mapped[int] = mapped_column(Integer, default=1)
     first_received_at: Mapped[datetime] = mapped_column(UTCDateTime)
     last_received_at: Mapped[datetime] = mapped_column(UTCDateTime)

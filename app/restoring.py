@@ -1,35 +1,42 @@
 """After a backup was restored or a database copied: nothing is bought twice, and keys can be changed."""
 
-from sqlalchemy import Column, Table, func, select, tuple_, update
+from uuid import UUID
+
+from sqlalchemy import Column, Table, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Base, Database, EncryptedBytes, Transaction
-from app.models import Event, Order, Placement, Webhook
+from app.models import RESTORED, Event, LookUp, Order, Placement, Webhook
 from app.states import OrderStatus, PostOutcome
 from app.timeline import record
 from app.webhooks.registry import disable
 
 BATCH = 200
-RESTORED = "restored"
+UNPLACED = (OrderStatus.PENDING, OrderStatus.PLACING, OrderStatus.UNCONFIRMED)
 # More than can have happened since any backup that somebody still restores.
 SKIPPED_NUMBERS = 1_000_000
 
 
-async def doubt_pending_orders(db: Database) -> int:
-    """Make every pending order unconfirmed, as it may have been placed since the copy was made.
+async def doubt_unplaced_orders(db: Database) -> int:
+    """Have every order looked for that may have been placed since the copy was made.
 
-    Returns how many there were. Each is looked for before it is placed, as after a lost answer.
+    That is every one whose CloudPress order is not known: pending ones become unconfirmed, those that are
+    sought already are sought anew, for a whole grace, and what an operator wished for them may have been done
+    by the original. Returns how many were pending or being sent.
     """
     count = 0
+    last = UUID(int=0)
     while True:
         async with db.write() as tx:
-            pending = select(Order).where(Order.status == OrderStatus.PENDING).limit(BATCH).with_for_update()
-            orders = (await tx.session.scalars(pending)).all()
+            unplaced = select(Order).where(Order.status.in_(UNPLACED), Order.id > last)
+            locked = unplaced.order_by(Order.id).limit(BATCH).with_for_update()
+            orders = (await tx.session.scalars(locked)).all()
             for order in orders:
+                count += order.status != OrderStatus.UNCONFIRMED
                 await _doubt(tx, order)
         if not orders:
             return count
-        count += len(orders)
+        last = orders[-1].id
 
 
 async def _doubt(tx: Transaction, order: Order) -> None:
@@ -39,15 +46,19 @@ async def _doubt(tx: Transaction, order: Order) -> None:
         Placement(
             order_id=order.id,
             attempt=attempt + 1,
-            sent_at=order.created_at,
+            # The original may have sent it a moment ago, so the grace begins now. How far back a look-up
+            # goes is another matter: `evidence.what_was_sent`.
+            sent_at=tx.now,
             outcome=PostOutcome.UNKNOWN,
             callback_key_id=RESTORED,
         )
     )
+    await tx.session.execute(delete(LookUp).where(LookUp.order_id == order.id))
+    before = order.status
     order.status = OrderStatus.UNCONFIRMED
     order.updated_at = order.due_at = tx.now
-    order.not_before = order.lease_token = order.lease_until = None
-    record(tx, order.id, "status_changed", before="pending", after="unconfirmed", action="after_restore")
+    order.resolution = order.not_before = order.lease_token = order.lease_until = None
+    record(tx, order.id, "status_changed", before=before, after=order.status, action="after_restore")
     tx.announce(changed=order.id, due=Order)
 
 

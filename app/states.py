@@ -9,7 +9,8 @@
 Who moves an order, and when:
 
     pending           intake creates it; the reconciler sends it; intake cancels it while nobody holds it;
-                      in a restored database it becomes unconfirmed
+                      in a restored database it becomes unconfirmed, and so it does where a callback or a
+                      late answer says that CloudPress has it already
     placing           the reconciler commits it before the request; found with its lease run out: cut off
     unconfirmed       the reconciler, where the outcome of the request is unknown; looked for, never repeated;
                       cancelled if the client wishes it and nothing at CloudPress can be it
@@ -26,6 +27,7 @@ from enum import StrEnum
 MISSING_ATTENTION_SECONDS = 24 * 3600
 LOOK_UPS_BEFORE_PLACING_AGAIN = 2
 CREDENTIALS_REFUSED = "credentials_refused"
+DUPLICATE = "suspected_duplicate"
 
 
 class OrderStatus(StrEnum):
@@ -158,6 +160,14 @@ class PlacingOff:
 
 
 @dataclass(frozen=True)
+class Reappeared:
+    """Observation: something speaks for an order, which is to be sent, being at CloudPress already.
+
+    A callback was let in meanwhile, or the answer to an earlier attempt was recorded late.
+    """
+
+
+@dataclass(frozen=True)
 class Unwanted:
     """Observation: the client no longer wants an order that is to be sent, or to be sent once more.
 
@@ -212,9 +222,13 @@ class Resolved:
 
 @dataclass(frozen=True)
 class Rechecked:
-    """Observation: a final order was checked for a double; what was found is written beside its status."""
+    """Observation: a final order was checked for a double; what was found is written beside its status.
+
+    `open_hints` says that callbacks name tasks that CloudPress does not show yet.
+    """
 
     trouble: Trouble | None = None
+    open_hints: bool = False
 
 
 @dataclass(frozen=True)
@@ -233,9 +247,13 @@ class Seen:
     missing: bool = False
     cancel_accepted: bool = False
     trouble: Trouble | None = None
+    rechecked: Rechecked = Rechecked()
+    """What came of looking whether CloudPress has the order a second time."""
 
 
-Observation = PostEnded | CutOff | PlacingOff | Unwanted | NotFoundYet | Resolved | Rechecked | Seen
+Observation = (
+    PostEnded | CutOff | PlacingOff | Reappeared | Unwanted | NotFoundYet | Resolved | Rechecked | Seen
+)
 
 
 @dataclass(frozen=True)
@@ -261,13 +279,7 @@ class Decision:
 def decide(order: Standing, observation: Observation, now: datetime) -> Decision:
     """Say what an observation means for an order. A final order stays as it is."""
     if order.status in FINAL:
-        trouble = observation.trouble if isinstance(observation, Rechecked) else None
-        return Decision(
-            order.status,
-            Wait.RETRY if trouble else Wait.NOTHING,
-            attention=order.attention,
-            retry_after_seconds=trouble.retry_after_seconds if trouble else None,
-        )
+        return _stays_final(order, observation)
     match observation:
         case PostEnded():
             return _after_post(order, observation)
@@ -275,16 +287,43 @@ def decide(order: Standing, observation: Observation, now: datetime) -> Decision
             return Decision(UNCONFIRMED, Wait.LOOK_UP)
         case PlacingOff():
             return Decision(PENDING, Wait.TASK, attention=order.attention)
+        case Reappeared():
+            return Decision(UNCONFIRMED, Wait.TURN)
         case Unwanted():
             return Decision(CANCELLED, Wait.NOTHING, late_look=observation.was_sent)
         case NotFoundYet():
             return _still_looking(order, observation, now)
-        case Rechecked():
-            return Decision(order.status, Wait.TURN, keeps_payment_url=True, attention=order.attention)
         case Resolved():
             return _resolved(observation)
-        case Seen():
-            return _seen(order, observation, now)
+        case Seen() | Rechecked():
+            return _looked_at(order, observation, now)
+
+
+def _stays_final(order: Standing, observation: Observation) -> Decision:
+    unchanged = Decision(order.status, Wait.NOTHING)
+    if not isinstance(observation, Rechecked):
+        return replace(unchanged, attention=order.attention)
+    if observation.trouble is not None:
+        unchanged = replace(unchanged, attention=order.attention)  # no cause has gone
+    return _until_rechecked(unchanged, observation)
+
+
+def _looked_at(order: Standing, observation: Seen | Rechecked, now: datetime) -> Decision:
+    if isinstance(observation, Seen):
+        return _until_rechecked(_seen(order, observation, now), observation.rechecked)
+    unchanged = Decision(order.status, Wait.TURN, keeps_payment_url=True, attention=order.attention)
+    return _until_rechecked(unchanged, observation)
+
+
+def _until_rechecked(decision: Decision, rechecked: Rechecked) -> Decision:
+    """Have an order looked at again, also a final one, where what speaks for a double was not seen yet."""
+    if rechecked.trouble is not None:
+        floors = [decision.retry_after_seconds, rechecked.trouble.retry_after_seconds]
+        retry_after = max((floor for floor in floors if floor is not None), default=None)
+        return replace(decision, wait=Wait.RETRY, retry_after_seconds=retry_after)
+    if rechecked.open_hints and decision.wait is Wait.NOTHING:
+        return replace(decision, wait=Wait.SETTLING)
+    return decision
 
 
 def outcome_of_refusal(status: int) -> PostOutcome:
@@ -323,6 +362,14 @@ def is_done(order_status: str | None, task_statuses: Iterable[str]) -> bool:
     if any(is_final_task(status) for status in tasks):
         return tasks == {"OK"}
     return (order_status or "").lower() == "completed"
+
+
+def is_over(order_status: str | None, task_statuses: Iterable[str]) -> bool:
+    """Tell whether CloudPress has cancelled an order or failed to carry it out, so that nothing is bought."""
+    tasks = {status.upper() for status in task_statuses}
+    if any(is_final_task(status) for status in tasks):
+        return tasks <= {"FAILED", "CANCELLED"}
+    return (order_status or "").lower() in {"cancelled", "failed"}
 
 
 def _is_final_order(status: str | None) -> bool:
@@ -435,14 +482,16 @@ def duplicate_attention(held: str | None, others: Iterable[str]) -> Attention:
     """Say that CloudPress may have an order twice, or one that was taken for never made."""
     if held is None:
         return Attention(
-            "suspected_duplicate",
+            DUPLICATE,
             f"CloudPress has {_listed(tuple(others))}, which looks like this order, of which it seemed not "
-            "to have heard. Look at it in CloudPress, and cancel it there if nobody wants it.",
+            "to have heard. Look at it in CloudPress, and cancel it there if nobody wants it; this goes once "
+            "it is. If it is another's, resolve the order: dismiss duplicates.",
         )
     return Attention(
-        "suspected_duplicate",
+        DUPLICATE,
         f"CloudPress may have this order twice: it is {held}, and "
-        f"{_listed(tuple(others))} looks like it. Compare them in CloudPress and cancel the one too many.",
+        f"{_listed(tuple(others))} looks like it. Compare them in CloudPress and cancel the one too many; "
+        "this goes once it is. If both are wanted, resolve the order: dismiss duplicates.",
     )
 
 

@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database, Transaction
 from app.milestones import Before, record_milestones
-from app.models import Order, Placement
+from app.models import Callback, Order, Placement
 from app.orders import make_due
-from app.states import FINAL, NOTHING_LANDED, OrderStatus
+from app.states import DUPLICATE, FINAL, NOTHING_LANDED, OrderStatus
 from app.timeline import record
 
 
@@ -48,6 +48,33 @@ async def wish_resolution(
         order.resolution = wish
         record(tx, order_id, "resolution_wished", **wish)
         make_due(tx, order)
+        return order
+
+
+async def dismiss_duplicates(db: Database, order_id: UUID, *, by: str) -> Order | None:
+    """Note that an operator found the suspected duplicates of an order to be none.
+
+    They are not suspected again. None if there is no such order.
+
+    Raises:
+        NotResolvableError: none are suspected.
+    """
+    async with db.write() as tx:
+        order = await tx.session.get(Order, order_id, with_for_update=True)
+        if order is None:
+            return None
+        if not order.suspected_duplicates:
+            raise NotResolvableError("No CloudPress order is suspected to be a duplicate of this one.")
+        dismissed = order.suspected_duplicates
+        order.settled_duplicates = sorted({*(order.settled_duplicates or ()), *dismissed})
+        order.suspected_duplicates = None
+        record(tx, order_id, "duplicates_dismissed", by=by, cloudpress_order_ids=dismissed)
+        if order.attention_code == DUPLICATE:
+            record(tx, order_id, "attention_ended", code=DUPLICATE)
+            order.attention_code = order.attention_detail = order.attention_since = None
+        order.updated_at = tx.now
+        tx.announce(changed=order_id)
+        make_due(tx, order)  # another cause of attention may have been behind this one
         return order
 
 
@@ -87,7 +114,9 @@ async def _is_unheard_of(session: AsyncSession, order: Order) -> bool:
         Placement.order_id == order.id,
         or_(Placement.outcome.is_(None), Placement.outcome.not_in(NOTHING_LANDED)),
     )
-    return (await session.execute(may_have_landed)).scalar_one() == 0
+    called_back = select(func.count()).where(Callback.order_id == order.id)
+    counts = [(await session.execute(count)).scalar_one() for count in (may_have_landed, called_back)]
+    return not any(counts)
 
 
 async def _cancel(tx: Transaction, order: Order) -> None:

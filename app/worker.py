@@ -48,6 +48,19 @@ class Worker(ABC, Generic[Row]):
     async def work(self, claim: Claim[Row]) -> None:
         """Work on a claimed row. Whatever escapes is a defect, and ends nothing but this work."""
 
+    @abstractmethod
+    async def give_back(self, claim: Claim[Row]) -> None:
+        """Release a row that was not worked on to the end, due now, unless it is held no more."""
+
+    async def _work_or_give_back(self, claim: Claim[Row]) -> None:
+        try:
+            await self.work(claim)
+        except asyncio.CancelledError:
+            # The process ends. Unless it is given back, the row waits for its lease to run out.
+            with suppress(SQLAlchemyError, *DATABASE_AWAY):
+                await asyncio.shield(self.give_back(claim))
+            raise
+
     async def run(self, *, grace_seconds: float) -> None:
         """Claim and work until the signals say stop; then let work end within `grace_seconds`."""
         try:
@@ -76,9 +89,11 @@ class Worker(ABC, Generic[Row]):
             return DATABASE_RETRY_SECONDS
         self._is_more_due = claimed.is_more_due
         for claim in claimed.claims:
-            task = asyncio.create_task(self.work(claim), name=f"work {claim.row.id}")
+            task = asyncio.create_task(self._work_or_give_back(claim), name=f"work {claim.row.id}")
             self.running.add(task)
             task.add_done_callback(self._ended)
+        if claimed.claims and claimed.is_more_due:
+            return 0.0  # what is due may not have been looked at whole
         if claimed.next_due_seconds is None:
             return poll_seconds
         return min(poll_seconds, claimed.next_due_seconds)

@@ -71,6 +71,13 @@ class PostgresServer:
         """Start a server that was stopped."""
         self.server.ensure_postgres_running()
 
+    def set_read_only(self, url: str, *, is_read_only: bool) -> None:
+        """Have new connections to a database write nothing, as those to a standby."""
+        name = make_url(url).database
+        self._execute(
+            f"ALTER DATABASE {name} SET default_transaction_read_only = {'on' if is_read_only else 'off'}"
+        )
+
     def _control(self, *arguments: str) -> None:
         server = self.server
         pgexec(

@@ -10,11 +10,18 @@ from app.api.orders import find_visible
 from app.api.problems import Problem, documented, not_found
 from app.api.schemas import AdoptRequest, ResolveRequest
 from app.api.waiting import Prefer, preferred_wait_seconds, tell_applied, wait_until
+from app.keys import Grant
 from app.models import Order
 from app.orders import OrderView
 from app.shown import OrderBody
 from app.states import FINAL, OrderStatus
-from app.wishes import NotResolvableError, wish_cancel, wish_refresh, wish_resolution
+from app.wishes import (
+    NotResolvableError,
+    dismiss_duplicates,
+    wish_cancel,
+    wish_refresh,
+    wish_resolution,
+)
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], dependencies=[Depends(require_migrated)])
 
@@ -35,8 +42,13 @@ async def resolve_order(
     context: ContextDep,
     prefer: Prefer = None,
 ) -> OrderBody:
-    """Say what becomes of an unconfirmed order: adopt a CloudPress order, place it again, or fail it."""
+    """Say what becomes of an unconfirmed order: adopt a CloudPress order, place it again, or fail it.
+
+    Or that CloudPress orders which were taken for doubles of an order are none.
+    """
     view = await find_visible(context, grant, order_id)
+    if body.action == "dismiss_duplicates":
+        return await _dismiss(context, grant, view)
     adopted = body.cloudpress_order_id if isinstance(body, AdoptRequest) else None
     if adopted is not None:
         await _check_adoption(context, view, adopted)
@@ -60,7 +72,19 @@ async def resolve_order(
     )
     response.status_code = 200 if view.order.resolution is None else 202
     tell_applied(response, prefer)
+    if adopted is not None and view.order.resolution is None and view.order.cloudpress_order_id != adopted:
+        raise Problem(409, "not-resolvable", "The order could not be that CloudPress order: see its events.")
     return OrderBody.of(view)
+
+
+async def _dismiss(context: Context, grant: Grant, view: OrderView) -> OrderBody:
+    try:
+        order = await dismiss_duplicates(context.db, view.order.id, by=grant.name)
+    except NotResolvableError as error:
+        raise Problem(409, "not-resolvable", str(error)) from None
+    if order is None:
+        raise not_found()
+    return OrderBody.of(OrderView(order, view.tasks, view.site))
 
 
 async def _check_adoption(context: Context, view: OrderView, cloudpress_order_id: str) -> None:

@@ -172,15 +172,19 @@ class AdoptRequest(Strict):
     cloudpress_order_id: Line = Field(description="The CloudPress order that is this order.")
 
 
-class GiveUpRequest(Strict):
-    """An unconfirmed order is sent once more, or given up."""
+class VerdictRequest(Strict):
+    """An unconfirmed order is sent once more, or given up; suspected duplicates of an order are none."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"action": "fail"}, {"action": "place_again"}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"action": "fail"}, {"action": "place_again"}, {"action": "dismiss_duplicates"}]
+        }
+    )
 
-    action: Literal["place_again", "fail"]
+    action: Literal["place_again", "fail", "dismiss_duplicates"]
 
 
-ResolveRequest = Annotated[AdoptRequest | GiveUpRequest, Field(discriminator="action")]
+ResolveRequest = Annotated[AdoptRequest | VerdictRequest, Field(discriminator="action")]
 
 
 class EventBody(BaseModel):

@@ -9,7 +9,7 @@ import typer
 from app.config import SettingsError, load_settings
 from app.db import DATABASE_AWAY, Database
 from app.logs import configure_logging
-from app.restoring import doubt_pending_orders, silence_webhooks, skip_event_numbers
+from app.restoring import doubt_unplaced_orders, silence_webhooks, skip_event_numbers
 from app.restoring import rekey as write_anew
 from app.schema import is_current
 from app.secrets import Encryption, UndecryptableError
@@ -28,7 +28,7 @@ def after_restore(
     async def work(db: Database) -> tuple[int, int]:
         silenced = await silence_webhooks(db) if disable_webhooks else 0
         await skip_event_numbers(db)
-        return await doubt_pending_orders(db), silenced
+        return await doubt_unplaced_orders(db), silenced
 
     doubted, silenced = with_database(work)
     typer.echo(f"{doubted} pending orders are unconfirmed now: each is looked for before it is placed.")

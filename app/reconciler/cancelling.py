@@ -2,20 +2,28 @@
 
 from dataclasses import replace
 
+from app import leases
 from app.cloudpress import CloudPressError, Refused
 from app.leases import Claim
 from app.models import Order
-from app.reconciler.evidence import is_first, what_was_sent
+from app.reconciler.evidence import has_reappeared, is_first, what_was_sent
 from app.reconciler.observing import Observer
-from app.reconciler.recording import Findings, PassResult, conclude
+from app.reconciler.recording import Findings, PassResult, apply
 from app.reconciler.surroundings import Provider, Surroundings, time_left_seconds, trouble_of
-from app.states import Seen, Unwanted, is_decided, refuses_to_cancel
+from app.states import Reappeared, Seen, Unwanted, is_decided, refuses_to_cancel
 
 
 async def drop(world: Surroundings, claim: Claim[Order]) -> PassResult | None:
-    """Cancel a pending order, which is not at CloudPress as far as can be known."""
+    """Cancel a pending order, unless something speaks for its being at CloudPress already."""
     sent = await what_was_sent(world, claim.row)
-    return await conclude(world, claim, "cancel", Unwanted(was_sent=not is_first(sent.placements)))
+    async with world.db.write() as tx:
+        order = await leases.hold(tx, claim)
+        if order is None:
+            return None
+        observation: Unwanted | Reappeared = Unwanted(was_sent=not is_first(sent.placements))
+        if await has_reappeared(tx.session, order, sent.placements):
+            observation = Reappeared()
+        return await apply(tx, world, claim, order, action="cancel", observation=observation)
 
 
 async def cancel(

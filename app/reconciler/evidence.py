@@ -4,18 +4,39 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import Answer, NotFound, OrderDetails, OrderSummary
 from app.leases import Claim
-from app.models import Callback, Order, Placement, Task
+from app.models import RESTORED, Callback, Order, Placement, Task
 from app.reconciler.surroundings import Provider, Surroundings, time_left_seconds
-from app.states import NOTHING_LANDED, PostOutcome
+from app.states import MISSING_ATTENTION_SECONDS, NOTHING_LANDED, PostOutcome
 
 ANSWER, CALLBACK, LOOK_UP, OPERATOR = "answer", "callback", "lookup", "operator"
 CLOCK_TOLERANCE = timedelta(minutes=5)
 MAX_HINTS = 20
+# A 404 is not final: what a callback names may be shown later. After a day it is given up.
+HINT_LIFETIME = timedelta(seconds=MISSING_ATTENTION_SECONDS)
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A task that a callback named and that CloudPress has not shown yet."""
+
+    task_id: int
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Named:
+    """The CloudPress orders that callbacks speak for."""
+
+    order_ids: tuple[str, ...] = ()
+    settled: tuple[int, ...] = ()
+    """Tasks of which all is known that will be, and that need not be asked about again."""
+    is_complete: bool = True
+    """Whether that is so for all that callbacks named."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +44,12 @@ class Sent:
     """What is known of the attempts to place an order."""
 
     placements: tuple[Placement, ...]
-    hints: tuple[int, ...]
-    """Tasks that callbacks named and CloudPress has not been asked about, the newest first."""
+    hints: tuple[Hint, ...]
+    """The newest first."""
     called_back: bool
+    """Whether a callback was ever let in."""
+    called_back_since: bool
+    """Whether one was that no operator has overruled by having the order placed again."""
     first_sent_at: datetime
     last_sent_at: datetime
     now: datetime
@@ -38,9 +62,12 @@ class Sent:
 
     @property
     def late_outcome(self) -> PostOutcome | None:
-        """How the last attempt ended, if that was recorded after the order was taken for cut off."""
+        """How the last attempt ended, if that was recorded after the order was taken for cut off.
+
+        A callback says more: of an attempt that came to nothing there is none.
+        """
         last = self.placements[-1] if self.placements else None
-        if last is None or last.outcome is None:
+        if last is None or last.outcome is None or self.called_back_since:
             return None
         outcome = PostOutcome(last.outcome)
         settled = outcome in NOTHING_LANDED or (
@@ -68,16 +95,37 @@ async def what_was_sent(world: Surroundings, order: Order) -> Sent:
             )
         )
         known = set(await session.scalars(select(Task.id).where(Task.order_id == order.id)))
-        unchecked = (callback.task_id for callback in callbacks if callback.checked_at is None)
-        hints = [hint for hint in unchecked if hint is not None and hint not in known]
+        since = {
+            callback.task_id: callback.first_received_at
+            for callback in callbacks
+            if callback.checked_at is None and callback.task_id is not None
+        }
+        hints = [Hint(task_id, moment) for task_id, moment in since.items() if task_id not in known]
+        is_restored = any(placement.callback_key_id == RESTORED for placement in placements)
         return Sent(
             placements=placements,
-            hints=tuple(dict.fromkeys(hints))[:MAX_HINTS],
+            hints=tuple(hints[:MAX_HINTS]),
             called_back=bool(callbacks),
-            first_sent_at=placements[0].sent_at if placements else order.created_at,
+            called_back_since=any(callback.overruled_at is None for callback in callbacks),
+            # What happened to a restored order since it was accepted is not known.
+            first_sent_at=placements[0].sent_at if placements and not is_restored else order.created_at,
             last_sent_at=placements[-1].sent_at if placements else order.created_at,
             now=await world.db.now(session),
         )
+
+
+async def has_reappeared(session: AsyncSession, order: Order, placements: Iterable[Placement]) -> bool:
+    """Tell whether something speaks for an order, which is to be sent, being at CloudPress already.
+
+    What an operator has overruled, by having it placed again all the same, no longer counts.
+    """
+    answered = [it.cloudpress_order_id for it in placements if it.cloudpress_order_id is not None]
+    if set(answered) - await held_among(session, order, answered):
+        return True
+    called_back = select(func.count(Callback.id)).where(
+        Callback.order_id == order.id, Callback.overruled_at.is_(None)
+    )
+    return (await session.execute(called_back)).scalar_one() > 0
 
 
 def is_young_enough(sent: Sent, summary: OrderSummary, answered_at: datetime | None) -> bool:
@@ -101,7 +149,7 @@ def is_same_kind(order: Order, summary: OrderSummary) -> bool:
 
 async def named_by_callbacks(
     world: Surroundings, claim: Claim[Order], provider: Provider, sent: Sent
-) -> list[str]:
+) -> Named:
     """Return the CloudPress orders that tasks named by the order's own callbacks belong to, and that agree.
 
     Whoever knows a callback's secret chooses its body, so the account, the variant, the name and the age
@@ -111,18 +159,33 @@ async def named_by_callbacks(
         CloudPressError: CloudPress could not be asked.
     """
     named: list[str] = []
+    settled: list[int] = []
     for hint in sent.hints:
-        try:
-            task = await provider.task(hint, timeout_seconds=time_left_seconds(world, claim))
-        except NotFound:
-            continue
-        if task.value.account_ids and claim.row.account_id not in task.value.account_ids:
-            continue
-        for order_id in task.value.order_ids:
-            details = await seen(world, claim, provider, order_id)
-            if details is not None and _agrees(claim.row, sent, details):
-                named.append(order_id)
-    return named
+        found = await _orders_of_task(world, claim, provider, sent, hint.task_id)
+        named += found or ()
+        if found is not None or sent.now - hint.since >= HINT_LIFETIME:
+            settled.append(hint.task_id)
+    return Named(tuple(dict.fromkeys(named)), tuple(settled), len(settled) == len(sent.hints))
+
+
+async def _orders_of_task(
+    world: Surroundings, claim: Claim[Order], provider: Provider, sent: Sent, task_id: int
+) -> list[str] | None:
+    """Return the orders of a task that agree; None where CloudPress answered 404, which is not final."""
+    try:
+        task = await provider.task(task_id, timeout_seconds=time_left_seconds(world, claim))
+    except NotFound:
+        return None
+    if task.value.account_ids and claim.row.account_id not in task.value.account_ids:
+        return []
+    agreeing = []
+    for order_id in task.value.order_ids:
+        details = await seen(world, claim, provider, order_id)
+        if details is None:
+            return None
+        if _agrees(claim.row, sent, details):
+            agreeing.append(order_id)
+    return agreeing
 
 
 async def seen(

@@ -2,9 +2,14 @@
 
 import time
 import traceback
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from uuid import UUID
 
 import structlog
+from sqlalchemy import Select, case, func, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import leases
@@ -13,7 +18,7 @@ from app.db import DATABASE_AWAY
 from app.leases import Claim, Claimed
 from app.models import Order
 from app.reconciler.passes import run_pass
-from app.reconciler.recording import PassResult, put_off
+from app.reconciler.recording import ACCOUNT_UNKNOWN, PassResult, put_off
 from app.reconciler.surroundings import Surroundings
 from app.signals import Signals
 from app.states import Attention
@@ -21,11 +26,13 @@ from app.timeline import record
 from app.worker import Worker
 
 SLOTS = 16
+# Of how many due orders the accounts are looked at; those of accounts without a free slot are left out.
+MOST_LOOKED_AT = 256
 POLL_SECONDS = 1.0
 # While PostgreSQL tells of other replicas' orders, polling is only the backstop.
 BACKSTOP_POLL_SECONDS = 5.0
 NO_TOKEN = Attention(
-    "account_unknown",
+    ACCOUNT_UNKNOWN,
     "No API token that can be decrypted is stored for the order's CloudPress account: store it (again). "
     "The order goes on by itself.",
 )
@@ -39,27 +46,72 @@ class Reconciler(Worker[Order]):
     def __init__(
         self, world: Surroundings, signals: Signals, *, slots: int = SLOTS, poll_seconds: float = POLL_SECONDS
     ) -> None:
-        """Prepare the loop, which runs at most `slots` passes at a time; `run` runs it."""
+        """Prepare the loop, which runs at most `slots` passes at a time; `run` runs it.
+
+        An account gets no more than half of them: one whose CloudPress is slow leaves the others room.
+        """
         super().__init__(
             Order, signals, slots=slots, poll_seconds=poll_seconds, backstop_seconds=BACKSTOP_POLL_SECONDS
         )
         self._world = world
+        self._slots_of_account = max(1, slots // 2)
+        self._in_flight: Counter[str] = Counter()
 
     async def claim(self, limit: int) -> Claimed[Order]:
-        """Claim orders that are due."""
+        """Claim orders that are due, of each account no more than its slots."""
+        full = [account for account, count in self._in_flight.items() if count >= self._slots_of_account]
         async with self._world.db.write() as tx:
-            claimed = await leases.claim(tx, Order, limit=limit, lease_seconds=self._world.lease_seconds)
+            claimed = await leases.claim(
+                tx,
+                Order,
+                limit=limit,
+                lease_seconds=self._world.lease_seconds,
+                only=[Order.id.in_(self._within_slots(tx.now, full))],
+            )
             for claim in claimed.claims:
                 if claim.was_cut_off:
                     record(tx, claim.row.id, "lease_taken_over", status=claim.row.status)
-        return claimed
+        self._in_flight.update(claim.row.account_id for claim in claimed.claims)
+        is_full = any(count >= self._slots_of_account for count in self._in_flight.values())
+        return replace(claimed, is_more_due=claimed.is_more_due or is_full)
+
+    def _within_slots(self, now: datetime, full: list[str]) -> Select[tuple[UUID]]:
+        """Select the orders that are the longest due of their accounts, as many as those have free slots."""
+        due = (
+            select(Order.id, Order.account_id, Order.due_at)
+            .where(Order.due_at <= now, leases.unheld(Order, now), Order.account_id.not_in(full))
+            .order_by(Order.due_at)
+            .limit(MOST_LOOKED_AT)
+            .subquery()
+        )
+        place = func.row_number().over(partition_by=due.c.account_id, order_by=due.c.due_at)
+        ranked = select(due.c.id, due.c.account_id, place.label("place")).subquery()
+        free = {account: self._slots_of_account - count for account, count in self._in_flight.items()}
+        slots = (
+            case(free, value=ranked.c.account_id, else_=self._slots_of_account)
+            if free
+            else literal(self._slots_of_account)
+        )
+        return select(ranked.c.id).where(ranked.c.place <= slots)
+
+    async def give_back(self, claim: Claim[Order]) -> None:
+        """Give back an order whose pass was cut off: another process goes on with it."""
+        await leases.give_back(self._world.db, claim)
 
     async def work(self, claim: Claim[Order]) -> None:
         """Run a pass over a claimed order."""
+        try:
+            await self._pass(claim)
+        finally:
+            self._in_flight[claim.row.account_id] -= 1
+            self._in_flight += Counter()  # forgets those with none
+
+    async def _pass(self, claim: Claim[Order]) -> None:
         started = time.monotonic()
         try:
             result = await run_pass(self._world, claim)
         except UnknownAccountError:
+            log.warning("account_unknown", order=str(claim.row.id), status=claim.row.status)
             await self._put_off(claim, NO_TOKEN)
         except DATABASE_AWAY as error:
             # The lease runs out by itself, and the order is taken up again when the database is back.

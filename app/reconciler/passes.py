@@ -42,17 +42,17 @@ async def _observe(world: Surroundings, claim: Claim[Order], provider: Provider)
     order = claim.row
     found = await recheck(world, claim, provider)
     findings = Findings()
-    observation: Seen | Rechecked = Rechecked(found.trouble)
+    rechecked = Rechecked(found.trouble, open_hints=found.open_hints)
+    observation: Seen | Rechecked = rechecked
     if order.status not in FINAL and order.cloudpress_order_id is not None:
-        observation, findings = await _look(
-            world, claim, provider, found.replacement or order.cloudpress_order_id
-        )
+        seen, findings = await _look(world, claim, provider, found.replacement or order.cloudpress_order_id)
+        observation = replace(seen, rechecked=rechecked)
     findings.order_id, findings.order_id_source = found.replacement, found.source
     findings.duplicates = found.duplicates
     findings.look_up = found.look_up
     findings.late_look_done = found.late_look_done
-    if found.trouble is None:
-        findings.hints = found.hints
+    findings.hints = found.hints
+    findings.duplicates_ended = found.ended
     return await conclude(world, claim, "observe", observation, findings)
 
 

@@ -4,22 +4,25 @@ import asyncio
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app import leases
 from app.cloudpress import Answer, CloudPressError, NotSent, Placed, Refused, SiteOrder
 from app.db import DATABASE_AWAY, Transaction
 from app.leases import Claim
-from app.models import Order, Placement
+from app.models import LookUp, Order, Placement
 from app.orders import make_due
-from app.reconciler.evidence import ANSWER, held_among, is_first
+from app.reconciler.evidence import ANSWER, has_reappeared, held_among, is_first
 from app.reconciler.recording import LATE_LOOK_AFTER, Findings, PassResult, apply
 from app.reconciler.surroundings import Provider, Surroundings, trouble_of
-from app.states import OrderStatus, PostEnded, PostOutcome, Trouble, outcome_of_refusal
+from app.states import OrderStatus, PostEnded, PostOutcome, Reappeared, Trouble, outcome_of_refusal
 from app.timeline import record
 
 RECORD_RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 RECORD_TRIES = 120
+RECORD_GRACE_SECONDS = 2.0
+# What is left of the lease after the request, so that whoever takes the order over finds it ended.
+LEASE_MARGIN = 0.99
 
 log = structlog.get_logger()
 
@@ -52,8 +55,8 @@ async def place(world: Surroundings, claim: Claim[Order], provider: Provider) ->
     Returns None if the order was no longer ours to send, or is no longer ours to change.
     """
     intended = await _intend(world, claim)
-    if intended is None:
-        return None
+    if not isinstance(intended, Intent):
+        return intended
     try:
         posted = await _post(world, intended, provider)
     except asyncio.CancelledError:
@@ -61,11 +64,21 @@ async def place(world: Surroundings, claim: Claim[Order], provider: Provider) ->
         unknown = Posted(PostEnded(PostOutcome.UNKNOWN, intended.first))
         await asyncio.shield(_record(world, intended, unknown))
         raise
-    return await _record_for_sure(world, intended, posted)
+    recording = asyncio.ensure_future(_record_for_sure(world, intended, posted))
+    try:
+        return await asyncio.shield(recording)
+    except asyncio.CancelledError:
+        # The process ends, and the answer is worth a moment more.
+        await asyncio.wait([recording], timeout=RECORD_GRACE_SECONDS)
+        raise
 
 
-async def _intend(world: Surroundings, claim: Claim[Order]) -> Intent | None:
-    """Commit that the order is about to be sent, under a lease that is renewed for it."""
+async def _intend(world: Surroundings, claim: Claim[Order]) -> Intent | PassResult | None:
+    """Commit that the order is about to be sent, under a lease that is renewed for it.
+
+    Where something speaks for its being at CloudPress already it is looked for instead: the result is
+    returned. None if it is no longer ours to send.
+    """
     async with world.db.write() as tx:
         order = await leases.hold(tx, claim)
         if order is None or order.status != OrderStatus.PENDING:
@@ -74,6 +87,10 @@ async def _intend(world: Surroundings, claim: Claim[Order]) -> Intent | None:
             leases.release(tx, order, claim, tx.now, not_before=order.not_before)
             return None
         earlier = list(await tx.session.scalars(select(Placement).where(Placement.order_id == order.id)))
+        if await has_reappeared(tx.session, order, earlier):
+            return await apply(tx, world, claim, order, action="reappeared", observation=Reappeared())
+        # What look-ups have shown says nothing of where this attempt will land.
+        await tx.session.execute(delete(LookUp).where(LookUp.order_id == order.id))
         attempt = max((placement.attempt for placement in earlier), default=0) + 1
         first = is_first(earlier)
         if not first:
@@ -97,7 +114,8 @@ async def _intend(world: Surroundings, claim: Claim[Order]) -> Intent | None:
 async def _post(world: Surroundings, intent: Intent, provider: Provider) -> Posted:
     claim, first = intent.claim, intent.first
     order = claim.row
-    if claim.seconds_left() <= world.upstream_timeout_seconds:
+    timeout_seconds = min(world.upstream_timeout_seconds, claim.seconds_left() * LEASE_MARGIN)
+    if timeout_seconds < world.upstream_timeout_seconds / 2:
         # The commit of the intent took so long that another replica could take the order meanwhile.
         return Posted(PostEnded(PostOutcome.NOT_SENT, first, trouble=Trouble("lease_too_short")))
     site = SiteOrder(
@@ -112,6 +130,7 @@ async def _post(world: Surroundings, intent: Intent, provider: Provider) -> Post
             site,
             callback_url=world.callback_url(order.id),
             callback_authorization=world.callback_signer.authorization(order.id),
+            timeout_seconds=timeout_seconds,
         )
     except NotSent as error:
         return Posted(PostEnded(PostOutcome.NOT_SENT, first, trouble=trouble_of(error)))

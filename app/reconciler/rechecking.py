@@ -16,11 +16,12 @@ from app.reconciler.evidence import (
     Sent,
     held_among,
     named_by_callbacks,
+    seen,
     what_was_sent,
 )
 from app.reconciler.looking_up import OrderLookUp, Progress
 from app.reconciler.surroundings import Provider, Surroundings, trouble_of
-from app.states import FINAL, Trouble
+from app.states import FINAL, Trouble, is_over
 
 
 @dataclass
@@ -30,7 +31,12 @@ class Recheck:
     replacement: str | None = None
     source: str | None = None
     duplicates: set[str] = field(default_factory=set)
+    ended: set[str] = field(default_factory=set)
+    """Suspected duplicates of which nothing is left at CloudPress."""
     hints: tuple[int, ...] = ()
+    """Tasks that callbacks named, and that need not be asked about again."""
+    open_hints: bool = False
+    """Whether there are others, which CloudPress does not show yet."""
     look_up: Progress | None = None
     late_look_done: bool = False
     trouble: Trouble | None = None
@@ -40,16 +46,33 @@ async def recheck(world: Surroundings, claim: Claim[Order], provider: Provider) 
     """Return what speaks for another CloudPress order than the one that a placed order holds."""
     order = claim.row
     sent = await what_was_sent(world, order)
-    found = Recheck(hints=sent.hints)
+    found = Recheck()
+    # An answer needs no request, so no trouble with CloudPress hides what it names.
+    named: dict[str, str] = {}
     try:
-        named = dict.fromkeys(await named_by_callbacks(world, claim, provider, sent), CALLBACK)
-        named |= dict.fromkeys(sent.answered_ids, ANSWER)
+        called_back = await named_by_callbacks(world, claim, provider, sent)
+        found.hints, found.open_hints = called_back.settled, not called_back.is_complete
+        named |= dict.fromkeys(called_back.order_ids, CALLBACK)
+        await _look_at_duplicates(world, claim, provider, found)
         if order.late_look_at is not None and order.late_look_at <= sent.now:
             await _look_again(world, claim, provider, sent, found)
     except CloudPressError as error:
-        return Recheck(trouble=trouble_of(error))
+        found.trouble = trouble_of(error)
+    named |= dict.fromkeys(sent.answered_ids, ANSWER)
     await _judge(world, order, named, found)
     return found
+
+
+async def _look_at_duplicates(
+    world: Surroundings, claim: Claim[Order], provider: Provider, found: Recheck
+) -> None:
+    """See which suspected duplicates were cancelled or have failed: nobody has to do anything about those."""
+    for order_id in claim.row.suspected_duplicates or ():
+        details = await seen(world, claim, provider, order_id)
+        if details is not None and is_over(
+            details.value.status, (task.status for task in details.value.tasks)
+        ):
+            found.ended.add(order_id)
 
 
 async def _look_again(
@@ -73,4 +96,5 @@ async def _judge(world: Surroundings, order: Order, named: dict[str, str], found
         found.replacement, found.source = others[0], named[others[0]]
         others = others[1:]
     found.duplicates |= set(others)
-    found.duplicates -= {*held, order.cloudpress_order_id or "", found.replacement or ""}
+    settled = order.settled_duplicates or ()
+    found.duplicates -= {*held, *settled, order.cloudpress_order_id or "", found.replacement or ""}

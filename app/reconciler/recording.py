@@ -36,6 +36,7 @@ LATE_LOOK_AFTER = timedelta(hours=5)
 LATE_LOOK_RETRY_SECONDS = 60.0
 # There was news during the pass, so that what it would have concluded is not concluded.
 WOKEN = Trouble("woken")
+ACCOUNT_UNKNOWN = "account_unknown"
 SITE_FIELDS = (
     "id",
     "name",
@@ -65,12 +66,16 @@ class Findings:
     order_id: str | None = None
     order_id_source: str | None = None
     duplicates: set[str] = field(default_factory=set)
+    duplicates_ended: set[str] = field(default_factory=set)
+    """Suspected ones that CloudPress has cancelled or failed to carry out."""
     hints: tuple[int, ...] = ()
     """Tasks that callbacks named, and that need not be asked about again."""
     look_up: Progress | None = None
     late_look_done: bool = False
     resolved: bool = False
     """Whether an operator's wish was done, or turned out to be impossible."""
+    overruled: bool = False
+    """Whether it was to place the order again whatever callbacks say."""
     cancel_accepted: bool = False
     cancel_refusal: tuple[str, ...] | None = None
     """CloudPress's words, if it refused to cancel."""
@@ -145,10 +150,17 @@ async def apply(
     if order.status != before:
         record(tx, order.id, "status_changed", before=before, after=order.status, action=action)
     due_in_seconds = _reschedule(tx, world, order, claim, decision, changed=changed)
-    if isinstance(observation, Seen | Rechecked | NotFoundYet) and observation.trouble is not None:
-        _record_trouble(tx, order, observation.trouble)
+    trouble = _trouble_in(observation)
+    if trouble is not None:
+        _record_trouble(tx, order, trouble)
     await record_milestones(tx, order, milestones)
     return PassResult(action, before, order.status, order.failures, due_in_seconds)
+
+
+def _trouble_in(observation: Observation) -> Trouble | None:
+    if isinstance(observation, Seen):
+        return observation.trouble or observation.rechecked.trouble
+    return observation.trouble if isinstance(observation, Rechecked | NotFoundYet) else None
 
 
 def _record_trouble(tx: Transaction, order: Order, trouble: Trouble) -> None:
@@ -169,6 +181,10 @@ async def put_off(world: Surroundings, claim: Claim[Order], attention: Attention
     async with world.db.write() as tx:
         order = await leases.hold(tx, claim)
         if order is None:
+            return
+        if order.status in FINAL and attention.code == ACCOUNT_UNKNOWN:
+            # Nobody can be asked about it any more, and nothing of it is left to do.
+            leases.release(tx, order, claim, None)
             return
         before = Before.of(order)
         order.failures += 1
@@ -218,6 +234,8 @@ def _write_decision(tx: Transaction, order: Order, decision: Decision) -> None:
     if decision.late_look:
         order.late_look_at = tx.now + LATE_LOOK_AFTER
     if decision.missing is not None:
+        if decision.missing != (order.missing_since is not None):
+            record(tx, order.id, "missing" if decision.missing else "shown_again")
         order.missing_since = (order.missing_since or tx.now) if decision.missing else None
     attention = decision.attention
     if order.suspected_duplicates:
@@ -267,6 +285,8 @@ def _reschedule(
     woken = order.wakes != claim.wakes
     order.failures = order.failures + 1 if decision.wait is Wait.RETRY else 0
     wait = decision.wait
+    if wait is Wait.NOTHING and order.suspected_duplicates:
+        wait = Wait.PAYMENT  # until one of them is cancelled at CloudPress, or an operator has spoken
     if (
         order.cancel_wished_at is not None
         and order.cancel_accepted_at is None
@@ -344,12 +364,23 @@ async def _keep_evidence(tx: Transaction, order: Order, findings: Findings) -> N
             Callback.order_id == order.id, Callback.task_id.in_(findings.hints), Callback.checked_at.is_(None)
         )
         await tx.session.execute(checked.values(checked_at=tx.now))
+    if findings.overruled:
+        overruled = update(Callback).where(Callback.order_id == order.id)
+        await tx.session.execute(overruled.values(overruled_at=tx.now))
+    _keep_duplicates(tx, order, findings)
+
+
+def _keep_duplicates(tx: Transaction, order: Order, findings: Findings) -> None:
     known = set(order.suspected_duplicates or ())
     new = findings.duplicates - known - {order.cloudpress_order_id or ""}
+    ended = known & findings.duplicates_ended
     for order_id in sorted(new):
         record(tx, order.id, "suspected_duplicate", cloudpress_order_id=order_id)
-    if new:
-        order.suspected_duplicates = sorted(known | new)
+    for order_id in sorted(ended):
+        record(tx, order.id, "suspected_duplicate_ended", cloudpress_order_id=order_id)
+    if new or ended:
+        order.suspected_duplicates = sorted((known | new) - ended) or None
+        order.settled_duplicates = sorted({*(order.settled_duplicates or ()), *ended}) or None
 
 
 def _keep_task(

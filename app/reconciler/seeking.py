@@ -1,17 +1,18 @@
 """Seeks an order whose placement is unknown: by late answers, callbacks, look-up, or an operator's word."""
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 
 from app import leases
 from app.cloudpress import CloudPressError
 from app.db import Transaction
 from app.leases import Claim
-from app.models import Order
+from app.models import Order, Placement
 from app.reconciler.evidence import (
     ANSWER,
     CALLBACK,
     LOOK_UP,
     OPERATOR,
+    Named,
     Sent,
     held_among,
     is_first,
@@ -22,7 +23,16 @@ from app.reconciler.looking_up import OrderLookUp, Progress
 from app.reconciler.observing import Observer
 from app.reconciler.recording import WOKEN, Findings, PassResult, apply, conclude
 from app.reconciler.surroundings import Provider, Surroundings, trouble_of
-from app.states import NotFoundYet, OrderStatus, PostEnded, PostOutcome, Resolved, Trouble
+from app.states import (
+    NOTHING_LANDED,
+    NotFoundYet,
+    OrderStatus,
+    PostEnded,
+    PostOutcome,
+    Resolved,
+    Trouble,
+)
+from app.timeline import record
 
 SEEKING = (OrderStatus.PLACING, OrderStatus.UNCONFIRMED)
 
@@ -32,8 +42,9 @@ async def seek(world: Surroundings, claim: Claim[Order], provider: Provider) -> 
     sent = await what_was_sent(world, claim.row)
     wish = claim.row.resolution
     if wish is not None and wish["action"] != "adopt":
-        status = OrderStatus.FAILED if wish["action"] == "fail" else OrderStatus.PENDING
-        return await conclude(world, claim, "resolve", Resolved(status, wish["by"]), Findings(resolved=True))
+        again = wish["action"] == "place_again"
+        resolved = Resolved(OrderStatus.PENDING if again else OrderStatus.FAILED, wish["by"])
+        return await conclude(world, claim, "resolve", resolved, Findings(resolved=True, overruled=again))
     if wish is not None:
         return await _adopt(world, claim, provider, sent, [wish["cloudpress_order_id"]], OPERATOR)
     if sent.answered_ids:
@@ -44,12 +55,13 @@ async def seek(world: Surroundings, claim: Claim[Order], provider: Provider) -> 
         named = await named_by_callbacks(world, claim, provider, sent)
     except CloudPressError as error:
         return await conclude(world, claim, "seek", _not_found(world, sent, trouble=trouble_of(error)))
-    if named:
-        return await _adopt(world, claim, provider, sent, named, CALLBACK)
+    if named.order_ids:
+        return await _adopt(world, claim, provider, sent, list(named.order_ids), CALLBACK, named=named)
     progress = await OrderLookUp(world, claim, provider, sent).go_on()
     if progress.is_complete and len(progress.candidates) == 1:
-        return await _adopt(world, claim, provider, sent, progress.candidates, LOOK_UP, progress)
-    return await _conclude_not_found(world, claim, sent, Findings(look_up=progress, hints=sent.hints))
+        candidates = progress.candidates
+        return await _adopt(world, claim, provider, sent, candidates, LOOK_UP, progress=progress, named=named)
+    return await _conclude_not_found(world, claim, sent, Findings(look_up=progress, hints=named.settled))
 
 
 def _late_answer(sent: Sent, outcome: PostOutcome) -> PostEnded:
@@ -114,21 +126,41 @@ async def _apply_not_found(
     trouble = WOKEN if order.wakes != claim.wakes and nothing.is_nowhere else None
     if trouble is not None:
         nothing = _not_found(world, sent, progress=progress, trouble=trouble)
+    if nothing.is_nowhere:
+        _record_nowhere(tx, order, nothing)
     return await apply(tx, world, claim, order, action="look_up", observation=nothing, findings=findings)
+
+
+def _record_nowhere(tx: Transaction, order: Order, nothing: NotFoundYet) -> None:
+    """Tell the timeline what it is that an order is placed again on, or cancelled."""
+    begun_at = nothing.last_look_up_at
+    record(
+        tx,
+        order.id,
+        "nowhere",
+        look_ups=nothing.look_ups,
+        last_look_up_at=begun_at.isoformat() if begun_at else None,
+        grace_ended_at=nothing.grace_ends_at.isoformat(),
+    )
 
 
 async def _has_look_alike(tx: Transaction, order: Order) -> bool:
     """Tell whether another order could be meant by the same CloudPress order.
 
     One that was placed more than once counts even when it is placed or final: a request of its own that
-    landed late may be what was found.
+    landed late may be what was found. So may that of one that is to be placed again.
     """
+    may_have_landed = exists().where(
+        Placement.order_id == Order.id,
+        or_(Placement.outcome.is_(None), Placement.outcome.not_in(NOTHING_LANDED)),
+    )
     alike = select(func.count(Order.id)).where(
         Order.account_id == order.account_id,
         Order.site_name == order.site_name,
         Order.variant == order.variant,
         or_(
             Order.status.in_(SEEKING),
+            and_(Order.status == OrderStatus.PENDING, may_have_landed),
             Order.late_look_at.is_not(None),
             Order.suspected_duplicates.is_not(None),
         ),
@@ -144,7 +176,9 @@ async def _adopt(
     sent: Sent,
     order_ids: list[str],
     source: str,
+    *,
     progress: Progress | None = None,
+    named: Named | None = None,
 ) -> PassResult | None:
     """Take the first of the CloudPress orders for ours, unless another order has it or may mean it.
 
@@ -164,7 +198,10 @@ async def _adopt(
         unsure = source == LOOK_UP and await _has_look_alike(tx, order)
         if unsure or await held_among(tx.session, order, order_ids[:1]):
             # Checked under the lock: what was free when it was looked at may be taken by now.
-            rest = Findings(look_up=progress, hints=sent.hints, resolved=findings.resolved)
+            rest = Findings(look_up=progress, resolved=findings.resolved)
+            rest.hints = named.settled if named else ()
+            if source == OPERATOR:
+                record(tx, order.id, "resolution_impossible", cloudpress_order_id=order_ids[0])
             return await _apply_not_found(tx, world, claim, order, sent, rest)
         return await apply(
             tx, world, claim, order, action=f"adopt_by_{source}", observation=observation, findings=findings

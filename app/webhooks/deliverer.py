@@ -118,6 +118,10 @@ class Deliverer(Worker[Delivery]):
             self._in_flight[webhook_id] -= 1
             self._in_flight += Counter()  # forgets those with none
 
+    async def give_back(self, claim: Claim[Delivery]) -> None:
+        """Give back a delivery whose attempt was cut off: another process sends it, perhaps once more."""
+        await leases.give_back(self._db, claim)
+
     async def _attempt(self, claim: Claim[Delivery]) -> Attempt | None:
         """Send; None if there is nothing to send any more."""
         async with self._db.read() as session:

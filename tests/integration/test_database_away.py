@@ -21,6 +21,26 @@ def server() -> Iterator[PostgresServer]:
         server.stop()
 
 
+async def test_a_server_that_takes_no_writes_is_away(server: PostgresServer) -> None:
+    # What a failover leaves behind: connections to a server that has become a standby.
+    with server.migrated_url() as url:
+        async with (
+            run_sandbox(task_seconds=3600, callback_speed=120) as sandbox,
+            run_presshook(url, sandbox.url) as presshook,
+        ):
+            order = (await presshook.order("Outlives a failover")).json()
+            secret = presshook.service.callback_secrets.authorization(UUID(order["id"]))
+            path = f"/v1/callbacks/{order['id']}"
+            server.set_read_only(url, is_read_only=True)
+            await presshook.service.db.dispose()
+            answer = await presshook.client.post(path, headers={"Authorization": secret})
+            assert (answer.status_code, answer.json()["type"]) == (503, "urn:presshook:problem:database-away")
+            assert (await presshook.order("Refused", wait=0)).status_code == 503
+            server.set_read_only(url, is_read_only=False)
+            await presshook.service.db.dispose()
+            assert (await presshook.client.post(path, headers={"Authorization": secret})).status_code == 204
+
+
 async def test_the_database_comes_back_and_everything_goes_on(server: PostgresServer) -> None:
     with server.migrated_url() as url:
         async with (

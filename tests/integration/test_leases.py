@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import leases
 from app.config import async_database_url
@@ -16,22 +15,7 @@ from app.models import Order
 from app.orders import NewOrder, create_order, record_callback
 from app.secrets import Encryption
 from tests.conftest import SECRET_KEY
-
-
-class SetClock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.time = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-    async def now(self, session: AsyncSession) -> datetime:
-        """Return the set time."""
-        assert session.is_active
-        return self.time
-
-    def monotonic(self) -> float:
-        """Return the same in seconds."""
-        return self.time.timestamp()
+from tests.integration.scripted import SetClock
 
 
 @pytest.fixture

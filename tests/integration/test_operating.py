@@ -9,8 +9,9 @@ from sqlalchemy import text
 
 from app.config import async_database_url
 from app.db import Database
+from app.models import Order
 from app.orders import read_credentials
-from app.restoring import doubt_pending_orders, rekey, silence_webhooks, skip_event_numbers
+from app.restoring import doubt_unplaced_orders, rekey, silence_webhooks, skip_event_numbers
 from app.secrets import Encryption, UndecryptableError
 from tests.conftest import CLOUDPRESS_TOKEN, SECRET_KEY
 from tests.harness import NEVER_SECONDS, Presshook, Sandbox, run_presshook
@@ -80,6 +81,22 @@ async def test_what_makes_no_sense_is_a_conflict_with_its_reason(database_url: s
             assert answer.status_code == 409
 
 
+async def test_what_is_no_double_can_be_dismissed(database_url: str, sandbox: Sandbox) -> None:
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        order_id = (await presshook.order("Single")).json()["id"]
+        order = await presshook.until(order_id, "completed")
+        answer = await resolve(presshook, order_id, action="dismiss_duplicates")
+        assert (answer.status_code, answer.json()["type"]) == (409, "urn:presshook:problem:not-resolvable")
+        async with presshook.service.db.write() as tx:
+            stored = await tx.session.get_one(Order, UUID(order_id))
+            stored.suspected_duplicates = ["another"]
+            stored.attention_code, stored.attention_since = "suspected_duplicate", tx.now
+        shown = (await resolve(presshook, order_id, action="dismiss_duplicates")).json()
+        assert (shown["attention"], shown["status"]) == (None, order["status"])
+        [event] = [it for it in await timeline(presshook, order_id) if it["type"] == "duplicates_dismissed"]
+        assert event["data"] == {"by": "API_KEY", "cloudpress_order_ids": ["another"]}
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -144,8 +161,8 @@ async def test_a_restored_copy_buys_nothing_that_is_bought(database_url: str, sa
             },
             headers={"Authorization": f"Token {CLOUDPRESS_TOKEN}", "X-Auth-Account": "acct-tests"},
         )
-        assert await doubt_pending_orders(db) == 1
-        assert await doubt_pending_orders(db) == 0
+        assert await doubt_unplaced_orders(db) == 1
+        assert await doubt_unplaced_orders(db) == 0, "it is none of the pending ones any more"
     async with run_presshook(
         database_url, sandbox.url, placement_grace_seconds=1, callback_wait_seconds=0.2
     ) as presshook:
