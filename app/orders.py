@@ -217,6 +217,8 @@ async def record_callback(db: Database, order_id: UUID, body: bytes) -> bool:
         if same is not None:
             same.count += 1
             same.last_received_at = tx.now
+            if same.count.bit_count() == 1:  # of many, the second, fourth, eighth, …
+                record(tx, order_id, "callback_repeated", task_id=same.task_id, count=same.count)
         else:
             hint = task_id_hint(body)
             tx.session.add(

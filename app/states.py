@@ -310,15 +310,19 @@ def _stays_final(order: Standing, observation: Observation) -> Decision:
 
 def _looked_at(order: Standing, observation: Seen | Rechecked, now: datetime) -> Decision:
     if isinstance(observation, Seen):
-        return _until_rechecked(_seen(order, observation, now), observation.rechecked)
+        decision = _seen(order, observation, now)
+        return _until_rechecked(decision, observation.rechecked, beside=observation.trouble)
     unchanged = Decision(order.status, Wait.TURN, keeps_payment_url=True, attention=order.attention)
     return _until_rechecked(unchanged, observation)
 
 
-def _until_rechecked(decision: Decision, rechecked: Rechecked) -> Decision:
-    """Have an order looked at again, also a final one, where what speaks for a double was not seen yet."""
+def _until_rechecked(decision: Decision, rechecked: Rechecked, *, beside: Trouble | None = None) -> Decision:
+    """Have an order looked at again, also a final one, where what speaks for a double was not seen yet.
+
+    `beside` is what went wrong with the requests about the order itself: its `Retry-After` holds as well.
+    """
     if rechecked.trouble is not None:
-        floors = [decision.retry_after_seconds, rechecked.trouble.retry_after_seconds]
+        floors = [trouble.retry_after_seconds for trouble in (rechecked.trouble, beside) if trouble]
         retry_after = max((floor for floor in floors if floor is not None), default=None)
         return replace(decision, wait=Wait.RETRY, retry_after_seconds=retry_after)
     if rechecked.open_hints and decision.wait is Wait.NOTHING:

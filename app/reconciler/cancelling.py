@@ -7,8 +7,9 @@ from app.cloudpress import CloudPressError, Refused
 from app.leases import Claim
 from app.models import Order
 from app.reconciler.evidence import has_reappeared, is_first, what_was_sent
+from app.reconciler.keeping import Findings
 from app.reconciler.observing import Observer
-from app.reconciler.recording import Findings, PassResult, apply
+from app.reconciler.recording import PassResult, apply
 from app.reconciler.surroundings import Provider, Surroundings, time_left_seconds, trouble_of
 from app.states import Reappeared, Seen, Unwanted, is_decided, refuses_to_cancel
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from app.cloudpress import Answer, CloudPressError, NotFound, TaskRef
 from app.leases import Claim
 from app.models import Order, Task
-from app.reconciler.recording import Findings
+from app.reconciler.keeping import Findings
 from app.reconciler.surroundings import Provider, Surroundings, time_left_seconds, trouble_of
 from app.states import (
     Seen,

@@ -1,17 +1,22 @@
 """One pass over one order: what it does depends on the order's status and on nothing else."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from app.leases import Claim
 from app.models import Order
 from app.reconciler.cancelling import cancel, drop
+from app.reconciler.keeping import Findings
 from app.reconciler.observing import Observer
 from app.reconciler.placing import place
 from app.reconciler.rechecking import recheck
-from app.reconciler.recording import Findings, PassResult, conclude
+from app.reconciler.recording import PassResult, conclude
 from app.reconciler.seeking import seek
 from app.reconciler.surroundings import Provider, Surroundings
 from app.states import FINAL, CutOff, OrderStatus, PlacingOff, Rechecked, Seen
+
+# A yes may have been a proxy's, or forgotten.
+CANCEL_PATIENCE = timedelta(hours=24)
 
 
 async def run_pass(world: Surroundings, claim: Claim[Order]) -> PassResult | None:
@@ -56,12 +61,20 @@ async def _observe(world: Surroundings, claim: Claim[Order], provider: Provider)
     return await conclude(world, claim, "observe", observation, findings)
 
 
+async def _was_just_accepted(world: Surroundings, accepted_at: datetime | None) -> bool:
+    """Tell whether CloudPress has agreed to cancel and may still be at it; after that it is asked again."""
+    if accepted_at is None:
+        return False
+    async with world.db.read() as session:
+        return await world.db.now(session) - accepted_at < CANCEL_PATIENCE
+
+
 async def _look(
     world: Surroundings, claim: Claim[Order], provider: Provider, cloudpress_order_id: str
 ) -> tuple[Seen, Findings]:
     observer = Observer(world, claim, provider)
     seen = await observer.look(cloudpress_order_id)
-    if claim.row.cancel_accepted_at is not None:
+    if await _was_just_accepted(world, claim.row.cancel_accepted_at):
         return replace(seen, cancel_accepted=True), observer.findings
     if claim.row.cancel_wished_at is None:
         return seen, observer.findings

@@ -13,7 +13,8 @@ from app.leases import Claim
 from app.models import LookUp, Order, Placement
 from app.orders import make_due
 from app.reconciler.evidence import ANSWER, has_reappeared, held_among, is_first
-from app.reconciler.recording import LATE_LOOK_AFTER, Findings, PassResult, apply
+from app.reconciler.keeping import Findings
+from app.reconciler.recording import LATE_LOOK_AFTER, PassResult, apply
 from app.reconciler.surroundings import Provider, Surroundings, trouble_of
 from app.states import OrderStatus, PostEnded, PostOutcome, Reappeared, Trouble, outcome_of_refusal
 from app.timeline import record

@@ -19,9 +19,10 @@ from app.reconciler.evidence import (
     named_by_callbacks,
     what_was_sent,
 )
+from app.reconciler.keeping import Findings
 from app.reconciler.looking_up import OrderLookUp, Progress
 from app.reconciler.observing import Observer
-from app.reconciler.recording import WOKEN, Findings, PassResult, apply, conclude
+from app.reconciler.recording import WOKEN, PassResult, apply, conclude
 from app.reconciler.surroundings import Provider, Surroundings, trouble_of
 from app.states import (
     NOTHING_LANDED,

@@ -66,6 +66,8 @@ class ScriptedCloudPress:
     orders_made: dict[str, OrderDetails] = field(default_factory=dict)
     tasks: dict[int, Task] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    heeds_cancelling: bool = True
+    """Whether what it agrees to cancel is cancelled."""
 
     def count(self, request: str) -> int:
         """Return how often a request was made."""
@@ -155,7 +157,8 @@ class ScriptedCloudPress:
     async def cancel(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[None]:
         """Cancel an order."""
         self._next("cancel")
-        self.end(order_id, "CANCELLED")
+        if self.heeds_cancelling:
+            self.end(order_id, "CANCELLED")
         return Answer(None, b"", self.clock.time)
 
 

@@ -121,8 +121,9 @@ async def test_the_timeline_tells_what_happened_and_no_secret(database_url: str,
         ]
         events = await timeline(presshook, order_id)
         assert [event["type"] for event in events] == [
-            "accepted", "placing", "placement_ended", "identified", "status_changed", "order.placed",
-            "callback_received", "status_changed", "order.completed", "credentials_read",
+            "accepted", "placing", "placement_ended", "identified", "task_seen", "status_changed",
+            "order.placed", "callback_received", "task_seen", "site_seen", "status_changed",
+            "order.completed", "credentials_read",
         ]  # fmt: skip
         told = str(events)
         assert password not in told

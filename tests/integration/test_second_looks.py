@@ -97,6 +97,18 @@ async def test_cancelling_an_order_that_called_back_cancels_it_at_cloudpress(ben
     assert bench.cloudpress.tasks[1].status == "CANCELLED"
 
 
+async def test_a_yes_to_cancelling_that_comes_to_nothing_is_asked_for_again_after_a_day(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.heeds_cancelling = False
+    await wish_cancel(bench.db, order_id, by="client")
+    await bench.work_for(23 * HOUR)
+    assert (bench.cloudpress.count("cancel"), (await bench.read(order_id)).status) == (1, "provisioning")
+    bench.cloudpress.heeds_cancelling = True
+    await bench.work_for(2 * HOUR)
+    assert (bench.cloudpress.count("cancel"), (await bench.read(order_id)).status) == (2, "cancelled")
+
+
 async def test_an_operator_overrules_callbacks_that_he_knew_of_and_no_later_one(bench: Bench) -> None:
     bench.cloudpress.script["place"] = [LOST, Refused(429, retry_after_seconds=600)]
     order_id = await bench.order()
