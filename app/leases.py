@@ -4,13 +4,16 @@ Orders and deliveries are leased alike. A lease is a token in the row. Whoever l
 returns nothing, and drops what it has observed.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+from sqlalchemy import Row as RowTuple
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db import Clock, Database, Transaction
 from app.models import Leased
@@ -36,6 +39,25 @@ class Claim(Generic[Row]):
 
 
 @dataclass(frozen=True)
+class Share:
+    """Bounds how many rows with the same value of a column are claimed at a time."""
+
+    column: InstrumentedAttribute[str]
+    most: Callable[[str], int]
+    """How many more there may be with a value."""
+
+    def of(self, found: Sequence[RowTuple[Any]]) -> list[RowTuple[Any]]:
+        """Return those of the found rows that are within it. The value is their last column."""
+        taken: Counter[str] = Counter()
+        kept = []
+        for row in found:
+            taken[row[-1]] += 1
+            if taken[row[-1]] <= self.most(row[-1]):
+                kept.append(row)
+        return kept
+
+
+@dataclass(frozen=True)
 class Claimed(Generic[Row]):
     """What a claim got, when the next row is due if none has to wait for a slot, and whether one does."""
 
@@ -56,20 +78,25 @@ async def claim(
     limit: int,
     lease_seconds: float,
     only: Sequence[ColumnElement[bool]] = (),
+    share: Share | None = None,
 ) -> Claimed[Row]:
-    """Lease up to `limit` rows that are due and that nobody holds, the longest due first."""
+    """Lease up to `limit` rows that are due and that nobody holds, the longest due first.
+
+    What is beyond a `share` is left to whoever comes next.
+    """
     expires_at_monotonic = tx.began_at_monotonic + lease_seconds
     token = uuid4()
     # The rows are locked by the first statement, so the second updates exactly those; an idle poll
     # writes nothing. SQLite knows no row locks and drops the clause: its one writer is alone anyway.
     due = (
-        select(table.id, table.lease_token)
+        select(table.id, table.lease_token, *([share.column] if share else ()))
         .where(table.due_at <= tx.now, unheld(table, tx.now), *only)
         .order_by(table.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    found = (await tx.session.execute(due)).all()
+    locked = (await tx.session.execute(due)).all()
+    found = share.of(locked) if share else locked
     cut_off = {row.id for row in found if row.lease_token is not None}
     rows: list[Row] = []
     if found:
@@ -84,7 +111,7 @@ async def claim(
     claims = tuple(
         Claim(row, token, row.wakes, expires_at_monotonic, tx.clock, row.id in cut_off) for row in rows
     )
-    return Claimed(claims, await _next_due_seconds(tx, table), is_more_due=len(rows) == limit)
+    return Claimed(claims, await _next_due_seconds(tx, table), is_more_due=len(locked) == limit)
 
 
 async def _next_due_seconds(tx: Transaction, table: type[Leased]) -> float | None:

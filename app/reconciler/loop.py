@@ -4,12 +4,9 @@ import time
 import traceback
 from collections import Counter
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from uuid import UUID
 
 import structlog
-from sqlalchemy import Select, case, func, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import leases
@@ -26,8 +23,6 @@ from app.timeline import record
 from app.worker import Worker
 
 SLOTS = 16
-# Of how many due orders the accounts are looked at; those of accounts without a free slot are left out.
-MOST_LOOKED_AT = 256
 POLL_SECONDS = 1.0
 # While PostgreSQL tells of other replicas' orders, polling is only the backstop.
 BACKSTOP_POLL_SECONDS = 5.0
@@ -59,40 +54,25 @@ class Reconciler(Worker[Order]):
 
     async def claim(self, limit: int) -> Claimed[Order]:
         """Claim orders that are due, of each account no more than its slots."""
-        full = [account for account, count in self._in_flight.items() if count >= self._slots_of_account]
+        full = [account for account in self._in_flight if self._free_slots(account) <= 0]
         async with self._world.db.write() as tx:
             claimed = await leases.claim(
                 tx,
                 Order,
                 limit=limit,
                 lease_seconds=self._world.lease_seconds,
-                only=[Order.id.in_(self._within_slots(tx.now, full))],
+                only=[Order.account_id.not_in(full)],
+                share=leases.Share(Order.account_id, self._free_slots),
             )
             for claim in claimed.claims:
                 if claim.was_cut_off:
                     record(tx, claim.row.id, "lease_taken_over", status=claim.row.status)
         self._in_flight.update(claim.row.account_id for claim in claimed.claims)
-        is_full = any(count >= self._slots_of_account for count in self._in_flight.values())
+        is_full = any(self._free_slots(account) <= 0 for account in list(self._in_flight))
         return replace(claimed, is_more_due=claimed.is_more_due or is_full)
 
-    def _within_slots(self, now: datetime, full: list[str]) -> Select[tuple[UUID]]:
-        """Select the orders that are the longest due of their accounts, as many as those have free slots."""
-        due = (
-            select(Order.id, Order.account_id, Order.due_at)
-            .where(Order.due_at <= now, leases.unheld(Order, now), Order.account_id.not_in(full))
-            .order_by(Order.due_at)
-            .limit(MOST_LOOKED_AT)
-            .subquery()
-        )
-        place = func.row_number().over(partition_by=due.c.account_id, order_by=due.c.due_at)
-        ranked = select(due.c.id, due.c.account_id, place.label("place")).subquery()
-        free = {account: self._slots_of_account - count for account, count in self._in_flight.items()}
-        slots = (
-            case(free, value=ranked.c.account_id, else_=self._slots_of_account)
-            if free
-            else literal(self._slots_of_account)
-        )
-        return select(ranked.c.id).where(ranked.c.place <= slots)
+    def _free_slots(self, account_id: str) -> int:
+        return self._slots_of_account - self._in_flight[account_id]
 
     async def give_back(self, claim: Claim[Order]) -> None:
         """Give back an order whose pass was cut off: another process goes on with it."""
