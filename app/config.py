@@ -11,26 +11,31 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+import psycopg
+from psycopg.conninfo import make_conninfo
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.cloudpress import normalize_base_url
+from app.cloudpress import checked_url, normalize_base_url
 from app.rates import Rate, parse_rate
 from app.webhooks.addresses import Allowance
 
 MIN_SECRET_KEY_LENGTH = 32
+POSTGRESQL = "postgresql+psycopg"
+# A hundred years: what is longer no calendar can add up.
+LONGEST_SPAN_SECONDS = 100 * 365.25 * 24 * 3600
 
 
 class SettingsError(Exception):
     """The environment does not configure the service; the text is fit to be printed."""
 
 
-def _positive(value: float) -> float:
+def _span(value: float) -> float:
     if not math.isfinite(value) or value <= 0:
         raise ValueError("must be a positive number of seconds")
-    return value
+    return min(value, LONGEST_SPAN_SECONDS)
 
 
 def _header_safe(secret: SecretStr) -> SecretStr:
@@ -39,14 +44,8 @@ def _header_safe(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _http_url(value: str) -> str:
-    """Check an address of ours and strip the trailing slash."""
-    parts = urlsplit(value.strip())
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be an address such as https://presshook.example.com")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("must not hold a user, a password, a query or a fragment")
-    return value.strip().rstrip("/")
+def _public_url(value: str) -> str:
+    return checked_url(value, example="https://presshook.example.com")
 
 
 def _account_id(value: str) -> str:
@@ -73,7 +72,20 @@ def _database_url(secret: SecretStr) -> SecretStr:
         raise ValueError("must be sqlite:///path or postgresql://user:password@host/database")
     if url.drivername == "sqlite" and url.database in {None, "", ":memory:"}:
         raise ValueError("must name a file (sqlite:///path): several connections share it")
+    if url.drivername != "sqlite" and not _is_connectable(url):
+        raise ValueError("has an option that PostgreSQL does not know, or cannot be understood by it")
     return secret
+
+
+def _is_connectable(url: URL) -> bool:
+    """Tell whether PostgreSQL's client can make something of an address, as the engine gives it on."""
+    url = url.set(drivername=POSTGRESQL)
+    try:
+        _, arguments = url.get_dialect()().create_connect_args(url)
+        make_conninfo(**arguments)
+    except (ArgumentError, ValueError, psycopg.Error):
+        return False
+    return True
 
 
 def _rate(value: str | None) -> str | None:
@@ -111,20 +123,23 @@ def _private_networks(value: str | None) -> str | None:
     return value
 
 
-Seconds = Annotated[float, AfterValidator(_positive)]
+Seconds = Annotated[float, AfterValidator(_span)]
 HeaderSecret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_header_safe)]
 Lowercase = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 
 
 class Settings(BaseSettings):
-    """What a deployment sets. The names in the environment are the fields' names in capitals."""
+    """What a deployment sets. The names in the environment are the fields' names in capitals.
+
+    Spans are any positive number of seconds; one of more than a hundred years counts as a hundred years.
+    """
 
     model_config = SettingsConfigDict(
         env_file=".env", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
     )
 
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] = SecretStr("sqlite:///presshook.db")
-    public_url: Annotated[str, AfterValidator(_http_url)] = "http://127.0.0.1:8000"
+    public_url: Annotated[str, AfterValidator(_public_url)] = "http://127.0.0.1:8000"
     cloudpress_base_url: Annotated[str, AfterValidator(normalize_base_url)]
     cloudpress_api_token: HeaderSecret
     cloudpress_account_id: Annotated[str, Field(min_length=1), AfterValidator(_account_id)]
@@ -167,6 +182,22 @@ class Settings(BaseSettings):
         return async_database_url(self.database_url.get_secret_value())
 
 
+class GivenSettings(Settings):
+    """Settings that no environment and no file has a say in: what is not given has its default."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the given values alone."""
+        return (init_settings,)
+
+
 def async_database_url(url: str) -> URL:
     """Turn a plain `DATABASE_URL` into the address that names the asynchronous driver.
 
@@ -176,7 +207,7 @@ def async_database_url(url: str) -> URL:
     if parsed.drivername == "sqlite":
         path = Path(parsed.database or "").expanduser().absolute()
         return parsed.set(drivername="sqlite+aiosqlite", database=str(path))
-    return parsed.set(drivername="postgresql+psycopg")
+    return parsed.set(drivername=POSTGRESQL)
 
 
 def load_settings() -> Settings:

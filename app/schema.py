@@ -15,25 +15,40 @@ from app.db import Database
 FOLDER = Path(migrations.__file__).parent
 
 
+class MigrationError(Exception):
+    """Alembic refuses to migrate; the text is one line and fit to be printed."""
+
+
 def revisions() -> list[str]:
     """Return the revisions of this release, the newest last. Their files' names begin with them."""
     return sorted(path.name.partition("_")[0] for path in (FOLDER / "versions").glob("[0-9]*.py"))
 
 
-def upgrade(url: URL) -> None:
+def upgrade(url: URL) -> bool:
     """Bring a database to the newest schema. Blocks; safe to be called by many replicas at once.
+
+    Return False if a newer release has migrated it further than this code knows: nothing is done then.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database cannot be reached or refuses.
+        MigrationError: Alembic finds the revisions in disorder.
     """
     # A service whose database is migrated goes without Alembic's 10 MB.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.script.revision import ResolutionError  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes["url"] = url
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        if isinstance(error.__cause__, ResolutionError):
+            return False
+        raise MigrationError(" ".join(str(error).split())) from None
+    return True
 
 
 async def is_current(db: Database) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.config import Settings
+from app.config import GivenSettings, Settings
 from tests.databases import PostgresServer, SqliteFiles
 
 DATABASES = ("sqlite", "postgresql")
@@ -64,7 +64,7 @@ def make_settings(database_url: str, **changes: object) -> Settings:
         "secret_key": SECRET_KEY,
         **changes,
     }
-    return Settings(_env_file=None, **values)
+    return GivenSettings(**values)
 
 
 _ran: Counter[str] = Counter()

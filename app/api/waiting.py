@@ -56,19 +56,23 @@ async def wait_until(
     """Return the order as it is once `reached` or `seen` says so, the time is up or the service stops.
 
     `reached` judges the order's row, `seen` the order with its tasks and site. It is read at least once, so
-    that what the caller knows of it may be its row alone. While the database is away
+    that what the caller knows of it may be its row alone, and once more when the time is up, so that the
+    answer is true even if a wake-up went unheard. While the database is away
     the order is returned as it was last known: it has been committed, and an error would make the client
     order once more.
     """
-    deadline = asyncio.get_running_loop().time() + seconds
-    with context.signals.watch(known.order.id) as changed, suppress(TimeoutError):
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    with context.signals.watch(known.order.id) as changed:
         while True:
+            is_time_up = loop.time() >= deadline
             with suppress(*DATABASE_AWAY):
                 async with context.db.read() as session:
                     known = await find_order(session, known.order.id) or known
-            if reached(known.order) or seen(known) or context.signals.stopping.is_set():
+            if is_time_up or reached(known.order) or seen(known) or context.signals.stopping.is_set():
                 break
-            async with asyncio.timeout_at(deadline):
-                await changed.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(deadline):
+                    await changed.wait()
             changed.clear()
     return known

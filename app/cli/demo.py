@@ -20,7 +20,7 @@ from rich.live import Live
 from rich.table import Table
 
 from app.cli.servers import address, listen, serving
-from app.config import Settings
+from app.config import GivenSettings
 from app.main import Service, create_app
 from app.sandbox import SandboxConfig, create_sandbox
 from app.schema import upgrade
@@ -140,8 +140,7 @@ async def _services(folder: Path) -> AsyncIterator[tuple[str, str]]:
         SandboxConfig({TOKEN: ACCOUNT, **MORE_ACCOUNTS}, task_seconds=TASK_SECONDS, seed=1)
     )
     async with serving(sandbox, sandbox_listener) as sandbox_url:
-        settings = Settings(
-            _env_file=None,
+        settings = GivenSettings(
             database_url=f"sqlite:///{folder / 'demo.db'}",
             public_url=address(listener),
             cloudpress_base_url=sandbox_url,

@@ -34,7 +34,7 @@ def _accounts(pairs: list[str]) -> dict[str, str]:
 
 def sandbox(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8001,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8001,
     *,
     token: Annotated[str, typer.Option(help="The API token that is accepted.")] = "sandbox-token",  # noqa: S107
     account: Annotated[str, typer.Option(help="The account that the token belongs to.")] = "sandbox-account",

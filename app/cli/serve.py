@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.config import Settings, SettingsError, load_settings
 from app.logs import configure_logging
 from app.main import Service, create_app
-from app.schema import is_current_file, upgrade
+from app.schema import MigrationError, is_current_file, upgrade
 
 SHUTDOWN_SECONDS = 6
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -84,7 +84,7 @@ def run_server(service: Service, *, host: str, port: int, reconcile: bool) -> bo
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
     *,
     reconciler: Annotated[bool, typer.Option(help="Run the reconciler in this process as well.")] = True,
 ) -> None:
@@ -121,8 +121,10 @@ def migrate() -> None:
     """Bring the database to the newest schema; safe to run from many replicas at once."""
     configure_logging()
     settings = load_settings()
-    _upgrade(settings)
-    print("The database is up to date.")  # noqa: T201
+    if _upgrade(settings):
+        typer.echo("The database is up to date.")
+    else:
+        typer.echo("A newer release has migrated the database: there is nothing to do.")
 
 
 def _prepare() -> Settings:
@@ -134,9 +136,12 @@ def _prepare() -> Settings:
     return settings
 
 
-def _upgrade(settings: Settings) -> None:
+def _upgrade(settings: Settings) -> bool:
+    """Migrate; return False if a newer release has done so already."""
     try:
-        upgrade(settings.database)
+        return upgrade(settings.database)
+    except MigrationError as error:
+        raise SettingsError(f"DATABASE_URL: the database cannot be migrated: {error}") from None
     except (SQLAlchemyError, OSError) as error:
         reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
         raise SettingsError(f"DATABASE_URL: the database cannot be migrated: {reason}") from None

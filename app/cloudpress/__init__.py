@@ -3,7 +3,7 @@
 It knows nothing of Presshook's tables, and nothing else of `app` is imported here.
 """
 
-from app.cloudpress.addresses import normalize_base_url
+from app.cloudpress.addresses import checked_url, normalize_base_url
 from app.cloudpress.client import Answer, CloudPress, Connections
 from app.cloudpress.errors import (
     BadAnswer,
@@ -50,5 +50,6 @@ __all__ = [
     "Ssh",
     "Task",
     "TaskRef",
+    "checked_url",
     "normalize_base_url",
 ]

@@ -11,15 +11,24 @@ def normalize_base_url(url: str) -> str:
     """Return the brand's address without a trailing `/` or `/api`.
 
     Raises:
-        ValueError: not an absolute http(s) URL, or one with a user, a query or a fragment. The text
-            never repeats any of the input, which may hold a password.
+        ValueError: as `checked_url`.
+    """
+    return checked_url(url, example="https://app.cloudpress.com").removesuffix("/api").rstrip("/")
+
+
+def checked_url(url: str, *, example: str) -> str:
+    """Return a base URL that requests can be made to, without white space around it and a trailing `/`.
+
+    Raises:
+        ValueError: not an absolute http(s) URL, or one with a user, a query or a fragment. The text shows
+            `example`, and never repeats any of the input, which may hold a password.
     """
     url = url.strip()
     if "@" in url or "?" in url or "#" in url:
         raise ValueError("must not hold a user, a password, a query or a fragment")
     if not _is_http_url(url):
-        raise ValueError("must be an address such as https://app.cloudpress.com")
-    return url.rstrip("/").removesuffix("/api").rstrip("/")
+        raise ValueError(f"must be an address such as {example}")
+    return url.rstrip("/")
 
 
 def _is_http_url(url: str) -> bool:

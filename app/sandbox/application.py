@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from random import Random
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app.sandbox import browsing, control, provider
@@ -47,6 +48,11 @@ def create_sandbox(config: SandboxConfig) -> FastAPI:
     @app.exception_handler(provider.ApiError)
     async def _refused(_request: Request, error: provider.ApiError) -> Response:
         return error.response
+
+    @app.exception_handler(RequestValidationError)
+    async def _malformed(_request: Request, error: RequestValidationError) -> Response:
+        # Without the input, which may be what no answer can hold, such as NaN.
+        return errors(422, *(f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors()))
 
     @app.exception_handler(HTTPException)
     async def _errors(_request: Request, error: HTTPException) -> Response:

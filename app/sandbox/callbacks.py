@@ -57,23 +57,27 @@ class CallbackSender:
 
     async def deliver(self, order: Order) -> None:
         """Send an order's callback, as its faults have it."""
-        if "callback-lost" in order.faults:
-            return
         if "callback-late" in order.faults:
             await asyncio.sleep(order.faults["callback-late"])
+        await self.repeat(order, await self.try_once(order))
+
+    async def try_once(self, order: Order) -> int:
+        """Send an order's callbacks for the first time; return how many have to be repeated."""
+        if order.callback_url is None or "callback-lost" in order.faults:
+            return 0
         if "callback-forged" in order.faults:
             await self.send(order, forged=True)
         copies = 2 if "callback-doubled" in order.faults else 1
+        taken = await asyncio.gather(*(self.send(order) for _ in range(copies)))
+        return taken.count(False)
+
+    async def repeat(self, order: Order, refused: int) -> None:
+        """Repeat callbacks whose first try was not taken, until each is taken or given up."""
         async with asyncio.TaskGroup() as sending:
-            for _ in range(copies):
-                sending.create_task(self._until_taken(order))
+            for _ in range(refused):
+                sending.create_task(self._send_again(order))
 
-    async def _until_taken(self, order: Order) -> None:
-        if not await self.send(order):
-            await self.send_again(order)
-
-    async def send_again(self, order: Order) -> None:
-        """Repeat a callback whose first try was not taken, until it is taken or given up."""
+    async def _send_again(self, order: Order) -> None:
         elapsed_seconds = 0.0
         while (wait_seconds := next_try_seconds(elapsed_seconds)) is not None:
             await asyncio.sleep(wait_seconds / self._speed)
@@ -83,7 +87,13 @@ class CallbackSender:
         log.warning("callback_given_up", order=order.id)
 
     async def send(self, order: Order, *, forged: bool = False, shape: str | None = None) -> bool:
-        """Send a callback once; tell whether it was answered 2xx within 30 s."""
+        """Send a callback once; tell whether it was answered 2xx within 30 s.
+
+        Raises:
+            ValueError: the order asked for no callback.
+        """
+        if order.callback_url is None:
+            raise ValueError("the order asked for no callback")
         status: int | None = None
         try:
             async with asyncio.timeout(ANSWER_SECONDS):

@@ -150,6 +150,8 @@ def create_router(  # noqa: C901, PLR0915 - a list of routes
         order = known(order_id)
         if callback.body not in {"task", *BODIES}:
             raise HTTPException(422, f"body must be task or one of {', '.join(BODIES)}")
+        if order.callback_url is None:
+            raise HTTPException(409, "the order asked for no callback")
         taken = await work.sender.send(order, forged=callback.forged, shape=callback.body)
         return Response(status_code=200 if taken else 502)
 

@@ -8,13 +8,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
+GATEWAY_STATUSES = (502, 503, 504)
 READS = ("list", "order", "task", "site")
 READ_FAULTS = {
     "500": "answered 500, this many times",
     "404": "answered 404, this many times",
     "401": "answered 401, this many times",
+    "402": "answered 402, as for a suspended site, this many times",
+    "403": "answered 403, this many times",
     "429": "answered 429 with Retry-After: 1, this many times",
-    "502": "answered with a proxy's HTML page, this many times",
+    **{
+        str(status): f"answered {status} with a proxy's HTML page, this many times"
+        for status in GATEWAY_STATUSES
+    },
     "slow": "answered after this many seconds, once",
     "truncated": "cut off in the middle of the JSON, this many times",
     "types": "answered with other types than documented, this many times",
@@ -24,16 +30,25 @@ READ_FAULTS = {
 FAULTS: dict[str, tuple[float, str]] = {
     "place-500": (1, "POST answered 500, no order made, this many times"),
     "place-500-after": (1, "order made, POST answered 500"),
-    "place-502": (1, "POST answered with a proxy's HTML page, no order made, this many times"),
+    **{
+        f"place-{status}": (
+            1,
+            f"POST answered {status} with a proxy's HTML page, no order made, this many times",
+        )
+        for status in GATEWAY_STATUSES
+    },
     "place-502-after": (1, "order made, POST answered with a proxy's HTML page"),
     "place-429": (2, "POST answered 429 with this Retry-After, no order made"),
     "place-401": (1, "POST answered 401, no order made, this many times"),
+    "place-402": (1, "POST answered 402, as for a suspended account, no order made, this many times"),
+    "place-403": (1, "POST answered 403, as for a trial account, no order made, this many times"),
     "place-422": (1, "POST answered 422, no order made, this many times"),
     "place-dropped": (1, "connection closed without an answer, no order made, this many times"),
     "place-lost": (1, "order made, connection closed without an answer"),
     "place-slow": (5, "order made, answered after this many seconds"),
     "place-not-json": (1, "order made, POST answered 200 with something that is not JSON"),
     "place-no-id": (1, "order made, POST answered without the order's id"),
+    "place-status": (202, "order made, POST answered with this status of success: 200, 201 or 202"),
     **{
         f"{read}-{kind}": (2 if kind == "slow" else 1, f"GET of the {read} {what}")
         for read in READS
@@ -50,7 +65,8 @@ FAULTS: dict[str, tuple[float, str]] = {
     "task-paused": (3, "the task is PAUSED for this many seconds, then goes on"),
     "task-unknown": (3, "the task has a status nobody listed for this many seconds, then goes on"),
     "task-without-site": (1, "the task names no site; only the order does"),
-    "site-late": (3, "the site is 404 for this many seconds after the task is OK"),
+    "site-late": (3, "the site is 404 for this many seconds after it is made"),
+    "site-early": (1, "the site is made, linked and in the POST's answer before the task has ended"),
     "status-case": (1, "statuses in odd letter cases"),
     "payment-first": (1, "the order has to be paid"),
     "payment-ur": (1, "the payment URL is spelt payment_ur when the order is shown"),
@@ -73,6 +89,7 @@ FAULTS: dict[str, tuple[float, str]] = {
 TAG = re.compile(r"\[([a-z0-9-]+(?:=[^\]]*)?)\]")
 # A million seconds are more than any sandbox runs; what is far larger no clock can add up.
 MAX_VALUE = 1_000_000
+CHOICES = {"place-status": (200, 201, 202)}
 
 
 class FaultError(ValueError):
@@ -83,7 +100,8 @@ def parse_fault(text: str) -> tuple[str, float]:
     """Read `name` or `name=value`.
 
     Raises:
-        FaultError: the text is neither, or the value is not between 0 and a million.
+        FaultError: the text is neither, or the value is not between 0 and a million, or not one of those
+            that the fault takes.
     """
     name, _, value = text.partition("=")
     if name not in FAULTS:
@@ -94,6 +112,8 @@ def parse_fault(text: str) -> tuple[str, float]:
         raise FaultError(f"the value of {name} must be a number") from None
     if not 0 <= number <= MAX_VALUE:
         raise FaultError(f"the value of {name} must be between 0 and {MAX_VALUE}")
+    if name in CHOICES and number not in CHOICES[name]:
+        raise FaultError(f"the value of {name} must be one of {', '.join(map(str, CHOICES[name]))}")
     return name, number
 
 

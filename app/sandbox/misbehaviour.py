@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request, Response
@@ -12,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.sandbox.faults import READ_FAULTS, use_up
 
 NO_ANSWER = 444
-BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+GATEWAY_PAGE = "<html><head><title>{said}</title></head><body><h1>{said}</h1></body></html>"
 
 
 class Droppable:
@@ -46,9 +47,9 @@ def errors(status: int, *texts: str, headers: dict[str, str] | None = None) -> J
     return JSONResponse({"errors": list(texts)}, status, headers=headers)
 
 
-def bad_gateway() -> Response:
+def gateway_page(status: int) -> Response:
     """Return what a proxy says that cannot reach the provider."""
-    return HTMLResponse(BAD_GATEWAY, 502)
+    return HTMLResponse(GATEWAY_PAGE.format(said=f"{status} {HTTPStatus(status).phrase}"), status)
 
 
 def truncated(document: dict[str, Any]) -> Response:
@@ -73,8 +74,8 @@ async def read_fault(
             return None
         case "429":
             return errors(429, "Slow down", headers={"Retry-After": "1"})
-        case "502":
-            return bad_gateway()
+        case "502" | "503" | "504":
+            return gateway_page(int(kind))
         case "truncated":
             return truncated(document)
         case "types":

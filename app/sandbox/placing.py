@@ -8,10 +8,19 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from app.sandbox import wire
 from app.sandbox.config import SandboxConfig
-from app.sandbox.faults import FaultError, FaultPlan, use_up
-from app.sandbox.misbehaviour import bad_gateway, dropped, errors
+from app.sandbox.faults import GATEWAY_STATUSES, FaultError, FaultPlan, use_up
+from app.sandbox.misbehaviour import dropped, errors, gateway_page
 from app.sandbox.state import Order, State
 from app.sandbox.work import Work
+
+SUCCESS = 201
+REFUSALS = {
+    500: "Internal error",
+    401: "Invalid credentials",
+    402: "The account is suspended",
+    403: "Trial accounts cannot order sites",
+    422: "The site's name is taken",
+}
 
 
 class Placing:
@@ -42,7 +51,7 @@ class Placing:
             self._drawn[account_id, name] = faults
             return refused
         order = self._state.add_order(
-            account_id=account_id, site=body["site"], callback=body["callback"], faults=faults
+            account_id=account_id, site=body["site"], callback=body.get("callback"), faults=faults
         )
         if "callback-early" in faults:
             await self._work.end_before_answer(order)
@@ -59,14 +68,12 @@ class Placing:
 
 def _refused(request: Request, faults: dict[str, float]) -> Response | None:
     """Return the answer to an order that is not made."""
-    if use_up(faults, "place-500"):
-        return errors(500, "Internal error")
-    if use_up(faults, "place-401"):
-        return errors(401, "Invalid credentials")
-    if use_up(faults, "place-422"):
-        return errors(422, "The site's name is taken")
-    if use_up(faults, "place-502"):
-        return bad_gateway()
+    for status, text in REFUSALS.items():
+        if use_up(faults, f"place-{status}"):
+            return errors(status, text)
+    for status in GATEWAY_STATUSES:
+        if use_up(faults, f"place-{status}"):
+            return gateway_page(status)
     if use_up(faults, "place-dropped"):
         return dropped(request)
     wait_seconds = faults.pop("place-429", None)
@@ -83,9 +90,9 @@ async def _answer(request: Request, order: Order) -> Response:
     if "place-500-after" in faults:
         return errors(500, "Internal error")
     if "place-502-after" in faults:
-        return bad_gateway()
+        return gateway_page(502)
     if "place-lost" in faults:
         return dropped(request)
     if "place-not-json" in faults:
         return PlainTextResponse("OK")
-    return JSONResponse(wire.placed(order), 201)
+    return JSONResponse(wire.placed(order), int(faults.get("place-status", SUCCESS)))

@@ -75,7 +75,8 @@ class Order:
     location: str
     product: str
     return_url: str | None
-    callback_url: str
+    callback_url: str | None
+    """None for an order that asked for no callback."""
     callback_authorization: str = field(repr=False)
     task: Task
     faults: dict[str, float]
@@ -107,7 +108,7 @@ class State:
         *,
         account_id: str,
         site: dict[str, str | None],
-        callback: dict[str, str],
+        callback: dict[str, str] | None,
         faults: dict[str, float],
     ) -> Order:
         """Make an order and its task."""
@@ -120,8 +121,8 @@ class State:
             location=site.get("location") or LOCATIONS[0],
             product=site.get("plan") or PRODUCTS[0][0],
             return_url=site.get("return_url"),
-            callback_url=callback["url"],
-            callback_authorization=callback["authorization"],
+            callback_url=callback["url"] if callback else None,
+            callback_authorization=callback["authorization"] if callback else "",
             task=Task(self._next_task_id),
             faults=faults,
             created_at=now(),
@@ -136,13 +137,15 @@ class State:
         order.status = "processing"
         order.task.status = "RUNNING"
         order.task.started_at = order.updated_at = now()
+        if "site-early" in order.faults:
+            order.site = self._make_site(order)
 
     def finish_task(self, order: Order, status: str) -> None:
         """End the task, once; make the site if it ended well."""
         if order.is_final:
             return
         if status == "OK":
-            order.site = self._make_site(order)
+            order.site = order.site or self._make_site(order)
         order.payment_url = None
         order.task.status = status
         order.task.ended_at = order.updated_at = now()

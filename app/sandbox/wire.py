@@ -143,6 +143,9 @@ def order_errors(body: object) -> list[str]:
 
 
 def _callback_errors(callback: object) -> list[str]:
+    """Check a callback. None is needed. (provider page: only name and variant are starred)"""
+    if callback is None:
+        return []
     parts = callback if isinstance(callback, dict) else {}
     errors = [f"Missing callback {part}" for part in ("url", "authorization") if not parts.get(part)]
     url, authorization = parts.get("url"), parts.get("authorization")

@@ -68,12 +68,12 @@ class Work:
     async def end_before_answer(self, order: Order) -> None:
         """End an order's task and send the callback before the order itself was answered.
 
-        Only the first try comes before the answer: a receiver that refuses it does not hold the answer up.
+        Its other faults apply, but for `callback-late`. Only the first try comes before the answer: a
+        receiver that refuses it does not hold the answer up.
         """
         self._state.start_task(order)
         self._state.finish_task(order, _outcome(order))
-        if "callback-lost" not in order.faults and not await self.sender.send(order):
-            self._spawn(self.sender.send_again(order))
+        self._spawn(self.sender.repeat(order, await self.sender.try_once(order)))
 
     async def _run_task(self, order: Order) -> None:
         for fault, status in (("task-paused", "PAUSED"), ("task-unknown", UNLISTED_STATUS)):

@@ -43,6 +43,20 @@ async def test_a_database_that_is_behind_is_not_touched_until_it_is_migrated(emp
         assert (await client.post("/v1/orders", json=ORDER)).status_code == 202
 
 
+async def test_probes_may_ask_by_head_and_nothing_else_may(database_url: str) -> None:
+    async with client_of(Service(make_settings(database_url))) as client:
+        for path in ("/livez", "/readyz"):
+            asked = await client.head(path)
+            assert (asked.status_code, asked.content) == (200, b"")
+        assert (await client.head("/v1/orders")).status_code == 405
+
+
+async def test_head_tells_as_well_that_the_database_is_behind(empty_database_url: str) -> None:
+    async with client_of(Service(make_settings(empty_database_url))) as client:
+        assert (await client.head("/livez")).status_code == 200
+        assert (await client.head("/readyz")).status_code == 503
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 async def test_while_the_database_is_away_everything_is_503_but_livez(kind: str, tmp_path: Path) -> None:
     away = {

@@ -2,8 +2,10 @@
 
 import asyncio
 import signal
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -24,6 +26,7 @@ SHUTDOWN_SECONDS = 10
         ({"SECRET_KEY": ""}, "presshook: SECRET_KEY: is not set"),
         ({"LEASE_SECONDS": "soon"}, "presshook: LEASE_SECONDS: "),
         ({"DATABASE_URL": "oracle://s3cr3t"}, "presshook: DATABASE_URL: "),
+        ({"DATABASE_URL": "postgresql://u:s3cr3t@127.0.0.1:9/db?foo=1"}, "presshook: DATABASE_URL: "),
     ],
 )
 def test_a_bad_setting_stops_the_start_with_one_line(
@@ -37,6 +40,33 @@ def test_a_bad_setting_stops_the_start_with_one_line(
     assert ended.stderr.startswith(line)
     assert ended.stderr.count("\n") == 1
     assert "s3cr3t" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "sandbox"])
+def test_a_port_that_cannot_be_is_refused_in_words(tmp_path: Path, command: str) -> None:
+    ended = subprocess.run(
+        [PRESSHOOK, command, "--port", "99999"],
+        env=environment("sqlite:///test.db"), cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert "'--port'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_migrating_what_a_newer_release_has_migrated_is_nothing_to_do(tmp_path: Path) -> None:
+    env = environment("sqlite:///test.db")
+
+    def migrate() -> str:
+        ended = subprocess.run(
+            [PRESSHOOK, "migrate"], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
+        return ended.stdout
+
+    assert migrate() == "The database is up to date.\n"
+    with closing(sqlite3.connect(tmp_path / "test.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert migrate() == "A newer release has migrated the database: there is nothing to do.\n"
 
 
 def test_a_database_that_cannot_be_opened_is_said_in_one_line(tmp_path: Path) -> None:
@@ -137,8 +167,9 @@ async def test_a_worker_ends_cleanly_too(database_url: str, tmp_path: Path) -> N
         assert await asyncio.to_thread(process.wait, SHUTDOWN_SECONDS) == 0
 
 
-def test_the_demo_ends_as_expected(tmp_path: Path) -> None:
+def test_the_demo_ends_as_expected_whatever_the_environment_says(tmp_path: Path) -> None:
     env = {"PATH": environment("")["PATH"], "COLUMNS": "200"}
+    env |= {"LEASE_SECONDS": "soon", "RATE_LIMIT": "1/hour", "PLACING": "perhaps", "CORS_ORIGINS": "nowhere"}
     ended = subprocess.run(
         [PRESSHOOK, "demo", "--once"], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
     )

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -13,7 +14,7 @@ from sqlalchemy import Connection, inspect, text
 from app.config import async_database_url
 from app.db import Base, Database
 from app.orders import NewOrder, create_order, record_callback
-from app.schema import FOLDER, is_current, revisions, upgrade
+from app.schema import FOLDER, MigrationError, is_current, revisions, upgrade
 from app.secrets import Encryption
 from tests.conftest import SECRET_KEY
 
@@ -53,16 +54,31 @@ async def test_migrating_twice_is_migrating_once(empty_database_url: str) -> Non
     db = database(empty_database_url)
     assert not await is_current(db)
     for _ in range(2):
-        await asyncio.to_thread(upgrade, async_database_url(empty_database_url))
+        assert await asyncio.to_thread(upgrade, async_database_url(empty_database_url))
         assert await is_current(db)
     await db.dispose()
 
 
-async def test_a_newer_release_s_database_is_current(database_url: str) -> None:
+async def test_a_newer_release_s_database_is_current_and_left_alone(database_url: str) -> None:
     db = database(database_url)
     async with db.write() as tx:
         await tx.session.execute(text("UPDATE alembic_version SET version_num = 'from-the-future'"))
     assert await is_current(db)
+    assert not await asyncio.to_thread(upgrade, async_database_url(database_url))
+    async with db.read() as session:
+        found = (await session.execute(text("SELECT version_num FROM alembic_version"))).scalar_one()
+    assert found == "from-the-future"
+    await db.dispose()
+
+
+async def test_revisions_in_disorder_are_told_in_one_line(database_url: str) -> None:
+    db = database(database_url)
+    async with db.write() as tx:
+        await tx.session.execute(
+            text("INSERT INTO alembic_version VALUES (:first)"), {"first": revisions()[0]}
+        )
+    with pytest.raises(MigrationError, match=r"^[^\n]*overlaps[^\n]*$"):
+        await asyncio.to_thread(upgrade, async_database_url(database_url))
     await db.dispose()
 
 

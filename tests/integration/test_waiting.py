@@ -5,8 +5,17 @@ import time
 
 import httpx
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 
+from app.api.context import Context
+from app.api.waiting import wait_until
+from app.config import async_database_url
+from app.db import Database
+from app.main import Service, create_app
+from app.models import Order
+from app.orders import NewOrder, OrderView, create_order
+from app.secrets import Encryption
+from tests.conftest import SECRET_KEY, make_settings
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
 
 WAITERS = 200
@@ -67,6 +76,26 @@ async def test_a_wait_without_a_change_ends_in_time(
         answer = await read(presshook, order_id, wait=0.3, etag=etag if expected == 304 else None)
         assert answer.status_code == expected
         assert time.monotonic() - began >= 0.3
+
+
+async def test_a_change_that_went_unheard_is_in_the_answer_when_the_time_is_up(database_url: str) -> None:
+    service = Service(make_settings(database_url))  # Its signals do not run: it hears of nobody else's work.
+    context: Context = create_app(service).state.context
+    order = await create_order(service.db, NewOrder("acct", "Site", "vanilla", None, None, None, {}), None)
+    elsewhere = Database(async_database_url(database_url), Encryption([SECRET_KEY]))
+    read_first = asyncio.Event()
+
+    def is_placed(order: Order) -> bool:
+        read_first.set()
+        return order.status == "provisioning"
+
+    waiting = asyncio.create_task(wait_until(context, OrderView(order, (), None), 1, is_placed))
+    await read_first.wait()
+    async with elsewhere.write() as tx:
+        await tx.session.execute(update(Order).values(status="provisioning"))
+    assert (await waiting).order.status == "provisioning"
+    await elsewhere.dispose()
+    await service.db.dispose()
 
 
 async def test_what_has_changed_already_and_what_is_final_is_answered_at_once(

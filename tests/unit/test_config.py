@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.config import SettingsError, async_database_url, load_settings
+from app.config import LONGEST_SPAN_SECONDS, SettingsError, async_database_url, load_settings
+from tests.conftest import make_settings
 
 GOOD = {
     "CLOUDPRESS_BASE_URL": "https://app.cloudpress.example/api/",
@@ -54,7 +55,13 @@ def test_a_missing_setting_is_named(environment: pytest.MonkeyPatch, name: str) 
         ("DATABASE_URL", "mysql://user:s3cr3t@host/db", "only the two databases"),
         ("DATABASE_URL", "s3cr3t", "not a URL"),
         ("DATABASE_URL", "sqlite://", "several connections need one file"),
+        ("DATABASE_URL", "postgresql://user:s3cr3t@host/db?foo=1", "an option that PostgreSQL does not know"),
+        ("DATABASE_URL", "postgresql://user:s3cr3t@host/db?options=-c%20x&ssl=s3cr3t", "nor this one"),
         ("PUBLIC_URL", "presshook.example", "no scheme"),
+        ("PUBLIC_URL", "https://presshook.example:abc", "a port is a number"),
+        ("PUBLIC_URL", "https://presshook.example:99999", "no such port"),
+        ("PUBLIC_URL", "https://press hook.example", "no host is called that"),
+        ("PUBLIC_URL", "https://[::1", "half an address"),
         ("PUBLIC_URL", "https://user:s3cr3t@presshook.example", "a user in it"),
         ("CLOUDPRESS_BASE_URL", "ftp://app.cloudpress.example", "not http"),
         ("CLOUDPRESS_BASE_URL", "https://user:s3cr3t@app.cloudpress.example", "a user in it"),
@@ -81,6 +88,44 @@ def test_a_malformed_setting_is_named_in_one_line_without_its_value(
     assert str(caught.value).startswith(f"{name}"), reason
     assert "\n" not in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["https://presshook.example:8443/hooks/", " https://[::1]:8000 "])
+def test_a_public_url_may_have_a_port_and_a_path(environment: pytest.MonkeyPatch, url: str) -> None:
+    environment.setenv("PUBLIC_URL", url)
+    assert load_settings().public_url == url.strip().rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:s3cr3t@host:5432/db?sslmode=require&application_name=presshook",
+        "postgresql:///db?host=/var/run/postgresql",
+        "postgres://user@/db?host=one:5432&host=other:5432&target_session_attrs=read-write",
+    ],
+)
+def test_what_postgresql_knows_is_taken(environment: pytest.MonkeyPatch, url: str) -> None:
+    environment.setenv("DATABASE_URL", url)
+    assert load_settings().database.query.keys() == async_database_url(url).query.keys()
+
+
+@pytest.mark.parametrize("name", ["CALLBACK_WAIT_SECONDS", "LEASE_SECONDS", "PLACEMENT_GRACE_SECONDS"])
+def test_a_span_of_more_than_a_hundred_years_is_a_hundred_years(
+    environment: pytest.MonkeyPatch, name: str
+) -> None:
+    environment.setenv(name, "1e300")
+    assert getattr(load_settings(), name.lower()) == LONGEST_SPAN_SECONDS
+
+
+def test_settings_that_are_given_ask_neither_the_environment_nor_a_file(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("PLACING=off\n")
+    for name, value in {"LEASE_SECONDS": "soon", "RATE_LIMIT": "1/hour", "PUBLIC_URL": "nowhere"}.items():
+        environment.setenv(name, value)
+    settings = make_settings("sqlite:///test.db")
+    assert (settings.lease_seconds, settings.rate_limit, settings.placing) == (60, None, "on")
+    assert settings.public_url == "http://127.0.0.1:8000"
 
 
 def test_a_file_is_read_as_well(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -76,6 +76,54 @@ async def test_a_site_stands_in_the_order_s_answer_as_documented(sandbox: Sandbo
     assert (placed["site"]["domain"], site["ssh"]["port"]) == (site["primary_domain"], 22)
 
 
+async def test_an_early_site_is_there_before_its_task_has_ended() -> None:
+    async with run_sandbox(task_seconds=FOREVER_SECONDS) as sandbox:
+        placed = await place(sandbox, "Site [site-early]")
+        assert placed["task"]["status"] == "RUNNING"
+        assert placed["site"]["ssh_data"]["port"] == "22"
+        linked = (await get(sandbox, f"orders/{placed['order']['id']}"))["site"]
+        assert linked["id"] == placed["site"]["id"]
+        site = (await get(sandbox, f"sites/{linked['id']}"))["site"]
+        assert placed["site"]["ssh_data"] == {**site["ssh"], "port": "22"}
+        await finish(sandbox, placed)
+        task = (await get(sandbox, f"tasks/{placed['task']['id']}"))["task"]
+        assert (task["status"], task["sites"]) == ("OK", [linked])
+
+
+async def test_no_site_comes_before_the_payment() -> None:
+    async with run_sandbox(task_seconds=FOREVER_SECONDS) as sandbox:
+        placed = await place(sandbox, "Site [site-early] [payment-first]")
+        path = f"orders/{placed['order']['id']}"
+        assert "site" not in placed
+        assert "site" not in await get(sandbox, path)
+        await sandbox.post(f"/{path}/pay")
+        assert "site" in await get(sandbox, path)
+
+
+async def test_without_a_fault_no_site_is_linked_before_the_task_has_ended() -> None:
+    async with run_sandbox(task_seconds=FOREVER_SECONDS) as sandbox:
+        placed = await place(sandbox, "Site")
+        assert "site" not in placed
+        assert "site" not in await get(sandbox, f"orders/{placed['order']['id']}")
+
+
+@pytest.mark.parametrize("callback", [{}, {"callback": None}])
+@pytest.mark.parametrize("tags", ["", " [callback-early] [callback-forged]"])
+async def test_an_order_without_a_callback_is_taken_and_none_is_sent(
+    sandbox: Sandbox, callback: dict[str, None], tags: str
+) -> None:
+    sent = {"site": body(f"Site{tags}")["site"], **callback}
+    answer = await sandbox.client.post("/api/orders", json=sent, headers=HEADERS)
+    assert answer.status_code == 201
+
+    async def made() -> dict[str, Any]:
+        return (await sandbox.orders())[0]
+
+    done = await eventually(made, lambda order: order["status"] == "completed")
+    assert (await sandbox.post(f"/orders/{done['id']}/callback")).status_code == 409
+    assert (await made())["callbacks"] == []
+
+
 async def test_the_list_of_tasks_forgets_after_three_days(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +198,19 @@ async def test_an_early_callback_that_is_refused_is_sent_again(receiver: Receive
     async with run_sandbox(callback_speed=10_000) as sandbox:
         await place(sandbox, "Site [callback-early]", receiver.url)
         assert len(await receiver.some(2)) == 2
+
+
+async def test_early_callbacks_go_with_the_other_faults(sandbox: Sandbox, receiver: Receiver) -> None:
+    await place(sandbox, "Site [callback-early] [callback-forged] [callback-doubled]", receiver.url)
+    forged, *right = [authorization for authorization, _ in receiver.received]
+    assert (forged, right) == ("Bearer forged-by-the-sandbox", ["Bearer 12345"] * 2)
+
+
+async def test_each_of_two_early_callbacks_is_repeated_until_it_is_taken(receiver: Receiver) -> None:
+    receiver.answers = [503, 503]
+    async with run_sandbox(callback_speed=10_000) as sandbox:
+        await place(sandbox, "Site [callback-early] [callback-doubled]", receiver.url)
+        assert len(await receiver.some(4)) == 4
 
 
 async def test_a_forged_callback_claims_success(sandbox: Sandbox, receiver: Receiver) -> None:

@@ -1,17 +1,18 @@
 """The stand-in CloudPress: documented checks and errors, payments, callbacks, faults on demand."""
 
 import asyncio
+import re
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from app.sandbox import FAULTS
+from app.sandbox.faults import READ_FAULTS, READS
 from tests.conftest import CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN
 from tests.harness import Sandbox, run_sandbox
 from tests.integration.sandbox.client import HEADERS, Receiver, body, get, place
-
-MISSING = ("site name", "site variant", "callback url", "callback authorization")
 
 
 @pytest.mark.parametrize(
@@ -37,10 +38,8 @@ async def test_a_bearer_token_is_taken_as_well(sandbox: Sandbox) -> None:
     ("sent", "errors"),
     [
         ({}, ["Missing site"]),
-        (
-            {"site": {}},
-            [f"Missing {what}" for what in MISSING],
-        ),
+        ({"site": {}}, ["Missing site name", "Missing site variant"]),
+        ({**body(), "callback": {}}, ["Missing callback url", "Missing callback authorization"]),
         (body(variant="deluxe"), ["Unknown variant; it is one of vanilla, extendify, migration"]),
         (body(location="Atlantis"), ["Unknown location; it is one of Amsterdam, Frankfurt, Iowa"]),
         (body(plan="Gold"), ["Unknown plan"]),
@@ -182,13 +181,44 @@ async def test_placements_that_go_wrong(sandbox: Sandbox, name: str) -> None:
     expected = {
         "place-dropped": "dropped", "place-lost": "dropped", "place-500-after": "500",
         "place-502-after": "502", "place-slow": "201", "place-not-json": "200", "place-no-id": "201",
+        "place-status": "202",
     }.get(name, name.removeprefix("place-"))  # fmt: skip
-    made = name.endswith("-after") or name in {"place-lost", "place-slow", "place-not-json", "place-no-id"}
+    well = {"place-lost", "place-slow", "place-not-json", "place-no-id", "place-status"}
+    made = name.endswith("-after") or name in well
     assert (seen, len(await sandbox.orders())) == (expected, int(made))
 
 
+@pytest.mark.parametrize("status", [200, 201, 202])
+async def test_a_brand_has_its_own_status_of_success(sandbox: Sandbox, status: int) -> None:
+    sent = body(f"Site [place-status={status}]")
+    answer = await sandbox.client.post("/api/orders", json=sent, headers=HEADERS)
+    assert answer.status_code == status
+    assert answer.json()["order"]["id"] == (await sandbox.orders())[0]["id"]
+
+
+async def test_a_trial_account_is_refused_in_words(sandbox: Sandbox) -> None:
+    answer = await sandbox.client.post("/api/orders", json=body("Site [place-403]"), headers=HEADERS)
+    assert answer.json() == {"errors": ["Trial accounts cannot order sites"]}
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+async def test_a_proxy_in_front_answers_with_a_page(sandbox: Sandbox, status: int) -> None:
+    await sandbox.post("/faults", reads=[f"list-{status}"])
+    placing = await sandbox.client.post("/api/orders", json=body(f"Site [place-{status}]"), headers=HEADERS)
+    reading = await sandbox.client.get("/api/orders", headers=HEADERS)
+    for answer in (placing, reading):
+        assert answer.headers["content-type"].startswith("text/html")
+        assert f"<h1>{status} " in answer.text
+
+
 @pytest.mark.parametrize("read", ["order", "task", "site", "list"])
-@pytest.mark.parametrize("kind", ["500", "404", "401", "429", "502", "truncated", "types", "dropped", "slow"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "500", "404", "401", "402", "403", "429", "502", "503", "504",
+        "truncated", "types", "dropped", "slow",
+    ],
+)  # fmt: skip
 async def test_reads_that_go_wrong_once(sandbox: Sandbox, read: str, kind: str) -> None:
     placed = await place(sandbox, "Site [callback-early]")
     shown = await get(sandbox, f"orders/{placed['order']['id']}")
@@ -213,6 +243,16 @@ async def test_reads_that_go_wrong_once(sandbox: Sandbox, read: str, kind: str) 
     assert again.status_code == 200
     if kind in {"truncated", "types"}:
         assert right != again.text
+
+
+def test_the_documentation_names_every_fault() -> None:
+    documentation = Path(__file__).parents[3] / "docs" / "sandbox.md"
+    named = set(re.findall(r"`([a-z0-9-]+)`", documentation.read_text()))
+    reads = {
+        name for name in FAULTS if name.partition("-")[0] in READS and name.partition("-")[2] in READ_FAULTS
+    }
+    assert FAULTS.keys() - reads <= named
+    assert READ_FAULTS.keys() <= named
 
 
 async def test_a_seed_draws_the_same_again() -> None:
@@ -244,6 +284,7 @@ async def test_faults_for_the_next_order_are_used_up(sandbox: Sandbox) -> None:
         {"next": ["site-late=x"]},
         {"rates": {"callback-lost": 2}},
         {"next": ["site-late=nan"]},
+        {"next": ["place-status=204"]},
         {"next": ["list-500"]},
         {"rates": {"list-500": 0.5}},
         {"reads": ["order-500"]},
@@ -251,6 +292,13 @@ async def test_faults_for_the_next_order_are_used_up(sandbox: Sandbox) -> None:
 )
 async def test_a_fault_that_could_not_happen_is_refused(sandbox: Sandbox, faults: dict[str, Any]) -> None:
     assert (await sandbox.post("/faults", **faults)).status_code == 422
+
+
+@pytest.mark.parametrize("sent", ['{"rates": {"callback-lost": NaN}}', '{"next": [NaN]}', '{"next": ["a'])
+async def test_what_no_answer_can_repeat_is_refused(sandbox: Sandbox, sent: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = await sandbox.client.post("/sandbox/faults", content=sent, headers=headers)
+    assert (answer.status_code, answer.json().keys()) == (422, {"errors"})
 
 
 async def test_what_is_shown_holds_no_secret(sandbox: Sandbox) -> None:

@@ -1,0 +1,45 @@
+"""The log as a person at a terminal sees it."""
+
+import os
+import pty
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+FAILING = """
+import logging
+import structlog
+from app.logs import configure_logging
+
+configure_logging()
+
+def connect(token):
+    raise RuntimeError("cannot connect")
+
+try:
+    connect("s3cr3t-" + "token")
+except RuntimeError:
+    structlog.get_logger().exception("ours")
+    logging.getLogger("library").exception("theirs")
+"""
+
+
+def read_terminal(reading: int) -> str:
+    """Return what is written to a terminal until nobody holds it open any more."""
+    shown = b""
+    # Linux tells the end by an error.
+    with suppress(OSError):
+        while some := os.read(reading, 65536):
+            shown += some
+    return shown.decode()
+
+
+def test_a_traceback_on_a_terminal_shows_no_local_variable(tmp_path: Path) -> None:
+    reading, terminal = pty.openpty()
+    with subprocess.Popen([sys.executable, "-c", FAILING], stderr=terminal, cwd=tmp_path):
+        os.close(terminal)
+        shown = read_terminal(reading)
+    os.close(reading)
+    assert shown.count("RuntimeError: cannot connect") == 2
+    assert "s3cr3t" not in shown
