@@ -14,6 +14,7 @@ from sqlalchemy.orm import undefer
 from app.db import Database
 from app.models import Account, Order
 from app.states import CREDENTIALS_REFUSED, FINAL, OrderStatus
+from app.timeline import record
 
 OPEN = [status for status in OrderStatus if status not in FINAL]
 
@@ -59,8 +60,8 @@ class StoredAccount:
     is_new: bool
 
 
-async def store_account(db: Database, account_id: str, change: AccountChange) -> StoredAccount:
-    """Store an account, or change it.
+async def store_account(db: Database, account_id: str, change: AccountChange, *, by: str) -> StoredAccount:
+    """Store an account, or change it; `by` is who does, as the service's timeline tells it.
 
     Its orders that CloudPress refused for the former token go on at once.
 
@@ -68,13 +69,13 @@ async def store_account(db: Database, account_id: str, change: AccountChange) ->
         UnknownAccountError: it is new, and there is no token.
     """
     try:
-        return await _store(db, account_id, change)
+        return await _store(db, account_id, change, by)
     except IntegrityError:
         # It was new to two requests at once, and the other one was first.
-        return await _store(db, account_id, change)
+        return await _store(db, account_id, change, by)
 
 
-async def _store(db: Database, account_id: str, change: AccountChange) -> StoredAccount:
+async def _store(db: Database, account_id: str, change: AccountChange, by: str) -> StoredAccount:
     token = change.token
     async with db.write() as tx:
         account = await tx.session.get(Account, account_id, with_for_update=True)
@@ -97,6 +98,7 @@ async def _store(db: Database, account_id: str, change: AccountChange) -> Stored
             )
             await tx.session.execute(refused.values(due_at=tx.now, wakes=Order.wakes + 1))
             tx.announce(due=Order)
+        record(tx, None, "account.stored", account=account_id, by=by)
         return StoredAccount(account, is_new)
 
 
@@ -141,7 +143,7 @@ async def refused_since(session: AsyncSession, account_ids: list[str]) -> dict[s
     return {account_id: since for account_id, since in await session.execute(refused) if since is not None}
 
 
-async def delete_account(db: Database, account_id: str) -> bool:
+async def delete_account(db: Database, account_id: str, *, by: str) -> bool:
     """Forget an account and its token; return False if it was not stored.
 
     Raises:
@@ -157,4 +159,5 @@ async def delete_account(db: Database, account_id: str) -> bool:
         if open_orders:
             raise AccountInUseError(open_orders)
         await tx.session.delete(account)
+        record(tx, None, "account.removed", account=account_id, by=by)
         return True

@@ -14,12 +14,17 @@ from uuid_utils.compat import uuid7
 
 from app.db import Database
 from app.models import ApiKey
+from app.timeline import record
 
 PREFIX = "phk_"
 """What every key begins with, so that a secret scanner recognises one."""
 RANDOM_BYTES = 32
 SHOWN_CHARACTERS = len(PREFIX) + 6
 LAST_USE_RESOLUTION = timedelta(minutes=1)
+COMMAND_LINE = "presshook keys"
+"""Who changes keys in the database itself, as timelines tell it."""
+RESERVED_NAMES = frozenset({"api_key", COMMAND_LINE})
+"""What timelines call others than stored keys: the environment's key, and the command line."""
 
 
 class Scope(StrEnum):
@@ -85,6 +90,11 @@ class MadeKey:
         return f"MadeKey({self.stored.start}…)"
 
 
+def is_reserved(name: str) -> bool:
+    """Tell whether a key of this name would pass for somebody else in a timeline."""
+    return name.strip().casefold() in RESERVED_NAMES
+
+
 def _hash(key: str) -> str:
     # A key is random and long, so one round tells nothing of it and costs a request nothing.
     return hashlib.sha256(key.encode()).hexdigest()
@@ -94,8 +104,8 @@ def _new_key() -> str:
     return PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
 
 
-async def make_key(db: Database, new: NewKey) -> MadeKey:
-    """Make a key."""
+async def make_key(db: Database, new: NewKey, *, by: str) -> MadeKey:
+    """Make a key; `by` is who does, as the service's timeline tells it."""
     key = _new_key()
     async with db.write() as tx:
         stored = ApiKey(
@@ -109,6 +119,7 @@ async def make_key(db: Database, new: NewKey) -> MadeKey:
             expires_at=new.expires_at,
         )
         tx.session.add(stored)
+        record(tx, None, "key.created", key=str(stored.id), by=by)
         return MadeKey(stored, key)
 
 
@@ -122,7 +133,7 @@ async def find_key(session: AsyncSession, key_id: UUID) -> ApiKey | None:
     return await session.get(ApiKey, key_id)
 
 
-async def rotate_key(db: Database, key_id: UUID, *, grace_seconds: float) -> MadeKey | None:
+async def rotate_key(db: Database, key_id: UUID, *, grace_seconds: float, by: str) -> MadeKey | None:
     """Give a key a new secret; the one before it works for `grace_seconds` more.
 
     None if there is no such key, or it was revoked.
@@ -136,16 +147,19 @@ async def rotate_key(db: Database, key_id: UUID, *, grace_seconds: float) -> Mad
         stored.former_until = tx.now + timedelta(seconds=grace_seconds) if grace_seconds > 0 else None
         stored.hash, stored.start = _hash(key), key[:SHOWN_CHARACTERS]
         stored.rotated_at = tx.now
+        record(tx, None, "key.rotated", key=str(key_id), by=by)
         return MadeKey(stored, key)
 
 
-async def revoke_key(db: Database, key_id: UUID) -> bool:
+async def revoke_key(db: Database, key_id: UUID, *, by: str) -> bool:
     """Let a key in no more, from the next request on; return False if there is none with that id."""
     async with db.write() as tx:
         stored = await tx.session.get(ApiKey, key_id, with_for_update=True)
         if stored is None:
             return False
-        stored.revoked_at = stored.revoked_at or tx.now
+        if stored.revoked_at is None:
+            stored.revoked_at = tx.now
+            record(tx, None, "key.revoked", key=str(key_id), by=by)
         stored.former_hash = stored.former_until = None
         return True
 

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.api.problems import ProblemBody
+from app.shown import OrderBody
 
 DESCRIPTION = """\
 Orders WordPress sites from CloudPress and keeps track of them.
@@ -97,6 +98,8 @@ def _complete(document: dict[str, Any]) -> None:
     problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= problem.pop("$defs", {})
     schemas[ProblemBody.__name__] = problem
+    # The framework leaves out what is null, also where an example says so; then it is no order any more.
+    schemas[OrderBody.__name__]["examples"] = OrderBody.model_json_schema()["examples"]
     for path in document["paths"].values():
         for operation in path.values():
             _complete_operation(operation)

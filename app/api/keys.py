@@ -5,18 +5,35 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.api.auth import KeysWriter
 from app.api.context import Context, ContextDep, require_migrated
 from app.api.problems import Problem, documented, invalid_field, not_found
 from app.api.schemas import Line, Moment, Strict
-from app.keys import Grant, MadeKey, NewKey, Scope, find_key, find_keys, make_key, revoke_key, rotate_key
+from app.keys import (
+    Grant,
+    MadeKey,
+    NewKey,
+    Scope,
+    find_key,
+    find_keys,
+    is_reserved,
+    make_key,
+    revoke_key,
+    rotate_key,
+)
 from app.models import ApiKey
 
 MAX_GRACE_SECONDS = 30 * 24 * 3600
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], dependencies=[Depends(require_migrated)])
+
+
+def _not_reserved(name: str) -> str:
+    if is_reserved(name):
+        raise ValueError("is reserved: timelines would not tell this key from another")
+    return name
 
 
 class KeyRequest(Strict):
@@ -36,7 +53,9 @@ class KeyRequest(Strict):
         }
     )
 
-    name: Line = Field(description="Who uses it; timelines show this name.")
+    name: Annotated[Line, AfterValidator(_not_reserved)] = Field(
+        description="Who uses it; timelines show this name."
+    )
     scopes: Annotated[list[Annotated[Scope, Field(strict=False)]], Field(min_length=1, max_length=20)] = (
         Field(description="What it may do.")
     )
@@ -135,6 +154,7 @@ async def create_key(
             None if body.account_ids is None else tuple(body.account_ids),
             body.expires_at,
         ),
+        by=grant.name,
     )
     response.headers["Location"] = f"/v1/keys/{made.stored.id}"
     return _told(made)
@@ -156,9 +176,8 @@ async def rotate(
 ) -> MadeKeyBody:
     """Replace a key by a new one with the same rights and identity."""
     await _find(context, grant, key_id)
-    made = await rotate_key(
-        context.db, key_id, grace_seconds=(body or RotateRequest(grace_seconds=0)).grace_seconds
-    )
+    grace_seconds = (body or RotateRequest(grace_seconds=0)).grace_seconds
+    made = await rotate_key(context.db, key_id, grace_seconds=grace_seconds, by=grant.name)
     if made is None:
         raise not_found("API key")  # it was revoked just now
     return _told(made)
@@ -170,5 +189,5 @@ async def rotate(
 async def revoke(key_id: UUID, grant: KeysWriter, context: ContextDep) -> Response:
     """Revoke a key: it is let in no more, from the next request on."""
     await _find(context, grant, key_id)
-    await revoke_key(context.db, key_id)
+    await revoke_key(context.db, key_id, by=grant.name)
     return Response(status_code=204)

@@ -84,6 +84,7 @@ async def create_webhook(
             body.description,
             body.enabled,
         ),
+        by=grant.name,
     )
     response.headers["Location"] = f"/v1/webhooks/{made.stored.id}"
     return MadeWebhookBody.told(made)
@@ -109,7 +110,7 @@ async def change_webhook(
         _check_url(context, given["url"])
     if "enabled" in given:
         given["is_enabled"] = given.pop("enabled")
-    changed = await registry.change_webhook(context.db, webhook_id, given)
+    changed = await registry.change_webhook(context.db, webhook_id, given, by=grant.name)
     if changed is None:
         raise not_found("webhook")
     return WebhookBody.of(changed)
@@ -119,7 +120,7 @@ async def change_webhook(
 async def delete_webhook(webhook_id: UUID, grant: WebhooksWriter, context: ContextDep) -> Response:
     """Remove a webhook and its deliveries."""
     await _find(context, grant, webhook_id)
-    await registry.remove_webhook(context.db, webhook_id)
+    await registry.remove_webhook(context.db, webhook_id, by=grant.name)
     return Response(status_code=204)
 
 
@@ -130,7 +131,7 @@ async def rotate(
     """Give a webhook a new secret. During the grace both secrets sign."""
     await _find(context, grant, webhook_id)
     grace_seconds = (body or SecretRotation(grace_seconds=86_400)).grace_seconds
-    made = await registry.rotate_secret(context.db, webhook_id, grace_seconds=grace_seconds)
+    made = await registry.rotate_secret(context.db, webhook_id, grace_seconds=grace_seconds, by=grant.name)
     if made is None:
         raise not_found("webhook")
     return MadeWebhookBody.told(made)

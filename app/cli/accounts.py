@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app.cli.service import HERE, Json, Key, Service, Url, print_json
+from app.cli.service import HERE, Json, Key, Service, Url, in_path, print_json
 from app.cli.showing import console
 
 app = typer.Typer(help="Work with the CloudPress accounts of a running service.", no_args_is_help=True)
@@ -37,7 +37,7 @@ def list_accounts(key: Key, *, as_json: Json = False, url: Url = HERE) -> None:
 @app.command()
 def show(account_id: AccountId, key: Key, *, as_json: Json = False, url: Url = HERE) -> None:
     """Show an account."""
-    account = Service(url, key).ask("GET", f"/accounts/{account_id}").json()
+    account = Service(url, key).ask("GET", f"/accounts/{in_path(account_id)}").json()
     if as_json:
         print_json(account)
     else:
@@ -61,7 +61,7 @@ def store(
     body: dict[str, Any] = {} if name is None else {"name": name}
     if ask_token:
         body["token"] = _read_token()
-    account = Service(url, key).ask("PUT", f"/accounts/{account_id}", json=body).json()
+    account = Service(url, key).ask("PUT", f"/accounts/{in_path(account_id)}", json=body).json()
     if as_json:
         print_json(account)
     else:
@@ -77,5 +77,5 @@ def _read_token() -> str:
 @app.command()
 def remove(account_id: AccountId, key: Key, *, url: Url = HERE) -> None:
     """Forget an account and its token."""
-    Service(url, key).ask("DELETE", f"/accounts/{account_id}")
+    Service(url, key).ask("DELETE", f"/accounts/{in_path(account_id)}")
     typer.echo(f"Account {account_id} is forgotten.")

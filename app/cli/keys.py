@@ -5,19 +5,23 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
+from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
+from app.api.keys import MAX_GRACE_SECONDS, KeyRequest
 from app.cli.maintenance import with_database
 from app.cli.service import ExitCode, Json, fail, print_json
 from app.cli.showing import console
 from app.db import Database
-from app.keys import MadeKey, NewKey, Scope, find_keys, make_key, revoke_key, rotate_key
+from app.keys import COMMAND_LINE, MadeKey, NewKey, Scope, find_keys, make_key, revoke_key, rotate_key
 from app.models import ApiKey
 
 app = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True)
 
 KeyId = Annotated[UUID, typer.Argument(metavar="ID", help="The key's id, which is not the key.")]
+MAX_GRACE_HOURS = MAX_GRACE_SECONDS / 3600
+MAX_DAYS = 36_500
 EVERYTHING = [Scope.ORDERS_READ, Scope.ORDERS_WRITE, Scope.CREDENTIALS_READ]
 
 
@@ -61,13 +65,26 @@ def create(
     account: Annotated[
         list[str] | None, typer.Option(help="The only accounts that exist for it; may be repeated.")
     ] = None,
-    expires_in_days: Annotated[int | None, typer.Option(min=1, help="When it stops working.")] = None,
+    expires_in_days: Annotated[
+        int | None, typer.Option(min=1, max=MAX_DAYS, help="When it stops working.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a key, and print it this once."""
     expires_at = datetime.now(UTC) + timedelta(days=expires_in_days) if expires_in_days else None
+    _require_acceptable(name, account)
     new = NewKey(name, tuple(scope or EVERYTHING), tuple(account) if account else None, expires_at)
-    _tell(with_database(lambda db: make_key(db, new)), as_json=as_json)
+    _tell(with_database(lambda db: make_key(db, new, by=COMMAND_LINE)), as_json=as_json)
+
+
+def _require_acceptable(name: str, account_ids: list[str] | None) -> None:
+    """End the command if the API would not make such a key."""
+    try:
+        KeyRequest(name=name, scopes=EVERYTHING, account_ids=account_ids or None)
+    except ValidationError as invalid:
+        errors = [(str(it["loc"][0]), it["msg"].removeprefix("Value error, ")) for it in invalid.errors()]
+        told = [f"  {'--account' if field == 'account_ids' else field}: {detail}" for field, detail in errors]
+        fail("\n".join(["The key cannot be made.", *told]), ExitCode.REFUSED)
 
 
 async def _all(db: Database) -> tuple[ApiKey, ...]:
@@ -107,11 +124,13 @@ def _state(key: ApiKey) -> str:
 def rotate(
     key_id: KeyId,
     *,
-    grace_hours: Annotated[float, typer.Option(min=0, help="How long the old key goes on working.")] = 0,
+    grace_hours: Annotated[
+        float, typer.Option(min=0, max=MAX_GRACE_HOURS, help="How long the old key goes on working.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Replace a key by a new one with the same rights, and print that this once."""
-    made = with_database(lambda db: rotate_key(db, key_id, grace_seconds=grace_hours * 3600))
+    made = with_database(lambda db: rotate_key(db, key_id, grace_seconds=grace_hours * 3600, by=COMMAND_LINE))
     if made is None:
         fail("There is no such key, or it is revoked.", ExitCode.REFUSED)
     _tell(made, as_json=as_json)
@@ -120,6 +139,6 @@ def rotate(
 @app.command()
 def revoke(key_id: KeyId) -> None:
     """Let a key in no more."""
-    if not with_database(lambda db: revoke_key(db, key_id)):
+    if not with_database(lambda db: revoke_key(db, key_id, by=COMMAND_LINE)):
         fail("There is no such key.", ExitCode.REFUSED)
     typer.echo(f"Key {key_id} is revoked.")

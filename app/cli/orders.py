@@ -1,15 +1,16 @@
 """`orders`: place, list, show, watch, cancel, resolve and refresh orders at a running service."""
 
 import time
+from contextlib import nullcontext
 from typing import Annotated, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import typer
 from rich.live import Live
 from rich.markup import escape
 
-from app.cli.service import HERE, ExitCode, Json, Key, Service, Url, print_json
+from app.cli.service import HERE, ExitCode, Json, Key, Service, Url, print_json, print_json_line
 from app.cli.showing import FINAL, console, order_table, orders_table
 
 LONGEST_WAIT_SECONDS = 30
@@ -17,7 +18,7 @@ PAGE = 100
 
 app = typer.Typer(help="Work with the orders of a running service.", no_args_is_help=True)
 
-OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order.")]
+OrderId = Annotated[UUID, typer.Argument(metavar="ID", help="The order.")]
 
 
 def _print(order: dict[str, Any], *, as_json: bool) -> None:
@@ -58,7 +59,7 @@ def place(
     headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
     order = service.ask("POST", "/orders", json=body, headers=headers).json()
     if follow:
-        _watch(service, order["id"], as_json=as_json)
+        _watch(service, UUID(order["id"]), as_json=as_json)
         return
     _print(order, as_json=as_json)
 
@@ -126,7 +127,7 @@ def show(
         console.print(f"[dim]{event['at']}[/] {event['type']}", escape(data), highlight=False, soft_wrap=True)
 
 
-def _events(service: Service, order_id: str) -> list[dict[str, Any]]:
+def _events(service: Service, order_id: UUID) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = []
     cursor: list[tuple[str, str]] = []
     while True:
@@ -143,14 +144,14 @@ def watch(order_id: OrderId, key: Key, *, as_json: Json = False, url: Url = HERE
     _watch(Service(url, key), order_id, as_json=as_json)
 
 
-def _watch(service: Service, order_id: str, *, as_json: bool) -> None:
+def _watch(service: Service, order_id: UUID, *, as_json: bool) -> None:
     """Follow an order by waiting requests; print each state as a line of JSON, or keep a live view."""
     answer = service.ask("GET", f"/orders/{order_id}")
     order = answer.json()
-    with Live(order_table(order), console=console, transient=as_json) as live:
+    with nullcontext() if as_json else Live(order_table(order), console=console) as live:
         while True:
-            if as_json:
-                print_json(order)
+            if live is None:
+                print_json_line(order)
             else:
                 live.update(order_table(order), refresh=True)
             if order["status"] in FINAL:
@@ -161,7 +162,7 @@ def _watch(service: Service, order_id: str, *, as_json: bool) -> None:
         raise typer.Exit(ExitCode.NOT_COMPLETED)
 
 
-def _changed(service: Service, order_id: str, etag: str) -> httpx.Response:
+def _changed(service: Service, order_id: UUID, etag: str) -> httpx.Response:
     """Return the answer that shows another state than the known one."""
     while True:
         began = time.monotonic()

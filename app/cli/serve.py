@@ -13,6 +13,7 @@ import typer
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.cli.protocol import TimedHeads
 from app.config import Settings, SettingsError, load_settings
 from app.logs import configure_logging
 from app.main import Service, create_app
@@ -69,6 +70,7 @@ def run_server(service: Service, *, host: str, port: int, reconcile: bool) -> bo
         app,
         host=host,
         port=port,
+        http=TimedHeads,
         log_config=None,
         access_log=False,
         server_header=False,

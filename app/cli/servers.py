@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from app.cli.protocol import TimedHeads
+
 SHUTDOWN_SECONDS = 5
 START_POLL_SECONDS = 0.01
 
@@ -49,6 +51,7 @@ async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[str]:
     """
     config = uvicorn.Config(
         app,
+        http=TimedHeads,
         log_config=None,
         access_log=False,
         server_header=False,

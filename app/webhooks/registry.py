@@ -44,8 +44,11 @@ class MadeWebhook:
         return f"MadeWebhook({self.stored.id})"
 
 
-async def make_webhook(db: Database, new: NewWebhook) -> MadeWebhook:
-    """Store a webhook. Only what happens from now on is delivered to it."""
+async def make_webhook(db: Database, new: NewWebhook, *, by: str) -> MadeWebhook:
+    """Store a webhook. Only what happens from now on is delivered to it.
+
+    `by` is who does, as the service's timeline tells it; so it is for all that is done to a webhook.
+    """
     secret = new_secret()
     async with db.write() as tx:
         stored = Webhook(
@@ -60,6 +63,7 @@ async def make_webhook(db: Database, new: NewWebhook) -> MadeWebhook:
             updated_at=tx.now,
         )
         tx.session.add(stored)
+        record(tx, None, "webhook.created", webhook=str(stored.id), by=by)
         return MadeWebhook(stored, secret)
 
 
@@ -77,7 +81,9 @@ async def find_webhook(session: AsyncSession, webhook_id: UUID) -> Webhook | Non
     return await session.get(Webhook, webhook_id)
 
 
-async def change_webhook(db: Database, webhook_id: UUID, changes: dict[str, Any]) -> Webhook | None:
+async def change_webhook(
+    db: Database, webhook_id: UUID, changes: dict[str, Any], *, by: str
+) -> Webhook | None:
     """Change columns of a webhook; None if there is none with that id.
 
     A webhook that is enabled again starts anew; one that is disabled keeps what was not delivered as failed.
@@ -94,10 +100,13 @@ async def change_webhook(db: Database, webhook_id: UUID, changes: dict[str, Any]
             webhook.disabled_reason = webhook.failing_since = None
         if was_enabled and not webhook.is_enabled:
             await _give_up_pending(tx, webhook_id)
+        record(tx, None, "webhook.changed", webhook=str(webhook_id), by=by)
         return webhook
 
 
-async def rotate_secret(db: Database, webhook_id: UUID, *, grace_seconds: float) -> MadeWebhook | None:
+async def rotate_secret(
+    db: Database, webhook_id: UUID, *, grace_seconds: float, by: str
+) -> MadeWebhook | None:
     """Give a webhook a new secret; for `grace_seconds` the one before it signs as well."""
     secret = new_secret()
     async with db.write() as tx:
@@ -110,6 +119,7 @@ async def rotate_secret(db: Database, webhook_id: UUID, *, grace_seconds: float)
         webhook.former_until = tx.now + timedelta(seconds=grace_seconds) if grace_seconds > 0 else None
         webhook.secret = secret.encode()
         webhook.updated_at = tx.now
+        record(tx, None, "webhook.rotated", webhook=str(webhook_id), by=by)
         return MadeWebhook(webhook, secret)
 
 
@@ -121,13 +131,14 @@ def secrets_of(webhook: Webhook, now: datetime) -> list[str]:
     return present
 
 
-async def remove_webhook(db: Database, webhook_id: UUID) -> bool:
+async def remove_webhook(db: Database, webhook_id: UUID, *, by: str) -> bool:
     """Remove a webhook and its deliveries; return False if there is none with that id."""
     async with db.write() as tx:
         webhook = await tx.session.get(Webhook, webhook_id, with_for_update=True)
         if webhook is None:
             return False
         await tx.session.delete(webhook)
+        record(tx, None, "webhook.removed", webhook=str(webhook_id), by=by)
         return True
 
 

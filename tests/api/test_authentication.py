@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from app.main import Service, create_app
+from tests.api.conftest import client_of
 from tests.conftest import API_KEY, make_settings
 
 ORDER = "/v1/orders/01890000-0000-7000-8000-000000000000"
@@ -72,6 +73,13 @@ async def test_without_any_key_set_nobody_gets_in(database_url: str) -> None:
     ):
         for value in ("Bearer None", "Bearer ", "Bearer null"):
             assert (await client.get(ORDER, headers={"Authorization": value})).status_code == 401
+
+
+async def test_what_can_be_no_key_is_401_even_while_the_database_is_away(without_database: Service) -> None:
+    async with client_of(without_database) as client:
+        for presented, status in (("garbage", 401), ("phk_garbage", 503)):
+            answer = await client.get(ORDER, headers={"Authorization": f"Bearer {presented}"})
+            assert answer.status_code == status, presented
 
 
 async def test_the_rest_needs_no_key(anonymous: httpx.AsyncClient) -> None:

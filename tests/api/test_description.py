@@ -1,16 +1,28 @@
 """The OpenAPI document: valid, complete, and true in every example."""
 
+import asyncio
 import re
+from collections import defaultdict
+from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from openapi_spec_validator import validate
 
-from app.api.problems import ProblemBody
-from tests.harness import run_presshook, run_sandbox
+from app.api import limits
+from app.api.problems import EXAMPLES, ProblemBody
+from app.main import Service
+from app.shown import OrderBody
+from tests.api.conftest import client_of
+from tests.conftest import API_KEY, make_settings
+from tests.harness import PATIENCE_SECONDS, run_presshook, run_sandbox
 
+PROBLEM = "application/problem+json"
 MISSING_ORDER = "01890000-0000-7000-8000-000000000000"
+PLACES: defaultdict[str, str] = defaultdict(lambda: MISSING_ORDER)
+"""What stands in an address, wherever."""
 
 
 @pytest.fixture
@@ -88,13 +100,69 @@ async def test_the_callback_is_described_with_the_order(document: dict[str, Any]
     assert "application/json" in called["requestBody"]["content"]
 
 
-async def test_the_example_of_a_401_is_what_is_answered(
-    document: dict[str, Any], anonymous: httpx.AsyncClient
+BODIES: dict[int, dict[str, Any]] = {
+    400: {"content": b"{", "headers": {"Content-Type": "application/json"}},
+    413: {"content": b" " * 70_000, "headers": {"Content-Type": "application/json"}},
+    415: {"content": b"{}", "headers": {"Content-Type": "text/plain"}},
+}
+"""What is sent to be answered so."""
+
+
+def error_examples(document: dict[str, Any], status: int) -> list[tuple[str, str, Any]]:
+    found = []
+    for method, path, operation in operations(document):
+        content = operation["responses"].get(str(status), {}).get("content", {})
+        if "example" in content.get(PROBLEM, {}):
+            found.append((method, path.format_map(PLACES), content[PROBLEM]["example"]))
+    return found
+
+
+async def dripping() -> AsyncIterator[bytes]:
+    yield b"{"
+    await asyncio.Event().wait()
+
+
+async def answer_of(
+    client: httpx.AsyncClient, service: Service, method: str, path: str, status: int
+) -> httpx.Response:
+    """Provoke an error."""
+    sent = dict(BODIES.get(status, {}))
+    if status == 408:
+        sent = {"content": dripping(), "headers": {"Content-Type": "application/json"}}
+    key = f"Bearer {API_KEY}"
+    if "/callbacks/" in path:
+        key = service.callback_secrets.authorization(UUID(MISSING_ORDER))
+    if status != 401:
+        sent["headers"] = {**sent.get("headers", {}), "Authorization": key}
+    return await client.request(method, path, **sent)
+
+
+@pytest.mark.parametrize("status", sorted(EXAMPLES))
+async def test_every_example_of_an_error_is_what_is_answered(
+    document: dict[str, Any],
+    database_url: str,
+    without_database: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
 ) -> None:
-    described = document["paths"]["/v1/orders"]["get"]["responses"]["401"]["content"]
-    answer = await anonymous.get("/v1/orders")
-    assert described["application/problem+json"]["example"] == answer.json()
-    ProblemBody.model_validate(answer.json())
+    monkeypatch.setattr(limits, "BODY_SECONDS", 0.05 if status == 408 else 30)
+    service = Service(make_settings(database_url, rate_limit="100/minute" if status == 429 else None))
+    asked = without_database if status == 503 else service
+    examples = error_examples(document, status)
+    async with service.run(reconcile=False, on_death=lambda: None), client_of(asked) as client:
+        for method, path, example in examples:
+            answer = await answer_of(client, asked, method, path, status)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while status == 429 and answer.status_code != 429:  # until the rate is used up
+                    answer = await answer_of(client, asked, method, path, status)
+            assert (answer.status_code, answer.json()) == (status, example), f"{method} {path}"
+    assert examples
+    ProblemBody.model_validate(example)
+
+
+async def test_the_example_of_an_order_is_an_order(document: dict[str, Any]) -> None:
+    [example] = document["components"]["schemas"]["OrderBody"]["examples"]
+    assert OrderBody.model_validate(example).model_dump(mode="json") == example
 
 
 def request_examples(document: dict[str, Any]) -> list[tuple[str, str, Any]]:

@@ -1,17 +1,24 @@
-"""Each error that a client can provoke without CloudPress, word by word, and that none echoes a secret."""
+"""Each error that a client can provoke, word by word, and that none echoes a secret."""
 
 # ruff: noqa: E501 - the table reads by its lines
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import httpx
 import pytest
 
+from app.api import limits
+from app.keys import NewKey, Scope, make_key
 from app.main import Service
 from app.models import Order
 from app.orders import NewOrder, create_order
-from tests.conftest import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN, SECRET_KEY
+from tests.api.conftest import client_of
+from tests.conftest import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN, SECRET_KEY, make_settings
+from tests.harness import run_presshook, run_sandbox
 
 NOTHING = "01890000-0000-7000-8000-000000000000"
 ORDER = {"site": {"name": "Site", "variant": "vanilla"}}
@@ -30,6 +37,12 @@ class Row:
     content: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     more: dict[str, Any] = field(default_factory=dict)
+
+
+def problem(status: int, code: str, title: str, detail: str, **more: Any) -> dict[str, Any]:
+    """Return the whole body of an error."""
+    kind = f"urn:presshook:problem:{code}"
+    return {"type": kind, "title": title, "status": status, "detail": detail, **more}
 
 
 def invalid(method: str, path: str, name: str, detail: str, **sent: Any) -> Row:
@@ -90,13 +103,7 @@ async def test_errors_say_what_happened_and_echo_nothing(client: httpx.AsyncClie
     )
     assert answer.status_code == row.status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json() == {
-        "type": f"urn:presshook:problem:{row.code}",
-        "title": row.title,
-        "status": row.status,
-        "detail": row.detail,
-        **row.more,
-    }
+    assert answer.json() == problem(row.status, row.code, row.title, row.detail, **row.more)
     told = answer.text + str(answer.headers)
     for secret in (SECRET, SECRET_KEY, CLOUDPRESS_TOKEN, API_KEY):
         assert secret not in told
@@ -122,12 +129,7 @@ async def test_a_final_order_can_be_neither_cancelled_nor_refreshed_nor_resolved
         ),
     ):
         answer = await client.request(method, f"/v1/orders/{order.id}{path}", json={"action": "fail"})
-        assert answer.json() == {
-            "type": f"urn:presshook:problem:{code}",
-            "title": "Conflict",
-            "status": 409,
-            "detail": detail,
-        }
+        assert answer.json() == problem(409, code, "Conflict", detail)
 
 
 async def test_an_idempotency_key_with_another_body_is_a_conflict(client: httpx.AsyncClient) -> None:
@@ -135,9 +137,106 @@ async def test_an_idempotency_key_with_another_body_is_a_conflict(client: httpx.
     await client.post("/v1/orders", json=ORDER, headers=once)
     other = {"site": {"name": "Another", "variant": "vanilla"}}
     answer = await client.post("/v1/orders", json=other, headers=once)
-    assert answer.json() == {
-        "type": "urn:presshook:problem:idempotency-conflict",
-        "title": "Conflict",
-        "status": 409,
-        "detail": "This Idempotency-Key was used for another order. Use a new one.",
-    }
+    told = "This Idempotency-Key was used for another order. Use a new one."
+    assert answer.json() == problem(409, "idempotency-conflict", "Conflict", told)
+
+
+async def test_what_a_key_may_not_do(anonymous: httpx.AsyncClient, service: Service) -> None:
+    scopes = (Scope.ORDERS_READ, Scope.KEYS_WRITE)
+    made = await make_key(service.db, NewKey("k", scopes, ("one", "two")), by="the test")
+    anonymous.headers["Authorization"] = f"Bearer {made.key}"
+    lacking = await anonymous.post("/v1/orders", json=ORDER)
+    told = "This API key lacks the scope orders:write."
+    assert lacking.json() == problem(403, "missing-scope", "Forbidden", told, scope="orders:write")
+    beyond = await anonymous.post(
+        "/v1/keys", json={"name": "k", "scopes": ["orders:write"], "account_ids": ["one"]}
+    )
+    told = "An API key can give neither scopes nor accounts that it does not have, nor more time."
+    assert beyond.json() == problem(403, "beyond-own-key", "Forbidden", told)
+    unnamed = await anonymous.get("/v1/catalog")
+    errors = [
+        {"field": "account_id", "detail": "This API key is for other accounts than the default: name one."}
+    ]
+    told = "Some fields are missing or not acceptable."
+    assert unnamed.json() == problem(422, "invalid-request", "Unprocessable Content", told, errors=errors)
+
+
+async def test_a_webhook_that_is_disabled_is_sent_nothing(client: httpx.AsyncClient) -> None:
+    body = {"url": "https://shop.example.com/", "enabled": False}
+    path = f"/v1/webhooks/{(await client.post('/v1/webhooks', json=body)).json()['id']}"
+    since = {"since": "2026-01-01T00:00:00Z"}
+    for action in ("test", f"deliveries/{NOTHING}/redeliver", "redeliver"):
+        answer = await client.post(f"{path}/{action}", json=since)
+        told = "The webhook is disabled: enable it first."
+        assert answer.json() == problem(409, "webhook-disabled", "Conflict", told), action
+
+
+async def test_a_key_that_asks_too_often(database_url: str) -> None:
+    service = Service(make_settings(database_url, rate_limit="1/hour"))
+    async with service.run(reconcile=False, on_death=lambda: None), client_of(service) as client:
+        client.headers["Authorization"] = f"Bearer {API_KEY}"
+        await client.get("/v1/orders")
+        answer = await client.get("/v1/orders")
+    told = (
+        f"This API key may send 1 requests in 3600 seconds. Try again in {answer.headers['retry-after']} s."
+    )
+    assert answer.json() == problem(429, "rate-limited", "Too Many Requests", told)
+
+
+async def test_a_body_that_drips(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def dripping() -> AsyncIterator[bytes]:
+        yield b'{"'
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(limits, "BODY_SECONDS", 0.05)
+    answer = await client.post("/v1/orders", content=dripping(), headers=JSON)
+    told = "The body did not come within 30 seconds."
+    assert answer.json() == problem(408, "request-timeout", "Request Timeout", told)
+
+
+async def test_a_database_that_is_away(without_database: Service) -> None:
+    async with client_of(without_database, Authorization=f"Bearer {API_KEY}") as client:
+        answer = await client.post("/v1/orders", json=ORDER)
+    told = (
+        "The database cannot be used at the moment. Try again; an order that has an Idempotency-Key is not stored "
+        "twice, should this one have been stored all the same."
+    )
+    assert answer.json() == problem(503, "database-away", "Service Unavailable", told)
+    assert answer.headers["retry-after"] == "5"
+
+
+async def test_what_cloudpress_refuses(database_url: str) -> None:
+    accounts = {CLOUDPRESS_TOKEN: CLOUDPRESS_ACCOUNT, "token-two": "acct-two"}
+    async with (
+        run_sandbox(accounts=accounts) as sandbox,
+        run_presshook(database_url, sandbox.url) as presshook,
+    ):
+        rejected = await presshook.order("Nowhere", location="Atlantis")
+        order_id = rejected.json()["order_id"]
+        reason = "Unknown location; it is one of Amsterdam, Frankfurt, Iowa"
+        told = f"CloudPress refused the order: {reason}"
+        assert rejected.json() == problem(
+            422, "order-rejected", "Unprocessable Content", told, errors=[reason], order_id=order_id
+        )
+        assert rejected.headers["location"] == f"/v1/orders/{order_id}"
+        kept = (await presshook.order("Kept [payment-first] [cancel-422]")).json()
+        refused = await presshook.client.delete(f"/v1/orders/{kept['id']}")
+        told = "CloudPress refuses to cancel the order, which is awaiting_payment."
+        assert refused.json() == problem(
+            409, "cancel-refused", "Conflict", told, errors=["A fault on demand"]
+        )
+        await presshook.client.put("/v1/accounts/acct-two", json={"token": "token-two"})
+        body = {"site": {"name": "Open [payment-first]", "variant": "vanilla"}, "account_id": "acct-two"}
+        await presshook.client.post("/v1/orders", json=body)
+        in_use = await presshook.client.delete("/v1/accounts/acct-two")
+        told = "The account has 1 open orders. Cancel them, or wait until they are final."
+        assert in_use.json() == problem(409, "account-in-use", "Conflict", told)
+
+
+async def test_titles_are_the_same_whatever_pythons_table_says(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for status in HTTPStatus:
+        monkeypatch.setattr(status, "phrase", "As another release says")
+    for path, title in (("/v1/nothing", "Not Found"), ("/v1/orders?limit=0", "Unprocessable Content")):
+        assert (await client.get(path)).json()["title"] == title

@@ -7,7 +7,8 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from app.keys import MadeKey, NewKey, Scope, make_key
+from app.api.auth import BOOTSTRAP
+from app.keys import COMMAND_LINE, MadeKey, NewKey, Scope, is_reserved, make_key
 from app.main import Service
 from app.models import ApiKey
 from app.orders import NewOrder, create_order
@@ -25,7 +26,9 @@ def bearer(key: str) -> dict[str, str]:
 async def make(
     service: Service, *scopes: Scope, accounts: tuple[str, ...] | None = None, **more: Any
 ) -> MadeKey:
-    return await make_key(service.db, NewKey("shop", scopes or READ_AND_WRITE, accounts, **more))
+    return await make_key(
+        service.db, NewKey("shop", scopes or READ_AND_WRITE, accounts, **more), by="the test"
+    )
 
 
 SCOPED = [
@@ -276,6 +279,16 @@ async def test_no_key_gives_or_touches_more_than_it_has(
         assert (await anonymous.request(method, path, headers=headers)).status_code == 404
     listed = (await anonymous.get("/v1/keys", headers=headers)).json()["data"]
     assert str(greater.stored.id) not in {key["id"] for key in listed}
+
+
+@pytest.mark.parametrize("name", ["API_KEY", " api_key", "presshook keys"])
+async def test_no_key_passes_for_somebody_else_in_timelines(client: httpx.AsyncClient, name: str) -> None:
+    answer = await client.post("/v1/keys", json={"name": name, "scopes": ["orders:read"]})
+    assert answer.status_code == 422
+    detail = "is reserved: timelines would not tell this key from another"
+    assert answer.json()["errors"] == [{"field": "name", "detail": detail}]
+    assert is_reserved(BOOTSTRAP.name)
+    assert is_reserved(COMMAND_LINE)
 
 
 async def test_the_timeline_names_the_key(

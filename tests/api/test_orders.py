@@ -7,7 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import CLOUDPRESS_ACCOUNT
+from app.api import waiting
+from app.api.waiting import DEFAULT_WAIT_SECONDS, preferred_wait_seconds
+from tests.conftest import API_KEY, CLOUDPRESS_ACCOUNT
+from tests.harness import run_presshook, run_sandbox
 
 UNKNOWN = "01890000-0000-7000-8000-000000000000"
 
@@ -110,6 +113,53 @@ async def test_a_repeated_key_is_the_same_order(client: httpx.AsyncClient) -> No
     answers = [await client.post("/v1/orders", json=order(), headers=key) for _ in range(3)]
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.json()["id"] for answer in answers}) == 1
+
+
+async def test_a_repeated_key_of_a_completed_order_shows_all_of_it(database_url: str) -> None:
+    once = {"Idempotency-Key": "abc"}
+    async with run_sandbox() as sandbox, run_presshook(database_url, sandbox.url) as presshook:
+        first = await presshook.client.post("/v1/orders", json=order(), headers=once)
+        completed = await presshook.until(first.json()["id"], "completed")
+        again = await presshook.client.post("/v1/orders", json=order(), headers=once)
+    assert (again.status_code, again.json()) == (201, completed)
+    assert completed["tasks"]
+    assert completed["site"]
+
+
+@pytest.mark.parametrize(
+    ("prefer", "seconds", "reason"),
+    [
+        ("wait=1", 1, "the only preference"),
+        ("respond-async, wait=1", 1, "the second of two"),
+        ("wait=1; foo=2", 1, "with a parameter of its own"),
+        ('Wait="1"', 1, "in any letter case, quoted"),
+        ("foo; wait=1", DEFAULT_WAIT_SECONDS, "a parameter of another preference"),
+        ("foo=bar; wait=1, other", DEFAULT_WAIT_SECONDS, "the same among others"),
+        ("wait=99", 30, "no longer than that"),
+    ],
+)
+def test_a_wait_is_a_preference_and_no_parameter_of_one(prefer: str, seconds: float, reason: str) -> None:
+    assert preferred_wait_seconds(prefer) == seconds, reason
+
+
+async def test_preferences_are_heard_in_every_line(
+    anonymous: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "DEFAULT_WAIT_SECONDS", 0.0)
+    key = ("Authorization", f"Bearer {API_KEY}")
+    for lines, applied in ((["respond-async", "wait=0"], "wait=0"), (["foo; wait=1"], None)):
+        headers = [key, *(("Prefer", line) for line in lines)]
+        answer = await anonymous.post("/v1/orders", json=order(), headers=headers)
+        assert (answer.status_code, answer.headers.get("preference-applied")) == (202, applied)
+
+
+async def test_etags_are_compared_in_every_line(client: httpx.AsyncClient) -> None:
+    placed = await client.post("/v1/orders", json=order())
+    address = placed.headers["location"]
+    etag = (await client.get(address)).headers["etag"]
+    lines = [("If-None-Match", '"another"'), ("If-None-Match", etag)]
+    assert (await client.get(address, headers=lines)).status_code == 304
+    assert (await client.get(address, headers=lines[:1])).status_code == 200
 
 
 async def test_a_key_at_once_is_one_order(client: httpx.AsyncClient) -> None:

@@ -2,16 +2,24 @@
 
 import asyncio
 import json
+import os
+import pty
 import subprocess
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from starlette.responses import HTMLResponse
 
+from app.cli.servers import listen, serving
 from tests.conftest import API_KEY
 from tests.e2e.conftest import PRESSHOOK, playground
+from tests.harness import eventually
 
 
 @dataclass
@@ -37,6 +45,28 @@ class Terminal:
             )
 
         return await asyncio.to_thread(run)
+
+    async def shown(self, *arguments: str) -> str:
+        """Return what a command shows on a real terminal."""
+
+        def run() -> str:
+            ours, theirs = pty.openpty()
+            env = self.env | {"TERM": "xterm", "COLUMNS": "200"}
+            with subprocess.Popen([PRESSHOOK, *arguments], env=env, cwd=self.cwd, stdout=theirs):
+                os.close(theirs)
+                pieces = []
+                with suppress(OSError):  # what Linux says once nobody writes there any more
+                    while piece := os.read(ours, 65536):
+                        pieces.append(piece)
+            os.close(ours)
+            return b"".join(pieces).decode()
+
+        return await asyncio.to_thread(run)
+
+    def client(self) -> httpx.AsyncClient:
+        """Return a client of the service."""
+        headers = {"Authorization": f"Bearer {API_KEY}"}
+        return httpx.AsyncClient(base_url=self.env["PRESSHOOK_URL"], headers=headers)
 
     async def json(self, *arguments: str, typed: str = "") -> Any:
         """Run a command that has to do well and print JSON."""
@@ -74,6 +104,59 @@ async def test_an_order_that_fails_ends_the_watch_with_4(terminal: Terminal) -> 
     ended = await terminal.run("orders", "place", "Broken [task-failed]", "--watch")
     assert ended.returncode == 4
     assert "CloudPress's task for this order failed." in ended.stdout
+
+
+async def test_a_watch_for_scripts_is_a_line_of_json_for_each_state_also_on_a_terminal(
+    terminal: Terminal,
+) -> None:
+    shown = await terminal.shown("orders", "place", "Watched", "--watch", "--json")
+    states = [json.loads(line) for line in shown.splitlines()]
+    assert states[-1]["status"] == "completed"
+    assert all(before != after for before, after in pairwise(states))
+    assert "\x1b" in await terminal.shown("orders", "watch", states[-1]["id"]), "for people it is drawn"
+
+
+async def test_an_empty_id_to_adopt_places_nothing_again(terminal: Terminal) -> None:
+    body = {"site": {"name": "Lost [place-lost] [payment-first] [callback-lost]", "variant": "vanilla"}}
+    async with (
+        terminal.client() as service,
+        httpx.AsyncClient(base_url=terminal.env["CLOUDPRESS_BASE_URL"]) as sandbox,
+    ):
+        placed = await service.post("/v1/orders", json=body, headers={"Prefer": "wait=0"})
+        path = placed.headers["location"]
+
+        async def status() -> str:
+            return str((await service.get(path)).json()["status"])
+
+        await eventually(status, lambda seen: seen == "unconfirmed")
+        ended = await terminal.run("orders", "resolve", placed.json()["id"], "--adopt", "")
+        assert ended.returncode == 1
+        assert "cloudpress_order_id: String should have at least 1 character" in ended.stderr
+        told = (await service.get(f"{path}/events")).json()["data"]
+        assert "resolution_wished" not in {event["type"] for event in told}
+        assert await status() == "unconfirmed"
+        assert (await sandbox.get("/sandbox/state")).json()["requests"]["POST /api/orders"] == 1
+
+
+async def test_what_is_typed_as_an_id_leads_nowhere_else(terminal: Terminal) -> None:
+    for arguments, status, said in (
+        (("orders", "cancel", "../accounts/zzz"), 2, "Input should be a valid UUID"),
+        (("orders", "show", "?limit=1"), 2, "Input should be a valid UUID"),
+        (("accounts", "show", "../orders"), 1, "There is nothing at this address."),
+        (("accounts", "remove", ".."), 1, "There is no such account."),
+        (("accounts", "show", "sandbox-account?x=1"), 1, "There is no such account."),
+    ):
+        ended = await terminal.run(*arguments)
+        assert (ended.returncode, ended.stdout) == (status, ""), arguments
+        assert said in ended.stderr
+
+
+async def test_what_is_no_presshook_is_told_so(terminal: Terminal) -> None:
+    async with serving(HTMLResponse("<h1>Welcome</h1>"), listen("127.0.0.1", 0)) as url:
+        for arguments in (("orders", "list"), ("accounts", "remove", "x")):
+            ended = await terminal.run(*arguments, PRESSHOOK_URL=url)
+            said = f"What answers at {url} does not look like Presshook.\n"
+            assert (ended.returncode, ended.stdout, ended.stderr) == (3, "", said)
 
 
 async def test_cancelling_and_refreshing(terminal: Terminal) -> None:
@@ -157,7 +240,10 @@ async def test_keys_are_made_in_the_database_and_let_in_at_once(terminal: Termin
     assert (await terminal.run("orders", "list", PRESSHOOK_API_KEY=key)).returncode == 0
     refused = await terminal.run("orders", "place", "Site", PRESSHOOK_API_KEY=key)
     assert (refused.returncode, refused.stderr) == (1, "This API key lacks the scope orders:write.\n")
+    async with terminal.client() as service:
+        [told] = (await service.get("/v1/events", params={"type": "key.created"})).json()["data"]
     [listed] = await terminal.json("keys", "list")
+    assert told["data"] == {"key": listed["id"], "by": "presshook keys"}
     assert key.startswith(listed["start"])
     rotated = await terminal.json("keys", "rotate", listed["id"])
     assert (await terminal.run("orders", "list", PRESSHOOK_API_KEY=key)).returncode == 1

@@ -78,6 +78,50 @@ def test_a_database_that_cannot_be_opened_is_said_in_one_line(tmp_path: Path) ->
     assert "DATABASE_URL: the database cannot be migrated: unable to open database file" in ended.stderr
 
 
+NO_NAME = "The key cannot be made.\n  name: "
+NO_KEY = "This cannot be an API key, which is one line of ASCII: set PRESSHOOK_API_KEY or --key.\n"
+AT_MOST = "Input should be less than or equal to"
+A_KEY = "01890000-0000-7000-8000-000000000000"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (
+            ("keys", "create", "k", "--expires-in-days", "99999999"),
+            2,
+            f"'--expires-in-days': {AT_MOST} 36500",
+        ),
+        (("keys", "rotate", A_KEY, "--grace-hours", "inf"), 2, f"'--grace-hours': {AT_MOST} 720"),
+        (("keys", "rotate", A_KEY, "--grace-hours", "1e9"), 2, f"'--grace-hours': {AT_MOST} 720"),
+        (("keys", "rotate", A_KEY, "--grace-hours", "nan"), 2, f"'--grace-hours': {AT_MOST} 720"),
+        (("keys", "create", ""), 1, f"{NO_NAME}String should have at least 1 character\n"),
+        (("keys", "create", "a\nb"), 1, f"{NO_NAME}must not hold control characters\n"),
+        (("keys", "create", "API_KEY"), 1, f"{NO_NAME}is reserved: timelines would not tell"),
+        (("keys", "create", "k", "--account", ""), 1, "  --account: String should have at least"),
+        (("orders", "list", "--key", "clé"), 1, NO_KEY),
+        (("orders", "list", "--key", "a-key\n"), 1, NO_KEY),
+        (("orders", "list", "--key", ""), 1, NO_KEY),
+        (("listen", "--forward-to", "http://127.0.0.1:9", "--key", "clé"), 1, NO_KEY),
+        (
+            ("orders", "place", "x", "--idempotency-key", "é"),
+            1,
+            "an option holds characters that cannot be sent",
+        ),
+    ],
+)
+def test_what_cannot_be_is_told_in_a_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], status: int, said: str
+) -> None:
+    env = environment("sqlite:///unused.db") | {"COLUMNS": "200", "PYTHONUTF8": "1"}
+    ended = subprocess.run(
+        [PRESSHOOK, *arguments], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (status, "")
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 async def test_the_service_orders_from_the_sandbox(
     database_url: str, tmp_path: Path, api_headers: dict[str, str]
 ) -> None:

@@ -1,5 +1,6 @@
 """Many CloudPress accounts, each with its token; and the catalog, by which new orders are checked."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -31,7 +32,7 @@ async def put(presshook: Presshook, account_id: str, **body: Any) -> Any:
 async def test_orders_go_to_the_account_that_they_name(database_url: str, sandbox: Sandbox) -> None:
     async with run_presshook(database_url, sandbox.url) as presshook:
         stored = await put(presshook, SECOND, name="Second", token=SECOND_TOKEN)
-        assert stored.status_code == 200
+        assert (stored.status_code, stored.headers["location"]) == (201, f"/v1/accounts/{SECOND}")
         assert SECOND_TOKEN not in stored.text
         assert (stored.json()["id"], stored.json()["source"]) == (SECOND, "stored")
         answer = await presshook.client.post("/v1/orders", json={**ORDER, "account_id": SECOND})
@@ -60,6 +61,23 @@ async def test_a_token_is_encrypted_at_rest_and_kept_if_none_is_given(
             stored = (await raw.exec_driver_sql("SELECT token FROM accounts")).scalar_one()
         assert account.token.decode() == SECOND_TOKEN
         assert SECOND_TOKEN.encode() not in bytes(stored)
+
+
+async def test_an_account_is_stored_once_however_often_it_is_put(database_url: str, sandbox: Sandbox) -> None:
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        at_once = await asyncio.gather(*(put(presshook, SECOND, token=SECOND_TOKEN) for _ in range(6)))
+        assert sorted(answer.status_code for answer in at_once) == [200] * 5 + [201]
+        again = await put(presshook, SECOND, token=SECOND_TOKEN)
+        assert (again.status_code, again.headers.get("location")) == (200, None)
+
+
+async def test_a_name_is_kept_unless_it_is_given_or_taken_away(database_url: str, sandbox: Sandbox) -> None:
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        await put(presshook, SECOND, name="Second", token=SECOND_TOKEN)
+        assert (await put(presshook, SECOND, token=SECOND_TOKEN)).json()["name"] == "Second"
+        assert (await put(presshook, SECOND, name=None)).json()["name"] is None
+        shown = (await presshook.client.get(f"/v1/accounts/{SECOND}")).json()
+        assert shown["name"] is None
 
 
 @pytest.mark.parametrize(
@@ -98,6 +116,8 @@ async def test_a_token_that_is_refused_later_holds_back_that_accounts_orders_alo
         assert shown["attention"]["code"] == "credentials_refused"
         assert (await presshook.show(held["id"]))["status"] == "pending"
         await presshook.until((await presshook.order("Default")).json()["id"], "completed")
+        renamed = await put(presshook, SECOND, name="Still refused")
+        assert renamed.json()["attention"] == shown["attention"]
         await sandbox.post("/tokens", token="a-new-token", account_id=SECOND)
         await put(presshook, SECOND, token="a-new-token")
         await presshook.until(held["id"], "completed")

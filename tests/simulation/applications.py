@@ -41,7 +41,9 @@ class Applications:
     async def register(self, db: Database) -> None:
         """Have the webhooks made."""
         for url, types in WANTS.items():
-            self.ids[url] = (await registry.make_webhook(db, registry.NewWebhook(url, types))).stored.id
+            self.ids[url] = (
+                await registry.make_webhook(db, registry.NewWebhook(url, types), by="simulation")
+            ).stored.id
 
     def sender(self, is_crashed: Callable[[], bool], thawed: Callable[[], Awaitable[None]]) -> "Postman":
         """Return what one process sends with."""
@@ -77,7 +79,7 @@ class Applications:
         for webhook_id in self.ids.values():
             while True:
                 try:
-                    await registry.change_webhook(db(), webhook_id, {"is_enabled": True})
+                    await registry.change_webhook(db(), webhook_id, {"is_enabled": True}, by="simulation")
                     await outbox.redeliver_since(db(), webhook_id, since)
                     break
                 except DATABASE_AWAY:
