@@ -18,7 +18,8 @@ from starlette.types import Receive, Scope, Send
 from app.api.problems import Problem
 from app.api.schemas import EventBody
 from app.db import DATABASE_AWAY
-from app.feed import Feed, Happened, Interest, Subscription
+from app.events import Happened, Interest
+from app.feed import Feed, Subscription
 from app.keys import KeyRefusedError
 from app.milestones import FINAL_MILESTONES
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import async_database_url
 from app.db import Database
-from app.feed import Interest, newest_event, read_events
+from app.events import Interest, newest_event, read_events
 from app.orders import NewOrder, create_order
 from app.secrets import Encryption
 from app.timeline import record

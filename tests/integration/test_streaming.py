@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from app import feed
+from app import events, feed
 from app.timeline import record
 from tests.conftest import API_KEY, CLOUDPRESS_ACCOUNT
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
@@ -29,9 +29,9 @@ async def happen(presshook: Presshook, order_id: str, *, times: int = 1, text: s
 
 
 async def all_ids(presshook: Presshook, order_id: str | None = None) -> list[int]:
-    interest = feed.Interest(UUID(order_id) if order_id else None)
+    interest = events.Interest(UUID(order_id) if order_id else None)
     async with presshook.service.db.read() as session:
-        return [each.id for each in await feed.read_events(session, interest, after=0, limit=100_000)]
+        return [each.id for each in await events.read_events(session, interest, after=0, limit=100_000)]
 
 
 async def test_one_order_is_followed_to_its_end(database_url: str, sandbox: Sandbox) -> None:
