@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import JSON, DateTime, Dialect, LargeBinary, MetaData, event, func, select
+from sqlalchemy import JSON, DateTime, Dialect, LargeBinary, MetaData, event, func, select, true
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL, Connection, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -30,6 +30,10 @@ POOL_WAIT_SECONDS = 5
 BUSY_TIMEOUT_SECONDS = 10
 # An advisory lock of PostgreSQL: any number that nobody else on the database uses.
 EVENTS_LOCK = 0x70686B5F65767473
+# Who holds that lock and stands still (a process that is stopped, a network that is cut) loses it after
+# the first; the second is longer, so that those who wait for it outlive him.
+EVENTS_IDLE_SECONDS = 10
+EVENTS_WAIT_SECONDS = 15
 CHANNEL = "presshook"
 NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
@@ -232,14 +236,24 @@ class Database:
 
         SQLite has one writer at a time. PostgreSQL hands out numbers long before a commit, so there one
         transaction after another takes the lock, inserts and commits. Nothing is locked after it, so it is
-        held for a moment and is part of no deadlock.
+        held for a moment and is part of no deadlock. What an event refers to is locked before: its row is
+        checked when the event is inserted, and that may wait for whoever waits for this lock.
         """
         if not transaction.events:
             return
         session = transaction.session
         await session.flush()
         if not self.is_sqlite:
-            await session.execute(select(func.pg_advisory_xact_lock(EVENTS_LOCK)))
+            # One statement, one round trip. The limits end with the transaction, so that a pooler's next
+            # client does not inherit them.
+            local = true()
+            await session.execute(
+                select(
+                    func.set_config("idle_in_transaction_session_timeout", f"{EVENTS_IDLE_SECONDS}s", local),
+                    func.set_config("lock_timeout", f"{EVENTS_WAIT_SECONDS}s", local),
+                    func.pg_advisory_xact_lock(EVENTS_LOCK),
+                )
+            )
         session.add_all(transaction.events)
         await session.flush()
 
@@ -281,7 +295,6 @@ AWAY_STATES = frozenset({"25006", "25P03", "25P04"})
 def _as_away(context: ExceptionContext) -> None:
     """Have a server that takes no writes for now be known for one that is away."""
     if getattr(context.original_exception, "sqlstate", None) in AWAY_STATES:
-        context.chained_exception = None
         raise OperationalError(
             context.statement, None, context.original_exception, hide_parameters=True
         ) from None

@@ -6,23 +6,16 @@ woken by `Signals`. Who listens gets a bounded queue; who does not empty it is d
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
-from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import DATABASE_AWAY, Database
-from app.models import Event, Order
+from app.events import BATCH, Happened, Interest, newest_event, read_events
 from app.signals import Signals
 
-BATCH = 500
 BACKLOG_BATCH = 100
 MOST_WAITING = 1000
 # While PostgreSQL tells of other replicas' events, polling is only the backstop.
@@ -31,66 +24,6 @@ BACKSTOP_POLL_SECONDS = 5.0
 DATABASE_RETRY_SECONDS = 1.0
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, eq=False)
-class Happened:
-    """An event, which account it concerns, and the order as it was shown if applications are told.
-
-    What concerns no order concerns no account, and is for those who may see all.
-    """
-
-    id: int
-    order_id: UUID | None
-    account_id: str | None
-    type: str
-    at: datetime
-    data: dict[str, Any]
-    shown: dict[str, Any] | None
-
-
-@dataclass(frozen=True)
-class Interest:
-    """Which events someone wants, and may see. None means all."""
-
-    order_id: UUID | None = None
-    types: frozenset[str] | None = None
-    account_ids: frozenset[str] | None = None
-
-    def covers(self, happened: Happened) -> bool:
-        """Tell whether an event is wanted."""
-        return (
-            self.order_id in {None, happened.order_id}
-            and (self.types is None or happened.type in self.types)
-            and (self.account_ids is None or happened.account_id in self.account_ids)
-        )
-
-
-async def read_events(
-    session: AsyncSession, interest: Interest, *, after: int, up_to: int | None = None, limit: int = BATCH
-) -> Sequence[Happened]:
-    """Return events after a number, the oldest first."""
-    wanted = (
-        select(Event.id, Event.order_id, Order.account_id, Event.type, Event.at, Event.data, Event.shown)
-        .outerjoin(Order, Order.id == Event.order_id)
-        .where(Event.id > after)
-        .order_by(Event.id)
-        .limit(limit)
-    )
-    if up_to is not None:
-        wanted = wanted.where(Event.id <= up_to)
-    if interest.order_id is not None:
-        wanted = wanted.where(Event.order_id == interest.order_id)
-    if interest.types is not None:
-        wanted = wanted.where(Event.type.in_(sorted(interest.types)))
-    if interest.account_ids is not None:
-        wanted = wanted.where(Order.account_id.in_(sorted(interest.account_ids)))
-    return [Happened(*row) for row in await session.execute(wanted)]
-
-
-async def newest_event(session: AsyncSession) -> int:
-    """Return the number of the newest event, 0 if there is none."""
-    return (await session.execute(select(func.coalesce(func.max(Event.id), 0)))).scalar_one()
 
 
 class TooLateError(Exception):

@@ -66,9 +66,9 @@ class Claimed(Generic[Row]):
     is_more_due: bool
 
 
-def unheld(table: type[Leased], now: datetime) -> ColumnElement[bool]:
-    """Return the condition that nobody holds a row."""
-    return or_(table.lease_until.is_(None), table.lease_until <= now)
+def is_claimable(table: type[Leased], now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a row is due and that nobody holds it."""
+    return and_(table.due_at <= now, or_(table.lease_until.is_(None), table.lease_until <= now))
 
 
 async def claim(
@@ -90,7 +90,7 @@ async def claim(
     # writes nothing. SQLite knows no row locks and drops the clause: its one writer is alone anyway.
     due = (
         select(table.id, table.lease_token, *([share.column] if share else ()))
-        .where(table.due_at <= tx.now, unheld(table, tx.now), *only)
+        .where(is_claimable(table, tx.now), *only)
         .order_by(table.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

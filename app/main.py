@@ -25,6 +25,7 @@ from app.api import (
     webhooks,
 )
 from app.api.auth import Authentication
+from app.api.connections import Severable
 from app.api.context import CannotAsk, Catalog, Context
 from app.api.description import describe
 from app.api.headers import Headers
@@ -242,6 +243,7 @@ def create_app(
             ],
         )
     app.add_middleware(Headers)
+    app.add_middleware(Severable)
     for part in (listing, orders, operating, streaming, webhooks, catalog, accounts, keys, callbacks, health):
         app.include_router(part.router)
     docs.install(app)

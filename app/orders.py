@@ -188,6 +188,8 @@ async def read_credentials(db: Database, order_id: UUID, *, reader: str) -> Cred
         UndecryptableError: the password was stored under a key that SECRET_KEY no longer holds.
     """
     async with db.write() as tx:
+        # The order first, as everywhere: the event below refers to it.
+        await tx.session.get(Order, order_id, with_for_update=True)
         site = await tx.session.get(Site, order_id, options=[undefer(Site.ssh_password)])
         if site is None:
             return None

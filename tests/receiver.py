@@ -95,13 +95,14 @@ def _is_verified(message: Message, secret: str) -> bool:
 
 
 @asynccontextmanager
-async def run_receiver() -> AsyncIterator[Receiver]:
-    """Run an application on a free port."""
+async def run_receiver(port: int = 0) -> AsyncIterator[Receiver]:
+    """Run an application on a port, by default a free one. In the end nothing must have come unverified."""
     receiver = Receiver()
-    async with serving(receiver, listen("127.0.0.1", 0)) as url:
+    async with serving(receiver, listen("127.0.0.1", port)) as url:
         receiver.url = f"{url}/hook"
         try:
             yield receiver
         finally:
             if receiver.hang is not None:
                 receiver.hang.set()
+    assert receiver.unverified == []

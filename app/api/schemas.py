@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from app.feed import Happened
+from app.events import Happened
 from app.orders import Credentials, NewOrder
 from app.shown import OrderBody
 

@@ -13,20 +13,23 @@ from typing import Any
 
 import structlog
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from app.api.connections import cut_off_in
 from app.api.problems import Problem
 from app.api.schemas import EventBody
 from app.db import DATABASE_AWAY
-from app.feed import Feed, Happened, Interest, Subscription
+from app.events import Happened, Interest
+from app.feed import Feed, Subscription
 from app.keys import KeyRefusedError
 from app.milestones import FINAL_MILESTONES
 
 EVENT_STREAM = "text/event-stream"
 # How soon a client comes back; browsers take this as their own setting.
 RETRY_MILLISECONDS = 1000
-# A client that reads nothing cannot be told that this is the end.
+# A client that reads nothing cannot be told that this is the end: so long after it, it is cut off.
 LAST_WORD_SECONDS = 0.5
+END: Message = {"type": "http.response.body", "body": b"", "more_body": False}
 
 log = structlog.get_logger()
 
@@ -40,7 +43,9 @@ class EventStream(Response):
         self, feed: Feed, interest: Interest, *, after: int | None, heartbeat_seconds: float, is_over: bool
     ) -> None:
         """Prepare; `is_over` says that nothing more is to be waited for after what is stored."""
-        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        super().__init__(
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Connection": "close"}
+        )
         del self.headers["content-length"]
         self._feed = feed
         self._interest = interest
@@ -58,21 +63,22 @@ class EventStream(Response):
             tasks = (left, writing, ended)
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                has_left = left.done()
-                if writing.done():
-                    writing.result()  # what the writer did not foresee is the request's defect
+                # What the writer did not foresee is the request's defect.
+                is_over = left.done() or (writing.done() and writing.result())
             finally:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-        if not has_left:
+        if not is_over:
+            cut_off_in(scope, LAST_WORD_SECONDS)
             with suppress(TimeoutError):
                 async with asyncio.timeout(LAST_WORD_SECONDS):
-                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+                    await send(END)
 
     async def _write(
         self, subscription: Subscription, send: Send, check_again: Callable[[], Awaitable[Any]]
-    ) -> None:
+    ) -> bool:
+        """Write all that there is to tell; return False if the stream had to be given up."""
         try:
             checked_at = time.monotonic()
             async with aclosing(self._chunks(subscription)) as chunks:
@@ -83,6 +89,11 @@ class EventStream(Response):
                     await send({"type": "http.response.body", "body": chunk.encode(), "more_body": True})
         except (Problem, KeyRefusedError, *DATABASE_AWAY) as error:
             log.warning("stream_ended", error=type(error).__name__)
+            return False
+        if subscription.ended.is_set():
+            return False
+        await send(END)
+        return True
 
     async def _chunks(self, subscription: Subscription) -> AsyncGenerator[str]:
         """Yield the stream's text. One order's ends with its final status."""

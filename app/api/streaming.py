@@ -11,7 +11,7 @@ from app.api.orders import find_visible
 from app.api.problems import documented
 from app.api.schemas import EventBody, EventList, Line
 from app.api.sse import EVENT_STREAM, EventStream
-from app.feed import Interest, read_events
+from app.events import Interest, read_events
 from app.states import FINAL
 
 STREAMED: dict[int | str, dict[str, Any]] = {

@@ -20,6 +20,7 @@ COME_BACK_SECONDS = 1.0
 # Longer than the service's heartbeats are apart.
 SILENCE_SECONDS = 60.0
 ANSWER_SECONDS = 15.0
+TOO_MANY_REQUESTS = 429
 
 
 @dataclass
@@ -73,11 +74,13 @@ def _events(url: str, key: str, types: list[str], heard: Heard) -> Iterator[dict
                 headers=headers,
                 timeout=SILENCE_SECONDS,
             ) as answer:
-                if 400 <= answer.status_code < 500:
-                    answer.read()
-                    fail(refusal(answer), ExitCode.REFUSED)
                 if answer.is_success:
                     yield from _parsed(answer.iter_lines(), heard)
+                elif answer.status_code == TOO_MANY_REQUESTS or answer.is_server_error:
+                    typer.echo(f"The service is away ({answer.status_code}); trying again.", err=True)
+                else:
+                    answer.read()
+                    fail(refusal(answer), ExitCode.REFUSED)
         except httpx.InvalidURL:
             fail(f"{url} is not an address.", ExitCode.UNREACHABLE)
         except httpx.HTTPError as error:

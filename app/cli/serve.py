@@ -3,6 +3,7 @@
 import asyncio
 import resource
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -20,6 +21,7 @@ from app.main import Service, create_app
 from app.schema import MigrationError, is_current_file, upgrade
 
 SHUTDOWN_SECONDS = 6
+STUCK_SECONDS = 1.0
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger()
@@ -47,6 +49,27 @@ class Server(uvicorn.Server):
         """Begin to end: open requests that wait are answered with what is known."""
         self._on_exit()
         super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, and wait for no client that does not read what it was sent."""
+        cutting = asyncio.create_task(self._cut_off_stuck())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            cutting.cancel()
+
+    async def _cut_off_stuck(self) -> None:
+        """Cut connections off of whose answers the client takes nothing for `STUCK_SECONDS`."""
+        before: dict[asyncio.Transport, int] = {}
+        while True:
+            transports = [connection.transport for connection in self.server_state.connections]
+            unread = {each: size for each in transports if (size := each.get_write_buffer_size())}
+            for transport, size in unread.items():
+                if before.get(transport) == size:
+                    log.warning("stuck_connection_cut_off", unread_bytes=size)
+                    transport.abort()
+            before = unread
+            await asyncio.sleep(STUCK_SECONDS)
 
 
 def raise_file_limit() -> None:

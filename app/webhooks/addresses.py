@@ -4,17 +4,17 @@ What counts is the address of each connection. A name is looked up anew for each
 checked, and the connection is made to a checked address, so that a name cannot change its mind in between.
 """
 
-import asyncio
 import ipaddress
 import re
-import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpcore
+import structlog
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+from app.webhooks.names import Address, Names, address_in, written_out
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # Beside what the registries call not global (loopback, private, link-local, CGNAT, documentation, …).
@@ -31,8 +31,19 @@ _CHARACTERS = re.compile(r"(?:[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]+")
 
 
+# An address that does not answer leaves the others of its name their turn.
+ADDRESS_SECONDS = 3.0
+ADDRESSES_SECONDS = 9.0
+
+log = structlog.get_logger()
+
+
 class ForbiddenAddressError(Exception):
     """A webhook's address may not be reached; the text says why."""
+
+
+class NotPublicError(ForbiddenAddressError):
+    """The address is not public, and no setting names it; the text tells the address."""
 
 
 class BadUrlError(ValueError):
@@ -46,12 +57,14 @@ class Allowance:
     networks: tuple[Network, ...] = ()
 
     def covers(self, address: Address) -> bool:
-        """Tell whether a setting names the address."""
-        return any(
-            network.version == each.version and each in network
-            for network in self.networks
-            for each in _meanings(address)
+        """Tell whether a setting names the address, and all that it leads to and is not public."""
+        meanings = tuple(_meanings(address))
+        return any(self._names(each) for each in meanings) and all(
+            self._names(each) or _is_public(each) for each in meanings
         )
+
+    def _names(self, address: Address) -> bool:
+        return any(network.version == address.version and address in network for network in self.networks)
 
     def check(self, address: Address, *, is_encrypted: bool) -> None:
         """Check one address.
@@ -62,7 +75,7 @@ class Allowance:
         if self.covers(address):
             return
         if not all(_is_public(each) for each in _meanings(address)):
-            raise ForbiddenAddressError(f"{address} is not a public address.")
+            raise NotPublicError(f"{address} is not a public address.")
         if not is_encrypted:
             raise ForbiddenAddressError("Only https may leave for a public address.")
 
@@ -85,7 +98,7 @@ class Allowance:
             raise BadUrlError("A URL with a user or a password is not taken.")
         if parts.fragment or port == 0 or not _CHARACTERS.fullmatch(url) or not _HOST.fullmatch(host):
             raise BadUrlError("This URL cannot be requested.")
-        for address in _written_out(host.rstrip(".")):
+        for address in written_out(host.rstrip(".")):
             try:
                 self.check(address, is_encrypted=parts.scheme == "https")
             except ForbiddenAddressError as error:
@@ -118,38 +131,13 @@ def _is_public(address: Address) -> bool:
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
-def _written_out(host: str) -> list[Address]:
-    """Return the address that a host spells out, in any spelling that a resolver takes; none for a name."""
-    try:
-        found = socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except (OSError, UnicodeError):
-        return []
-    return [_address(info[4]) for info in found]
-
-
-def _address(sockaddr: tuple[object, ...]) -> Address:
-    return ipaddress.ip_address(str(sockaddr[0]).partition("%")[0])
-
-
-async def resolve(host: str, port: int) -> list[Address]:
-    """Return a host's addresses as the system's resolver tells them now.
-
-    Raises:
-        httpcore.ConnectError: there is none.
-    """
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise httpcore.ConnectError("the name cannot be resolved") from None
-    return [_address(info[4]) for info in found]
-
-
 class GuardedBackend(httpcore.AsyncNetworkBackend):
     """Connects to checked addresses alone."""
 
-    def __init__(self, allowance: Allowance, *, is_encrypted: bool) -> None:
+    def __init__(self, allowance: Allowance, names: Names, *, is_encrypted: bool) -> None:
         """Guard connections; `is_encrypted` says whether TLS will run over them."""
         self._allowance = allowance
+        self._names = names
         self._is_encrypted = is_encrypted
         self._backend = httpcore.AnyIOBackend()
 
@@ -161,29 +149,40 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Look a host up, check all its addresses, and connect to one of them.
+        """Look a host up, check all its addresses, and connect to the first of them that answers.
 
         Raises:
             ForbiddenAddressError: one of them may not be reached.
         """
-        addresses = await resolve(host, port)
+        spelled = written_out(host)
+        addresses = spelled or await self._names.resolve(host)
         for address in addresses:
-            self._allowance.check(address, is_encrypted=self._is_encrypted)
+            self._check(address, host, is_spelled=bool(spelled))
+        share_seconds = min(ADDRESS_SECONDS, ADDRESSES_SECONDS / len(addresses))
         failure: Exception = httpcore.ConnectError("the name has no address")
-        for address in dict.fromkeys(addresses):
+        for address in addresses:
+            patience = timeout if address == addresses[-1] else share_seconds
             try:
                 stream = await self._backend.connect_tcp(
-                    str(address), port, timeout, local_address, socket_options
+                    str(address), port, patience, local_address, socket_options
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
                 continue
             # The last word has the socket itself.
-            self._allowance.check(
-                _address(stream.get_extra_info("server_addr")), is_encrypted=self._is_encrypted
-            )
+            self._check(address_in(stream.get_extra_info("server_addr")), host, is_spelled=bool(spelled))
             return stream
         raise failure
+
+    def _check(self, address: Address, host: str, *, is_spelled: bool) -> None:
+        """Check an address; who gave us a name is not told which address inside our network it has."""
+        try:
+            self._allowance.check(address, is_encrypted=self._is_encrypted)
+        except NotPublicError:
+            if is_spelled:
+                raise
+            log.warning("webhook_address_refused", host=host, address=str(address))
+            raise ForbiddenAddressError("The name leads to an address that is not public.") from None
 
     async def connect_unix_socket(
         self,

@@ -80,10 +80,9 @@ class Deliverer(Worker[Delivery]):
     async def _claim_one_each(self, tx: Transaction, taken: Counter[UUID], limit: int) -> Claimed[Delivery]:
         """Claim one delivery of each webhook that has a free slot: the longest due."""
         full = [webhook_id for webhook_id, count in taken.items() if count >= self._slots_of(webhook_id)]
-        free = (Delivery.lease_until.is_(None)) | (Delivery.lease_until <= tx.now)
         first = (
             select(Delivery.id)
-            .where(Delivery.webhook_id == Webhook.id, Delivery.due_at <= tx.now, free)
+            .where(Delivery.webhook_id == Webhook.id, leases.is_claimable(Delivery, tx.now))
             .order_by(Delivery.due_at, Delivery.id)
             .limit(1)
             .correlate(Webhook)

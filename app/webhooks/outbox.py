@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, exists, select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
@@ -93,38 +92,68 @@ async def redeliver(db: Database, webhook_id: UUID, delivery_id: UUID) -> Delive
 async def redeliver_since(db: Database, webhook_id: UUID, since: datetime) -> int:
     """Have all sent that failed, or was never due to be sent, of the events since a time. Returns how many.
 
-    What was never due happened while the webhook was disabled.
+    What was never due happened while the webhook was disabled; nothing is from before it was made. Each batch
+    is a transaction of its own: where there are very many, nobody waits long for the webhook's row.
 
     Raises:
-        WebhookDisabledError: the webhook is disabled.
+        WebhookDisabledError: the webhook is disabled, or was while this went on.
     """
+    count = 0
+    failed: Sequence[UUID] = ()
+    while len(batch := await _redeliver_failed(db, webhook_id, since, failed[-1] if failed else None)) > 0:
+        failed = batch
+        count += len(batch)
+    missed: Sequence[int] = ()
+    while len(found := await _deliver_missed(db, webhook_id, since, missed[-1] if missed else 0)) > 0:
+        missed = found
+        count += len(found)
+    return count
+
+
+async def _redeliver_failed(
+    db: Database, webhook_id: UUID, since: datetime, after: UUID | None
+) -> Sequence[UUID]:
+    """Have a batch of those that failed sent again, and return their ids in order."""
     async with db.write() as tx:
         webhook = await _require_enabled(tx, webhook_id)
         if webhook is None:
-            return 0
-        failed = (
-            update(Delivery)
-            .where(
-                Delivery.webhook_id == webhook_id, Delivery.status == "failed", Delivery.created_at >= since
-            )
-            .values(status="pending", failures=0, wakes=Delivery.wakes + 1, due_at=tx.now)
-            .execution_options(synchronize_session=False)
+            return ()
+        failed = select(Delivery.id).where(
+            Delivery.webhook_id == webhook_id,
+            Delivery.status == "failed",
+            Delivery.created_at >= max(since, webhook.created_at),
         )
-        count = cast("CursorResult[object]", await tx.session.execute(failed)).rowcount
-        tx.announce(due=Delivery)
-        for event in await _missed(tx.session, webhook, since):
+        if after is not None:
+            failed = failed.where(Delivery.id > after)
+        ids = (await tx.session.scalars(failed.order_by(Delivery.id).limit(BATCH).with_for_update())).all()
+        if ids:
+            again = update(Delivery).where(Delivery.id.in_(ids))
+            again = again.values(status="pending", failures=0, wakes=Delivery.wakes + 1, due_at=tx.now)
+            await tx.session.execute(again.execution_options(synchronize_session=False))
+            tx.announce(due=Delivery)
+        return ids
+
+
+async def _deliver_missed(db: Database, webhook_id: UUID, since: datetime, after: int) -> Sequence[int]:
+    """Make a batch of deliveries of events that have none, and return the events' numbers in order."""
+    async with db.write() as tx:
+        webhook = await _require_enabled(tx, webhook_id)
+        if webhook is None:
+            return ()
+        missed = await _missed(tx.session, webhook, max(since, webhook.created_at), after)
+        for event in missed:
             tx.session.add(_new(tx, webhook_id, event))
-            count += 1
-        return count
+        return [event.id for event in missed]
 
 
-async def _missed(session: AsyncSession, webhook: Webhook, since: datetime) -> list[Event]:
+async def _missed(session: AsyncSession, webhook: Webhook, since: datetime, after: int) -> list[Event]:
     known = exists().where(Delivery.webhook_id == webhook.id, Delivery.event_id == Event.id)
     missed = (
         select(Event)
         .join(Order, Order.id == Event.order_id)
-        .where(Event.at >= since, Event.shown.is_not(None), ~known)
+        .where(Event.id > after, Event.at >= since, Event.shown.is_not(None), ~known)
         .order_by(Event.id)
+        .limit(BATCH)
     )
     if webhook.event_types is not None:
         missed = missed.where(Event.type.in_(webhook.event_types))

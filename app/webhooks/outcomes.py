@@ -48,10 +48,11 @@ def decide(attempt: Attempt, *, failures: int, failing_for: timedelta, random: R
         return Outcome("delivered")
     if attempt.status == GONE:
         return Outcome("failed", disabled_reason="The application answered 410 Gone.")
-    reason = None
-    if failing_for >= FAILING_FOR:
-        reason = f"Nothing was delivered for {failing_for.days} days."
-    if failures >= len(DELAYS_SECONDS) or reason is not None:
+    if failures >= len(DELAYS_SECONDS):
+        # Only here: a webhook that hears little may have failed last a month ago, and one more failure tells
+        # nothing. A whole schedule of them, days of attempts up to now with no success in between, does.
+        dead = failing_for >= FAILING_FOR
+        reason = f"Nothing was delivered for {failing_for.days} days." if dead else None
         return Outcome("failed", disabled_reason=reason)
     delay = DELAYS_SECONDS[failures] * random.uniform(1 - JITTER, 1 + JITTER)
     if attempt.status in HEEDED and attempt.retry_after_seconds is not None:

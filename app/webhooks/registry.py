@@ -147,7 +147,8 @@ async def disable(tx: Transaction, webhook: Webhook, reason: str) -> None:
     webhook.is_enabled = False
     webhook.disabled_reason = reason
     webhook.updated_at = tx.now
-    record(tx, None, DISABLED, webhook=str(webhook.id), reason=reason)
+    # With the accounts, so that a key of those alone sees it too. (`app/events.py`)
+    record(tx, None, DISABLED, webhook=str(webhook.id), reason=reason, account_ids=webhook.account_ids)
     await _give_up_pending(tx, webhook.id)
 
 

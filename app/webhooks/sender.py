@@ -6,14 +6,20 @@ import ssl
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import certifi
 import httpcore
 
 from app.webhooks.addresses import Allowance, ForbiddenAddressError, GuardedBackend
+from app.webhooks.names import Names
 from app.webhooks.outcomes import Attempt
 
 ATTEMPT_SECONDS = 15.0
+# The status is the answer. What comes after it may add to the excerpt for so long, and is not waited for
+# in the last moments of an attempt, which are for writing down the status.
+BODY_SECONDS = 2.0
+LAST_SECONDS = 0.5
 EXCERPT_BYTES = 1024
 MOST_CONNECTIONS = 512
 KEPT_OPEN = 50
@@ -34,13 +40,14 @@ class HttpSender:
     def __init__(self, allowance: Allowance, *, attempt_seconds: float = ATTEMPT_SECONDS) -> None:
         """Prepare; nothing connects before the first message."""
         self._attempt_seconds = attempt_seconds
+        names = Names()
         self._pools = {
             scheme: httpcore.AsyncConnectionPool(
                 ssl_context=ssl.create_default_context(cafile=certifi.where()),
                 max_connections=MOST_CONNECTIONS,
                 max_keepalive_connections=KEPT_OPEN,
                 keepalive_expiry=KEEP_OPEN_SECONDS,
-                network_backend=GuardedBackend(allowance, is_encrypted=scheme == b"https"),
+                network_backend=GuardedBackend(allowance, names, is_encrypted=scheme == b"https"),
             )
             for scheme in (b"https", b"http")
         }
@@ -53,8 +60,9 @@ class HttpSender:
     async def send(self, url: str, headers: dict[str, str], body: bytes) -> Attempt:
         """Send a message; whatever goes wrong is told in the attempt."""
         try:
-            async with asyncio.timeout(self._attempt_seconds):
-                return await self._send(httpcore.URL(url), headers, body)
+            until = asyncio.get_running_loop().time() + self._attempt_seconds
+            async with asyncio.timeout_at(until):
+                return await self._send(_parsed(url), headers, body, until=until)
         except TimeoutError:
             return Attempt(None, error=f"No answer within {self._attempt_seconds:.0f} s.")
         except ForbiddenAddressError as error:
@@ -65,12 +73,14 @@ class HttpSender:
         except (ValueError, httpcore.UnsupportedProtocol, UnicodeError):
             return Attempt(None, error="The URL cannot be requested.")
 
-    async def _send(self, url: httpcore.URL, headers: dict[str, str], body: bytes) -> Attempt:
+    async def _send(
+        self, url: httpcore.URL, headers: dict[str, str], body: bytes, *, until: float
+    ) -> Attempt:
         sent = {"host": _host(url), "user-agent": USER_AGENT, "content-type": "application/json", **headers}
         sent["content-length"] = str(len(body))
         pool = self._pools[url.scheme]
         async with pool.stream("POST", url, headers=list(sent.items()), content=body) as answer:
-            excerpt = await _beginning(answer)
+            excerpt = await _beginning(answer, until=until - LAST_SECONDS)
             told = {name.lower(): value for name, value in answer.headers}
             attempt = Attempt(
                 answer.status,
@@ -87,15 +97,27 @@ class HttpSender:
         )
 
 
-async def _beginning(answer: httpcore.Response) -> bytes:
-    """Return the first part of an answer's body. A status is an answer, even if the body breaks off."""
+async def _beginning(answer: httpcore.Response, *, until: float) -> bytes:
+    """Return the first part of an answer's body, as far as it came soon and by `until`, the loop's time.
+
+    A status is an answer, even if the body breaks off or never comes.
+    """
     excerpt = b""
-    with contextlib.suppress(httpcore.NetworkError, httpcore.ProtocolError):
-        async for chunk in answer.aiter_stream():
-            excerpt += chunk
-            if len(excerpt) >= EXCERPT_BYTES:
-                break
+    until = min(until, asyncio.get_running_loop().time() + BODY_SECONDS)
+    with contextlib.suppress(httpcore.NetworkError, httpcore.ProtocolError, TimeoutError):
+        async with asyncio.timeout_at(until):
+            async for chunk in answer.aiter_stream():
+                excerpt += chunk
+                if len(excerpt) >= EXCERPT_BYTES:
+                    break
     return excerpt[:EXCERPT_BYTES]
+
+
+def _parsed(url: str) -> httpcore.URL:
+    # Given whole, httpcore would drop what follows a `;` in the path.
+    parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return httpcore.URL(scheme=parts.scheme, host=parts.hostname or "", port=parts.port, target=target)
 
 
 def _host(url: httpcore.URL) -> str:

@@ -28,7 +28,7 @@ from app.cloudpress import (
 )
 from app.config import async_database_url
 from app.db import Database
-from app.feed import Happened, Interest, read_events
+from app.events import Happened, Interest, read_events
 from app.models import Order
 from app.orders import NewOrder, create_order
 from app.reconciler import Reconciler, Surroundings

@@ -7,12 +7,17 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
+from psycopg.errors import IdleInTransactionSessionTimeout
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+import app.db
 from app.config import async_database_url
-from app.db import Database
-from app.feed import Interest, newest_event, read_events
-from app.orders import NewOrder, create_order
+from app.db import DATABASE_AWAY, Database
+from app.events import Interest, newest_event, read_events
+from app.models import Order, Site
+from app.orders import NewOrder, create_order, read_credentials
 from app.secrets import Encryption
 from app.timeline import record
 from tests.conftest import SECRET_KEY
@@ -120,6 +125,89 @@ async def test_a_transaction_that_is_held_open_before_its_end_is_numbered_at_its
             events = await read_events(session, Interest(), after=before)
         assert [event.order_id for event in events] == [later_order, held_order]
         assert events[0].id == seen
+
+
+async def test_who_stands_still_with_the_lock_holds_up_nobody_for_long(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One process is paused between the lock and the commit, as by a stop signal or a cut network."""
+    monkeypatch.setattr(app.db, "EVENTS_IDLE_SECONDS", 1)
+    async with replica(database_url) as one, replica(database_url) as other:
+        if one.is_sqlite:
+            pytest.skip("on SQLite nobody takes the lock")
+        stuck_order, other_order = await place(one), await place(one)
+        stuck, go_on = asyncio.Event(), asyncio.Event()
+        commit = AsyncSession.commit
+
+        async def hold(session: AsyncSession) -> None:
+            if any(getattr(row, "order_id", None) == stuck_order for row in session):
+                stuck.set()
+                await go_on.wait()
+            await commit(session)
+
+        monkeypatch.setattr(AsyncSession, "commit", hold)
+        standing = asyncio.create_task(_tell(one, stuck_order))
+        await stuck.wait()
+        await _tell(other, other_order)
+        go_on.set()
+        with pytest.raises(DBAPIError) as ended:
+            await standing
+        assert isinstance(ended.value.orig, IdleInTransactionSessionTimeout)
+        await _tell(one, stuck_order)
+        async with one.read() as session:
+            events = await read_events(session, Interest(types=frozenset({"told"})), after=0)
+            for name in ("idle_in_transaction_session_timeout", "lock_timeout"):
+                raw = await session.connection()
+                assert (await raw.exec_driver_sql(f"SHOW {name}")).scalar_one() == "0", "no other inherits it"
+        assert [event.order_id for event in events] == [other_order, stuck_order]
+
+
+async def test_who_waits_for_the_lock_in_vain_is_told_that_the_database_is_away(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.db, "EVENTS_WAIT_SECONDS", 1)
+    async with replica(database_url) as one:
+        if one.is_sqlite:
+            pytest.skip("on SQLite nobody takes the lock")
+        order_id = await place(one)
+        async with one.read() as session:
+            await session.execute(select(func.pg_advisory_xact_lock(app.db.EVENTS_LOCK)))
+            with pytest.raises(DATABASE_AWAY):
+                await _tell(one, order_id)
+
+
+async def test_reading_credentials_waits_for_the_order_before_it_takes_the_lock(
+    database_url: str,
+) -> None:
+    """Whoever holds the order's row takes the lock later: the other way round the two wait for each other."""
+    async with replica(database_url) as one, replica(database_url) as other:
+        if one.is_sqlite:
+            pytest.skip("SQLite has one writer")
+        order_id = await place(one)
+        async with one.write() as tx:
+            site = {"ssh": {"ipaddr": "192.0.2.1"}}
+            tx.session.add(Site(order_id=order_id, id="7", details=site, answer=b"{}", read_at=tx.now))
+        async with one.write() as tx:
+            await tx.session.get(Order, order_id, with_for_update=True)
+            record(tx, order_id, "told")
+            reading = asyncio.create_task(read_credentials(other, order_id, reader="someone"))
+            await eventually(lambda: _waiting(one), lambda waiting: waiting >= 1)
+        credentials = await reading
+        assert credentials is not None
+        assert credentials.ipaddr == "192.0.2.1"
+        async with one.read() as session:
+            events = await read_events(session, Interest(order_id), after=0)
+        assert [event.type for event in events] == ["accepted", "told", "credentials_read"]
+
+
+async def _waiting(db: Database) -> int:
+    """Return how many wait for a lock of any kind."""
+    async with db.read() as session:
+        waiting = await (await session.connection()).exec_driver_sql(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return int(waiting.scalar_one())
 
 
 async def _tell(db: Database, order_id: UUID) -> None:

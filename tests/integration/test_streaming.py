@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+from asyncio.selector_events import _SelectorTransport  # type: ignore[attr-defined]
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 
-from app import feed
+from app import events, feed
 from app.timeline import record
 from tests.conftest import API_KEY, CLOUDPRESS_ACCOUNT
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
@@ -29,9 +30,9 @@ async def happen(presshook: Presshook, order_id: str, *, times: int = 1, text: s
 
 
 async def all_ids(presshook: Presshook, order_id: str | None = None) -> list[int]:
-    interest = feed.Interest(UUID(order_id) if order_id else None)
+    interest = events.Interest(UUID(order_id) if order_id else None)
     async with presshook.service.db.read() as session:
-        return [each.id for each in await feed.read_events(session, interest, after=0, limit=100_000)]
+        return [each.id for each in await events.read_events(session, interest, after=0, limit=100_000)]
 
 
 async def test_one_order_is_followed_to_its_end(database_url: str, sandbox: Sandbox) -> None:
@@ -181,8 +182,23 @@ async def test_a_key_sees_its_own_accounts_events_alone(database_url: str, sandb
         assert hidden.status_code == 404
 
 
+@pytest.fixture
+def cut_off(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Note the client of every connection that is cut off rather than closed, while it was open."""
+    noted: list[Any] = []
+    original = _SelectorTransport.abort
+
+    def noting(transport: Any) -> None:
+        if transport.get_write_buffer_size():
+            noted.append(transport.get_extra_info("peername"))
+        original(transport)
+
+    monkeypatch.setattr(_SelectorTransport, "abort", noting)
+    return noted
+
+
 async def test_a_reader_that_does_not_read_is_dropped_and_misses_nothing(
-    database_url: str, sandbox: Sandbox
+    database_url: str, sandbox: Sandbox, cut_off: list[Any]
 ) -> None:
     async with run_presshook(database_url, sandbox.url) as presshook:
         order_id = (await presshook.order("Order")).json()["id"]
@@ -201,6 +217,11 @@ async def test_a_reader_that_does_not_read_is_dropped_and_misses_nothing(
             assert written < 20 * feed.MOST_WAITING, "never dropped"
             await happen(presshook, order_id, times=100, text="x" * 20_000)
             written += 100
+
+        async def is_cut_off() -> bool:
+            return writer.get_extra_info("sockname") in cut_off
+
+        await eventually(is_cut_off, bool)
         reader._transport.resume_reading()  # type: ignore[attr-defined]
         got = [
             int(line.removeprefix(b"id: "))
@@ -220,12 +241,15 @@ async def test_a_reader_that_does_not_read_is_dropped_and_misses_nothing(
         assert got + rest == expected
 
 
-async def test_open_streams_do_not_hold_up_the_end(database_url: str, sandbox: Sandbox) -> None:
+async def test_open_streams_do_not_hold_up_the_end(
+    database_url: str, sandbox: Sandbox, cut_off: list[Any]
+) -> None:
     async with run_presshook(database_url, sandbox.url) as presshook:
         async with stream(presshook.client, "/v1/events") as opened:
             await eventually(lambda: subscriptions(presshook), lambda seen: seen == 1)
             presshook.service.signals.stop()
             assert [told async for told in opened] == []
+        assert cut_off == [], "who reads is told the end"
         refused = await read_all(presshook.client, "/v1/events")
         assert refused == []
 

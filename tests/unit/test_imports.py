@@ -22,7 +22,8 @@ ALLOWED = {
     "wishes": {"db", "milestones", "models", "orders", "states", "timeline"},
     "shown": {"models", "orders", "states"},
     "milestones": {"db", "models", "shown", "states", "timeline", "webhooks"},
-    "feed": {"db", "models", "signals"},
+    "events": {"models"},
+    "feed": {"db", "events", "signals"},
     "rates": set(),
     "providers": {"accounts", "cloudpress", "config", "db", "reconciler", "secrets"},
     "orders": {"db", "models", "states", "timeline"},
@@ -40,8 +41,8 @@ ALLOWED = {
         "states", "timeline", "worker",
     },
     "api": {
-        "accounts", "config", "db", "feed", "keys", "listing", "milestones", "models", "orders", "rates",
-        "secrets", "shown", "signals", "states", "webhooks", "wishes",
+        "accounts", "config", "db", "events", "feed", "keys", "listing", "milestones", "models", "orders",
+        "rates", "secrets", "shown", "signals", "states", "webhooks", "wishes",
     },
     "sandbox": set(),
 }  # fmt: skip
