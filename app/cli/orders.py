@@ -209,13 +209,18 @@ def resolve(
     adopt: Annotated[str | None, typer.Option(metavar="ID", help="It is this CloudPress order.")] = None,
     place_again: Annotated[bool, typer.Option("--place-again", help="Send it once more.")] = False,
     fail: Annotated[bool, typer.Option("--fail", help="Give it up.")] = False,
+    dismiss_duplicates: Annotated[
+        bool, typer.Option("--dismiss-duplicates", help="What looks like it at CloudPress is another's.")
+    ] = False,
     as_json: Json = False,
     url: Url = HERE,
 ) -> None:
-    """Say what becomes of an order whose placement is unknown."""
-    if sum((adopt is not None, place_again, fail)) != 1:
-        raise typer.BadParameter("say one of --adopt ID, --place-again and --fail")
-    body = {"action": "adopt", "cloudpress_order_id": adopt} if adopt is not None else None
-    body = body or {"action": "fail" if fail else "place_again"}
+    """Say what becomes of an order whose placement is unknown, or that seems to be at CloudPress twice."""
+    said = {"adopt": adopt is not None, "place_again": place_again, "fail": fail}
+    said["dismiss_duplicates"] = dismiss_duplicates
+    actions = [action for action, is_said in said.items() if is_said]
+    if len(actions) != 1:
+        raise typer.BadParameter("say one of --adopt ID, --place-again, --fail and --dismiss-duplicates")
+    body = {"action": actions[0], **({} if adopt is None else {"cloudpress_order_id": adopt})}
     order = Service(url, key).ask("POST", f"/orders/{order_id}/resolve", json=body).json()
     _print(order, as_json=as_json)

@@ -135,6 +135,13 @@ async def test_an_empty_id_to_adopt_places_nothing_again(terminal: Terminal) -> 
         told = (await service.get(f"{path}/events")).json()["data"]
         assert "resolution_wished" not in {event["type"] for event in told}
         assert await status() == "unconfirmed"
+        two = await terminal.run("orders", "resolve", placed.json()["id"], "--fail", "--place-again")
+        assert two.returncode == 2
+        none = await terminal.run("orders", "resolve", placed.json()["id"], "--dismiss-duplicates")
+        assert (none.returncode, none.stderr) == (
+            1,
+            "No CloudPress order is suspected to be a duplicate of this one.\n",
+        )
         assert (await sandbox.get("/sandbox/state")).json()["requests"]["POST /api/orders"] == 1
 
 
