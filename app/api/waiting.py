@@ -57,9 +57,8 @@ async def wait_until(
 
     `reached` judges the order's row, `seen` the order with its tasks and site. It is read at least once, so
     that what the caller knows of it may be its row alone, and once more when the time is up, so that the
-    answer is true even if a wake-up went unheard. While the database is away
-    the order is returned as it was last known: it has been committed, and an error would make the client
-    order once more.
+    answer is true even if a wake-up went unheard. While the database is away the order is returned as it was
+    last known: it has been committed, and an error would make the client order once more.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
