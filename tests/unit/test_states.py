@@ -1,4 +1,4 @@
-"""The state machine: what an observation means, and that no observation breaks the rules."""
+"""The state machine: what an observation means. (`test_state_sequences.py`: what none may do.)"""
 
 # ruff: noqa: E501 - the table reads by its lines
 
@@ -7,12 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from app import states
 from app.states import (
-    FINAL,
     TRANSITIONS,
     Attention,
     CutOff,
@@ -27,7 +24,6 @@ from app.states import (
     Trouble,
     Wait,
     decide,
-    may_follow,
     outcome_of_refusal,
 )
 
@@ -199,59 +195,3 @@ def test_when_an_order_asks_for_attention(
 def test_a_payment_url_that_could_not_be_read_is_kept() -> None:
     decision = decide(Standing(S.AWAITING_PAYMENT), seen(None, (), trouble=Trouble("timeout")), NOW)
     assert decision.keeps_payment_url
-
-
-WORDS = st.sampled_from(
-    ["", "open", "Pending", "processing", "AWAITING_PAYMENT", "completed", "failed", "cancelled", "new"]
-)
-TASKS = st.lists(
-    st.sampled_from(["PENDING", "running", "OK", "ok", "FAILED", "Cancelled", "PAUSED", "NEW"]), max_size=3
-)
-TROUBLE = st.none() | st.builds(
-    Trouble,
-    st.just("kind"),
-    status=st.none() | st.integers(300, 599),
-    retry_after_seconds=st.none() | st.floats(0, 86_400),
-)
-SEEN = st.builds(
-    Seen,
-    st.none() | WORDS,
-    TASKS.map(tuple),
-    payment_url=st.none() | st.just(PAY),
-    site_read=st.booleans(),
-    missing=st.booleans(),
-    trouble=TROUBLE,
-)
-POSTED = st.builds(
-    PostEnded,
-    st.sampled_from(PostOutcome),
-    st.booleans(),
-    order_status=WORDS,
-    task_status=st.none() | st.sampled_from(["OK", "RUNNING"]),
-    payment_url=st.none() | st.just(PAY),
-    trouble=TROUBLE,
-)
-SOUGHT = st.builds(NotFoundYet, st.just(NOW), st.floats(0.1, 1e6), TROUBLE)
-# What can be observed of an order depends on its status alone (see reconciler/passes.py).
-OBSERVATIONS = {
-    S.PLACING: POSTED | st.just(CutOff()),
-    S.UNCONFIRMED: SEEN | SOUGHT | POSTED.filter(lambda post: post.outcome is not PostOutcome.PLACED),
-    S.AWAITING_PAYMENT: SEEN,
-    S.PROVISIONING: SEEN,
-}
-
-
-@given(st.data())
-def test_no_sequence_of_observations_breaks_the_rules(data: st.DataObject) -> None:
-    status = S.PENDING
-    for _ in range(data.draw(st.integers(1, 12))):
-        if status is S.PENDING:
-            status = S.PLACING
-            continue
-        observation = data.draw(OBSERVATIONS.get(status, SEEN))
-        decision = decide(Standing(status), observation, NOW)
-        assert may_follow(status, decision.status)
-        assert (decision.wait is Wait.NOTHING) == (decision.status in FINAL)
-        if status in FINAL:
-            assert decision.status is status
-        status = decision.status
