@@ -29,6 +29,21 @@ class ReadRow:
     attention: str | None = None
 
 
+@dataclass(frozen=True)
+class CancelRow:
+    """A fault of every answer to `DELETE /api/orders/:id` of an unpaid order until it is healed.
+
+    `asked` is how often CloudPress was asked before the healing, None if again and again.
+    """
+
+    fault: str
+    ends: str
+    asked: int | None
+    reason: str
+    attention: str | None = None
+    cancellation: str | None = None
+
+
 _AGAIN = "may have landed; two look-ups, one after the grace, say no: it is placed again"
 _FOUND = "it landed: found by look-up, never repeated"
 _HELD_OFF = "refused for a reason that is not in the order: it stays pending and is sent again"
@@ -115,3 +130,50 @@ SEEKING = (
     ReadRow("order", "unknown status", None, "a look-up goes by variant and name"),
 )
 """Faults of a look-up, once for an order that landed and once for one that did not."""
+
+SITE_IN_LOOK_UP = (
+    *_reads("site", "unconfirmed"),
+    ReadRow("site", "404", "unconfirmed", "no readable site: a suspect", "placement_suspected"),
+)
+"""Faults of the site, where the order that a look-up sees does not tell the site's name."""
+
+HINTED = (
+    *_reads("task", "unconfirmed"),
+    ReadRow("task", "404", "unconfirmed", "not there yet, so it is asked for again"),
+    ReadRow("task", "unknown status", None, "whose the task is counts, not how it stands"),
+    *_reads("order", "unconfirmed"),
+    ReadRow("order", "404", "unconfirmed", "not there yet, so it is asked for again"),
+    ReadRow("order", "unknown status", None, "an order's variant and name count, not how it stands"),
+)
+"""Faults of what a callback leads to, where nothing else can tell."""
+
+_NOT_NOW = "it was not cancelled, and no refusal of this order was heard: asked again"
+_NO = "CloudPress refuses: the wish has ended, the order goes on, and the client is told"
+_DONE = "it was cancelled and the answer is lost: the next look shows it, nothing is asked twice"
+_YES = "any 2xx is a yes, whatever its body"
+CANCELLING = (
+    CancelRow("ok", "cancelled", 1, "nothing happened"),
+    CancelRow("slow", "cancelled", 1, "slow is not lost"),
+    *(
+        CancelRow(fault, "cancelled", None, _NOT_NOW)
+        for fault in ("timeout before", "reset before", "HTML 502 before", "408", "429", "500", "503")
+    ),
+    CancelRow("302", "cancelled", None, "the operator has to mend the address, and is told", "redirected"),
+    *(CancelRow(fault, "cancelled", None, _REFUSED, "credentials_refused") for fault in _REFUSALS),
+    *(
+        CancelRow(fault, "awaiting_payment", 1, _NO, cancellation="refused")
+        for fault in ("400", "402", "404", "409", "422")
+    ),
+    *(
+        CancelRow(fault, "cancelled", 1, _DONE)
+        for fault in ("timeout after", "reset after", "HTML 502 after", "500 after", "cut off")
+    ),
+    *(CancelRow(fault, "cancelled", 1, _YES) for fault in ("truncated JSON", "empty", "wrong types")),
+    CancelRow(
+        "HTML 200 before",
+        "awaiting_payment",
+        1,
+        "any 2xx is a yes, but what CloudPress shows decides, and it shows an order that is not cancelled",
+        cancellation="requested",
+    ),
+)

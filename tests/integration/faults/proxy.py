@@ -22,6 +22,7 @@ UNKNOWN_STATUS = "Quantum"
 PAGE = b"<html><body><h1>Sorry</h1></body></html>"
 CALLS = {
     "place": re.compile(r"POST /api/orders$"),
+    "cancel": re.compile(r"DELETE /api/orders/[^/]+$"),
     "list": re.compile(r"GET /api/orders$"),
     "order": re.compile(r"GET /api/orders/[^/]+$"),
     "task": re.compile(r"GET /api/tasks/[^/]+$"),
@@ -66,9 +67,9 @@ class FaultyProxy:
         if once:
             self.once.add(call)
 
-    def heal(self) -> None:
-        """Pass everything on as it is."""
-        self.faults.clear()
+    def heal(self, call: str) -> None:
+        """Pass the answers to a call on as they are."""
+        self.faults.pop(call, None)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request, well or badly, and close."""
@@ -172,7 +173,8 @@ async def _slow(status: int, body: bytes) -> bytes:
 
 
 async def _cut(status: int, body: bytes) -> bytes:
-    return _http(status, body[: len(body) // 2], length=len(body))
+    # A 204 has no body that could break off.
+    return _http(200 if status == 204 else status, body[: len(body) // 2], length=max(len(body), 1))
 
 
 async def _half(status: int, body: bytes) -> bytes:
@@ -184,7 +186,7 @@ async def _empty(status: int, _body: bytes) -> bytes:
 
 
 async def _types(status: int, body: bytes) -> bytes:
-    return _http(status, json.dumps({name: [name, 1] for name in json.loads(body)}).encode())
+    return _http(status, json.dumps({name: [name, 1] for name in json.loads(body or "{}")}).encode())
 
 
 def _with_odd_status(document: dict[str, Any]) -> dict[str, Any]:
@@ -193,6 +195,12 @@ def _with_odd_status(document: dict[str, Any]) -> dict[str, Any]:
 
 async def _odd_status(status: int, body: bytes) -> bytes:
     document = json.loads(body, object_hook=_with_odd_status)
+    return _http(status, json.dumps(document).encode())
+
+
+async def _no_site_name(status: int, body: bytes) -> bytes:
+    document = json.loads(body)
+    document.get("site", {}).pop("name", None)
     return _http(status, json.dumps(document).encode())
 
 
@@ -215,6 +223,7 @@ AFTER: dict[str, Callable[[int, bytes], Awaitable[bytes]]] = {
     "empty": _empty,
     "wrong types": _types,
     "unknown status": _odd_status,
+    "no site name": _no_site_name,
 }
 
 

@@ -8,7 +8,17 @@ import pytest
 
 from app import schedule
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
-from tests.integration.faults.matrix import FOLLOWING, PLACING, SEEKING, PlaceRow, ReadRow
+from tests.integration.faults.matrix import (
+    CANCELLING,
+    FOLLOWING,
+    HINTED,
+    PLACING,
+    SEEKING,
+    SITE_IN_LOOK_UP,
+    CancelRow,
+    PlaceRow,
+    ReadRow,
+)
 from tests.integration.faults.proxy import FaultyProxy, run_proxy
 
 TIMEOUT_SECONDS = 0.5
@@ -26,9 +36,9 @@ class World:
     proxy: FaultyProxy
     sandbox: Sandbox
 
-    async def order(self) -> str:
-        """Place an order whose callback is lost, so that everything has to be asked for."""
-        answer = await self.presshook.order("Shop [callback-lost]", wait=0)
+    async def order(self, name: str = "Shop [callback-lost]") -> str:
+        """Place an order; by its name its callback is lost, so that everything has to be asked for."""
+        answer = await self.presshook.order(name, wait=0)
         assert answer.status_code == 202, answer.text
         order_id: str = answer.json()["id"]
         return order_id
@@ -110,6 +120,91 @@ async def test_seeking_what_did_not_land(database_url: str, sandbox: Sandbox, ro
         await it.check(made=1, sent=2)
 
 
+@pytest.mark.parametrize("row", SITE_IN_LOOK_UP, ids=lambda row: row.fault)
+async def test_seeking_by_the_site_itself(database_url: str, sandbox: Sandbox, row: ReadRow) -> None:
+    async with world(database_url, sandbox) as it:
+        it.proxy.spoil("place", "reset after", once=True)
+        it.proxy.spoil("order", "no site name")
+        it.proxy.spoil(row.call, row.fault)
+        order_id = await it.order()
+        await _wait_and_heal(it, order_id, row)
+        order = await it.presshook.until(order_id, "completed", "failed", "cancelled")
+        assert order["status"] == "completed", row.reason
+        await it.check(made=1, sent=1)
+        assert order["attention"] is None
+
+
+@pytest.mark.parametrize("row", HINTED, ids=lambda row: f"{row.call} {row.fault}")
+async def test_seeking_by_a_callback(database_url: str, sandbox: Sandbox, row: ReadRow) -> None:
+    async with world(database_url, sandbox) as it:
+        it.proxy.spoil("place", "reset after", once=True)
+        # No look-up ever ends, so nothing but the callback can tell.
+        it.proxy.spoil("list", "500")
+        it.proxy.spoil(row.call, row.fault)
+        order_id = await it.order("Shop")
+        await _wait_and_heal(it, order_id, row)
+        order = await it.presshook.until(order_id, "completed", "failed", "cancelled")
+        assert order["status"] == "completed", row.reason
+        await it.check(made=1, sent=1)
+        assert order["attention"] is None
+
+
+@pytest.mark.parametrize("row", CANCELLING, ids=lambda row: row.fault)
+async def test_cancelling(database_url: str, sandbox: Sandbox, row: CancelRow) -> None:
+    async with world(database_url, sandbox) as it:
+        order_id = await it.order("Shop [callback-lost] [payment-first]")
+        await it.presshook.until(order_id, "awaiting_payment")
+        it.proxy.spoil("cancel", row.fault)
+        wished = await it.presshook.client.delete(f"/v1/orders/{order_id}", headers={"Prefer": "wait=0"})
+        assert wished.status_code < 300, wished.text
+        if row.asked is None:
+            await _ask_in_vain(it, order_id, row)
+        order = await eventually(
+            lambda: it.presshook.show(order_id),
+            lambda seen: (
+                seen["status"] == row.ends
+                and (seen["cancellation"] or {}).get("state") == row.cancellation
+                and it.proxy.seen["cancel"] >= (row.asked or SPOILT_LOOKS)
+            ),
+        )
+        assert order["attention"] is None, row.reason
+        if row.asked is not None:
+            await _look_again(it)
+            assert it.proxy.seen["cancel"] == row.asked, row.reason
+            assert (await it.presshook.show(order_id))["status"] == row.ends, row.reason
+        [made] = await it.sandbox.orders()
+        assert (made["status"] == "cancelled") == (row.ends == "cancelled"), row.reason
+        await it.check(made=1, sent=1)
+
+
+async def _ask_in_vain(it: World, order_id: str, row: CancelRow) -> None:
+    """See that CloudPress is asked again and again, and that the order is open meanwhile; then heal."""
+
+    async def spoilt() -> int:
+        return it.proxy.spoilt["cancel"]
+
+    await eventually(spoilt, lambda times: times >= SPOILT_LOOKS)
+    order = await it.presshook.show(order_id)
+    assert (order["status"], order["cancellation"]["state"]) == ("awaiting_payment", "requested"), row.reason
+    assert (order["attention"] or {}).get("code") == row.attention, row.reason
+    it.proxy.heal("cancel")
+
+
+async def _look_again(it: World) -> None:
+    """Have the order looked at once more, if it is still open."""
+    [order] = (await it.presshook.client.get("/v1/orders")).json()["data"]
+    if order["status"] in {"completed", "failed", "cancelled"}:
+        return
+    before = it.proxy.seen["order"]
+    answer = await it.presshook.client.post(f"/v1/orders/{order['id']}/refresh")
+    assert answer.status_code < 300, answer.text
+
+    async def seen() -> int:
+        return it.proxy.seen["order"]
+
+    await eventually(seen, lambda times: times > before)
+
+
 async def _wait_and_heal(it: World, order_id: str, row: ReadRow) -> None:
     """See that a fault which holds an order up does so, past the grace, and changes nothing else."""
     if row.waits is None:
@@ -128,4 +223,4 @@ async def _wait_and_heal(it: World, order_id: str, row: ReadRow) -> None:
     assert it.proxy.seen["place"] == 1, row.reason
     if row.attention:
         assert order["attention"]["code"] == row.attention
-    it.proxy.heal()
+    it.proxy.heal(row.call)
