@@ -20,6 +20,7 @@ from app.states import (
     PlacingOff,
     PostEnded,
     PostOutcome,
+    Reappeared,
     Rechecked,
     Resolved,
     Seen,
@@ -87,7 +88,7 @@ def _of(name: str, wanted: Any) -> st.SearchStrategy[Any]:
         return BY_TYPE[wanted]
     if get_origin(wanted) in {Union, UnionType}:
         return st.one_of(*(_of(name, member) for member in get_args(wanted)))
-    if wanted in {Trouble, Attention}:
+    if wanted in {Trouble, Attention, Rechecked}:
         return every(wanted)
     if name in BY_NAME:
         return BY_NAME[name]
@@ -99,7 +100,7 @@ RESOLVED = every(Resolved, status=st.sampled_from([S.FAILED, S.PENDING]))
 # What can be observed of an order depends on its status (see reconciler/passes.py); a final one must bear
 # anything.
 OBSERVED: dict[OrderStatus, tuple[type, ...]] = {
-    S.PENDING: (PlacingOff, Unwanted),
+    S.PENDING: (PlacingOff, Reappeared, Unwanted),
     S.PLACING: (PostEnded, CutOff),
     S.UNCONFIRMED: (NotFoundYet, PostEnded, Resolved, Seen),
     S.AWAITING_PAYMENT: (Seen, Rechecked),

@@ -18,6 +18,7 @@ from app.states import (
     PlacingOff,
     PostEnded,
     PostOutcome,
+    Reappeared,
     Rechecked,
     Resolved,
     Seen,
@@ -65,12 +66,29 @@ def check(order: Standing, observation: Observation, decision: Decision, now: da
     if decision.attention is not None:
         assert decision.attention.code
         assert decision.attention.detail.strip()
-    trouble = getattr(observation, "trouble", None)
-    if decision.wait is Wait.RETRY and trouble is not None:
-        assert decision.retry_after_seconds == trouble.retry_after_seconds, "Retry-After is a floor"
+    if decision.wait is Wait.RETRY:
+        for floor in floors(order, observation):
+            assert (decision.retry_after_seconds or 0) >= floor, "Retry-After is a floor"
     check_end(order, observation, decision)
     if order.status not in FINAL:
         check_reason(order, observation, decision, now)
+
+
+def recheck_of(order: Standing, observation: Observation) -> Rechecked:
+    """Return what came of looking for a double, if anybody has: for that alone a final order is due."""
+    if isinstance(observation, Rechecked):
+        return observation
+    if isinstance(observation, Seen) and order.status not in FINAL:
+        return observation.rechecked
+    return Rechecked()
+
+
+def floors(order: Standing, observation: Observation) -> list[float]:
+    """Return how long CloudPress asked to be left alone."""
+    troubles = [recheck_of(order, observation).trouble]
+    if order.status not in FINAL:
+        troubles.append(getattr(observation, "trouble", None))
+    return [it.retry_after_seconds for it in troubles if it and it.retry_after_seconds is not None]
 
 
 def check_end(order: Standing, observation: Observation, decision: Decision) -> None:
@@ -78,11 +96,10 @@ def check_end(order: Standing, observation: Observation, decision: Decision) -> 
     if decision.status not in FINAL:
         assert decision.wait is not Wait.NOTHING
         assert decision.problem is None
-    elif order.status in FINAL and isinstance(observation, Rechecked):
-        allowed = {Wait.RETRY, Wait.SETTLING} if observation != Rechecked() else {Wait.NOTHING}
-        assert decision.wait in allowed
     else:
-        assert decision.wait is Wait.NOTHING
+        rechecked = recheck_of(order, observation)
+        rests = Wait.SETTLING if rechecked.open_hints else Wait.NOTHING
+        assert decision.wait is (Wait.RETRY if rechecked.trouble else rests)
     if order.status in FINAL:
         assert decision.status is order.status
     elif decision.status is S.FAILED:
@@ -101,6 +118,8 @@ def check_reason(order: Standing, observation: Observation, decision: Decision, 
         case Unwanted():
             assert decision.status is S.CANCELLED
             assert decision.late_look == observation.was_sent
+        case Reappeared():
+            assert decision.status is S.UNCONFIRMED
         case PlacingOff():
             assert decision.status is S.PENDING
         case Seen():
