@@ -32,7 +32,7 @@ from tests.conftest import CLOUDPRESS_ACCOUNT, SECRET_KEY, make_settings
 from tests.e2e.conftest import environment
 from tests.harness import Sandbox, eventually, run_presshook, run_sandbox
 from tests.integration.faults.proxy import run_proxy
-from tests.integration.test_leases import SetClock
+from tests.integration.scripted import SetClock
 
 LEASE_SECONDS = 60
 TIMEOUT_SECONDS = 2.0

@@ -63,12 +63,7 @@ def work(task: tuple[str, range]) -> list[Told]:
     return [
         Told(
             life.seed,
-            Counter(
-                orders=len(life.accepted),
-                crashes=life.crashes,
-                freezes=life.freezes,
-                failed=int(life.violation is not None),
-            ),
+            life.told(),
             life.violation,
             life.trace if life.violation else [],
         )
@@ -84,6 +79,10 @@ def main() -> None:
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     arguments = parser.parse_args()
     share = 10 if arguments.database == "sqlite" else 50
+    if arguments.database == "postgresql":
+        print(
+            "PostgreSQL runs in processes of its own, in real time: a seed there says what happens, not when."
+        )
     last = arguments.first + arguments.seeds
     shares = [range(seed, min(seed + share, last)) for seed in range(arguments.first, last, share)]
     began = time.monotonic()
@@ -98,7 +97,7 @@ def main() -> None:
                 if failed is None and life.violation is not None:
                     failed = life
             per_second = done / (time.monotonic() - began)
-            told = ", ".join(f"{number} {name}" for name, number in total.items())
+            told = ", ".join(f"{number} {name}" for name, number in total.items() if name != "seeds")
             print(f"\r{done} seeds, {per_second:.2f} a second, {told}", end="", flush=True)
     print()
     if failed is not None:

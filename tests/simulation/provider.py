@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any, TypeVar
 from uuid import UUID
@@ -27,10 +27,8 @@ from app.cloudpress import (
 )
 
 T = TypeVar("T")
-PAGE = 100
 VERY_LATE_SECONDS = 1800
-# What lands so shortly before the grace ends can be missed by a look-up that begins just then.
-SLACK_SECONDS = 5.0
+HIDDEN_SECONDS = (1.0, 60.0, 600.0)
 
 
 @dataclass
@@ -48,7 +46,21 @@ class MadeOrder:
     task_status: str = "PENDING"
     payment_url: str | None = None
     site_id: str | None = None
-    landed_late: bool = False
+    sent_at: datetime | None = None
+    """When the attempt that made it was committed."""
+    hidden_until: datetime | None = None
+    """Until then it is listed, but neither it nor its task or its site can be read."""
+    tells_age: bool = True
+    tells_variant: bool = True
+    names_site: bool = True
+    """Whether the order tells its site's name."""
+    site_is_named: bool = True
+    """Whether the site itself does."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it costs money."""
+        return self.task_status not in {"CANCELLED", "FAILED"}
 
     @property
     def status(self) -> str:
@@ -65,6 +77,16 @@ class Chaos:
     placements: dict[str, float]
     callback_loss: float
     unpaid: float
+    reticence: float
+    """The share of orders of which something is not told."""
+    hiding: float
+    """The share of orders that cannot be read for a while."""
+    skew_seconds: float
+    """How far CloudPress's clock is ahead."""
+    dateless: float
+    """The share of answers without a `Date`."""
+    page: int
+    """How many orders a page of the list holds."""
     calm: bool = False
 
 
@@ -77,6 +99,9 @@ class CloudPressTruth:
     now: Callable[[], datetime]
     send_callback: Callable[[MadeOrder], Awaitable[None]]
     grace_seconds: float
+    before_post: Callable[[UUID, bool], datetime]
+    """Told of each request to place an order, and whether its replica may; returns when it was committed."""
+    changed: Callable[[], None]
     orders: dict[str, MadeOrder] = field(default_factory=dict)
     working: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -87,26 +112,59 @@ class CloudPressTruth:
         task.add_done_callback(self.working.discard)
 
     def make(
-        self, site: SiteOrder, account: str, callback: tuple[str, str] | None, *, late: bool = False
+        self,
+        site: SiteOrder,
+        account: str,
+        callback: tuple[str, str] | None,
+        *,
+        sent_at: datetime | None = None,
+        days_ago: float = 0,
     ) -> MadeOrder:
         """Make an order, and let its task run."""
-        local_id = UUID(callback[0].rpartition("/")[2]) if callback else None
+        random, chaos = self.random, self.chaos
+        hidden = random.random() < chaos.hiding
+        reticent = random.random() < chaos.reticence
         made = MadeOrder(
             id=f"cp-{len(self.orders) + 1}",
-            local_id=local_id,
+            local_id=UUID(callback[0].rpartition("/")[2]) if callback else None,
             callback=callback,
             name=site.name,
             variant=site.variant,
             account=account,
-            created_at=self.now(),
+            created_at=self.now() - timedelta(days=days_ago),
             task_id=1000 + len(self.orders),
-            landed_late=late,
+            sent_at=sent_at,
+            hidden_until=self.now() + timedelta(seconds=random.choice(HIDDEN_SECONDS)) if hidden else None,
+            tells_age=not (reticent and random.random() < 0.3),
+            tells_variant=not (reticent and random.random() < 0.3),
+            names_site=not (reticent and random.random() < 0.6),
+            site_is_named=not (reticent and random.random() < 0.2),
         )
         self.orders[made.id] = made
-        if self.random.random() < self.chaos.unpaid:
+        if random.random() < chaos.unpaid:
             made.payment_url = f"https://pay.example/{made.id}"
         self.spawn(self._run(made))
+        self.changed()
         return made
+
+    def told_time(self, moment: datetime) -> datetime:
+        """Return a moment as CloudPress's own clock tells it."""
+        return moment + timedelta(seconds=self.chaos.skew_seconds)
+
+    def date(self) -> datetime | None:
+        """Return what an answer's `Date` says."""
+        dateless = self.random.random() < self.chaos.dateless
+        return None if dateless else self.told_time(self.now()).replace(microsecond=0)
+
+    def summary(self, made: MadeOrder) -> dict[str, Any]:
+        """Return what the list tells of an order."""
+        return {
+            "id": made.id,
+            "status": made.status,
+            "created_at": self.told_time(made.created_at) if made.tells_age else None,
+            "variant": made.variant if made.tells_variant else None,
+            "account_id": made.account,
+        }
 
     async def _run(self, made: MadeOrder) -> None:
         random = self.random
@@ -141,13 +199,16 @@ class SimulatedCloudPress:
         timeout_seconds: float,
         is_crashed: Callable[[], bool],
         thawed: Callable[[], Awaitable[None]],
+        *,
+        placing: bool,
     ) -> None:
-        """Be asked by one replica; `thawed` waits while that one stands still."""
+        """Be asked by one replica; `thawed` waits while that one stands still, `placing` lets it order."""
         self._truth = truth
         self._account = account
         self._timeout_seconds = timeout_seconds
         self._is_crashed = is_crashed
         self._thawed = thawed
+        self._placing = placing
 
     async def _answer(self, value: Callable[[], T], timeout_seconds: float | None) -> Answer[T]:
         truth = self._truth
@@ -165,14 +226,14 @@ class SimulatedCloudPress:
                 case 1:
                     raise NotSent("refused", kind="connect")
                 case 2:
-                    raise Refused(500)
+                    raise Refused(503, retry_after_seconds=truth.random.choice([None, 5]))
                 case 3:
                     raise Refused(429, retry_after_seconds=truth.random.choice([1, 30]))
                 case 4:
                     raise BadAnswer("html", kind="not_json")
                 case _:
                     raise NotFound(404)
-        return Answer(answered, b"{}", truth.now())
+        return Answer(answered, b"{}", truth.date())
 
     async def about(self, *, timeout_seconds: float | None = None) -> Answer[About]:
         """Not asked by the reconciler."""
@@ -195,7 +256,8 @@ class SimulatedCloudPress:
         truth.spawn(truth.send_callback(made))
         if failing:
             raise NoAnswer("reset", kind="disconnect")
-        return Answer(None, b"", truth.now())
+        truth.changed()
+        return Answer(None, b"", truth.date())
 
     async def orders(
         self, *, page: int = 1, timeout_seconds: float | None = None
@@ -204,21 +266,14 @@ class SimulatedCloudPress:
 
         def value() -> tuple[OrderSummary, ...]:
             mine = [made for made in self._truth.orders.values() if made.account == self._account]
-            return tuple(
-                OrderSummary(
-                    id=made.id,
-                    status=made.status,
-                    created_at=made.created_at,
-                    variant=made.variant,
-                    account_id=made.account,
-                )
-                for made in mine[(page - 1) * PAGE : page * PAGE]
-            )
+            size = self._truth.chaos.page
+            page_of_mine = mine[(page - 1) * size : page * size]
+            return tuple(OrderSummary(**self._truth.summary(made)) for made in page_of_mine)
 
         return await self._answer(value, timeout_seconds)
 
     def _find(self, found: MadeOrder | None) -> MadeOrder:
-        if found is None:
+        if found is None or (found.hidden_until is not None and self._truth.now() < found.hidden_until):
             raise NotFound(404)
         return found
 
@@ -227,16 +282,12 @@ class SimulatedCloudPress:
 
         def value() -> OrderDetails:
             made = self._find(self._truth.orders.get(order_id))
-            site = SiteRef(id=made.site_id, name=made.name) if made.site_id else None
+            name = made.name if made.names_site else None
             return OrderDetails(
-                id=made.id,
-                status=made.status,
-                created_at=made.created_at,
-                variant=made.variant,
-                account_id=made.account,
+                **self._truth.summary(made),
                 payment_url=made.payment_url,
                 tasks=(TaskRef(id=made.task_id, status=made.task_status),),
-                site=site,
+                site=SiteRef(id=made.site_id, name=name) if made.site_id else None,
             )
 
         return await self._answer(value, timeout_seconds)
@@ -263,7 +314,7 @@ class SimulatedCloudPress:
         def value() -> Site:
             orders = self._truth.orders.values()
             made = self._find(next((made for made in orders if made.site_id == site_id), None))
-            return Site(id=site_id, name=made.name)
+            return Site(id=site_id, name=made.name if made.site_is_named else None)
 
         return await self._answer(value, timeout_seconds)
 
@@ -278,7 +329,7 @@ class SimulatedCloudPress:
         """Take an order. Once it is sent it may land whatever becomes of who sent it."""
         truth, random = self._truth, self._truth.random
         callback = (callback_url, callback_authorization)
-        began = asyncio.get_running_loop().time()
+        sent_at = truth.before_post(UUID(callback_url.rpartition("/")[2]), self._placing)
         kinds = {"well": 1.0} if truth.chaos.calm else truth.chaos.placements
         kind = random.choices(list(kinds), list(kinds.values()))[0]
         await asyncio.sleep(random.choice([0, 0.01, 0.5]))
@@ -297,12 +348,12 @@ class SimulatedCloudPress:
             case "failed":
                 raise Refused(random.choice([500, 502, 503]))
             case "very_late":
-                truth.spawn(self._land_late(site, callback, began))
+                truth.spawn(self._land_late(site, callback, sent_at))
                 await asyncio.sleep(self._timeout_seconds)
                 raise NoAnswer("timeout", kind="timeout")
         # Once it is on its way it lands, also if the sender dies meanwhile.
         landed: asyncio.Future[MadeOrder] = asyncio.get_running_loop().create_future()
-        truth.spawn(self._land(site, callback, landed))
+        truth.spawn(self._land(site, callback, sent_at, landed))
         made = await landed
         await asyncio.sleep(random.choice([0, 0.01, 0.5, 3]))
         await self._thawed()
@@ -319,20 +370,21 @@ class SimulatedCloudPress:
             task=TaskRef(id=made.task_id, status=made.task_status),
             payment_url=made.payment_url,
         )
-        return Answer(placed, b"{}", truth.now())
+        return Answer(placed, b"{}", truth.date())
 
     async def _land(
-        self, site: SiteOrder, callback: tuple[str, str], landed: asyncio.Future[MadeOrder]
+        self,
+        site: SiteOrder,
+        callback: tuple[str, str],
+        sent_at: datetime,
+        landed: asyncio.Future[MadeOrder],
     ) -> None:
         await asyncio.sleep(self._truth.random.choice([0, 0.01, 2]))
-        made = self._truth.make(site, self._account, callback)
+        made = self._truth.make(site, self._account, callback, sent_at=sent_at)
         if not landed.done():
             landed.set_result(made)
 
-    async def _land_late(self, site: SiteOrder, callback: tuple[str, str], began: float) -> None:
+    async def _land_late(self, site: SiteOrder, callback: tuple[str, str], sent_at: datetime) -> None:
         within = self._truth.random.choice([self._truth.grace_seconds, VERY_LATE_SECONDS])
         await asyncio.sleep(self._truth.random.uniform(0, within))
-        seconds = asyncio.get_running_loop().time() - began
-        self._truth.make(
-            site, self._account, callback, late=seconds + SLACK_SECONDS >= self._truth.grace_seconds
-        )
+        self._truth.make(site, self._account, callback, sent_at=sent_at)

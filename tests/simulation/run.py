@@ -5,8 +5,7 @@ at the end.
 """
 
 import asyncio
-import json
-import sqlite3
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,29 +13,26 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-import psycopg
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
-from app.cloudpress import SiteOrder
+from app import restoring
 from app.config import async_database_url
-from app.db import DATABASE_AWAY, Database, Notice
-from app.orders import Idempotency, NewOrder, create_order, record_callback
-from app.reconciler import OneProbe, Reconciler, Surroundings
-from app.sandbox.retries import next_try_seconds
+from app.db import Database, Notice
+from app.reconciler import OneProbe, Reconciler, Surroundings, looking_up
 from app.schedule import Schedule
-from app.secrets import CallbackSecrets
 from app.signals import Signals
-from app.states import FINAL, TRANSITIONS, OrderStatus
 from app.webhooks.deliverer import Deliverer
-from app.wishes import wish_cancel
 from tests.simulation.applications import Applications
+from tests.simulation.invariants import Auditor, ViolationError
 from tests.simulation.loop import VirtualLoop
+from tests.simulation.people import ACCOUNT, SECRETS, People
 from tests.simulation.postgresql import PostgresConnections
 from tests.simulation.provider import Chaos, CloudPressTruth, MadeOrder, SimulatedCloudPress
+from tests.simulation.reader import Reader
 from tests.simulation.sqlite import CrashedError, creator
 
-ACCOUNT = "acct"
 GRACE_SECONDS = 300.0
 LEASE_SECONDS = 20.0
 UPSTREAM_TIMEOUT_SECONDS = 5.0
@@ -46,12 +42,6 @@ FREEZE_SECONDS = (LEASE_SECONDS / 2, LEASE_SECONDS * 1.5, 60.0)
 CHAOS_SECONDS = 3600.0
 CALM_SECONDS = 9 * 3600.0
 EPOCH = datetime(2026, 11, 23, tzinfo=UTC)
-STEPS_BETWEEN_CHECKS = 100
-SECRETS = CallbackSecrets(["the simulation's secret key, long enough"])
-
-
-class ViolationError(AssertionError):
-    """An invariant was broken."""
 
 
 class PlainCipher:
@@ -130,12 +120,11 @@ class Simulation:
     url: str
     random: Random = field(init=False)
     replicas: list[Replica] = field(default_factory=list)
-    accepted: set[UUID] = field(default_factory=set)
-    unwanted: set[UUID] = field(default_factory=set)
-    finals: dict[UUID, str] = field(default_factory=dict)
     trace: list[str] = field(default_factory=list)
-    crashes: int = 0
-    freezes: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    placing: bool = True
+    """Whether replicas that start from now on may place orders."""
+    is_restoring: bool = False
     violation: str | None = None
     postgres: PostgresConnections = field(default_factory=PostgresConnections)
 
@@ -160,28 +149,70 @@ class Simulation:
             placements=placements,
             callback_loss=random.choice([0, 0.3, 1]),
             unpaid=random.choice([0, 0.3]),
+            reticence=random.choice([0, 0, 0.5]),
+            hiding=random.choice([0, 0, 0.3]),
+            skew_seconds=random.choice([0, 0, -200, 200]),
+            dateless=random.choice([0, 0.2]),
+            page=random.choice([100, 100, 2]),
         )
         self.crash_every_steps = random.choice([300, 1000, 4000])
-        self.cancelling = random.choice([0, 0.2, 0.7])
         self.freeze_every_steps = random.choice([200, 1000, 10**9])
-        self.truth = CloudPressTruth(random, self.chaos, VirtualClock.time, self.call_back, GRACE_SECONDS)
+        self.placing_off_seconds = random.choice([0, 0, 0, 800])
+        self.reader = Reader(self.url)
+        self.truth = CloudPressTruth(
+            random,
+            self.chaos,
+            VirtualClock.time,
+            self.call_back,
+            GRACE_SECONDS,
+            self.before_post,
+            self.touch,
+        )
+        self.auditor = Auditor(self.reader, self.truth, VirtualClock.time, GRACE_SECONDS)
+        self.people = People(
+            random, self.chaos, self.truth, self.auditor, lambda: self.anyone().db, self.note
+        )
         self.applications = Applications(random, self.chaos)
-        self.reader = _Reader(self.url)
+        restores = self.url.startswith("sqlite") and random.random() < 0.2
+        self.restore_after_seconds = random.choice([30, 300, 1500]) if restores else None
+
+    # CloudPress is made first, and who judges and hears it after it.
+
+    async def call_back(self, made: MadeOrder) -> None:
+        """Send the callback of an order."""
+        await self.people.call_back(made)
+
+    def before_post(self, order_id: UUID, placing: bool) -> datetime:  # noqa: FBT001 - a callback of the provider
+        """Judge a request to place an order."""
+        return self.auditor.before_post(order_id, placing)
+
+    def touch(self) -> None:
+        """Have the invariants checked."""
+        self.auditor.touch()
+
+    @property
+    def accepted(self) -> set[UUID]:
+        """The orders that were accepted and must not be lost."""
+        return self.auditor.accepted
 
     # --- life ---------------------------------------------------------------------------------------
 
     async def live(self) -> None:
         """Live through chaos and the calm after it, and check what came of it."""
+        self.placing = not self.placing_off_seconds
         for number in range(self.random.choice([1, 1, 2, 3])):
             self.start(f"r{number}")
         self.chaos.calm = True
         await self.applications.register(self.anyone().db)
         self.chaos.calm = False
-        clients = [asyncio.create_task(self.order(number)) for number in range(self.random.randint(2, 5))]
-        clients.append(asyncio.create_task(self.others_order()))
+        self.auditor.begin()
+        orders = self.random.randint(2, 5)
+        acts = [*(self.people.order(number) for number in range(orders)), self.people.others_orders()]
+        acts += [self.people.lie(), self.people.operate(), self.let_place(), self.restore()]
+        acting = [asyncio.create_task(act) for act in acts]
         await asyncio.sleep(CHAOS_SECONDS)
         self.chaos.calm = True
-        await asyncio.gather(*clients)
+        await asyncio.gather(*acting)
         for replica in list(self.replicas):
             if replica.crashed:
                 self.replicas.remove(replica)
@@ -189,33 +220,89 @@ class Simulation:
             self.start("calm")
         await self.applications.recover(lambda: self.anyone().db, EPOCH)
         await asyncio.sleep(CALM_SECONDS)
-        self.check()
         self.check_end()
         await self.end()
+
+    async def let_place(self) -> None:
+        """Be the operator who starts every replica anew with placing on."""
+        if self.placing:
+            return
+        await asyncio.sleep(self.placing_off_seconds)
+        self.placing = True
+        self.counts["placing_off"] += 1
+        for replica in list(self.replicas):
+            self.crash(replica)
+
+    async def restore(self) -> None:
+        """Copy the database, and put the copy back later as an operator does after a loss."""
+        if self.restore_after_seconds is None:
+            return
+        await asyncio.sleep(self.random.choice([5, 100, 700]))
+        copied, finals = self.reader.copy(), dict(self.auditor.finals)
+        self.note("the database is copied")
+        await asyncio.sleep(self.restore_after_seconds)
+        self.is_restoring = True
+        for replica in list(self.replicas):
+            self.crash(replica)
+        self.auditor.excuse_until(VirtualClock.time() + timedelta(hours=1))
+        await asyncio.sleep(1)
+        self.reader.put_back(copied)
+        self.note("the copy is put back")
+        self.counts["restores"] += 1
+        db = self.connect(Process())
+        # As `presshook after-restore` does.
+        await restoring.skip_event_numbers(db)
+        await restoring.doubt_unplaced_orders(db)
+        await db.dispose()
+        self.is_restoring = False
+        self.auditor.restore(finals)
+        self.start("restored")
+        self.auditor.excused_until = VirtualClock.time()
+
+    def check_end(self) -> None:
+        """Check what came of it all."""
+        self.auditor.check()
+        self.auditor.check_end()
+        complaints = self.applications.complaints(
+            self.reader.milestones(), self.reader.deliveries(), restored=self.auditor.restored
+        )
+        for complaint in complaints:
+            self.auditor.violate(complaint)
 
     def note(self, text: str) -> None:
         """Add to the trace."""
         self.trace.append(f"{asyncio.get_running_loop().time():12.3f} {text}")
 
-    def start(self, name: str) -> None:
-        """Start a replica."""
-        process = Process()
+    def connect(self, process: Process) -> Database:
+        """Return what a process has of the database."""
         arguments: dict[str, Any] = {}
         if self.url.startswith("sqlite"):
             arguments["async_creator_fn"] = creator(self.url.removeprefix("sqlite:///"), process.is_crashed)
         else:
             arguments["async_creator_fn"] = self.postgres.creator(process.is_crashed)
-        db = Database(
+        return Database(
             async_database_url(self.url),
             PlainCipher(),
             clock=VirtualClock(process.thawed),
             connect_arguments=arguments,
         )
+
+    def start(self, name: str) -> None:
+        """Start a replica."""
+        if self.is_restoring:
+            return
+        process = Process()
+        db = self.connect(process)
         _silence_the_dead(db, process.is_crashed)
         signals = Signals(db)
         provider = OneProbe(
             SimulatedCloudPress(
-                self.truth, ACCOUNT, UPSTREAM_TIMEOUT_SECONDS, process.is_crashed, process.thawed
+                self.truth,
+                ACCOUNT,
+                UPSTREAM_TIMEOUT_SECONDS,
+                process.is_crashed,
+                process.thawed,
+                placing=self.placing,
             )
         )
 
@@ -230,6 +317,7 @@ class Simulation:
             schedule=Schedule(CALLBACK_WAIT_SECONDS, GRACE_SECONDS, self.random),
             lease_seconds=LEASE_SECONDS,
             upstream_timeout_seconds=UPSTREAM_TIMEOUT_SECONDS,
+            placing=self.placing,
         )
         reconciler = Reconciler(world, signals, poll_seconds=POLL_SECONDS)
         deliverer = Deliverer(
@@ -256,10 +344,10 @@ class Simulation:
             if replica is not speaker and not replica.crashed:
                 replica.signals.publish(notice)
 
-    def step(self, steps: int) -> None:
-        """Perhaps crash a replica between two steps; look at the invariants now and then."""
-        if steps % STEPS_BETWEEN_CHECKS == 0:
-            self.check()
+    def step(self, _steps: int) -> None:
+        """Check what has changed; perhaps crash a replica between two steps."""
+        if not self.is_restoring:
+            self.auditor.step()
         alive = [replica for replica in self.replicas if not replica.crashed]
         if not self.chaos.calm and alive and self.random.randrange(self.crash_every_steps) == 0:
             self.crash(self.random.choice(alive))
@@ -270,20 +358,23 @@ class Simulation:
         """Let a replica stand still, perhaps for longer than its leases last; then it goes on unaware."""
         seconds = self.random.choice(FREEZE_SECONDS)
         self.note(f"{replica.name} stands still for {seconds:.0f} s")
-        self.freezes += 1
+        self.counts["freezes"] += 1
+        self.auditor.excuse_until(VirtualClock.time() + timedelta(seconds=seconds))
         replica.process.frozen_until = asyncio.get_running_loop().time() + seconds
 
     def crash(self, replica: Replica) -> None:
         """Kill a replica: whatever it has not sent or committed is gone."""
         self.note(f"{replica.name} crashes")
-        self.crashes += 1
+        self.counts["crashes"] += 1
         replica.process.crashed = True
         self.replicas.remove(replica)
         for task in (*replica.running, *replica.reconciler.running, *replica.deliverer.running):
             task.cancel()
         self.postgres.cut()
         name = f"{replica.name}'"
-        asyncio.get_running_loop().call_later(self.random.choice([0, 1, 60]), lambda: self.start(name))
+        seconds = self.random.choice([0, 1, 60])
+        self.auditor.excuse_until(VirtualClock.time() + timedelta(seconds=seconds))
+        asyncio.get_running_loop().call_later(seconds, lambda: self.start(name))
 
     def anyone(self) -> Replica:
         """Return a replica that lives."""
@@ -291,72 +382,6 @@ class Simulation:
         if not alive:
             raise CrashedError("nobody is there")
         return self.random.choice(alive)
-
-    async def order(self, number: int) -> None:
-        """Be a client, who orders once and repeats until it is told."""
-        random = self.random
-        await asyncio.sleep(random.choice([0, 0, 10, 600]))
-        name = random.choice(["Shop", "Shop", "Blog", f"Site {number}"])
-        new = NewOrder(ACCOUNT, name, "vanilla", None, None, None, {})
-        key = Idempotency("client", f"key {number}", "the same")
-        while True:
-            try:
-                order = await create_order(self.anyone().db, new, key)
-            except DATABASE_AWAY:
-                await asyncio.sleep(1)
-                continue
-            self.accepted.add(order.id)
-            self.note(f"{order.id} accepted: {name}")
-            if random.random() < 0.7:
-                break
-            await asyncio.sleep(random.choice([1, 30]))
-        if random.random() < self.cancelling:
-            await asyncio.sleep(random.choice([0, 0.5, 5, 100, 1000]))
-            await self.cancel(order.id)
-
-    async def cancel(self, order_id: UUID) -> None:
-        """Be a client who no longer wants an order."""
-        while True:
-            try:
-                await wish_cancel(self.anyone().db, order_id, by="client")
-            except DATABASE_AWAY:
-                await asyncio.sleep(1)
-                continue
-            self.unwanted.add(order_id)
-            self.note(f"{order_id} is no longer wanted")
-            return
-
-    async def others_order(self) -> None:
-        """Be someone who orders in CloudPress by hand."""
-        for _ in range(self.random.choice([0, 0, 2])):
-            await asyncio.sleep(self.random.choice([1, 100, 2000]))
-            name = self.random.choice(["shop", "Sho", "Other"])
-            site = SiteOrder(name=name, variant="vanilla", location=None, plan=None, return_url=None)
-            self.truth.make(site, ACCOUNT, None)
-
-    async def call_back(self, made: MadeOrder) -> None:
-        """Be CloudPress, which calls back until it is answered, unless the callback is lost."""
-        random = self.random
-        if made.callback is None or random.random() < self.chaos.callback_loss:
-            return
-        _, authorization = made.callback
-        order_id = str(made.local_id)
-        if SECRETS.verify(order_id, b"Bearer forged") or not SECRETS.verify(order_id, authorization.encode()):
-            raise ViolationError("a callback's secret is not its order's own")
-        bodies: list[Any] = [{"task": {"id": made.task_id}}, {"task_id": str(made.task_id)}, "nothing"]
-        body = json.dumps(random.choice(bodies)).encode()
-        for _ in range(random.choice([1, 1, 2])):
-            elapsed = 0.0
-            while True:
-                try:
-                    await record_callback(self.anyone().db, UUID(order_id), body)
-                    break
-                except DATABASE_AWAY:
-                    wait = next_try_seconds(elapsed)
-                    if wait is None:
-                        return
-                    await asyncio.sleep(wait)
-                    elapsed += wait
 
     async def end(self) -> None:
         """End everything."""
@@ -367,85 +392,18 @@ class Simulation:
             await asyncio.gather(*replica.running)
             await replica.db.dispose()
 
-    # --- invariants ---------------------------------------------------------------------------------
-
-    def violate(self, text: str) -> None:
-        """Tell of a broken invariant."""
-        self.violation = self.violation or text
-        raise ViolationError(text)
-
-    def check(self) -> None:
-        """Check what must hold at every moment."""
-        rows = self.reader.orders()
-        missing = self.accepted - rows.keys()
-        if missing:
-            self.violate(f"lost: {missing}")
-        held: dict[str, UUID] = {}
-        for order_id, row in rows.items():
-            if order_id in self.finals and self.finals[order_id] != row["status"]:
-                self.violate(f"{order_id} left {self.finals[order_id]} for {row['status']}")
-            if row["status"] in FINAL:
-                self.finals[order_id] = row["status"]
-            elif row["due_at"] is None:
-                self.violate(f"{order_id} is {row['status']} and never due")
-            if row["attention_code"] == "pass_broken":
-                self.violate(f"{order_id}: {row['attention_detail']}")
-            holds = row["cloudpress_order_id"]
-            if holds is not None:
-                if holds in held:
-                    self.violate(f"{holds} is held twice")
-                held[holds] = order_id
-                if self.truth.orders[holds].local_id != order_id:
-                    self.violate(f"{order_id} holds {holds}, which is not its own")
-        self.check_doubles()
-        self.check_deliveries()
-
-    def check_deliveries(self) -> None:
-        """Check that a delivery is due for as long as it is pending."""
-        for delivery in self.reader.deliveries():
-            if (delivery["status"] == "pending") != (delivery["due_at"] is not None):
-                self.violate(f"delivery {delivery['id']} is {delivery['status']}, due {delivery['due_at']}")
-
-    def made_for(self, order_id: UUID) -> list[MadeOrder]:
-        """Return the CloudPress orders that were truly made for an order."""
-        return [made for made in self.truth.orders.values() if made.local_id == order_id]
-
-    def check_doubles(self) -> None:
-        """Two are allowed only where a request landed after the grace."""
-        for order_id in self.accepted:
-            made = self.made_for(order_id)
-            if len(made) > 1 and not any(order.landed_late for order in made):
-                self.violate(f"{order_id} was placed {len(made)} times")
-
-    def check_end(self) -> None:
-        """Check that every order is final, as CloudPress has it, or asks for attention."""
-        for order_id, row in self.reader.orders().items():
-            made = self.made_for(order_id)
-            attention = row["attention_detail"] or ""
-            if row["status"] not in FINAL and not attention:
-                self.violate(f"{order_id} is {row['status']} and nobody is told")
-            if row["status"] == OrderStatus.COMPLETED and not made:
-                self.violate(f"{order_id} is completed and was never made")
-            self.check_cancelling(order_id, row, made)
-            if row["error_code"] == "rejected" and made:
-                self.violate(f"{order_id} is rejected and was made")
-            if len(made) > 1 and row["status"] in FINAL and not all(it.id in attention for it in made):
-                self.violate(f"{order_id} was made as {[it.id for it in made]}, attention: {attention!r}")
-        for complaint in self.applications.complaints(self.reader.milestones(), self.reader.deliveries()):
-            self.violate(complaint)
-        for order_id, steps in self.reader.transitions().items():
-            for before, after in steps:
-                if after != before and OrderStatus(after) not in TRANSITIONS[OrderStatus(before)]:
-                    self.violate(f"{order_id} went from {before} to {after}")
-
-    def check_cancelling(self, order_id: UUID, row: dict[str, Any], made: list[MadeOrder]) -> None:
-        """Check that what is cancelled here lives on nowhere, and that no wish to cancel was forgotten."""
-        attention = row["attention_detail"] or ""
-        alive = [it.id for it in made if it.task_status != "CANCELLED" and it.id not in attention]
-        if row["status"] == OrderStatus.CANCELLED and alive:
-            self.violate(f"{order_id} is cancelled and lives on as {alive}")
-        if row["cancel_wished_at"] is not None and row["status"] in {"awaiting_payment", "provisioning"}:
-            self.violate(f"{order_id} is {row['status']}, and the wish to cancel it was forgotten")
+    def told(self) -> Counter[str]:
+        """Return how much happened."""
+        return Counter(
+            seeds=1,
+            orders=len(self.accepted),
+            placements=self.auditor.placements,
+            cloudpress_orders=len(self.truth.orders),
+            deliveries=sum(len(taken) for taken in self.applications.taken.values()),
+            failed=int(self.violation is not None),
+            **self.counts,
+            **self.people.counts,
+        )
 
 
 def _silence_the_dead(db: Database, is_crashed: Callable[[], bool]) -> None:
@@ -459,75 +417,28 @@ def _silence_the_dead(db: Database, is_crashed: Callable[[], bool]) -> None:
     event.listen(db.engine.sync_engine, "commit", refuse)
 
 
-class _Reader:
-    """Reads the database beside the service, as an auditor would."""
-
-    def __init__(self, url: str) -> None:
-        self._connection: Any
-        self._sqlite = url.startswith("sqlite")
-        if self._sqlite:
-            self._connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-        else:
-            self._connection = psycopg.connect(url, autocommit=True)
-
-    def orders(self) -> dict[UUID, dict[str, Any]]:
-        """Return the rows that the invariants are about."""
-        names = (
-            "id",
-            "status",
-            "due_at",
-            "cloudpress_order_id",
-            "attention_code",
-            "attention_detail",
-            "error_code",
-            "cancel_wished_at",
-        )
-        return {UUID(str(row["id"])): row for row in self._rows("orders", *names)}
-
-    def deliveries(self) -> list[dict[str, Any]]:
-        """Return the deliveries."""
-        return self._rows("deliveries", "id", "status", "due_at")
-
-    def milestones(self) -> list[dict[str, Any]]:
-        """Return the events that applications are told of."""
-        found = [row for row in self._rows("events", "id", "type", "shown") if row["shown"] is not None]
-        for row in found:
-            if isinstance(row["shown"], str):
-                row["shown"] = json.loads(row["shown"])
-        return found
-
-    def _rows(self, table: str, *names: str) -> list[dict[str, Any]]:
-        query = f"SELECT {', '.join(names)} FROM {table}"  # noqa: S608 - of names written in this class
-        return [dict(zip(names, row, strict=True)) for row in self._connection.execute(query).fetchall()]
-
-    def transitions(self) -> dict[UUID, list[tuple[str, str]]]:
-        """Return the changes of status that the timelines tell."""
-        query = "SELECT order_id, data FROM events WHERE type = 'status_changed' ORDER BY id"
-        found: dict[UUID, list[tuple[str, str]]] = {}
-        for order_id, data in self._connection.execute(query).fetchall():
-            told = json.loads(data) if isinstance(data, str) else data
-            found.setdefault(UUID(str(order_id)), []).append((told["before"], told["after"]))
-        return found
-
-    def close(self) -> None:
-        """Close."""
-        self._connection.close()
-
-
 def simulate(seed: int, url: str) -> Simulation:
     """Run one life on a migrated, empty database; a violation is in the result, with its trace."""
     loop = VirtualLoop(Random(seed))
     asyncio.set_event_loop(loop)
     simulation = Simulation(seed, url)
     loop.on_step = simulation.step
+
+    def committed(_session: Session) -> None:
+        simulation.auditor.touch()
+
+    event.listen(Session, "after_commit", committed)
+    full_page, looking_up.FULL_PAGE = looking_up.FULL_PAGE, simulation.chaos.page
     # A broken invariant is found between two steps, where no coroutine could be told of it.
     try:
         loop.run_until_complete(simulation.live())
     except ViolationError as error:
-        simulation.violation = simulation.violation or str(error)
+        simulation.violation = str(error)
         simulation.trace.append(f"violation: {error}")
     finally:
         loop.on_step = None
+        event.remove(Session, "after_commit", committed)
+        looking_up.FULL_PAGE = full_page
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()

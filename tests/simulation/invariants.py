@@ -1,0 +1,221 @@
+"""What must hold in every life: at every moment, and at its end."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+from uuid import UUID
+
+from app.models import RESTORED
+from app.reconciler.evidence import CLOCK_TOLERANCE
+from app.states import FINAL, TRANSITIONS, OrderStatus
+from tests.simulation.provider import CloudPressTruth, MadeOrder
+from tests.simulation.reader import Reader
+
+# How long an order may be due while nobody holds it and somebody could: far below what polling would hide.
+OVERDUE_SECONDS = 60.0
+
+
+class ViolationError(AssertionError):
+    """An invariant was broken."""
+
+
+@dataclass
+class Auditor:
+    """Judges what is committed by what truly is."""
+
+    reader: Reader
+    truth: CloudPressTruth
+    now: Callable[[], datetime]
+    grace_seconds: float
+    accepted: set[UUID] = field(default_factory=set)
+    finals: dict[UUID, str] = field(default_factory=dict)
+    lied_to: defaultdict[UUID, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """By order, the CloudPress orders that its callbacks named without being its own."""
+    mistaken: set[UUID] = field(default_factory=set)
+    """Orders that ever held a twin that was another's: what became of their own nobody can know."""
+    posts: Counter[UUID] = field(default_factory=Counter)
+    placements: int = 0
+    excused_until: datetime | None = None
+    """Until then it may be that nobody lives who could take an order up; None before anybody does."""
+    next_overdue_at: datetime | None = None
+    dirty: bool = True
+    broken: str | None = None
+    restored: bool = False
+
+    def touch(self) -> None:
+        """Have the invariants checked before the next step."""
+        self.dirty = True
+
+    def excuse_until(self, moment: datetime) -> None:
+        """Note that a replica is away until then."""
+        self.excused_until = max(self.excused_until or moment, moment)
+
+    def begin(self) -> None:
+        """Note that from now on somebody is there."""
+        self.excused_until = self.now()
+
+    def restore(self, finals: dict[UUID, str]) -> None:
+        """Note that the database is an older one: what was accepted since is lost by nature."""
+        self.restored = True
+        self.accepted &= self.reader.orders().keys()
+        self.finals = finals
+        self.posts.clear()
+        for row in self.reader.placements():
+            self.posts[row["order_id"]] += 1
+        self.dirty = True
+
+    def violate(self, text: str) -> NoReturn:
+        """Tell of a broken invariant; whoever catches this does not hide it."""
+        self.broken = self.broken or text
+        raise ViolationError(text)
+
+    # --- at every moment ----------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """Check whatever may have changed since the last step."""
+        if self.broken is not None:
+            self.violate(self.broken)
+        late = self.next_overdue_at is not None and self.now() > self.next_overdue_at
+        if self.dirty or late:
+            self.dirty = False
+            self.check()
+
+    def before_post(self, order_id: UUID, placing: bool) -> datetime:  # noqa: FBT001 - a callback of the provider
+        """Check that a request was intended, committed and allowed; return when its attempt was committed."""
+        if not placing:
+            self.violate(f"{order_id} is sent though placing is off")
+        attempts = [row for row in self.reader.placements() if row["order_id"] == order_id]
+        self.posts[order_id] += 1
+        self.placements += 1
+        if self.posts[order_id] > len(attempts):
+            self.violate(
+                f"{order_id} is sent for the {self.posts[order_id]}th time, {len(attempts)} were intended"
+            )
+        sent_at: datetime = attempts[-1]["sent_at"]
+        return sent_at
+
+    def check(self) -> None:
+        """Check what must hold at every moment."""
+        rows = self.reader.orders()
+        missing = self.accepted - rows.keys()
+        if missing:
+            self.violate(f"lost: {missing}")
+        held: dict[str, UUID] = {}
+        for order_id, row in rows.items():
+            self.check_row(order_id, row)
+            holds = row["cloudpress_order_id"]
+            if holds is not None:
+                if holds in held:
+                    self.violate(f"{holds} is held twice")
+                held[holds] = order_id
+                self.check_held(order_id, row, self.truth.orders[holds])
+        self.check_due(rows)
+        self.check_doubles()
+        for delivery in self.reader.odd_deliveries():
+            self.violate(f"delivery {delivery['id']} is {delivery['status']}, due {delivery['due_at']}")
+
+    def check_row(self, order_id: UUID, row: dict[str, Any]) -> None:
+        """Check that an order stays final, or is due."""
+        if order_id in self.finals and self.finals[order_id] != row["status"]:
+            self.violate(f"{order_id} left {self.finals[order_id]} for {row['status']}")
+        if row["status"] in FINAL:
+            self.finals[order_id] = row["status"]
+        elif row["due_at"] is None:
+            self.violate(f"{order_id} is {row['status']} and never due")
+        if row["attention_code"] == "pass_broken":
+            self.violate(f"{order_id}: {row['attention_detail']}")
+
+    def check_held(self, order_id: UUID, row: dict[str, Any], made: MadeOrder) -> None:
+        """Check that an order holds its own; or the twin of a stranger, which nobody can tell from it."""
+        if made.local_id == order_id or order_id in self.mistaken:
+            return
+        told = made.id in self.lied_to[order_id]
+        source = row["cloudpress_order_id_source"]
+        believed = source == "lookup" or (source == "callback" and told)
+        if believed and self.is_unclaimed(made) and self.is_twin(order_id, row, made):
+            self.mistaken.add(order_id)
+            return
+        self.violate(f"{order_id} holds {made.id} by {source}, which is not its own but {made.local_id}'s")
+
+    def is_unclaimed(self, made: MadeOrder) -> bool:
+        """Tell whether no local order would ever take a CloudPress order for its own."""
+        rows = self.reader.orders()
+        owner = rows.get(made.local_id) if made.local_id is not None else None
+        return owner is None or made.local_id in self.mistaken or owner["error_code"] == "failed_by_operator"
+
+    def is_twin(self, order_id: UUID, row: dict[str, Any], made: MadeOrder) -> bool:
+        """Tell whether name, variant and age speak for a CloudPress order, as far as they are told."""
+        attempts = [it for it in self.reader.placements() if it["order_id"] == order_id]
+        since = attempts[0]["sent_at"] if attempts else row["created_at"]
+        if any(it["callback_key_id"] == RESTORED for it in attempts):
+            since = row["created_at"]
+        tolerance = CLOCK_TOLERANCE + timedelta(seconds=abs(self.truth.chaos.skew_seconds) + 1)
+        is_young = not made.tells_age or made.created_at >= since - tolerance
+        return (made.name, made.variant) == (row["site_name"], row["variant"]) and is_young
+
+    def check_due(self, rows: dict[UUID, dict[str, Any]]) -> None:
+        """Check that no order is due and left alone: whoever could take it up was woken."""
+        excused = self.excused_until
+        due = [row for row in rows.values() if row["due_at"] is not None]
+        if excused is None or not due:
+            self.next_overdue_at = None
+            return
+        moments = [max(row["due_at"], row["lease_until"] or row["due_at"], excused) for row in due]
+        self.next_overdue_at = min(moments) + timedelta(seconds=OVERDUE_SECONDS)
+        if self.now() > self.next_overdue_at:
+            late = [row["id"] for row, moment in zip(due, moments, strict=True) if moment == min(moments)]
+            self.violate(f"due for {OVERDUE_SECONDS:.0f} s, and nobody takes them up: {late}")
+
+    def made_for(self, order_id: UUID) -> list[MadeOrder]:
+        """Return the CloudPress orders that were truly made for an order."""
+        return [made for made in self.truth.orders.values() if made.local_id == order_id]
+
+    def check_doubles(self) -> None:
+        """Two are allowed only where a request landed after the grace of its own attempt."""
+        made_for: defaultdict[UUID, list[MadeOrder]] = defaultdict(list)
+        for made in self.truth.orders.values():
+            if made.local_id in self.accepted and made.local_id is not None:
+                made_for[made.local_id].append(made)
+        for order_id, made_orders in made_for.items():
+            if len(made_orders) > 1 and not any(map(self.landed_late, made_orders)):
+                self.violate(f"{order_id} was placed {len(made_orders)} times")
+
+    def landed_late(self, made: MadeOrder) -> bool:
+        """Tell whether a request landed after the grace of its own attempt."""
+        grace = timedelta(seconds=self.grace_seconds)
+        return made.sent_at is not None and made.created_at >= made.sent_at + grace
+
+    # --- at the end ---------------------------------------------------------------------------------
+
+    def check_end(self) -> None:
+        """Check that every order is final, as CloudPress has it, or asks for attention."""
+        for order_id, row in self.reader.orders().items():
+            if row["status"] not in FINAL and not row["attention_detail"]:
+                self.violate(f"{order_id} is {row['status']} and nobody is told")
+            if row["cancel_wished_at"] is not None and row["status"] in {"awaiting_payment", "provisioning"}:
+                self.violate(f"{order_id} is {row['status']}, and the wish to cancel it was forgotten")
+            if order_id not in self.mistaken and row["error_code"] != "failed_by_operator":
+                self.check_bought(order_id, row)
+        for order_id, steps in self.reader.transitions().items():
+            for before, after in steps:
+                if after != before and OrderStatus(after) not in TRANSITIONS[OrderStatus(before)]:
+                    self.violate(f"{order_id} went from {before} to {after}")
+
+    def check_bought(self, order_id: UUID, row: dict[str, Any]) -> None:
+        """Check that the operator was told of all that was bought for an order beside what it shows."""
+        made = self.made_for(order_id)
+        attention = row["attention_detail"] or ""
+        if row["status"] == OrderStatus.COMPLETED and not made:
+            self.violate(f"{order_id} is completed and was never made")
+        if row["error_code"] == "rejected" and made:
+            self.violate(f"{order_id} is rejected and was made")
+        alive = [it for it in made if it.is_alive]
+        untold = [it.id for it in alive if it.id not in attention and it.id != row["cloudpress_order_id"]]
+        if row["status"] == OrderStatus.CANCELLED and any(it.id not in attention for it in alive):
+            self.violate(f"{order_id} is cancelled and lives on as {[it.id for it in alive]}")
+        if row["status"] in FINAL and untold:
+            self.violate(f"{order_id} is {row['status']}; nobody is told of {untold}")
+        if len(alive) > 1 and not all(it.id in attention for it in alive):
+            self.violate(f"{order_id} lives as {[it.id for it in alive]}, attention: {attention!r}")

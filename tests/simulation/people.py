@@ -1,0 +1,178 @@
+"""Whoever acts on a life from outside: clients, strangers, CloudPress's callbacks, liars and operators."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from app.cloudpress import SiteOrder
+from app.db import DATABASE_AWAY, Database
+from app.orders import Idempotency, NewOrder, create_order, record_callback
+from app.sandbox.retries import next_try_seconds
+from app.secrets import CallbackSecrets
+from app.states import OrderStatus
+from app.wishes import NotResolvableError, wish_cancel, wish_resolution
+from tests.simulation.invariants import Auditor
+from tests.simulation.provider import Chaos, CloudPressTruth, MadeOrder
+
+ACCOUNT = "acct"
+SECRETS = CallbackSecrets(["the simulation's secret key, long enough"])
+OPERATOR_SECONDS = (700.0, 2000.0)
+
+
+class People:
+    """All of them; each does what the seed says."""
+
+    def __init__(
+        self,
+        random: Random,
+        chaos: Chaos,
+        truth: CloudPressTruth,
+        auditor: Auditor,
+        db: Callable[[], Database],
+        note: Callable[[str], None],
+    ) -> None:
+        """Draw how they are; `db` is that of any replica that lives, and raises while none does."""
+        self._random = random
+        self._chaos = chaos
+        self._truth = truth
+        self._auditor = auditor
+        self._db = db
+        self._note = note
+        self._cancelling = random.choice([0, 0.2, 0.7])
+        self._lies = random.choice([0, 0, 3])
+        self._has_operator = random.choice([False, False, True])
+        self._has_history = random.choice([0, 0, 5])
+        self.counts: Counter[str] = Counter()
+
+    async def patiently(self, wish: Callable[[], Any]) -> Any:
+        """Try again while the database is away."""
+        while True:
+            try:
+                return await wish()
+            except DATABASE_AWAY:
+                await asyncio.sleep(1)
+
+    async def order(self, number: int) -> None:
+        """Be a client, who orders once and repeats until it is told."""
+        random = self._random
+        await asyncio.sleep(random.choice([0, 0, 10, 600]))
+        name = random.choice(["Shop", "Shop", "Blog", f"Site {number}"])
+        new = NewOrder(ACCOUNT, name, "vanilla", None, None, None, {})
+        key = Idempotency("client", f"key {number}", "the same")
+        while True:
+            order = await self.patiently(lambda: create_order(self._db(), new, key))
+            self._auditor.accepted.add(order.id)
+            self._note(f"{order.id} accepted: {name}")
+            if random.random() < 0.7:
+                break
+            await asyncio.sleep(random.choice([1, 30]))
+        if random.random() < self._cancelling:
+            await asyncio.sleep(random.choice([0, 0.5, 5, 100, 1000]))
+            await self.patiently(lambda: wish_cancel(self._db(), order.id, by="client"))
+            self._note(f"{order.id} is no longer wanted")
+
+    async def others_orders(self) -> None:
+        """Be someone who orders in the same account by hand, also what looks exactly like ours."""
+        for number in range(self._has_history):
+            self._make_others(f"Old {number}", days_ago=30)
+        for _ in range(self._random.choice([0, 0, 2, 4])):
+            await asyncio.sleep(self._random.choice([1, 100, 2000]))
+            self._make_others(self._random.choice(["shop", "Sho", "Other", "Shop", "Blog"]))
+
+    def _make_others(self, name: str, *, days_ago: float = 0) -> None:
+        site = SiteOrder(name=name, variant="vanilla", location=None, plan=None, return_url=None)
+        made = self._truth.make(site, ACCOUNT, None, days_ago=days_ago)
+        self._note(f"somebody else orders {name}: {made.id}")
+
+    async def call_back(self, made: MadeOrder) -> None:
+        """Be CloudPress, which calls back until it is answered, unless the callback is lost."""
+        random = self._random
+        if made.callback is None or made.local_id is None or random.random() < self._chaos.callback_loss:
+            return
+        bodies: list[Any] = [{"task": {"id": made.task_id}}, {"task_id": str(made.task_id)}, "nothing"]
+        body = json.dumps(random.choice(bodies)).encode()
+        for _ in range(random.choice([1, 1, 2])):
+            elapsed = 0.0
+            while True:
+                try:
+                    await self.receive(made.local_id, made.callback[1], body)
+                    break
+                except DATABASE_AWAY:
+                    wait = next_try_seconds(elapsed)
+                    if wait is None:
+                        return
+                    await asyncio.sleep(wait)
+                    elapsed += wait
+
+    async def receive(self, order_id: UUID, authorization: str, body: bytes) -> bool:
+        """Take a callback as the API does; tell whether it was let in."""
+        if not SECRETS.verify(str(order_id), authorization.encode()):
+            self.counts["forged"] += 1
+            return False
+        self.counts["callbacks"] += 1
+        return await record_callback(self._db(), order_id, body)
+
+    async def lie(self) -> None:
+        """Send callbacks that are forged, and some with a right secret that name what is not the order's."""
+        random = self._random
+        for _ in range(self._lies):
+            await asyncio.sleep(random.choice([5, 200, 900]))
+            order_id = random.choice(sorted(self._auditor.accepted) or [UUID(int=1)])
+            other = random.choice(sorted(self._auditor.accepted) or [UUID(int=2)])
+            task_id = self._task_to_name(order_id)
+            body = json.dumps({"task_id": task_id}).encode()
+            wrong = random.choice(["Bearer forged", "", SECRETS.authorization(other)])
+            if wrong != SECRETS.authorization(order_id) and await self.receive(order_id, wrong, body):
+                self._auditor.violate("a forged callback was let in")
+            if random.random() < 0.5:
+                self._note(f"a callback of {order_id} names task {task_id}")
+                await self.patiently(lambda: self.receive(order_id, SECRETS.authorization(order_id), body))  # noqa: B023
+
+    def _task_to_name(self, order_id: UUID) -> int:
+        """Draw a task that is not the order's own: a stranger's, another order's that holds it, or none."""
+        rows = self._auditor.reader.orders()
+        held = {row["cloudpress_order_id"]: other for other, row in rows.items()}
+        others = [
+            made
+            for made in self._truth.orders.values()
+            if made.local_id != order_id and (made.local_id is None or held.get(made.id) == made.local_id)
+        ]
+        if not others or self._random.random() < 0.3:
+            return 10**9
+        made = self._random.choice(others)
+        self._auditor.lied_to[order_id].add(made.id)
+        return made.task_id
+
+    async def operate(self) -> None:
+        """Be an operator, who looks into CloudPress itself and resolves what asks for attention."""
+        while self._has_operator and not self._chaos.calm:
+            await asyncio.sleep(self._random.choice(OPERATOR_SECONDS))
+            for order_id, row in self._auditor.reader.orders().items():
+                if row["status"] != OrderStatus.UNCONFIRMED or not row["attention_code"]:
+                    continue
+                if self._random.random() < 0.5:
+                    await self._resolve(order_id)
+
+    async def _resolve(self, order_id: UUID) -> None:
+        rows = self._auditor.reader.orders().values()
+        held = {row["cloudpress_order_id"] for row in rows}
+        free = [made.id for made in self._auditor.made_for(order_id) if made.id not in held]
+        action = "adopt" if free else self._random.choice(["place_again", "place_again", "fail"])
+        self._note(f"the operator has {order_id} resolved: {action} {free[:1]}")
+        self.counts["resolutions"] += 1
+        try:
+            await self.patiently(
+                lambda: wish_resolution(
+                    self._db(),
+                    order_id,
+                    action=action,
+                    cloudpress_order_id=free[0] if free else None,
+                    by="operator",
+                )
+            )
+        except NotResolvableError as error:
+            self._note(f"{order_id}: {error}")

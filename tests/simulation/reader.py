@@ -1,0 +1,108 @@
+"""Reads the database of a life beside the service, as an auditor would."""
+
+import json
+import sqlite3
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+ORDER_FIELDS = (
+    "id",
+    "status",
+    "site_name",
+    "variant",
+    "due_at",
+    "not_before",
+    "lease_until",
+    "cloudpress_order_id",
+    "cloudpress_order_id_source",
+    "attention_code",
+    "attention_detail",
+    "error_code",
+    "cancel_wished_at",
+    "created_at",
+)
+MOMENTS = frozenset({"due_at", "not_before", "lease_until", "created_at", "sent_at"})
+
+
+class Reader:
+    """A connection of its own, which sees what is committed and nothing else."""
+
+    def __init__(self, url: str) -> None:
+        """Connect."""
+        self._connection: Any
+        if url.startswith("sqlite"):
+            self._connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+        else:
+            self._connection = psycopg.connect(url, autocommit=True)
+        self._is_sqlite = url.startswith("sqlite")
+
+    def orders(self) -> dict[UUID, dict[str, Any]]:
+        """Return the rows that the invariants are about."""
+        return {UUID(str(row["id"])): row for row in self._rows("orders", *ORDER_FIELDS)}
+
+    def placements(self) -> list[dict[str, Any]]:
+        """Return the attempts, first attempts first."""
+        rows = self._rows("placements", "order_id", "attempt", "sent_at", "outcome", "callback_key_id")
+        for row in rows:
+            row["order_id"] = UUID(str(row["order_id"]))
+        return sorted(rows, key=lambda row: int(row["attempt"]))
+
+    def odd_deliveries(self) -> list[dict[str, Any]]:
+        """Return the deliveries that are due although they are over, or the other way round."""
+        odd = "WHERE (status = 'pending') <> (due_at IS NOT NULL)"
+        return self._rows("deliveries", "id", "status", "due_at", such=odd)
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        """Return the deliveries."""
+        return self._rows("deliveries", "id", "status", "due_at")
+
+    def milestones(self) -> list[dict[str, Any]]:
+        """Return the events that applications are told of."""
+        found = self._rows("events", "id", "type", "shown", such="WHERE shown IS NOT NULL")
+        for row in found:
+            row["shown"] = json.loads(row["shown"]) if isinstance(row["shown"], str) else row["shown"]
+        return found
+
+    def transitions(self) -> dict[UUID, list[tuple[str, str]]]:
+        """Return the changes of status that the timelines tell."""
+        found: dict[UUID, list[tuple[str, str]]] = {}
+        such = "WHERE type = 'status_changed' ORDER BY id"
+        for row in self._rows("events", "order_id", "data", such=such):
+            told = json.loads(row["data"]) if isinstance(row["data"], str) else row["data"]
+            found.setdefault(UUID(str(row["order_id"])), []).append((told["before"], told["after"]))
+        return found
+
+    def _rows(self, table: str, *names: str, such: str = "") -> list[dict[str, Any]]:
+        query = f"SELECT {', '.join(names)} FROM {table} {such}"  # noqa: S608 - of texts written in this class
+        rows = self._connection.execute(query).fetchall()
+        return [
+            {
+                name: _moment(value) if name in MOMENTS else value
+                for name, value in zip(names, row, strict=True)
+            }
+            for row in rows
+        ]
+
+    def copy(self) -> sqlite3.Connection:
+        """Return a copy of an SQLite database as it is now."""
+        copied = sqlite3.connect(":memory:")
+        self._connection.backup(copied)
+        return copied
+
+    def put_back(self, copied: sqlite3.Connection) -> None:
+        """Make the database what it was when it was copied."""
+        copied.backup(self._connection)
+        copied.close()
+
+    def close(self) -> None:
+        """Close."""
+        self._connection.close()
+
+
+def _moment(value: datetime | str | None) -> datetime | None:
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return value.astimezone(UTC) if value is not None else None
