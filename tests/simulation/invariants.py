@@ -198,10 +198,18 @@ class Auditor:
                 self.violate(f"{order_id} is {row['status']}, and the wish to cancel it was forgotten")
             if order_id not in self.mistaken and row["error_code"] != "failed_by_operator":
                 self.check_bought(order_id, row)
+        self.check_answers()
         for order_id, steps in self.reader.transitions().items():
             for before, after in steps:
                 if after != before and OrderStatus(after) not in TRANSITIONS[OrderStatus(before)]:
                     self.violate(f"{order_id} went from {before} to {after}")
+
+    def check_answers(self) -> None:
+        """Check that every answer which reached a process that lived on is written, lease or no lease."""
+        outcomes = {(it["order_id"], it["sent_at"]): it["outcome"] for it in self.reader.placements()}
+        for order_id, sent_at, is_crashed in self.truth.answered:
+            if not is_crashed() and outcomes.get((order_id, sent_at)) is None:
+                self.violate(f"{order_id}: the answer to what was sent at {sent_at} was not written")
 
     def check_bought(self, order_id: UUID, row: dict[str, Any]) -> None:
         """Check that the operator was told of all that was bought for an order beside what it shows."""

@@ -77,8 +77,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1000)
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--until-failed", action="store_true", help="stop at the first seed that fails")
     arguments = parser.parse_args()
-    share = 10 if arguments.database == "sqlite" else 50
+    share = 50 if arguments.database == "postgresql" else 1 if arguments.until_failed else 10
     if arguments.database == "postgresql":
         print(
             "PostgreSQL runs in processes of its own, in real time: a seed there says what happens, not when."
@@ -99,6 +100,8 @@ def main() -> None:
             per_second = done / (time.monotonic() - began)
             told = ", ".join(f"{number} {name}" for name, number in total.items() if name != "seeds")
             print(f"\r{done} seeds, {per_second:.2f} a second, {told}", end="", flush=True)
+            if failed is not None and arguments.until_failed:
+                break
     print()
     if failed is not None:
         print(f"\nseed {failed.seed}: {failed.violation}", *failed.trace[-TRACE_LINES:], sep="\n")

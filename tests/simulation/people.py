@@ -45,7 +45,7 @@ class People:
         self._cancelling = random.choice([0, 0.2, 0.7])
         self._lies = random.choice([0, 0, 3])
         self._has_operator = random.choice([False, False, True])
-        self._has_history = random.choice([0, 0, 5])
+        self._history = random.choice([0, 0, 5])
         self.counts: Counter[str] = Counter()
 
     async def patiently(self, wish: Callable[[], Any]) -> Any:
@@ -77,8 +77,8 @@ class People:
 
     async def others_orders(self) -> None:
         """Be someone who orders in the same account by hand, also what looks exactly like ours."""
-        for number in range(self._has_history):
-            self._make_others(f"Old {number}", days_ago=30)
+        for _ in range(self._history):
+            self._make_others(self._random.choice(["Shop", "Blog", "Old"]), days_ago=30)
         for _ in range(self._random.choice([0, 0, 2, 4])):
             await asyncio.sleep(self._random.choice([1, 100, 2000]))
             self._make_others(self._random.choice(["shop", "Sho", "Other", "Shop", "Blog"]))

@@ -12,6 +12,7 @@ from app.cloudpress import (
     About,
     Answer,
     BadAnswer,
+    CloudPressError,
     NoAnswer,
     NotFound,
     NotSent,
@@ -29,6 +30,12 @@ from app.cloudpress import (
 T = TypeVar("T")
 VERY_LATE_SECONDS = 1800
 HIDDEN_SECONDS = (1.0, 60.0, 600.0)
+# What becomes of the answer to an order that was made.
+SPOILT: dict[str, Callable[[], CloudPressError]] = {
+    "lost": lambda: NoAnswer("reset", kind="disconnect"),
+    "failed_after": lambda: Refused(502),
+    "garbled": lambda: BadAnswer("html", kind="not_json"),
+}
 
 
 @dataclass
@@ -102,7 +109,11 @@ class CloudPressTruth:
     before_post: Callable[[UUID, bool], datetime]
     """Told of each request to place an order, and whether its replica may; returns when it was committed."""
     changed: Callable[[], None]
+    held_by_another: Callable[[UUID], str | None]
+    """Tells a CloudPress order that another local order than the given one holds."""
     orders: dict[str, MadeOrder] = field(default_factory=dict)
+    answered: list[tuple[UUID, datetime, Callable[[], bool]]] = field(default_factory=list)
+    """The requests that ended: of which order, sent when, and whether the sender has crashed since."""
     working: set[asyncio.Task[None]] = field(default_factory=set)
 
     def spawn(self, work: Any) -> None:
@@ -327,9 +338,15 @@ class SimulatedCloudPress:
         timeout_seconds: float | None = None,
     ) -> Answer[Placed]:
         """Take an order. Once it is sent it may land whatever becomes of who sent it."""
+        order_id = UUID(callback_url.rpartition("/")[2])
+        sent_at = self._truth.before_post(order_id, self._placing)
+        try:
+            return await self._place(site, (callback_url, callback_authorization), sent_at)
+        finally:
+            self._truth.answered.append((order_id, sent_at, self._is_crashed))
+
+    async def _place(self, site: SiteOrder, callback: tuple[str, str], sent_at: datetime) -> Answer[Placed]:
         truth, random = self._truth, self._truth.random
-        callback = (callback_url, callback_authorization)
-        sent_at = truth.before_post(UUID(callback_url.rpartition("/")[2]), self._placing)
         kinds = {"well": 1.0} if truth.chaos.calm else truth.chaos.placements
         kind = random.choices(list(kinds), list(kinds.values()))[0]
         await asyncio.sleep(random.choice([0, 0.01, 0.5]))
@@ -357,13 +374,11 @@ class SimulatedCloudPress:
         made = await landed
         await asyncio.sleep(random.choice([0, 0.01, 0.5, 3]))
         await self._thawed()
-        match kind:
-            case "lost":
-                raise NoAnswer("reset", kind="disconnect")
-            case "failed_after":
-                raise Refused(random.choice([500, 502]))
-            case "garbled":
-                raise BadAnswer("html", kind="not_json")
+        if kind in SPOILT:
+            error = SPOILT[kind]()
+            raise error
+        if kind == "anothers":
+            made = self._anothers(made)
         placed = Placed(
             order_id=made.id,
             order_status=made.status,
@@ -371,6 +386,11 @@ class SimulatedCloudPress:
             payment_url=made.payment_url,
         )
         return Answer(placed, b"{}", truth.date())
+
+    def _anothers(self, made: MadeOrder) -> MadeOrder:
+        """Return an order that another local order holds, if there is one."""
+        other = self._truth.held_by_another(made.local_id) if made.local_id else None
+        return self._truth.orders[other] if other else made
 
     async def _land(
         self,

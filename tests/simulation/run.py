@@ -141,6 +141,7 @@ class Simulation:
             "lost",
             "failed_after",
             "garbled",
+            "anothers",
         )
         placements = {kind: random.random() ** 2 for kind in kinds}
         placements["very_late"] *= random.choice([0, 0, 0.5])
@@ -167,6 +168,7 @@ class Simulation:
             GRACE_SECONDS,
             self.before_post,
             self.touch,
+            self.held_by_another,
         )
         self.auditor = Auditor(self.reader, self.truth, VirtualClock.time, GRACE_SECONDS)
         self.people = People(
@@ -189,6 +191,12 @@ class Simulation:
     def touch(self) -> None:
         """Have the invariants checked."""
         self.auditor.touch()
+
+    def held_by_another(self, order_id: UUID) -> str | None:
+        """Draw a CloudPress order that another order holds."""
+        rows = self.reader.orders().items()
+        held: list[str | None] = [row["cloudpress_order_id"] for other, row in rows if other != order_id]
+        return self.random.choice([it for it in held if it is not None] or [None])
 
     @property
     def accepted(self) -> set[UUID]:
@@ -442,7 +450,11 @@ def simulate(seed: int, url: str) -> Simulation:
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        ended = asyncio.gather(*left, return_exceptions=True)
+        # A life that ended between its last step and being heard of has left word to stop the loop.
+        while not ended.done():
+            with suppress(RuntimeError):
+                loop.run_until_complete(ended)
         simulation.postgres.close()
         simulation.reader.close()
         loop.close()
