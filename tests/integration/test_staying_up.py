@@ -29,7 +29,7 @@ from app.secrets import CallbackSecrets, Encryption
 from app.signals import Signals
 from app.states import OrderStatus
 from tests.conftest import CLOUDPRESS_ACCOUNT, SECRET_KEY, make_settings
-from tests.e2e.conftest import environment
+from tests.e2e.conftest import environment, free_url, port_of
 from tests.harness import Sandbox, eventually, run_presshook, run_sandbox
 from tests.integration.faults.proxy import run_proxy
 from tests.integration.scripted import SetClock
@@ -259,12 +259,13 @@ main()
 """
 
 
-@pytest.mark.parametrize("command", [("serve", "--port", "0"), ("worker",)], ids=["serve", "worker"])
+@pytest.mark.parametrize("command", ["serve", "worker"])
 def test_a_reconciler_that_dies_takes_its_process_along(
-    database_url: str, tmp_path: Path, command: tuple[str, ...]
+    database_url: str, tmp_path: Path, command: str
 ) -> None:
+    port = ["--port", port_of(free_url())] if command == "serve" else []
     ended = subprocess.run(
-        [sys.executable, "-c", ESCAPE, *command],
+        [sys.executable, "-c", ESCAPE, command, *port],
         env=environment(database_url),
         cwd=tmp_path,
         capture_output=True,
@@ -300,7 +301,7 @@ async def test_a_provider_that_is_down_costs_one_probe(database_url: str) -> Non
             database_url, proxy.url, upstream_timeout_seconds=TIMEOUT_SECONDS, reconcile=False
         ) as presshook,
     ):
-        reconciler = Reconciler(presshook.service.world, presshook.service.signals)
+        reconciler = Reconciler(presshook.service.world, presshook.service.signals, slots=20)
 
         async def passes(limit: int) -> None:
             claims = (await reconciler.claim(limit)).claims
