@@ -24,6 +24,7 @@ from app.main import Service
 from app.models import Event, Order
 from app.orders import NewOrder, create_order
 from app.reconciler import OneProbe, Reconciler, Surroundings
+from app.reconciler.loop import SLOTS
 from app.schedule import Schedule
 from app.secrets import CallbackSecrets, Encryption
 from app.signals import Signals
@@ -36,6 +37,8 @@ from tests.integration.scripted import SetClock
 
 LEASE_SECONDS = 60
 TIMEOUT_SECONDS = 2.0
+# As many as one account may have in flight.
+ORDERS = SLOTS // 2
 
 
 class OddCloudPress(CloudPress):
@@ -311,15 +314,15 @@ async def test_a_provider_that_is_down_costs_one_probe(database_url: str) -> Non
             for order_id in ids:
                 await presshook.client.post(f"/v1/orders/{order_id}/refresh")
 
-        ids = [(await presshook.order(f"Site {n}", wait=0)).json()["id"] for n in range(10)]
-        await passes(10)
-        assert [(await presshook.show(order_id))["status"] for order_id in ids] == ["provisioning"] * 10
+        ids = [(await presshook.order(f"Site {n}", wait=0)).json()["id"] for n in range(ORDERS)]
+        await passes(ORDERS)
+        assert [(await presshook.show(order_id))["status"] for order_id in ids] == ["provisioning"] * ORDERS
         proxy.spoil("order", "timeout before")
         await make_all_due()
         await passes(1)
         assert proxy.spoilt["order"] == 1
         await make_all_due()
-        await passes(10)
+        await passes(ORDERS)
         assert proxy.spoilt["order"] == 2, "one probe for all of them"
         async with presshook.service.db.read() as session:
             orders = list(await session.scalars(select(Order)))
@@ -329,8 +332,8 @@ async def test_a_provider_that_is_down_costs_one_probe(database_url: str) -> Non
         before = proxy.seen["order"]
         await make_all_due()
         await passes(1)
-        await passes(10)
-        assert proxy.seen["order"] == before + 10, "once it answers, every order is asked for"
+        await passes(ORDERS)
+        assert proxy.seen["order"] == before + ORDERS, "once it answers, every order is asked for"
 
 
 @pytest.mark.parametrize("status", [OrderStatus.PROVISIONING, OrderStatus.UNCONFIRMED])

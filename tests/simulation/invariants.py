@@ -90,9 +90,7 @@ class Auditor:
         self.posts[order_id] += 1
         self.placements += 1
         if self.posts[order_id] > len(attempts):
-            self.violate(
-                f"{order_id} is sent for the {self.posts[order_id]}th time, {len(attempts)} were intended"
-            )
+            self.violate(f"{order_id}: {self.posts[order_id]} requests, and {len(attempts)} were intended")
         sent_at: datetime = attempts[-1]["sent_at"]
         return sent_at
 
