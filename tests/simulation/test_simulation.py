@@ -35,7 +35,7 @@ def test_on_sqlite_no_order_is_lost_or_doubled(
         life = simulate(seed, url)
         sqlite_files.remove(url)
     assert passed(life)
-    assert life.accepted
+    assert life.accepted or life.counts["restores"], "a restore may lose all that was accepted"
 
 
 @pytest.mark.parametrize("seed", POSTGRESQL_SEEDS)
@@ -46,4 +46,4 @@ def test_on_postgresql_no_order_is_lost_or_doubled(
     with postgres_server.migrated_url() as url:
         life = simulate(seed, url)
     assert passed(life)
-    assert life.accepted
+    assert life.accepted or life.counts["restores"], "a restore may lose all that was accepted"
