@@ -10,20 +10,23 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from random import Random
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from app import restoring
+from app import orders, restoring
 from app.config import async_database_url
 from app.db import Database, Notice
 from app.reconciler import OneProbe, Reconciler, Surroundings, looking_up
 from app.schedule import Schedule
 from app.signals import Signals
+from app.webhooks import outbox, registry
 from app.webhooks.deliverer import Deliverer
 from tests.simulation.applications import Applications
 from tests.simulation.invariants import Auditor, ViolationError
@@ -215,8 +218,8 @@ class Simulation:
         await self.applications.register(self.anyone().db)
         self.chaos.calm = False
         self.auditor.begin()
-        orders = self.random.randint(2, 5)
-        acts = [*(self.people.order(number) for number in range(orders)), self.people.others_orders()]
+        clients = range(self.random.randint(2, 5))
+        acts = [*(self.people.order(number) for number in clients), self.people.others_orders()]
         acts += [self.people.lie(), self.people.operate(), self.let_place(), self.restore()]
         acting = [asyncio.create_task(act) for act in acts]
         await asyncio.sleep(CHAOS_SECONDS)
@@ -437,7 +440,12 @@ def simulate(seed: int, url: str) -> Simulation:
         simulation.auditor.touch()
 
     event.listen(Session, "after_commit", committed)
-    full_page, looking_up.FULL_PAGE = looking_up.FULL_PAGE, simulation.chaos.page
+    patches = pytest.MonkeyPatch()
+    patches.setattr(looking_up, "FULL_PAGE", simulation.chaos.page)
+    # Ids that come from the machine's clock would sort otherwise each time.
+    numbers = count(1)
+    for module in (orders, outbox, registry):
+        patches.setattr(module, "uuid7", lambda: UUID(int=next(numbers)))
     # A broken invariant is found between two steps, where no coroutine could be told of it.
     try:
         loop.run_until_complete(simulation.live())
@@ -447,7 +455,7 @@ def simulate(seed: int, url: str) -> Simulation:
     finally:
         loop.on_step = None
         event.remove(Session, "after_commit", committed)
-        looking_up.FULL_PAGE = full_page
+        patches.undo()
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()
