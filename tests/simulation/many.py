@@ -82,7 +82,7 @@ def main() -> None:
     share = 50 if arguments.database == "postgresql" else 1 if arguments.until_failed else 10
     if arguments.database == "postgresql":
         print(
-            "PostgreSQL runs in processes of its own, in real time: a seed there says what happens, not when."
+            "On PostgreSQL a seed draws what happens, not in which order the server answers: it may not repeat."
         )
     last = arguments.first + arguments.seeds
     shares = [range(seed, min(seed + share, last)) for seed in range(arguments.first, last, share)]
