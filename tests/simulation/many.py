@@ -81,9 +81,7 @@ def main() -> None:
     arguments = parser.parse_args()
     share = 50 if arguments.database == "postgresql" else 1 if arguments.until_failed else 10
     if arguments.database == "postgresql":
-        print(
-            "On PostgreSQL a seed draws what happens, not in which order the server answers: it may not repeat."
-        )
+        print("On PostgreSQL a seed draws what happens, not the order of answers: it may not repeat.")
     last = arguments.first + arguments.seeds
     shares = [range(seed, min(seed + share, last)) for seed in range(arguments.first, last, share)]
     began = time.monotonic()
