@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.states import (
@@ -35,7 +35,9 @@ S = OrderStatus
 SPANS_SECONDS = st.sampled_from([0, 1, 300, 86_400])
 
 
-@settings(max_examples=300)
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # the machine may be busy
 @given(st.data())
 def test_no_sequence_of_observations_breaks_the_rules(data: st.DataObject) -> None:
     order = data.draw(STANDINGS, "order")
