@@ -183,7 +183,7 @@ async def _orders_of_task(
         details = await seen(world, claim, provider, order_id)
         if details is None:
             return None
-        if _agrees(claim.row, sent, details):
+        if await _agrees(world, claim, provider, sent, details):
             agreeing.append(order_id)
     return agreeing
 
@@ -202,14 +202,31 @@ async def seen(
         return None
 
 
-def _agrees(order: Order, sent: Sent, details: Answer[OrderDetails]) -> bool:
-    site = details.value.site
-    named_otherwise = site is not None and site.name is not None and site.name != order.site_name
-    return (
-        not named_otherwise
-        and is_same_kind(order, details.value)
-        and is_young_enough(sent, details.value, details.date)
-    )
+async def name_of_site(
+    world: Surroundings, claim: Claim[Order], provider: Provider, details: OrderDetails
+) -> str | None:
+    """Return the name of a CloudPress order's site, asked for where the order links one and tells no name.
+
+    Raises:
+        CloudPressError: CloudPress could not be asked.
+    """
+    if details.site is None or details.site.name is not None:
+        return details.site.name if details.site else None
+    try:
+        timeout_seconds = time_left_seconds(world, claim)
+        return (await provider.site(details.site.id, timeout_seconds=timeout_seconds)).value.name
+    except (NotFound, ValueError):
+        return None
+
+
+async def _agrees(
+    world: Surroundings, claim: Claim[Order], provider: Provider, sent: Sent, details: Answer[OrderDetails]
+) -> bool:
+    order = claim.row
+    if not is_same_kind(order, details.value) or not is_young_enough(sent, details.value, details.date):
+        return False
+    # A name that nobody tells does not speak against it: the callback came in at the order's own address.
+    return await name_of_site(world, claim, provider, details.value) in {None, order.site_name}
 
 
 async def held_among(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> set[str]:

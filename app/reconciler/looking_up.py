@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from app.cloudpress import CloudPressError, NotFound
+from app.cloudpress import CloudPressError
 from app.db import Transaction
 from app.leases import Claim
 from app.models import LookUp, Order
-from app.reconciler.evidence import Sent, held_among, is_same_kind, is_young_enough, seen
+from app.reconciler.evidence import Sent, held_among, is_same_kind, is_young_enough, name_of_site, seen
 from app.reconciler.surroundings import Provider, Surroundings, time_left_seconds, trouble_of
 from app.states import Trouble
 from app.timeline import record
@@ -144,21 +144,12 @@ class OrderLookUp:
             return "suspects"  # it was listed, so a 404 is a passing failure or tells nothing
         if not is_same_kind(order, details.value):
             return None
-        name = details.value.site.name if details.value.site else None
-        if name is None and details.value.site is not None:
-            name = await self._site_name(details.value.site.id)
+        name = await name_of_site(self._world, self._claim, self._provider, details.value)
         if name is None:
             return "suspects"
         if name == order.site_name and details.value.variant is not None:
             return "candidates"
         return "suspects" if resembles(name, order.site_name) else None
-
-    async def _site_name(self, site_id: str) -> str | None:
-        try:
-            timeout_seconds = time_left_seconds(self._world, self._claim)
-            return (await self._provider.site(site_id, timeout_seconds=timeout_seconds)).value.name
-        except (NotFound, ValueError):
-            return None
 
 
 def resembles(name: str, other: str) -> bool:

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from app.cloudpress import NoAnswer, NotFound, Refused
+from app.cloudpress import NoAnswer, NotFound, Refused, SiteRef
 from app.leases import Claim
 from app.models import LookUp, Order, Placement
 from app.orders import record_callback
@@ -181,6 +181,19 @@ async def test_a_task_that_no_one_ever_shows_is_given_up_after_a_day(bench: Benc
     await bench.work_for(25 * HOUR)
     order = await bench.read(order_id)
     assert (order.status, order.due_at, order.attention_code) == ("completed", None, None)
+
+
+async def test_a_callback_speaks_for_no_order_whose_site_has_another_name(bench: Bench) -> None:
+    bench.cloudpress.script["place"] = [LOST]
+    order_id = await bench.order()
+    await bench.work()
+    strangers = bench.cloudpress.land("Sho")
+    made = bench.cloudpress.orders_made[strangers]
+    nameless = made.model_copy(update={"site": SiteRef(id="Sho", name=None)})
+    bench.cloudpress.orders_made[strangers] = nameless
+    await record_callback(bench.db, order_id, b'{"task_id": 1}')
+    await bench.work()
+    assert (await bench.read(order_id)).cloudpress_order_id is None
 
 
 # --- attempts ----------------------------------------------------------------------------------------
