@@ -7,11 +7,27 @@ jumps to the next timer. While a real socket is waited for (PostgreSQL), it stan
 import asyncio
 import heapq
 from collections.abc import Callable
+from itertools import count
 from random import Random
 from typing import Any
 
 STEP_SECONDS = 1e-6
 BLOCK_SECONDS = 0.5
+
+
+class NumberedTask(asyncio.Task[Any]):
+    """A task whose place in a set is that of its making, and not of its address in memory."""
+
+    def __init__(self, number: int, work: Any, **options: Any) -> None:
+        """Run `work`."""
+        self._number = number
+        super().__init__(work, **options)
+
+    def __hash__(self) -> int:
+        return self._number
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -24,6 +40,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.steps = 0
         self.on_step: Callable[[int], None] | None = None
         super().__init__()
+        numbers = count(1)
+        self.set_task_factory(
+            lambda loop, work, **options: NumberedTask(next(numbers), work, loop=loop, **options)
+        )
 
     def time(self) -> float:
         """Return the virtual time, in seconds."""

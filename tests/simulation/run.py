@@ -8,7 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from random import Random
@@ -96,6 +96,16 @@ class Process:
     async def thawed(self) -> None:
         """Wait while it stands still: a machine that swaps, a paused container, a laptop that sleeps."""
         await asyncio.sleep(max(0.0, self.frozen_until - asyncio.get_running_loop().time()))
+
+
+class OrderedSignals(Signals):
+    """Wakes in the same order each time: that of a set of words differs from process to process."""
+
+    def publish(self, notice: Notice) -> None:
+        """Wake who waits for what the notice tells."""
+        for table in sorted(notice.due):
+            super().publish(Notice(due=frozenset({table})))
+        super().publish(replace(notice, due=frozenset()))
 
 
 @dataclass(eq=False)
@@ -306,7 +316,7 @@ class Simulation:
         process = Process()
         db = self.connect(process)
         _silence_the_dead(db, process.is_crashed)
-        signals = Signals(db)
+        signals = OrderedSignals(db)
         provider = OneProbe(
             SimulatedCloudPress(
                 self.truth,
