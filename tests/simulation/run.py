@@ -5,6 +5,7 @@ at the end.
 """
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -35,7 +36,7 @@ from tests.simulation.people import ACCOUNT, SECRETS, People
 from tests.simulation.postgresql import PostgresConnections
 from tests.simulation.provider import Chaos, CloudPressTruth, MadeOrder, SimulatedCloudPress
 from tests.simulation.reader import Reader
-from tests.simulation.sqlite import CrashedError, creator
+from tests.simulation.sqlite import Connection, CrashedError, creator
 
 GRACE_SECONDS = 300.0
 LEASE_SECONDS = 20.0
@@ -88,6 +89,8 @@ class Process:
 
     crashed: bool = False
     frozen_until: float = 0.0
+    connections: list[Connection] = field(default_factory=list)
+    """To SQLite."""
 
     def is_crashed(self) -> bool:
         """Tell whether it is gone."""
@@ -299,7 +302,9 @@ class Simulation:
         """Return what a process has of the database."""
         arguments: dict[str, Any] = {}
         if self.url.startswith("sqlite"):
-            arguments["async_creator_fn"] = creator(self.url.removeprefix("sqlite:///"), process.is_crashed)
+            arguments["async_creator_fn"] = creator(
+                self.url.removeprefix("sqlite:///"), process.is_crashed, process.connections
+            )
         else:
             arguments["async_creator_fn"] = self.postgres.creator(process.is_crashed)
         return Database(
@@ -392,6 +397,8 @@ class Simulation:
         self.replicas.remove(replica)
         for task in (*replica.running, *replica.reconciler.running, *replica.deliverer.running):
             task.cancel()
+        for connection in replica.process.connections:
+            connection.die()
         self.postgres.cut()
         name = f"{replica.name}'"
         seconds = self.random.choice([0, 1, 60])
@@ -451,6 +458,9 @@ def simulate(seed: int, url: str) -> Simulation:
 
     event.listen(Session, "after_commit", committed)
     patches = pytest.MonkeyPatch()
+    # What is collected when depends on all that ran before, and ends what dead processes had begun.
+    gc.collect()
+    gc.disable()
     patches.setattr(looking_up, "FULL_PAGE", simulation.chaos.page)
     # Ids that come from the machine's clock would sort otherwise each time.
     numbers = count(1)
@@ -466,6 +476,7 @@ def simulate(seed: int, url: str) -> Simulation:
         loop.on_step = None
         event.remove(Session, "after_commit", committed)
         patches.undo()
+        gc.enable()
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()

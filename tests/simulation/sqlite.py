@@ -7,6 +7,7 @@ the same statements on the same files; a crashed process can run none.
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import suppress
 from typing import Any, Self
 
 BUSY_SECONDS = 10.0
@@ -124,15 +125,24 @@ class Connection:
         self.real.close()
         self._connection = None
 
+    def die(self) -> None:
+        """End what the process had begun, as its death does, and not only once nothing refers to it."""
+        with suppress(sqlite3.ProgrammingError):
+            self.real.rollback()
+
     async def create_function(self, name: str, arguments: int, function: Any, **options: Any) -> None:
         """Register a function."""
         self.real.create_function(name, arguments, function, **options)
 
 
-def creator(path: str, is_crashed: Callable[[], bool]) -> Callable[..., Awaitable[Connection]]:
-    """Return what the engine makes connections with."""
+def creator(
+    path: str, is_crashed: Callable[[], bool], made: list[Connection]
+) -> Callable[..., Awaitable[Connection]]:
+    """Return what the engine makes connections with; they are added to `made`."""
 
     def connect(*_arguments: Any, **_options: Any) -> Connection:
-        return Connection(path, is_crashed)
+        connection = Connection(path, is_crashed)
+        made.append(connection)
+        return connection
 
     return connect
