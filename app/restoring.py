@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Base, Database, EncryptedBytes, Transaction
 from app.models import RESTORED, Event, LookUp, Order, Placement, Webhook
-from app.states import OrderStatus, PostOutcome
+from app.states import LATE_LOOK_AFTER, OrderStatus, PostOutcome
 from app.timeline import record
 from app.webhooks.registry import disable
 
@@ -57,6 +57,7 @@ async def _doubt(tx: Transaction, order: Order) -> None:
     before = order.status
     order.status = OrderStatus.UNCONFIRMED
     order.updated_at = order.due_at = tx.now
+    order.late_look_at = tx.now + LATE_LOOK_AFTER  # the original may have placed it, and more than once
     order.resolution = order.not_before = order.lease_token = order.lease_until = None
     record(tx, order.id, "status_changed", before=before, after=order.status, action="after_restore")
     tx.announce(changed=order.id, due=Order)

@@ -26,6 +26,8 @@ from enum import StrEnum
 
 MISSING_ATTENTION_SECONDS = 24 * 3600
 LOOK_UPS_BEFORE_PLACING_AGAIN = 2
+LATE_LOOK_AFTER = timedelta(hours=5)
+"""An order that may have been placed more than once is looked for once more then."""
 CREDENTIALS_REFUSED = "credentials_refused"
 DUPLICATE = "suspected_duplicate"
 

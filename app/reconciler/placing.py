@@ -14,9 +14,17 @@ from app.models import LookUp, Order, Placement
 from app.orders import make_due
 from app.reconciler.evidence import ANSWER, has_reappeared, held_among, is_first
 from app.reconciler.keeping import Findings
-from app.reconciler.recording import LATE_LOOK_AFTER, PassResult, apply
+from app.reconciler.recording import PassResult, apply
 from app.reconciler.surroundings import Provider, Surroundings, trouble_of
-from app.states import OrderStatus, PostEnded, PostOutcome, Reappeared, Trouble, outcome_of_refusal
+from app.states import (
+    LATE_LOOK_AFTER,
+    OrderStatus,
+    PostEnded,
+    PostOutcome,
+    Reappeared,
+    Trouble,
+    outcome_of_refusal,
+)
 from app.timeline import record
 
 RECORD_RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)

@@ -12,6 +12,7 @@ from app.reconciler.keeping import Findings, keep
 from app.reconciler.surroundings import Surroundings
 from app.states import (
     FINAL,
+    LATE_LOOK_AFTER,
     PLACED,
     Attention,
     Decision,
@@ -29,7 +30,6 @@ from app.states import (
 )
 from app.timeline import record
 
-LATE_LOOK_AFTER = timedelta(hours=5)
 LATE_LOOK_RETRY_SECONDS = 60.0
 # There was news during the pass, so that what it would have concluded is not concluded.
 WOKEN = Trouble("woken")

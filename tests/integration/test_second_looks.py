@@ -324,6 +324,21 @@ async def test_what_was_placed_long_before_the_restore_is_found(bench: Bench) ->
     assert ((await bench.read(order_id)).cloudpress_order_id, posts(bench)) == (landed, 0)
 
 
+async def test_what_the_original_placed_twice_is_told(bench: Bench) -> None:
+    bench.set(placing=False)
+    order_id = await bench.order()
+    await bench.work()
+    await doubt_unplaced_orders(bench.db)
+    held = bench.cloudpress.land("Shop")
+    bench.set(placing=True)
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).cloudpress_order_id == held
+    other = bench.cloudpress.land("Shop")  # another request of the original was still on its way
+    await bench.work_for(5 * HOUR)
+    order = await bench.read(order_id)
+    assert (order.attention_code, order.suspected_duplicates) == ("suspected_duplicate", [other])
+
+
 async def test_what_an_operator_wished_before_the_backup_may_have_been_done(bench: Bench) -> None:
     bench.cloudpress.script["place"] = [LOST]
     order_id = await bench.order()
