@@ -21,8 +21,8 @@ from tests.integration.faults.matrix import (
 )
 from tests.integration.faults.proxy import FaultyProxy, run_proxy
 
-TIMEOUT_SECONDS = 0.5
-GRACE_SECONDS = 0.8
+TIMEOUT_SECONDS = 1.0
+GRACE_SECONDS = 1.2
 LOOK_UP_SECONDS = 0.1
 CALLBACK_WAIT_SECONDS = 0.1
 SPOILT_LOOKS = 2
