@@ -23,9 +23,9 @@ from app.timeline import record
 from app.worker import Worker
 
 SLOTS = 16
-POLL_SECONDS = 1.0
+POLL_SECONDS = 2.0
 # While PostgreSQL tells of other replicas' orders, polling is only the backstop.
-BACKSTOP_POLL_SECONDS = 5.0
+BACKSTOP_POLL_SECONDS = 10.0
 NO_TOKEN = Attention(
     ACCOUNT_UNKNOWN,
     "No API token that can be decrypted is stored for the order's CloudPress account: store it (again). "

@@ -30,8 +30,8 @@ from app.worker import Worker
 
 SLOTS = 256
 SLOTS_OF_A_WEBHOOK = 4
-POLL_SECONDS = 2.0
-BACKSTOP_POLL_SECONDS = 5.0
+POLL_SECONDS = 3.0
+BACKSTOP_POLL_SECONDS = 10.0
 # Longer than an attempt may take, with time to write down how it ended.
 LEASE_SECONDS = 30.0
 
