@@ -150,10 +150,11 @@ def _keep_task(
         task.started_at = found.value.start_on
         task.ended_at = found.value.end_on
         task.answer = found.raw
-    changed = before != (task.status, task.name, task.title, task.started_at, task.ended_at)
-    if stored is None or changed:
+    after = (task.status, task.name, task.title, task.started_at, task.ended_at)
+    changed = stored is None or before != after
+    if changed:
         record(tx, order.id, "task_seen", task_id=task.id, before=former_status, after=task.status)
-    return stored is None or changed
+    return changed
 
 
 async def _keep_site(tx: Transaction, order: Order, found: cloudpress.Answer[cloudpress.Site]) -> bool:
