@@ -33,13 +33,13 @@ test: $(STAMP) ## all tests, on SQLite and PostgreSQL (ARGS="-k name" for some)
 	$(BIN)/pytest $(ARGS)
 
 bench: $(STAMP) ## measures the limits: latency after a callback, start, idle cost
-	@$(BIN)/python -W ignore -m tests.bench
+	@$(BIN)/python -W ignore -m tests.bench.limits
 
 bench-api: $(STAMP) ## measures reads of the API at a thousand and at a million orders, and shows their plans
-	@$(BIN)/python -W ignore -m tests.bench_api
+	@$(BIN)/python -W ignore -m tests.bench.api
 
 bench-events: $(STAMP) ## measures how soon events are told by stream and webhook, and what open streams cost
-	@$(BIN)/python -W ignore -m tests.bench_events
+	@$(BIN)/python -W ignore -m tests.bench.events
 
 simulate: $(STAMP) ## the simulation from many seeds (SEEDS=10000 FIRST=1 DATABASE=sqlite or postgresql)
 	@$(BIN)/python -W ignore -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --database $(DATABASE)

@@ -5,9 +5,10 @@ at fault and never shows a secret's value.
 """
 
 import math
+import re
+from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -19,11 +20,34 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.cloudpress import checked_url, normalize_base_url
-from app.rates import Rate, parse_rate
+from app.db.url import POSTGRESQL, async_database_url
 from app.webhooks.addresses import Allowance
 
+SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+RATE = re.compile(r"(\d{1,9})\s*/\s*(second|minute|hour|day)")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """So many requests in so many seconds."""
+
+    requests: int
+    seconds: int
+
+
+def parse_rate(text: str) -> Rate:
+    """Read a rate such as `100/minute`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = RATE.fullmatch(text.strip().lower())
+    if found is None or int(found[1]) == 0:
+        raise ValueError("must be such as 100/minute (second, minute, hour or day)")
+    return Rate(int(found[1]), SECONDS[found[2]])
+
+
 MIN_SECRET_KEY_LENGTH = 32
-POSTGRESQL = "postgresql+psycopg"
 # A hundred years: what is longer no calendar can add up.
 LONGEST_SPAN_SECONDS = 100 * 365.25 * 24 * 3600
 
@@ -196,18 +220,6 @@ class GivenSettings(Settings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read the given values alone."""
         return (init_settings,)
-
-
-def async_database_url(url: str) -> URL:
-    """Turn a plain `DATABASE_URL` into the address that names the asynchronous driver.
-
-    A relative SQLite path is made absolute, so that it means one file wherever it is opened from.
-    """
-    parsed = make_url(url)
-    if parsed.drivername == "sqlite":
-        path = Path(parsed.database or "").expanduser().absolute()
-        return parsed.set(drivername="sqlite+aiosqlite", database=str(path))
-    return parsed.set(drivername=POSTGRESQL)
 
 
 def load_settings() -> Settings:

@@ -12,9 +12,10 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from app.db import Database
-from app.models import ApiKey
-from app.timeline import record
+from app.db.database import Database
+from app.db.models import ApiKey
+from app.events.timeline import record
+from app.events.types import EventType
 
 PREFIX = "phk_"
 """What every key begins with, so that a secret scanner recognises one."""
@@ -119,7 +120,7 @@ async def make_key(db: Database, new: NewKey, *, by: str) -> MadeKey:
             expires_at=new.expires_at,
         )
         tx.session.add(stored)
-        record(tx, None, "key.created", key=str(stored.id), by=by)
+        record(tx, None, EventType.KEY_CREATED, key=str(stored.id), by=by)
         return MadeKey(stored, key)
 
 
@@ -147,7 +148,7 @@ async def rotate_key(db: Database, key_id: UUID, *, grace_seconds: float, by: st
         stored.former_until = tx.now + timedelta(seconds=grace_seconds) if grace_seconds > 0 else None
         stored.hash, stored.start = _hash(key), key[:SHOWN_CHARACTERS]
         stored.rotated_at = tx.now
-        record(tx, None, "key.rotated", key=str(key_id), by=by)
+        record(tx, None, EventType.KEY_ROTATED, key=str(key_id), by=by)
         return MadeKey(stored, key)
 
 
@@ -159,7 +160,7 @@ async def revoke_key(db: Database, key_id: UUID, *, by: str) -> bool:
             return False
         if stored.revoked_at is None:
             stored.revoked_at = tx.now
-            record(tx, None, "key.revoked", key=str(key_id), by=by)
+            record(tx, None, EventType.KEY_REVOKED, key=str(key_id), by=by)
         stored.former_hash = stored.former_until = None
         return True
 

@@ -9,38 +9,29 @@ import structlog
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from app.accounts import UnknownAccountError
-from app.api import (
-    accounts,
-    callbacks,
-    catalog,
-    docs,
-    health,
-    keys,
-    listing,
-    operating,
-    orders,
-    problems,
-    streaming,
-    webhooks,
-)
+from app.accounts.catalog import Catalogs
+from app.accounts.clients import AccountClients
+from app.accounts.store import UnknownAccountError
+from app.api import problems
 from app.api.auth import Authentication
-from app.api.connections import Severable
 from app.api.context import CannotAsk, Catalog, Context
 from app.api.description import describe
-from app.api.headers import Headers
-from app.api.limits import BodyLimit
-from app.api.rate import RateLimiter
+from app.api.middleware.body_limit import BodyLimit
+from app.api.middleware.headers import Headers
+from app.api.middleware.rate_limit import RateLimiter
+from app.api.middleware.severable import Severable
+from app.api.routes import accounts, callbacks, catalog, docs, events, health, keys, webhooks
+from app.api.routes.orders import listing, operating, placing
 from app.cloudpress import CloudPressError, Refused
 from app.config import Settings
-from app.db import DATABASE_AWAY, Clock, Database
-from app.feed import Feed
-from app.providers import Providers
-from app.reconciler import Reconciler, Surroundings
+from app.db.clock import Clock
+from app.db.database import DATABASE_AWAY, Database
+from app.events.feed import Feed
+from app.maintenance.schema import is_current
+from app.queue.signals import Signals
+from app.reconciler import Dependencies, Reconciler
 from app.schedule import Schedule
-from app.schema import is_current
 from app.secrets import CallbackSecrets, Encryption
-from app.signals import Signals
 from app.webhooks.deliverer import Deliverer
 from app.webhooks.sender import HttpSender
 
@@ -63,11 +54,12 @@ class Service:
         self.random = random or Random()  # noqa: S311 - jitter, not secrets
         self.signals = Signals(self.db)
         self.feed = Feed(self.db, self.signals)
-        self.providers = Providers(settings, self.db)
+        self.clients = AccountClients(settings, self.db)
+        self.catalogs = Catalogs(self.clients)
         self.sender = HttpSender(settings.webhook_allowance)
-        self.world = Surroundings(
+        self.dependencies = Dependencies(
             db=self.db,
-            providers=self.providers.of,
+            providers=self.clients.of,
             callback_signer=self.callback_secrets,
             public_url=settings.public_url,
             schedule=Schedule(
@@ -87,7 +79,7 @@ class Service:
     @asynccontextmanager
     async def run(self, *, reconcile: bool, on_death: Callable[[], None]) -> AsyncIterator[None]:
         """Run the parts while the block runs; `on_death` is called if the reconciler ends by itself."""
-        async with aclosing(self.providers), self.signals.run(), self.feed.run():
+        async with aclosing(self.clients), aclosing(self.catalogs), self.signals.run(), self.feed.run():
             working = asyncio.create_task(self._work()) if reconcile else None
             if working is not None:
                 working.add_done_callback(lambda task: self._workers_ended(task, on_death))
@@ -103,7 +95,7 @@ class Service:
     async def _work(self) -> None:
         """Move orders and deliver events until the signals say stop. If one of the two dies, both end."""
         await self._migrated()
-        reconciler = Reconciler(self.world, self.signals)
+        reconciler = Reconciler(self.dependencies, self.signals)
         deliverer = Deliverer(self.db, self.signals, self.sender, random=self.random)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(reconciler.run(grace_seconds=DRAIN_SECONDS))
@@ -141,27 +133,28 @@ class Service:
 class _Checks:
     """What the API asks CloudPress itself, with the one error that it knows."""
 
-    def __init__(self, providers: Providers) -> None:
-        self._providers = providers
+    def __init__(self, clients: AccountClients, catalogs: Catalogs) -> None:
+        self._clients = clients
+        self._catalogs = catalogs
 
     async def has_order(self, account_id: str, cloudpress_order_id: str) -> bool:
         """Ask whether an account has an order."""
         with _cannot_ask():
-            return await self._providers.has_order(account_id, cloudpress_order_id)
+            return await self._clients.has_order(account_id, cloudpress_order_id)
 
     async def refusal_of_token(self, account_id: str, token: str) -> str | None:
         """Ask whether CloudPress takes a token."""
         with _cannot_ask():
-            return await self._providers.refusal_of_token(account_id, token)
+            return await self._clients.refusal_of_token(account_id, token)
 
     async def catalog(self, account_id: str) -> Catalog:
         """Return what an account can order."""
         with _cannot_ask():
-            return await self._providers.catalog(account_id)
+            return await self._catalogs.catalog(account_id)
 
     def fresh_catalog(self, account_id: str) -> Catalog | None:
         """Return the same if it is at hand."""
-        return self._providers.fresh_catalog(account_id)
+        return self._catalogs.fresh_catalog(account_id)
 
 
 @contextmanager
@@ -211,7 +204,7 @@ def create_app(
         is_migrated=service.is_migrated,
         feed=service.feed,
         heartbeat_seconds=heartbeat_seconds,
-        cloudpress=_Checks(service.providers),
+        cloudpress=_Checks(service.clients, service.catalogs),
     )
     app.state.context = context
     problems.install(app)
@@ -244,7 +237,18 @@ def create_app(
         )
     app.add_middleware(Headers)
     app.add_middleware(Severable)
-    for part in (listing, orders, operating, streaming, webhooks, catalog, accounts, keys, callbacks, health):
+    for part in (
+        listing,
+        placing,
+        operating,
+        events,
+        webhooks,
+        catalog,
+        accounts,
+        keys,
+        callbacks,
+        health,
+    ):
         app.include_router(part.router)
     docs.install(app)
     return app

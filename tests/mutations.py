@@ -21,9 +21,9 @@ FAILED = re.compile(r"^FAILED (\S+)", re.MULTILINE)
 
 SIMULATION = ("tests.simulation", "--until-failed", "--seeds", str(SEEDS))
 PYTEST = ("pytest", "-n0", "-q", "-x", "-p", "no:cacheprovider")
-STATES = (*PYTEST, "tests/unit/test_states.py", "tests/unit/test_state_sequences.py")
-LEASES = (*PYTEST, "tests/integration/test_leases.py")
-FAULTS = (*PYTEST, "tests/integration/faults", "-k", "sqlite")
+STATES = (*PYTEST, "tests/test_states.py", "tests/test_states_sequences.py")
+LEASES = (*PYTEST, "tests/queue/test_leases.py")
+FAULTS = (*PYTEST, "tests/reconciler/faults", "-k", "sqlite")
 
 
 @dataclass(frozen=True)

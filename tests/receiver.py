@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.cli.servers import listen, serving
+from app.server.embedded import listen, serving
 
 LOCAL_NETWORKS = "127.0.0.0/8"
 

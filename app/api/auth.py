@@ -10,9 +10,9 @@ from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.context import Context
+from app.api.middleware.rate_limit import RateLimiter
 from app.api.problems import Problem, database_away, unauthorized
-from app.api.rate import RateLimiter
-from app.db import DATABASE_AWAY
+from app.db.database import DATABASE_AWAY
 from app.keys import Grant, KeyRefusedError, authenticate, require_form
 from app.keys import Scope as KeyScope
 from app.secrets import same_key

@@ -11,10 +11,10 @@ from fastapi import Depends, Request
 
 from app.api.problems import Problem
 from app.config import Settings
-from app.db import Database
-from app.feed import Feed
+from app.db.database import Database
+from app.events.feed import Feed
+from app.queue.signals import Signals
 from app.secrets import CallbackSecrets
-from app.signals import Signals
 
 
 class CannotAsk(Exception):

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.api.problems import ProblemBody
-from app.shown import OrderBody
+from app.orders.representation import OrderBody
 
 DESCRIPTION = """\
 Orders WordPress sites from CloudPress and keeps track of them.

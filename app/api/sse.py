@@ -15,14 +15,14 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from app.api.connections import cut_off_in
+from app.api.bodies.events import EventBody
+from app.api.middleware.severable import cut_off_in
 from app.api.problems import Problem
-from app.api.schemas import EventBody
-from app.db import DATABASE_AWAY
-from app.events import Happened, Interest
-from app.feed import Feed, Subscription
+from app.db.database import DATABASE_AWAY
+from app.events.feed import Feed, Subscription
+from app.events.reading import Happened, Interest
 from app.keys import KeyRefusedError
-from app.milestones import FINAL_MILESTONES
+from app.orders.lifecycle_events import FINAL_EVENTS
 
 EVENT_STREAM = "text/event-stream"
 # How soon a client comes back; browsers take this as their own setting.
@@ -111,7 +111,7 @@ class EventStream(Response):
         )
         async for each in following:
             yield ": still here\n\n" if each is None else as_text(each)
-            if each is not None and interest.order_id is not None and each.type in FINAL_MILESTONES:
+            if each is not None and interest.order_id is not None and each.type in FINAL_EVENTS:
                 return
 
 

@@ -9,9 +9,9 @@ from typing import Annotated
 from fastapi import Header, Response
 
 from app.api.context import Context
-from app.db import DATABASE_AWAY
-from app.models import Order
-from app.orders import OrderView, find_order
+from app.db.database import DATABASE_AWAY
+from app.db.models import Order
+from app.orders.reading import OrderView, find_order
 
 DEFAULT_WAIT_SECONDS = 10.0
 MAX_WAIT_SECONDS = 30.0

@@ -7,8 +7,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app.cli.service import HERE, Json, Key, Service, Url, in_path, print_json
-from app.cli.showing import console
+from app.cli.client import HERE, Json, Key, Service, Url, in_path, print_json
+from app.cli.tables import console
 
 app = typer.Typer(help="Work with the CloudPress accounts of a running service.", no_args_is_help=True)
 

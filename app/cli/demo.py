@@ -19,11 +19,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from app.cli.servers import address, listen, serving
 from app.config import GivenSettings
 from app.main import Service, create_app
+from app.maintenance.schema import upgrade
 from app.sandbox import SandboxConfig, create_sandbox
-from app.schema import upgrade
+from app.server.embedded import address, listen, serving
 from app.states import FINAL, OrderStatus
 
 HOST = "127.0.0.1"

@@ -9,13 +9,13 @@ from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
-from app.api.keys import MAX_GRACE_SECONDS, KeyRequest
+from app.api.routes.keys import MAX_GRACE_SECONDS, KeyRequest
+from app.cli.client import ExitCode, Json, fail, print_json
 from app.cli.maintenance import with_database
-from app.cli.service import ExitCode, Json, fail, print_json
-from app.cli.showing import console
-from app.db import Database
+from app.cli.tables import console
+from app.db.database import Database
+from app.db.models import ApiKey
 from app.keys import COMMAND_LINE, MadeKey, NewKey, Scope, find_keys, make_key, revoke_key, rotate_key
-from app.models import ApiKey
 
 app = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True)
 

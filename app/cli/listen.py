@@ -10,9 +10,9 @@ import httpx
 import typer
 from rich.markup import escape
 
-from app.cli.service import HERE, ExitCode, Key, Url, fail, refusal
-from app.cli.showing import console
-from app.milestones import Milestone
+from app.cli.client import HERE, ExitCode, Key, Url, fail, refusal
+from app.cli.tables import console
+from app.orders.lifecycle_events import LifecycleEvent
 from app.webhooks.messages import body, event_message_id
 from app.webhooks.signing import PREFIX, is_secret, new_secret, sign
 
@@ -35,7 +35,7 @@ def listen(
     key: Key,
     *,
     kinds: Annotated[
-        list[Milestone] | None, typer.Option("--type", help="Only events of this type; may be repeated.")
+        list[LifecycleEvent] | None, typer.Option("--type", help="Only events of this type; may be repeated.")
     ] = None,
     after: Annotated[int | None, typer.Option(help="Begin after this event; else with what comes.")] = None,
     secret: Annotated[
@@ -53,7 +53,7 @@ def listen(
     elif not is_secret(secret):
         raise typer.BadParameter(f"must be {PREFIX} and base64", param_hint="--secret")
     heard = Heard(None if after is None else str(after))
-    types = [str(kind) for kind in kinds or Milestone]
+    types = [str(kind) for kind in kinds or LifecycleEvent]
     typer.echo(f"Listening at {url}; forwarding to {forward_to}")
     with httpx.Client(timeout=ANSWER_SECONDS) as application:
         for event in _events(url, key, types, heard):

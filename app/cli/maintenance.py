@@ -7,12 +7,12 @@ from typing import Annotated, TypeVar
 import typer
 
 from app.config import SettingsError, load_settings
-from app.db import DATABASE_AWAY, Database
-from app.logs import configure_logging
-from app.restoring import doubt_unplaced_orders, silence_webhooks, skip_event_numbers
-from app.restoring import rekey as write_anew
-from app.schema import is_current
+from app.db.database import DATABASE_AWAY, Database
+from app.maintenance.after_restore import doubt_unplaced_orders, silence_webhooks, skip_event_numbers
+from app.maintenance.rekey import rekey as write_anew
+from app.maintenance.schema import is_current
 from app.secrets import Encryption, UndecryptableError
+from app.telemetry.logs import configure_logging
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ import typer
 from rich.live import Live
 from rich.markup import escape
 
-from app.cli.service import HERE, ExitCode, Json, Key, Service, Url, print_json, print_json_line
-from app.cli.showing import FINAL, console, order_table, orders_table
+from app.cli.client import HERE, ExitCode, Json, Key, Service, Url, print_json, print_json_line
+from app.cli.tables import FINAL, console, order_table, orders_table
 
 LONGEST_WAIT_SECONDS = 30
 PAGE = 100

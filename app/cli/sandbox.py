@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from app.logs import configure_logging
 from app.sandbox import FaultError, SandboxConfig, create_sandbox
+from app.telemetry.logs import configure_logging
 
 SHUTDOWN_SECONDS = 2
 

@@ -1,11 +1,10 @@
 """The reconciler: leases orders that are due, asks CloudPress what is true, decides, writes it down.
 
-`loop` claims and bounds the passes, `passes` chooses what a pass does, `placing`, `observing` and `seeking`
-talk to CloudPress with no transaction open, and `recording` writes what they found.
+`loop` claims and bounds the passes, `passes` chooses what a pass does; `placing`, `observing`, `confirming`
+and `looking_up` talk to CloudPress with no transaction open, and `concluding` writes what they found.
 """
 
+from app.reconciler.dependencies import Dependencies
 from app.reconciler.loop import Reconciler
-from app.reconciler.probing import OneProbe
-from app.reconciler.surroundings import Surroundings
 
-__all__ = ["OneProbe", "Reconciler", "Surroundings"]
+__all__ = ["Dependencies", "Reconciler"]

@@ -8,9 +8,10 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import Answer, NotFound, OrderDetails, OrderSummary
-from app.leases import Claim
-from app.models import RESTORED, Callback, Order, Placement, Task
-from app.reconciler.surroundings import Provider, Surroundings, time_left_seconds
+from app.cloudpress.protocol import Provider
+from app.db.models import RESTORED, Callback, Order, Placement, Task
+from app.queue.leases import Claim
+from app.reconciler.dependencies import Dependencies, time_left_seconds
 from app.states import MISSING_ATTENTION_SECONDS, NOTHING_LANDED, PostOutcome
 
 ANSWER, CALLBACK, LOOK_UP, OPERATOR = "answer", "callback", "lookup", "operator"
@@ -81,9 +82,9 @@ def is_first(earlier: Iterable[Placement]) -> bool:
     return all(placement.outcome in NOTHING_LANDED for placement in earlier)
 
 
-async def what_was_sent(world: Surroundings, order: Order) -> Sent:
+async def what_was_sent(dependencies: Dependencies, order: Order) -> Sent:
     """Read what is known of the attempts to place an order."""
-    async with world.db.read() as session:
+    async with dependencies.db.read() as session:
         placements = tuple(
             await session.scalars(
                 select(Placement).where(Placement.order_id == order.id).order_by(Placement.attempt)
@@ -110,7 +111,7 @@ async def what_was_sent(world: Surroundings, order: Order) -> Sent:
             # What happened to a restored order since it was accepted is not known.
             first_sent_at=placements[0].sent_at if placements and not is_restored else order.created_at,
             last_sent_at=placements[-1].sent_at if placements else order.created_at,
-            now=await world.db.now(session),
+            now=await dependencies.db.now(session),
         )
 
 
@@ -148,7 +149,7 @@ def is_same_kind(order: Order, summary: OrderSummary) -> bool:
 
 
 async def named_by_callbacks(
-    world: Surroundings, claim: Claim[Order], provider: Provider, sent: Sent
+    dependencies: Dependencies, claim: Claim[Order], provider: Provider, sent: Sent
 ) -> Named:
     """Return the CloudPress orders that tasks named by the order's own callbacks belong to, and that agree.
 
@@ -161,7 +162,7 @@ async def named_by_callbacks(
     named: list[str] = []
     settled: list[int] = []
     for hint in sent.hints:
-        found = await _orders_of_task(world, claim, provider, sent, hint.task_id)
+        found = await _orders_of_task(dependencies, claim, provider, sent, hint.task_id)
         named += found or ()
         if found is not None or sent.now - hint.since >= HINT_LIFETIME:
             settled.append(hint.task_id)
@@ -169,27 +170,27 @@ async def named_by_callbacks(
 
 
 async def _orders_of_task(
-    world: Surroundings, claim: Claim[Order], provider: Provider, sent: Sent, task_id: int
+    dependencies: Dependencies, claim: Claim[Order], provider: Provider, sent: Sent, task_id: int
 ) -> list[str] | None:
     """Return the orders of a task that agree; None where CloudPress answered 404, which is not final."""
     try:
-        task = await provider.task(task_id, timeout_seconds=time_left_seconds(world, claim))
+        task = await provider.task(task_id, timeout_seconds=time_left_seconds(dependencies, claim))
     except NotFound:
         return None
     if task.value.account_ids and claim.row.account_id not in task.value.account_ids:
         return []
     agreeing = []
     for order_id in task.value.order_ids:
-        details = await seen(world, claim, provider, order_id)
+        details = await seen(dependencies, claim, provider, order_id)
         if details is None:
             return None
-        if await _agrees(world, claim, provider, sent, details):
+        if await _agrees(dependencies, claim, provider, sent, details):
             agreeing.append(order_id)
     return agreeing
 
 
 async def seen(
-    world: Surroundings, claim: Claim[Order], provider: Provider, order_id: str
+    dependencies: Dependencies, claim: Claim[Order], provider: Provider, order_id: str
 ) -> Answer[OrderDetails] | None:
     """Read a CloudPress order; None if there is none.
 
@@ -197,13 +198,13 @@ async def seen(
         CloudPressError: CloudPress could not be asked.
     """
     try:
-        return await provider.order(order_id, timeout_seconds=time_left_seconds(world, claim))
+        return await provider.order(order_id, timeout_seconds=time_left_seconds(dependencies, claim))
     except (NotFound, ValueError):
         return None
 
 
 async def name_of_site(
-    world: Surroundings, claim: Claim[Order], provider: Provider, details: OrderDetails
+    dependencies: Dependencies, claim: Claim[Order], provider: Provider, details: OrderDetails
 ) -> str | None:
     """Return the name of a CloudPress order's site, asked for where the order links one and tells no name.
 
@@ -213,20 +214,24 @@ async def name_of_site(
     if details.site is None or details.site.name is not None:
         return details.site.name if details.site else None
     try:
-        timeout_seconds = time_left_seconds(world, claim)
+        timeout_seconds = time_left_seconds(dependencies, claim)
         return (await provider.site(details.site.id, timeout_seconds=timeout_seconds)).value.name
     except (NotFound, ValueError):
         return None
 
 
 async def _agrees(
-    world: Surroundings, claim: Claim[Order], provider: Provider, sent: Sent, details: Answer[OrderDetails]
+    dependencies: Dependencies,
+    claim: Claim[Order],
+    provider: Provider,
+    sent: Sent,
+    details: Answer[OrderDetails],
 ) -> bool:
     order = claim.row
     if not is_same_kind(order, details.value) or not is_young_enough(sent, details.value, details.date):
         return False
     # A name that nobody tells does not speak against it: the callback came in at the order's own address.
-    return await name_of_site(world, claim, provider, details.value) in {None, order.site_name}
+    return await name_of_site(dependencies, claim, provider, details.value) in {None, order.site_name}
 
 
 async def held_among(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> set[str]:

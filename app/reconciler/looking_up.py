@@ -4,13 +4,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.cloudpress import CloudPressError
-from app.db import Transaction
-from app.leases import Claim
-from app.models import LookUp, Order
+from app.cloudpress.protocol import Provider
+from app.db.database import Transaction
+from app.db.models import LookUp, Order
+from app.events.timeline import record
+from app.events.types import EventType
+from app.queue.leases import Claim
+from app.reconciler.dependencies import Dependencies, time_left_seconds, trouble_of
 from app.reconciler.evidence import Sent, held_among, is_same_kind, is_young_enough, name_of_site, seen
-from app.reconciler.surroundings import Provider, Surroundings, time_left_seconds, trouble_of
 from app.states import Trouble
-from app.timeline import record
 
 FULL_PAGE = 100
 
@@ -43,7 +45,7 @@ class Progress:
         if self.is_complete and (
             row.completed == 0 or shown != (sorted(row.candidates), sorted(row.suspects))
         ):
-            record(tx, order.id, "looked_up", candidates=shown[0], suspects=shown[1])
+            record(tx, order.id, EventType.LOOKED_UP, candidates=shown[0], suspects=shown[1])
         row.begun_at = self.begun_at
         row.page = self.page
         row.unseen = list(self.unseen)
@@ -56,9 +58,11 @@ class Progress:
 class OrderLookUp:
     """One order's look-up, continued where the last pass left it."""
 
-    def __init__(self, world: Surroundings, claim: Claim[Order], provider: Provider, sent: Sent) -> None:
+    def __init__(
+        self, dependencies: Dependencies, claim: Claim[Order], provider: Provider, sent: Sent
+    ) -> None:
         """Prepare to look up; `go_on` does it."""
-        self._world = world
+        self._dependencies = dependencies
         self._claim = claim
         self._provider = provider
         self._sent = sent
@@ -81,7 +85,7 @@ class OrderLookUp:
         return progress
 
     async def _load(self) -> Progress:
-        async with self._world.db.read() as session:
+        async with self._dependencies.db.read() as session:
             row = await session.get(LookUp, self._claim.row.id)
         if row is None:
             return Progress()
@@ -97,7 +101,9 @@ class OrderLookUp:
 
     def _has_time(self) -> bool:
         """Tell whether another request fits into this pass; the first one always does."""
-        fits = time_left_seconds(self._world, self._claim) >= self._world.upstream_timeout_seconds
+        fits = (
+            time_left_seconds(self._dependencies, self._claim) >= self._dependencies.upstream_timeout_seconds
+        )
         first, self._asked = not self._asked, True
         return fits or first
 
@@ -106,7 +112,7 @@ class OrderLookUp:
         while progress.page is not None:
             if not self._has_time():
                 return False
-            timeout_seconds = time_left_seconds(self._world, self._claim)
+            timeout_seconds = time_left_seconds(self._dependencies, self._claim)
             answer = await self._provider.orders(page=progress.page, timeout_seconds=timeout_seconds)
             found = [
                 summary.id
@@ -122,7 +128,7 @@ class OrderLookUp:
     async def _see(self, progress: Progress) -> bool:
         """See one by one what was listed and nobody holds; tell whether all were seen."""
         order = self._claim.row
-        async with self._world.db.read() as session:
+        async with self._dependencies.db.read() as session:
             held = await held_among(session, order, progress.unseen)
         held |= {order.cloudpress_order_id} if order.cloudpress_order_id else set()
         while progress.unseen:
@@ -139,12 +145,12 @@ class OrderLookUp:
     async def _verdict(self, order_id: str) -> str | None:
         """Say whether a CloudPress order is among the candidates, the suspects, or neither."""
         order = self._claim.row
-        details = await seen(self._world, self._claim, self._provider, order_id)
+        details = await seen(self._dependencies, self._claim, self._provider, order_id)
         if details is None:
             return "suspects"  # it was listed, so a 404 is a passing failure or tells nothing
         if not is_same_kind(order, details.value):
             return None
-        name = await name_of_site(self._world, self._claim, self._provider, details.value)
+        name = await name_of_site(self._dependencies, self._claim, self._provider, details.value)
         if name is None:
             return "suspects"
         if name == order.site_name and details.value.variant is not None:

@@ -9,18 +9,19 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import leases
-from app.accounts import UnknownAccountError
-from app.db import DATABASE_AWAY
-from app.leases import Claim, Claimed
-from app.models import Order
+from app.accounts.store import UnknownAccountError
+from app.db.database import DATABASE_AWAY
+from app.db.models import Order
+from app.events.timeline import record
+from app.events.types import EventType
+from app.queue import leases
+from app.queue.leases import Claim, Claimed
+from app.queue.signals import Signals
+from app.queue.worker import Worker
+from app.reconciler.concluding import ACCOUNT_UNKNOWN, PassResult, put_off
+from app.reconciler.dependencies import Dependencies
 from app.reconciler.passes import run_pass
-from app.reconciler.recording import ACCOUNT_UNKNOWN, PassResult, put_off
-from app.reconciler.surroundings import Surroundings
-from app.signals import Signals
 from app.states import Attention
-from app.timeline import record
-from app.worker import Worker
 
 SLOTS = 16
 POLL_SECONDS = 2.0
@@ -39,7 +40,12 @@ class Reconciler(Worker[Order]):
     """The one loop that moves orders."""
 
     def __init__(
-        self, world: Surroundings, signals: Signals, *, slots: int = SLOTS, poll_seconds: float = POLL_SECONDS
+        self,
+        dependencies: Dependencies,
+        signals: Signals,
+        *,
+        slots: int = SLOTS,
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
         """Prepare the loop, which runs at most `slots` passes at a time; `run` runs it.
 
@@ -48,25 +54,25 @@ class Reconciler(Worker[Order]):
         super().__init__(
             Order, signals, slots=slots, poll_seconds=poll_seconds, backstop_seconds=BACKSTOP_POLL_SECONDS
         )
-        self._world = world
+        self._dependencies = dependencies
         self._slots_of_account = max(1, slots // 2)
         self._in_flight: Counter[str] = Counter()
 
     async def claim(self, limit: int) -> Claimed[Order]:
         """Claim orders that are due, of each account no more than its slots."""
         full = [account for account in self._in_flight if self._free_slots(account) <= 0]
-        async with self._world.db.write() as tx:
+        async with self._dependencies.db.write() as tx:
             claimed = await leases.claim(
                 tx,
                 Order,
                 limit=limit,
-                lease_seconds=self._world.lease_seconds,
+                lease_seconds=self._dependencies.lease_seconds,
                 only=[Order.account_id.not_in(full)],
                 share=leases.Share(Order.account_id, self._free_slots),
             )
             for claim in claimed.claims:
                 if claim.was_cut_off:
-                    record(tx, claim.row.id, "lease_taken_over", status=claim.row.status)
+                    record(tx, claim.row.id, EventType.LEASE_TAKEN_OVER, status=claim.row.status)
         self._in_flight.update(claim.row.account_id for claim in claimed.claims)
         is_full = any(self._free_slots(account) <= 0 for account in list(self._in_flight))
         return replace(claimed, is_more_due=claimed.is_more_due or is_full)
@@ -76,7 +82,7 @@ class Reconciler(Worker[Order]):
 
     async def give_back(self, claim: Claim[Order]) -> None:
         """Give back an order whose pass was cut off: another process goes on with it."""
-        await leases.give_back(self._world.db, claim)
+        await leases.give_back(self._dependencies.db, claim)
 
     async def work(self, claim: Claim[Order]) -> None:
         """Run a pass over a claimed order."""
@@ -89,7 +95,7 @@ class Reconciler(Worker[Order]):
     async def _pass(self, claim: Claim[Order]) -> None:
         started = time.monotonic()
         try:
-            result = await run_pass(self._world, claim)
+            result = await run_pass(self._dependencies, claim)
         except UnknownAccountError:
             log.warning("account_unknown", order=str(claim.row.id), status=claim.row.status)
             await self._put_off(claim, NO_TOKEN)
@@ -111,7 +117,7 @@ class Reconciler(Worker[Order]):
 
     async def _put_off(self, claim: Claim[Order], attention: Attention) -> None:
         try:
-            await put_off(self._world, claim, attention)
+            await put_off(self._dependencies, claim, attention)
         except (SQLAlchemyError, *DATABASE_AWAY) as error:
             log.error("put_off_failed", order=str(claim.row.id), error=type(error).__name__)
 

@@ -7,10 +7,11 @@ import structlog
 from sqlalchemy import select
 
 from app.cloudpress import Answer, CloudPressError, NotFound, TaskRef
-from app.leases import Claim
-from app.models import Order, Task
-from app.reconciler.keeping import Findings
-from app.reconciler.surroundings import Provider, Surroundings, time_left_seconds, trouble_of
+from app.cloudpress.protocol import Provider
+from app.db.models import Order, Task
+from app.queue.leases import Claim
+from app.reconciler.dependencies import Dependencies, time_left_seconds, trouble_of
+from app.reconciler.findings import Findings
 from app.states import (
     Seen,
     Trouble,
@@ -26,9 +27,9 @@ log = structlog.get_logger()
 class Observer:
     """One look at an order. What was answered before a request failed is kept."""
 
-    def __init__(self, world: Surroundings, claim: Claim[Order], provider: Provider) -> None:
+    def __init__(self, dependencies: Dependencies, claim: Claim[Order], provider: Provider) -> None:
         """Prepare to look; `look` does it."""
-        self._world = world
+        self._dependencies = dependencies
         self._claim = claim
         self._provider = provider
         self._missing = False
@@ -52,7 +53,7 @@ class Observer:
         return self._seen()
 
     async def _known_task_ids(self) -> set[int]:
-        async with self._world.db.read() as session:
+        async with self._dependencies.db.read() as session:
             known = select(Task.id).where(Task.order_id == self._claim.row.id)
             return set(await session.scalars(known))
 
@@ -61,7 +62,7 @@ class Observer:
         if self._trouble is not None:
             return None
         try:
-            return await request(time_left_seconds(self._world, self._claim))
+            return await request(time_left_seconds(self._dependencies, self._claim))
         except NotFound:
             self._missing = True
         except CloudPressError as error:

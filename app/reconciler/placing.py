@@ -6,16 +6,19 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import delete, select
 
-from app import leases
 from app.cloudpress import Answer, CloudPressError, NotSent, Placed, Refused, SiteOrder
-from app.db import DATABASE_AWAY, Transaction
-from app.leases import Claim
-from app.models import LookUp, Order, Placement
-from app.orders import make_due
+from app.cloudpress.protocol import Provider
+from app.db.database import DATABASE_AWAY, Transaction
+from app.db.models import LookUp, Order, Placement
+from app.events.timeline import record
+from app.events.types import EventType
+from app.orders.waking import make_due
+from app.queue import leases
+from app.queue.leases import Claim
+from app.reconciler.concluding import PassResult, apply
+from app.reconciler.dependencies import Dependencies, trouble_of
 from app.reconciler.evidence import ANSWER, has_reappeared, held_among, is_first
-from app.reconciler.keeping import Findings
-from app.reconciler.recording import PassResult, apply
-from app.reconciler.surroundings import Provider, Surroundings, trouble_of
+from app.reconciler.findings import Findings
 from app.states import (
     LATE_LOOK_AFTER,
     OrderStatus,
@@ -25,7 +28,6 @@ from app.states import (
     Trouble,
     outcome_of_refusal,
 )
-from app.timeline import record
 
 RECORD_RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 RECORD_TRIES = 120
@@ -58,22 +60,22 @@ class Posted:
         return self.answer.value.order_id if self.answer else None
 
 
-async def place(world: Surroundings, claim: Claim[Order], provider: Provider) -> PassResult | None:
+async def place(dependencies: Dependencies, claim: Claim[Order], provider: Provider) -> PassResult | None:
     """Send a pending order to CloudPress, once, and record how that ended.
 
     Returns None if the order was no longer ours to send, or is no longer ours to change.
     """
-    intended = await _intend(world, claim)
+    intended = await _intend(dependencies, claim)
     if not isinstance(intended, Intent):
         return intended
     try:
-        posted = await _post(world, intended, provider)
+        posted = await _post(dependencies, intended, provider)
     except asyncio.CancelledError:
         # The process ends. Unless this is written, the order waits for the lease to run out.
         unknown = Posted(PostEnded(PostOutcome.UNKNOWN, intended.first))
-        await asyncio.shield(_record(world, intended, unknown))
+        await asyncio.shield(_record(dependencies, intended, unknown))
         raise
-    recording = asyncio.ensure_future(_record_for_sure(world, intended, posted))
+    recording = asyncio.ensure_future(_record_for_sure(dependencies, intended, posted))
     try:
         return await asyncio.shield(recording)
     except asyncio.CancelledError:
@@ -82,22 +84,22 @@ async def place(world: Surroundings, claim: Claim[Order], provider: Provider) ->
         raise
 
 
-async def _intend(world: Surroundings, claim: Claim[Order]) -> Intent | PassResult | None:
+async def _intend(dependencies: Dependencies, claim: Claim[Order]) -> Intent | PassResult | None:
     """Commit that the order is about to be sent, under a lease that is renewed for it.
 
     Where something speaks for its being at CloudPress already it is looked for instead: the result is
     returned. None if it is no longer ours to send.
     """
-    async with world.db.write() as tx:
+    async with dependencies.db.write() as tx:
         order = await leases.hold(tx, claim)
         if order is None or order.status != OrderStatus.PENDING:
             return None
-        if order.cancel_wished_at is not None:
+        if order.cancel_requested_at is not None:
             leases.release(tx, order, claim, tx.now, not_before=order.not_before)
             return None
         earlier = list(await tx.session.scalars(select(Placement).where(Placement.order_id == order.id)))
         if await has_reappeared(tx.session, order, earlier):
-            return await apply(tx, world, claim, order, action="reappeared", observation=Reappeared())
+            return await apply(tx, dependencies, claim, order, action="reappeared", observation=Reappeared())
         # What look-ups have shown says nothing of where this attempt will land.
         await tx.session.execute(delete(LookUp).where(LookUp.order_id == order.id))
         attempt = max((placement.attempt for placement in earlier), default=0) + 1
@@ -109,22 +111,22 @@ async def _intend(world: Surroundings, claim: Claim[Order]) -> Intent | PassResu
                 order_id=order.id,
                 attempt=attempt,
                 sent_at=tx.now,
-                callback_key_id=world.callback_signer.key_id,
+                callback_key_id=dependencies.callback_signer.key_id,
             )
         )
         order.status = OrderStatus.PLACING
         order.updated_at = tx.now
         tx.announce(changed=order.id)
-        record(tx, order.id, "placing", attempt=attempt)
-        renewed = leases.renew(tx, order, claim, lease_seconds=world.lease_seconds)
+        record(tx, order.id, EventType.PLACING, attempt=attempt)
+        renewed = leases.renew(tx, order, claim, lease_seconds=dependencies.lease_seconds)
         return Intent(renewed, attempt, first)
 
 
-async def _post(world: Surroundings, intent: Intent, provider: Provider) -> Posted:
+async def _post(dependencies: Dependencies, intent: Intent, provider: Provider) -> Posted:
     claim, first = intent.claim, intent.first
     order = claim.row
-    timeout_seconds = min(world.upstream_timeout_seconds, claim.seconds_left() * LEASE_MARGIN)
-    if timeout_seconds < world.upstream_timeout_seconds / 2:
+    timeout_seconds = min(dependencies.upstream_timeout_seconds, claim.seconds_left() * LEASE_MARGIN)
+    if timeout_seconds < dependencies.upstream_timeout_seconds / 2:
         # The commit of the intent took so long that another replica could take the order meanwhile.
         return Posted(PostEnded(PostOutcome.NOT_SENT, first, trouble=Trouble("lease_too_short")))
     site = SiteOrder(
@@ -137,8 +139,8 @@ async def _post(world: Surroundings, intent: Intent, provider: Provider) -> Post
     try:
         answer = await provider.place(
             site,
-            callback_url=world.callback_url(order.id),
-            callback_authorization=world.callback_signer.authorization(order.id),
+            callback_url=dependencies.callback_url(order.id),
+            callback_authorization=dependencies.callback_signer.authorization(order.id),
             timeout_seconds=timeout_seconds,
         )
     except NotSent as error:
@@ -160,11 +162,11 @@ async def _post(world: Surroundings, intent: Intent, provider: Provider) -> Post
     return Posted(ended, answer)
 
 
-async def _record_for_sure(world: Surroundings, intent: Intent, posted: Posted) -> PassResult | None:
+async def _record_for_sure(dependencies: Dependencies, intent: Intent, posted: Posted) -> PassResult | None:
     """Record how a request ended, trying again while the database is away: the answer is worth money."""
     for tried in range(RECORD_TRIES):
         try:
-            return await _record(world, intent, posted)
+            return await _record(dependencies, intent, posted)
         except DATABASE_AWAY as error:
             log.error(
                 "answer_not_recorded",
@@ -177,10 +179,10 @@ async def _record_for_sure(world: Surroundings, intent: Intent, posted: Posted) 
     return None
 
 
-async def _record(world: Surroundings, intent: Intent, posted: Posted) -> PassResult | None:
+async def _record(dependencies: Dependencies, intent: Intent, posted: Posted) -> PassResult | None:
     """Write the answer to its placement, lease or no lease; change the order only under the lease."""
     claim = intent.claim
-    async with world.db.write() as tx:
+    async with dependencies.db.write() as tx:
         order = await tx.session.get(Order, claim.row.id, with_for_update=True)
         if order is None:
             return None
@@ -191,7 +193,7 @@ async def _record(world: Surroundings, intent: Intent, posted: Posted) -> PassRe
             return None
         return await apply(
             tx,
-            world,
+            dependencies,
             claim,
             order,
             action="place",
@@ -220,7 +222,7 @@ async def _write_placement(tx: Transaction, order: Order, intent: Intent, posted
     record(
         tx,
         order.id,
-        "placement_ended",
+        EventType.PLACEMENT_ENDED,
         attempt=intent.attempt,
         outcome=posted.ended.outcome,
         status=placement.http_status,

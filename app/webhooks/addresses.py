@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpcore
 import structlog
 
-from app.webhooks.names import Address, Names, address_in, written_out
+from app.webhooks.resolver import Address, Names, address_in, written_out
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -16,17 +16,17 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import selectinload, undefer
 
-from app import leases
-from app.db import DATABASE_AWAY, Database, Transaction
-from app.leases import Claim, Claimed
-from app.models import Delivery, Event, Webhook
-from app.signals import Signals
+from app.db.database import DATABASE_AWAY, Database, Transaction
+from app.db.models import Delivery, Event, Webhook
+from app.queue import leases
+from app.queue.leases import Claim, Claimed
+from app.queue.signals import Signals
+from app.queue.worker import Worker
 from app.webhooks.messages import body_of, message_id
 from app.webhooks.outcomes import Attempt, decide
 from app.webhooks.registry import disable, secrets_of
 from app.webhooks.sender import Sender
 from app.webhooks.signing import sign
-from app.worker import Worker
 
 SLOTS = 256
 SLOTS_OF_A_WEBHOOK = 4

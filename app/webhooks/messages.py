@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from app.models import Delivery
+from app.db.models import Delivery
 
 TEST = "webhook.test"
 

@@ -8,8 +8,8 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from app.db import Database, Transaction
-from app.models import Delivery, Event, Order, Webhook
+from app.db.database import Database, Transaction
+from app.db.models import Delivery, Event, Order, Webhook
 
 BATCH = 500
 

@@ -10,15 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 from uuid_utils.compat import uuid7
 
-from app.db import Database, Transaction
-from app.models import Delivery, Webhook
-from app.timeline import record
+from app.db.database import Database, Transaction
+from app.db.models import Delivery, Webhook
+from app.events.timeline import record
+from app.events.types import EventType
 from app.webhooks.signing import new_secret
 
 # Who makes deliveries of an event need not wait for it, and so holds up no order.
 LOCK = {"key_share": True}
-DISABLED = "webhook.disabled"
-"""The event that says that the service has disabled a webhook."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ async def make_webhook(db: Database, new: NewWebhook, *, by: str) -> MadeWebhook
             updated_at=tx.now,
         )
         tx.session.add(stored)
-        record(tx, None, "webhook.created", webhook=str(stored.id), by=by)
+        record(tx, None, EventType.WEBHOOK_CREATED, webhook=str(stored.id), by=by)
         return MadeWebhook(stored, secret)
 
 
@@ -100,7 +99,7 @@ async def change_webhook(
             webhook.disabled_reason = webhook.failing_since = None
         if was_enabled and not webhook.is_enabled:
             await _give_up_pending(tx, webhook_id)
-        record(tx, None, "webhook.changed", webhook=str(webhook_id), by=by)
+        record(tx, None, EventType.WEBHOOK_CHANGED, webhook=str(webhook_id), by=by)
         return webhook
 
 
@@ -119,7 +118,7 @@ async def rotate_secret(
         webhook.former_until = tx.now + timedelta(seconds=grace_seconds) if grace_seconds > 0 else None
         webhook.secret = secret.encode()
         webhook.updated_at = tx.now
-        record(tx, None, "webhook.rotated", webhook=str(webhook_id), by=by)
+        record(tx, None, EventType.WEBHOOK_ROTATED, webhook=str(webhook_id), by=by)
         return MadeWebhook(webhook, secret)
 
 
@@ -138,7 +137,7 @@ async def remove_webhook(db: Database, webhook_id: UUID, *, by: str) -> bool:
         if webhook is None:
             return False
         await tx.session.delete(webhook)
-        record(tx, None, "webhook.removed", webhook=str(webhook_id), by=by)
+        record(tx, None, EventType.WEBHOOK_REMOVED, webhook=str(webhook_id), by=by)
         return True
 
 
@@ -148,7 +147,14 @@ async def disable(tx: Transaction, webhook: Webhook, reason: str) -> None:
     webhook.disabled_reason = reason
     webhook.updated_at = tx.now
     # With the accounts, so that a key of those alone sees it too. (`app/events.py`)
-    record(tx, None, DISABLED, webhook=str(webhook.id), reason=reason, account_ids=webhook.account_ids)
+    record(
+        tx,
+        None,
+        EventType.WEBHOOK_DISABLED,
+        webhook=str(webhook.id),
+        reason=reason,
+        account_ids=webhook.account_ids,
+    )
     await _give_up_pending(tx, webhook.id)
 
 

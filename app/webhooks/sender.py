@@ -12,8 +12,8 @@ import certifi
 import httpcore
 
 from app.webhooks.addresses import Allowance, ForbiddenAddressError, GuardedBackend
-from app.webhooks.names import Names
 from app.webhooks.outcomes import Attempt
+from app.webhooks.resolver import Names
 
 ATTEMPT_SECONDS = 15.0
 # The status is the answer. What comes after it may add to the excerpt for so long, and is not waited for

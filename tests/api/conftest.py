@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.main import Service, create_app
-from tests.conftest import API_KEY, make_settings
+from tests.settings import API_KEY, make_settings
 
 
 @asynccontextmanager

@@ -11,13 +11,13 @@ import httpx
 import pytest
 from openapi_spec_validator import validate
 
-from app.api import limits
+from app.api.middleware import body_limit as limits
 from app.api.problems import EXAMPLES, ProblemBody
 from app.main import Service
-from app.shown import OrderBody
+from app.orders.representation import OrderBody
 from tests.api.conftest import client_of
-from tests.conftest import API_KEY, make_settings
 from tests.harness import PATIENCE_SECONDS, run_presshook, run_sandbox
+from tests.settings import API_KEY, make_settings
 
 PROBLEM = "application/problem+json"
 MISSING_ORDER = "01890000-0000-7000-8000-000000000000"

@@ -11,10 +11,10 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from app.api.rate import RateLimiter
+from app.api.middleware.rate_limit import RateLimiter
+from app.config import Rate, parse_rate
 from app.main import Service, create_app
-from app.rates import Rate, parse_rate
-from tests.conftest import API_KEY, make_settings
+from tests.settings import API_KEY, make_settings
 
 WITH_KEY = {"Authorization": f"Bearer {API_KEY}"}
 
@@ -157,7 +157,7 @@ async def test_a_defect_is_a_problem_with_a_request_id_and_its_text_is_nowhere(
         raise ZeroDivisionError("s3cr3t")
 
     # No request is known to break ours, so one is broken by hand.
-    monkeypatch.setattr("app.api.orders.find_order", broken)
+    monkeypatch.setattr("app.api.visible.find_order", broken)
     with capture_logs() as logged:
         answer = await client.get("/v1/orders/01890000-0000-7000-8000-000000000000")
     assert answer.status_code == 500

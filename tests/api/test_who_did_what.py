@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from app.keys import NewKey, Scope, make_key
-from tests.conftest import CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN
 from tests.harness import Presshook, run_presshook, run_sandbox
+from tests.settings import CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN
 
 ACCOUNT, TOKEN = "acct-second", "token-of-the-second-account"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.cli.servers import address, listen
-from tests.conftest import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN, SECRET_KEY
+from app.server.embedded import address, listen
 from tests.harness import eventually
+from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN, SECRET_KEY
 
 PRESSHOOK = Path(sys.executable).with_name("presshook")
 

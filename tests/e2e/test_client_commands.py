@@ -16,10 +16,10 @@ import httpx
 import pytest
 from starlette.responses import HTMLResponse
 
-from app.cli.servers import listen, serving
-from tests.conftest import API_KEY
+from app.server.embedded import listen, serving
 from tests.e2e.conftest import PRESSHOOK, playground
 from tests.harness import eventually
+from tests.settings import API_KEY
 
 
 @dataclass
@@ -133,7 +133,7 @@ async def test_an_empty_id_to_adopt_places_nothing_again(terminal: Terminal) -> 
         assert ended.returncode == 1
         assert "cloudpress_order_id: String should have at least 1 character" in ended.stderr
         told = (await service.get(f"{path}/events")).json()["data"]
-        assert "resolution_wished" not in {event["type"] for event in told}
+        assert "order.resolution_requested" not in {event["type"] for event in told}
         assert await status() == "unconfirmed"
         two = await terminal.run("orders", "resolve", placed.json()["id"], "--fail", "--place-again")
         assert two.returncode == 2

@@ -12,15 +12,16 @@ import httpx
 import pytest
 from standardwebhooks import Webhook as Verifier
 
-from app.config import async_database_url
-from app.db import Database
+from app.db.database import Database
+from app.db.url import async_database_url
+from app.events.timeline import record
+from app.events.types import EventType
 from app.secrets import Encryption
-from app.timeline import record
 from app.webhooks.signing import new_secret
-from tests.conftest import API_KEY, SECRET_KEY
 from tests.e2e.conftest import PRESSHOOK, answers, environment, free_url, playground, port_of, program
 from tests.harness import eventually
 from tests.receiver import run_receiver
+from tests.settings import API_KEY, SECRET_KEY
 
 
 async def test_events_are_forwarded_signed_and_shown(
@@ -92,7 +93,7 @@ async def test_a_service_that_starts_again_is_listened_to_without_a_loss(
     async def happen(count: int) -> None:
         async with database.write() as tx:
             for _ in range(count):
-                record(tx, None, "order.placed", shown={"id": "some"})
+                record(tx, None, EventType.PLACED, shown={"id": "some"})
 
     async with run_receiver() as receiver, httpx.AsyncClient(base_url=url) as client:
         receiver.secrets.append(secret)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import API_KEY
 from tests.e2e.conftest import playground
+from tests.settings import API_KEY
 
 # The long run is `PRESSHOOK_EXAMPLES=500 make test ARGS="-n0 tests/e2e/test_schemathesis.py"`.
 EXAMPLES = os.environ.get("PRESSHOOK_EXAMPLES", "15")

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import httpx
 
-from app.config import async_database_url
-from app.db import Database
+from app.db.database import Database
+from app.db.url import async_database_url
+from app.events.timeline import record
+from app.events.types import EventType
 from app.secrets import Encryption
-from app.timeline import record
-from tests.conftest import API_KEY, SECRET_KEY
 from tests.e2e.conftest import answers, environment, free_url, port_of, program
+from tests.settings import API_KEY, SECRET_KEY
 from tests.sse import stream
 
 EVENTS = 100
@@ -45,7 +46,7 @@ async def test_clients_that_do_not_read_do_not_hold_up_the_end(
             database = Database(async_database_url(database_url), Encryption([SECRET_KEY]))
             async with database.write() as tx:
                 for _ in range(EVENTS):
-                    record(tx, None, "noted", text="x" * EVENT_CHARACTERS)
+                    record(tx, None, EventType.SERVICE_RESTORED, text="x" * EVENT_CHARACTERS)
             await database.dispose()
             with stuck(httpx.URL(url), "text/event-stream"), stuck(httpx.URL(url), "application/json"):
                 async with stream(client, "/v1/events", after=0) as opened:

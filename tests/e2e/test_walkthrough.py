@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import API_KEY
 from tests.e2e.conftest import playground
+from tests.settings import API_KEY
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "walkthrough.sh"
 
@@ -34,4 +34,4 @@ async def test_every_line_of_the_walkthrough_works(database_url: str, tmp_path: 
     assert '"password"' in walked.stdout
     assert '"status":"cancelled"' in walked.stdout
     assert "order-final" in walked.stdout
-    assert '"type":"accepted"' in walked.stdout
+    assert '"type":"order.accepted"' in walked.stdout

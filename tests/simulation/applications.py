@@ -9,8 +9,8 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from app.db import DATABASE_AWAY, Database
-from app.milestones import Milestone
+from app.db.database import DATABASE_AWAY, Database
+from app.orders.lifecycle_events import LifecycleEvent
 from app.webhooks import outbox, registry
 from app.webhooks.outcomes import Attempt
 from tests.simulation.provider import Chaos
@@ -19,7 +19,7 @@ from tests.simulation.sqlite import CrashedError
 # One is told of everything, the other of what is final.
 WANTS: dict[str, tuple[str, ...] | None] = {
     "https://everything.test/": None,
-    "https://final.test/": (Milestone.COMPLETED, Milestone.FAILED, Milestone.CANCELLED),
+    "https://final.test/": (LifecycleEvent.COMPLETED, LifecycleEvent.FAILED, LifecycleEvent.CANCELLED),
 }
 GONE_RATE = 0.02
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NoReturn
 from uuid import UUID
 
-from app.models import RESTORED
+from app.db.models import RESTORED
 from app.reconciler.evidence import CLOCK_TOLERANCE
 from app.states import FINAL, TRANSITIONS, OrderStatus
 from tests.simulation.provider import CloudPressTruth, MadeOrder
@@ -197,7 +197,10 @@ class Auditor:
         for order_id, row in self.reader.orders().items():
             if row["status"] not in FINAL and not row["attention_detail"]:
                 self.violate(f"{order_id} is {row['status']} and nobody is told")
-            if row["cancel_wished_at"] is not None and row["status"] in {"awaiting_payment", "provisioning"}:
+            if row["cancel_requested_at"] is not None and row["status"] in {
+                "awaiting_payment",
+                "provisioning",
+            }:
                 self.violate(f"{order_id} is {row['status']}, and the wish to cancel it was forgotten")
             if order_id not in self.mistaken and row["error_code"] != "failed_by_operator":
                 self.check_bought(order_id, row)

@@ -9,12 +9,13 @@ from typing import Any
 from uuid import UUID
 
 from app.cloudpress import SiteOrder
-from app.db import DATABASE_AWAY, Database
-from app.orders import Idempotency, NewOrder, create_order, record_callback
+from app.db.database import DATABASE_AWAY, Database
+from app.orders.callbacks import record_callback
+from app.orders.intake import Idempotency, NewOrder, create_order
+from app.orders.requests import NotResolvableError, request_cancel, request_resolution
 from app.sandbox.retries import next_try_seconds
 from app.secrets import CallbackSecrets
 from app.states import OrderStatus
-from app.wishes import NotResolvableError, wish_cancel, wish_resolution
 from tests.simulation.invariants import Auditor
 from tests.simulation.provider import Chaos, CloudPressTruth, MadeOrder
 
@@ -72,7 +73,7 @@ class People:
             await asyncio.sleep(random.choice([1, 30]))
         if random.random() < self._cancelling:
             await asyncio.sleep(random.choice([0, 0.5, 5, 100, 1000]))
-            await self.patiently(lambda: wish_cancel(self._db(), order.id, by="client"))
+            await self.patiently(lambda: request_cancel(self._db(), order.id, by="client"))
             self._note(f"{order.id} is no longer wanted")
 
     async def others_orders(self) -> None:
@@ -166,7 +167,7 @@ class People:
         self.counts["resolutions"] += 1
         try:
             await self.patiently(
-                lambda: wish_resolution(
+                lambda: request_resolution(
                     self._db(),
                     order_id,
                     action=action,

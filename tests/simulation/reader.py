@@ -21,7 +21,7 @@ ORDER_FIELDS = (
     "attention_code",
     "attention_detail",
     "error_code",
-    "cancel_wished_at",
+    "cancel_requested_at",
     "created_at",
 )
 MOMENTS = frozenset({"due_at", "not_before", "lease_until", "created_at", "sent_at"})
@@ -59,7 +59,7 @@ class Reader:
         """Return the deliveries."""
         return self._rows("deliveries", "id", "status", "due_at")
 
-    def milestones(self) -> list[dict[str, Any]]:
+    def lifecycle_events(self) -> list[dict[str, Any]]:
         """Return the events that applications are told of."""
         found = self._rows("events", "id", "type", "shown", such="WHERE shown IS NOT NULL")
         for row in found:
@@ -69,7 +69,7 @@ class Reader:
     def transitions(self) -> dict[UUID, list[tuple[str, str]]]:
         """Return the changes of status that the timelines tell."""
         found: dict[UUID, list[tuple[str, str]]] = {}
-        such = "WHERE type = 'status_changed' ORDER BY id"
+        such = "WHERE type = 'order.status_changed' ORDER BY id"
         for row in self._rows("events", "order_id", "data", such=such):
             told = json.loads(row["data"]) if isinstance(row["data"], str) else row["data"]
             found.setdefault(UUID(str(row["order_id"])), []).append((told["before"], told["after"]))

@@ -21,12 +21,14 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from app import orders, restoring
-from app.config import async_database_url
-from app.db import Database, Notice
-from app.reconciler import OneProbe, Reconciler, Surroundings, looking_up
+from app.cloudpress.circuit_breaker import CircuitBreaker
+from app.db.database import Database, Notice
+from app.db.url import async_database_url
+from app.maintenance import after_restore as restoring
+from app.orders import intake as orders
+from app.queue.signals import Signals
+from app.reconciler import Dependencies, Reconciler, looking_up
 from app.schedule import Schedule
-from app.signals import Signals
 from app.webhooks import outbox, registry
 from app.webhooks.deliverer import Deliverer
 from tests.simulation.applications import Applications
@@ -289,7 +291,7 @@ class Simulation:
         self.auditor.check()
         self.auditor.check_end()
         complaints = self.applications.complaints(
-            self.reader.milestones(), self.reader.deliveries(), restored=self.auditor.restored
+            self.reader.lifecycle_events(), self.reader.deliveries(), restored=self.auditor.restored
         )
         for complaint in complaints:
             self.auditor.violate(complaint)
@@ -322,7 +324,7 @@ class Simulation:
         db = self.connect(process)
         _silence_the_dead(db, process.is_crashed)
         signals = OrderedSignals(db)
-        provider = OneProbe(
+        provider = CircuitBreaker(
             SimulatedCloudPress(
                 self.truth,
                 ACCOUNT,
@@ -333,10 +335,10 @@ class Simulation:
             )
         )
 
-        async def provide(_account_id: str) -> OneProbe:
+        async def provide(_account_id: str) -> CircuitBreaker:
             return provider
 
-        world = Surroundings(
+        world = Dependencies(
             db=db,
             providers=provide,
             callback_signer=SECRETS,

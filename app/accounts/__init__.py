@@ -1,0 +1,1 @@
+"""CloudPress accounts: their tokens, a client for each, what they can order."""

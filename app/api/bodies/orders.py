@@ -1,0 +1,113 @@
+"""The JSON of our API."""
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+)
+
+from app.api.bodies.fields import PRINTABLE, Described, HttpUrl, Line, Strict, _printable
+from app.orders.intake import NewOrder
+from app.orders.representation import OrderBody
+
+MAX_METADATA_KEYS = 50
+VARIANTS = ("vanilla", "extendify", "migration")
+
+"""(provider page: `variant`)"""
+
+MetadataKey = Annotated[
+    str, Field(min_length=1, max_length=64), AfterValidator(_printable), Described(PRINTABLE)
+]
+MetadataValue = Annotated[str, Field(max_length=1024), AfterValidator(_printable), Described(PRINTABLE)]
+
+
+class SiteRequest(Strict):
+    """The site to order."""
+
+    name: Line = Field(description="The site's name.")
+    variant: Literal["vanilla", "extendify", "migration"] = Field(description="The kind of site.")
+    location: Line | None = Field(None, description="Where it is to be: a location of the catalog.")
+    plan: Line | None = Field(None, description="The plan: a product of the catalog.")
+    return_url: HttpUrl | None = Field(None, description="Where the end user is sent after paying.")
+
+
+class OrderRequest(Strict):
+    """An order for one site."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"site": {"name": "Rosa's Bakery", "variant": "vanilla"}},
+                {
+                    "site": {
+                        "name": "Harbour Books",
+                        "variant": "extendify",
+                        "location": "Amsterdam",
+                        "plan": "Starter",
+                        "return_url": "https://shop.example.com/welcome",
+                    },
+                    "metadata": {"customer": "4711"},
+                },
+            ]
+        }
+    )
+
+    site: SiteRequest
+    account_id: Line | None = Field(
+        None, description="The CloudPress account that it is ordered for; the default one if not given."
+    )
+    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=MAX_METADATA_KEYS)] = Field(
+        default_factory=dict, description="Whatever the client wants to keep with the order."
+    )
+
+    def to_new_order(self, account_id: str, *, account_is_stored: bool, by: str) -> NewOrder:
+        """Return what intake takes."""
+        return NewOrder(
+            account_id=account_id,
+            account_is_stored=account_is_stored,
+            by=by,
+            site_name=self.site.name,
+            variant=self.site.variant,
+            location=self.site.location,
+            plan=self.site.plan,
+            return_url=self.site.return_url,
+            metadata=self.metadata,
+        )
+
+
+class OrderList(BaseModel):
+    """A page of orders, the newest first. `next_cursor` leads to older ones, null at the end."""
+
+    data: list[OrderBody]
+    next_cursor: str | None
+
+
+class AdoptRequest(Strict):
+    """An unconfirmed order is this CloudPress order."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"action": "adopt", "cloudpress_order_id": "98c61ea7-e8ab-41f8-af26-08e34566ce57"}]
+        }
+    )
+
+    action: Literal["adopt"]
+    cloudpress_order_id: Line = Field(description="The CloudPress order that is this order.")
+
+
+class VerdictRequest(Strict):
+    """An unconfirmed order is sent once more, or given up; suspected duplicates of an order are none."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"action": "fail"}, {"action": "place_again"}, {"action": "dismiss_duplicates"}]
+        }
+    )
+
+    action: Literal["place_again", "fail", "dismiss_duplicates"]
+
+
+ResolveRequest = Annotated[AdoptRequest | VerdictRequest, Field(discriminator="action")]

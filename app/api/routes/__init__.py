@@ -1,0 +1,1 @@
+"""Our HTTP, a file or folder for each resource."""

@@ -1,0 +1,118 @@
+"""What happened: as a stream while it happens, or page by page."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+
+from app.api.auth import OrdersReader
+from app.api.bodies.events import EventBody, EventList
+from app.api.bodies.fields import Line
+from app.api.context import Context, ContextDep, require_migrated
+from app.api.problems import documented
+from app.api.sse import EVENT_STREAM, EventStream
+from app.api.visible import find_visible
+from app.events.reading import Interest, read_events
+from app.states import FINAL
+
+STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A page; or, where `Accept: text/event-stream` asks for it, a stream of events, each "
+        "with its `id`, its type as `event` and an `EventBody` as `data`",
+        "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+    }
+}
+ENDED: dict[int | str, dict[str, Any]] = {
+    204: {"description": "Asked for a stream: the order is final, and there is nothing after `Last-Event-ID`"}
+}
+
+router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(require_migrated)])
+
+Accept = Annotated[str | None, Header(alias="Accept", include_in_schema=False)]
+LastEventId = Annotated[
+    str | None,
+    Header(
+        alias="Last-Event-ID",
+        pattern=r"^[0-9]{0,18}$",
+        description="For a stream: go on after this event, without a gap or a repeat.",
+    ),
+]
+Limit = Annotated[int, Query(ge=1, le=100, description="Events on a page.")]
+Cursor = Annotated[str, Query(pattern=r"^[0-9]{1,18}$", description="The `next_cursor` of the page before.")]
+
+
+@router.get(
+    "/events",
+    operation_id="listEvents",
+    responses={**STREAMED, **documented(401, 403, 422, 503)},
+    response_model=EventList,
+)
+async def list_events(
+    grant: OrdersReader,
+    context: ContextDep,
+    order_id: Annotated[UUID | None, Query(description="Only this order's.")] = None,
+    kind: Annotated[
+        list[Line] | None, Query(alias="type", max_length=50, description="Only events of these types.")
+    ] = None,
+    limit: Limit = 50,
+    cursor: Cursor = "0",
+    accept: Accept = None,
+    last_event_id: LastEventId = None,
+) -> EventList | Response:
+    """Follow what happens to all orders that the key may see, or read what happened, the oldest first.
+
+    A stream begins now, or after `Last-Event-ID`.
+    """
+    interest = Interest(order_id, frozenset(kind) if kind else None, grant.account_ids)
+    if _wants_stream(accept):
+        return _stream(context, interest, after=int(last_event_id) if last_event_id else None)
+    return await _page(context, interest, after=int(cursor), limit=limit)
+
+
+@router.get(
+    "/orders/{order_id}/events",
+    operation_id="listOrderEvents",
+    responses={**STREAMED, **ENDED, **documented(401, 403, 404, 422, 503)},
+    response_model=EventList,
+)
+async def list_order_events(
+    order_id: UUID,
+    grant: OrdersReader,
+    context: ContextDep,
+    limit: Limit = 50,
+    cursor: Cursor = "0",
+    accept: Accept = None,
+    last_event_id: LastEventId = None,
+) -> EventList | Response:
+    """Read what happened to an order, the oldest first, or follow it until it is final.
+
+    A stream begins with what is stored, or after `Last-Event-ID`.
+    """
+    view = await find_visible(context, grant, order_id)
+    interest = Interest(order_id)
+    if not _wants_stream(accept):
+        return await _page(context, interest, after=int(cursor), limit=limit)
+    after = int(last_event_id or 0)
+    is_over = view.order.status in FINAL
+    if is_over and last_event_id:
+        async with context.db.read() as session:
+            if not await read_events(session, interest, after=after, limit=1):
+                return Response(status_code=204)
+    return _stream(context, interest, after=after, is_over=is_over)
+
+
+def _wants_stream(accept: str | None) -> bool:
+    return EVENT_STREAM in (accept or "").lower()
+
+
+def _stream(context: Context, interest: Interest, *, after: int | None, is_over: bool = False) -> Response:
+    return EventStream(
+        context.feed, interest, after=after, heartbeat_seconds=context.heartbeat_seconds, is_over=is_over
+    )
+
+
+async def _page(context: Context, interest: Interest, *, after: int, limit: int) -> EventList:
+    async with context.db.read() as session:
+        found = await read_events(session, interest, after=after, limit=limit + 1)
+    page = [EventBody.of(happened) for happened in found[:limit]]
+    return EventList(data=page, next_cursor=str(page[-1].id) if len(found) > limit else None)

@@ -1,0 +1,35 @@
+"""Whether the service lives, and whether it is ready for work."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from app.api.context import ContextDep
+from app.api.problems import database_away, documented
+from app.db.database import DATABASE_AWAY
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    """How the service is."""
+
+    status: str = "ok"
+
+
+@router.head("/livez", include_in_schema=False)
+@router.get("/livez", operation_id="livez")
+async def livez() -> Health:
+    """Tell that the process answers. It says nothing of the database: a restart would not mend that."""
+    return Health()
+
+
+@router.head("/readyz", include_in_schema=False)
+@router.get("/readyz", operation_id="readyz", responses=documented(503))
+async def readyz(context: ContextDep) -> Health:
+    """Tell whether the database can be reached and is migrated."""
+    try:
+        context.known_migrated.clear()
+        await context.require_migrated()
+    except DATABASE_AWAY:
+        raise database_away() from None
+    return Health()

@@ -1,0 +1,193 @@
+"""API keys over HTTP. A key can make and change only keys that may do no more than itself."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from app.api.auth import KeysWriter
+from app.api.bodies.fields import Line, Moment, Strict
+from app.api.context import Context, ContextDep, require_migrated
+from app.api.problems import Problem, documented, invalid_field, not_found
+from app.db.models import ApiKey
+from app.keys import (
+    Grant,
+    MadeKey,
+    NewKey,
+    Scope,
+    find_key,
+    find_keys,
+    is_reserved,
+    make_key,
+    revoke_key,
+    rotate_key,
+)
+
+MAX_GRACE_SECONDS = 30 * 24 * 3600
+
+router = APIRouter(prefix="/v1/keys", tags=["keys"], dependencies=[Depends(require_migrated)])
+
+
+def _not_reserved(name: str) -> str:
+    if is_reserved(name):
+        raise ValueError("is reserved: timelines would not tell this key from another")
+    return name
+
+
+class KeyRequest(Strict):
+    """A key to be made."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"name": "shop", "scopes": ["orders:read", "orders:write"]},
+                {
+                    "name": "Rosa's agency",
+                    "scopes": ["orders:read", "credentials:read"],
+                    "account_ids": ["sandbox-account-2"],
+                    "expires_at": "2099-01-01T00:00:00Z",
+                },
+            ]
+        }
+    )
+
+    name: Annotated[Line, AfterValidator(_not_reserved)] = Field(
+        description="Who uses it; timelines show this name."
+    )
+    scopes: Annotated[list[Annotated[Scope, Field(strict=False)]], Field(min_length=1, max_length=20)] = (
+        Field(description="What it may do.")
+    )
+    account_ids: Annotated[list[Line], Field(min_length=1, max_length=100)] | None = Field(
+        None, description="The only accounts that exist for it; every account if not given."
+    )
+    expires_at: Moment | None = Field(None, description="When it stops working; never if not given.")
+
+
+class RotateRequest(Strict):
+    """How a key is rotated."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"grace_seconds": 3600}]})
+
+    grace_seconds: Annotated[float, Field(ge=0, le=MAX_GRACE_SECONDS, allow_inf_nan=False)] = Field(
+        0, description="How long the key before it goes on working."
+    )
+
+
+class KeyBody(BaseModel):
+    """A key, without the key itself."""
+
+    id: UUID
+    name: str
+    start: str = Field(description="Its first characters, to recognise it by.")
+    scopes: list[str]
+    account_ids: list[str] | None
+    created_at: datetime
+    rotated_at: datetime | None
+    expires_at: datetime | None
+    last_used_at: datetime | None = Field(description="To the minute.")
+
+
+class MadeKeyBody(KeyBody):
+    """A key that was just made or rotated, with the key itself, which is shown this once."""
+
+    key: str
+
+
+class KeyList(BaseModel):
+    """Keys, the newest first."""
+
+    data: list[KeyBody]
+
+
+def _shown(key: ApiKey) -> KeyBody:
+    return KeyBody.model_validate(key, from_attributes=True)
+
+
+def _told(made: MadeKey) -> MadeKeyBody:
+    return MadeKeyBody(**_shown(made.stored).model_dump(), key=made.key)
+
+
+def _is_within(grant: Grant, key: ApiKey) -> bool:
+    return grant.covers(key.scopes, key.account_ids) and grant.outlasts(key.expires_at)
+
+
+async def _find(context: Context, grant: Grant, key_id: UUID) -> ApiKey:
+    async with context.db.read() as session:
+        key = await find_key(session, key_id)
+    if key is None or key.revoked_at is not None or not _is_within(grant, key):
+        raise not_found("API key")
+    return key
+
+
+@router.get("", operation_id="listKeys", responses=documented(401, 403, 503))
+async def list_keys(grant: KeysWriter, context: ContextDep) -> KeyList:
+    """List the keys that may do no more than the one that asks."""
+    async with context.db.read() as session:
+        keys = await find_keys(session)
+    return KeyList(data=[_shown(key) for key in keys if key.revoked_at is None and _is_within(grant, key)])
+
+
+@router.post(
+    "", status_code=201, operation_id="createKey", responses=documented(400, 401, 403, 413, 415, 422, 503)
+)
+async def create_key(
+    body: KeyRequest, response: Response, grant: KeysWriter, context: ContextDep
+) -> MadeKeyBody:
+    """Make a key. It is shown this once; what is stored is its hash."""
+    if not (grant.covers(body.scopes, body.account_ids) and grant.outlasts(body.expires_at)):
+        raise Problem(
+            403,
+            "beyond-own-key",
+            "An API key can give neither scopes nor accounts that it does not have, nor more time.",
+        )
+    async with context.db.read() as session:
+        now = await context.db.now(session)
+    if body.expires_at is not None and body.expires_at <= now:
+        raise invalid_field("expires_at", "This moment has passed.")
+    made = await make_key(
+        context.db,
+        NewKey(
+            body.name,
+            tuple(body.scopes),
+            None if body.account_ids is None else tuple(body.account_ids),
+            body.expires_at,
+        ),
+        by=grant.name,
+    )
+    response.headers["Location"] = f"/v1/keys/{made.stored.id}"
+    return _told(made)
+
+
+@router.get("/{key_id}", operation_id="getKey", responses=documented(401, 403, 404, 422, 503))
+async def get_key(key_id: UUID, grant: KeysWriter, context: ContextDep) -> KeyBody:
+    """Read a key's properties, never the key."""
+    return _shown(await _find(context, grant, key_id))
+
+
+@router.post(
+    "/{key_id}/rotate",
+    operation_id="rotateKey",
+    responses=documented(400, 401, 403, 404, 413, 415, 422, 503),
+)
+async def rotate(
+    key_id: UUID, grant: KeysWriter, context: ContextDep, body: RotateRequest | None = None
+) -> MadeKeyBody:
+    """Replace a key by a new one with the same rights and identity."""
+    await _find(context, grant, key_id)
+    grace_seconds = (body or RotateRequest(grace_seconds=0)).grace_seconds
+    made = await rotate_key(context.db, key_id, grace_seconds=grace_seconds, by=grant.name)
+    if made is None:
+        raise not_found("API key")  # it was revoked just now
+    return _told(made)
+
+
+@router.delete(
+    "/{key_id}", status_code=204, operation_id="revokeKey", responses=documented(401, 403, 404, 422, 503)
+)
+async def revoke(key_id: UUID, grant: KeysWriter, context: ContextDep) -> Response:
+    """Revoke a key: it is let in no more, from the next request on."""
+    await _find(context, grant, key_id)
+    await revoke_key(context.db, key_id, by=grant.name)
+    return Response(status_code=204)

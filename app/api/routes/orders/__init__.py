@@ -1,0 +1,1 @@
+"""All of `/v1/orders`."""

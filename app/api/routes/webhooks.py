@@ -1,0 +1,218 @@
+"""Webhooks over HTTP: where applications are told, what became of it, and once more."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from app.api.auth import WebhooksTeller, WebhooksWriter
+from app.api.bodies.webhooks import (
+    DeliveryBody,
+    DeliveryList,
+    MadeWebhookBody,
+    RedeliveryBody,
+    RedeliveryRequest,
+    SecretRotation,
+    WebhookBody,
+    WebhookChange,
+    WebhookList,
+    WebhookRequest,
+)
+from app.api.context import Context, ContextDep, require_migrated
+from app.api.problems import Problem, documented, invalid_field, not_found
+from app.db.models import Delivery, Webhook
+from app.keys import Grant
+from app.webhooks import outbox, registry
+from app.webhooks.addresses import BadUrlError
+
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], dependencies=[Depends(require_migrated)])
+
+READ = documented(401, 403, 404, 422, 503)
+WRITE = documented(400, 401, 403, 404, 413, 415, 422, 503)
+SEND = documented(400, 401, 403, 404, 409, 413, 415, 422, 503)
+
+
+async def _find(context: Context, grant: Grant, webhook_id: UUID) -> Webhook:
+    async with context.db.read() as session:
+        webhook = await registry.find_webhook(session, webhook_id)
+    if webhook is None or not grant.covers((), webhook.account_ids):
+        raise not_found("webhook")
+    return webhook
+
+
+def _check_url(context: Context, url: str) -> None:
+    try:
+        context.settings.webhook_allowance.check_url(url)
+    except BadUrlError as error:
+        raise invalid_field("url", str(error)) from None
+
+
+def _disabled() -> Problem:
+    return Problem(409, "webhook-disabled", "The webhook is disabled: enable it first.")
+
+
+@router.get("", operation_id="listWebhooks", responses=documented(401, 403, 503))
+async def list_webhooks(grant: WebhooksWriter, context: ContextDep) -> WebhookList:
+    """List the webhooks that are told of no more than the key may see."""
+    async with context.db.read() as session:
+        webhooks = await registry.find_webhooks(session)
+    return WebhookList(
+        data=[WebhookBody.of(webhook) for webhook in webhooks if grant.covers((), webhook.account_ids)]
+    )
+
+
+@router.post(
+    "",
+    status_code=201,
+    operation_id="createWebhook",
+    responses=documented(400, 401, 403, 413, 415, 422, 503),
+)
+async def create_webhook(
+    body: WebhookRequest, response: Response, grant: WebhooksTeller, context: ContextDep
+) -> MadeWebhookBody:
+    """Make a webhook, which is told of what happens from now on. Its secret is shown this once.
+
+    It is told of the accounts that the key may see, now and later.
+    """
+    _check_url(context, body.url)
+    made = await registry.make_webhook(
+        context.db,
+        registry.NewWebhook(
+            body.url,
+            None if body.event_types is None else tuple(body.event_types),
+            None if grant.account_ids is None else tuple(grant.account_ids),
+            body.description,
+            body.enabled,
+        ),
+        by=grant.name,
+    )
+    response.headers["Location"] = f"/v1/webhooks/{made.stored.id}"
+    return MadeWebhookBody.told(made)
+
+
+@router.get("/{webhook_id}", operation_id="getWebhook", responses=READ)
+async def get_webhook(webhook_id: UUID, grant: WebhooksWriter, context: ContextDep) -> WebhookBody:
+    """Read a webhook, without its secret."""
+    return WebhookBody.of(await _find(context, grant, webhook_id))
+
+
+@router.patch("/{webhook_id}", operation_id="changeWebhook", responses=WRITE)
+async def change_webhook(
+    webhook_id: UUID, body: WebhookChange, grant: WebhooksTeller, context: ContextDep
+) -> WebhookBody:
+    """Change a webhook. One that is disabled is sent nothing, and what was pending has failed."""
+    await _find(context, grant, webhook_id)
+    given = body.model_dump(exclude_unset=True)
+    for name in ("url", "enabled"):
+        if name in given and given[name] is None:
+            raise invalid_field(name, "This cannot be null.")
+    if "url" in given:
+        _check_url(context, given["url"])
+    if "enabled" in given:
+        given["is_enabled"] = given.pop("enabled")
+    changed = await registry.change_webhook(context.db, webhook_id, given, by=grant.name)
+    if changed is None:
+        raise not_found("webhook")
+    return WebhookBody.of(changed)
+
+
+@router.delete("/{webhook_id}", status_code=204, operation_id="deleteWebhook", responses=READ)
+async def delete_webhook(webhook_id: UUID, grant: WebhooksWriter, context: ContextDep) -> Response:
+    """Remove a webhook and its deliveries."""
+    await _find(context, grant, webhook_id)
+    await registry.remove_webhook(context.db, webhook_id, by=grant.name)
+    return Response(status_code=204)
+
+
+@router.post("/{webhook_id}/rotate", operation_id="rotateWebhookSecret", responses=WRITE)
+async def rotate(
+    webhook_id: UUID, grant: WebhooksTeller, context: ContextDep, body: SecretRotation | None = None
+) -> MadeWebhookBody:
+    """Give a webhook a new secret. During the grace both secrets sign."""
+    await _find(context, grant, webhook_id)
+    grace_seconds = (body or SecretRotation(grace_seconds=86_400)).grace_seconds
+    made = await registry.rotate_secret(context.db, webhook_id, grace_seconds=grace_seconds, by=grant.name)
+    if made is None:
+        raise not_found("webhook")
+    return MadeWebhookBody.told(made)
+
+
+@router.post(
+    "/{webhook_id}/test",
+    status_code=202,
+    operation_id="testWebhook",
+    responses=documented(401, 403, 404, 409, 422, 503),
+)
+async def test_webhook(webhook_id: UUID, grant: WebhooksWriter, context: ContextDep) -> DeliveryBody:
+    """Send a `webhook.test` message; its delivery tells what the application answered."""
+    webhook = await _find(context, grant, webhook_id)
+    if not webhook.is_enabled:
+        raise _disabled()
+    return _told(await outbox.enqueue_test(context.db, webhook_id))
+
+
+@router.get("/{webhook_id}/deliveries", operation_id="listDeliveries", responses=READ)
+async def list_deliveries(
+    webhook_id: UUID,
+    grant: WebhooksWriter,
+    context: ContextDep,
+    status: Annotated[
+        Literal["pending", "delivered", "failed"] | None, Query(description="Only those.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=100, description="Deliveries on a page.")] = 50,
+    cursor: Annotated[UUID | None, Query(description="The `next_cursor` of the page before.")] = None,
+) -> DeliveryList:
+    """List what was sent to a webhook, the newest first."""
+    await _find(context, grant, webhook_id)
+    async with context.db.read() as session:
+        found = await outbox.find_deliveries(
+            session, webhook_id, before=cursor, status=status, limit=limit + 1
+        )
+    page = [DeliveryBody.of(delivery) for delivery in found[:limit]]
+    return DeliveryList(data=page, next_cursor=str(page[-1].id) if len(found) > limit else None)
+
+
+@router.get("/{webhook_id}/deliveries/{delivery_id}", operation_id="getDelivery", responses=READ)
+async def get_delivery(
+    webhook_id: UUID, delivery_id: UUID, grant: WebhooksWriter, context: ContextDep
+) -> DeliveryBody:
+    """Read a delivery."""
+    await _find(context, grant, webhook_id)
+    async with context.db.read() as session:
+        return _told(await outbox.find_delivery(session, webhook_id, delivery_id))
+
+
+@router.post(
+    "/{webhook_id}/deliveries/{delivery_id}/redeliver",
+    status_code=202,
+    operation_id="redeliver",
+    responses=documented(401, 403, 404, 409, 422, 503),
+)
+async def redeliver(
+    webhook_id: UUID, delivery_id: UUID, grant: WebhooksTeller, context: ContextDep
+) -> DeliveryBody:
+    """Send a message again, with the same id, whatever became of it before."""
+    await _find(context, grant, webhook_id)
+    try:
+        return _told(await outbox.redeliver(context.db, webhook_id, delivery_id))
+    except outbox.WebhookDisabledError:
+        raise _disabled() from None
+
+
+@router.post("/{webhook_id}/redeliver", status_code=202, operation_id="redeliverSince", responses=SEND)
+async def redeliver_since(
+    webhook_id: UUID, body: RedeliveryRequest, grant: WebhooksTeller, context: ContextDep
+) -> RedeliveryBody:
+    """Send everything again that failed since a time, and what happened while the webhook was disabled."""
+    await _find(context, grant, webhook_id)
+    try:
+        count = await outbox.redeliver_since(context.db, webhook_id, body.since)
+    except outbox.WebhookDisabledError:
+        raise _disabled() from None
+    return RedeliveryBody(count=count)
+
+
+def _told(delivery: Delivery | None) -> DeliveryBody:
+    if delivery is None:
+        raise not_found("delivery")
+    return DeliveryBody.of(delivery)

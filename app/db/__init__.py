@@ -1,0 +1,1 @@
+"""Engine and transactions, column types, the clock, the tables."""

@@ -1,0 +1,327 @@
+"""The tables. Every change of an order happens under a lock of its `orders` row."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.db.columns import Base, EncryptedBytes, JSONDocument, UTCDateTime
+from app.states import FINAL, OrderStatus
+
+# None is stored as NULL, not as the JSON value null.
+NullableDocument = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+# SQLite numbers rows by itself only where the key is declared INTEGER.
+RowNumber = BigInteger().with_variant(Integer(), "sqlite")
+_STATUSES = ", ".join(f"'{status}'" for status in OrderStatus)
+_FINAL = ", ".join(sorted(f"'{status}'" for status in FINAL))
+
+
+class Leased(Base):
+    """A row that knows when it is due, and that one process at a time holds. (`app/leases.py`)"""
+
+    __abstract__ = True
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    lease_token: Mapped[UUID | None] = mapped_column(Uuid)
+    lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # Counted up by whoever has news for the row, so that a holder sees that there was some.
+    wakes: Mapped[int] = mapped_column(Integer, default=0)
+
+
+class Order(Leased):
+    """What a client ordered, what became of it, and when it next needs attention."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        CheckConstraint(f"status IN ({_STATUSES})", name="status_known"),
+        CheckConstraint(f"(finalized_at IS NOT NULL) = (status IN ({_FINAL}))", name="finalized_when_final"),
+        UniqueConstraint("account_id", "cloudpress_order_id"),
+        UniqueConstraint("idempotency_identity", "idempotency_key"),
+        Index("ix_orders_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index("ix_orders_account_id_site_name", "account_id", "site_name"),
+        # What lists of orders go by, the newest first.
+        Index("ix_orders_created_at_id", "created_at", "id"),
+        Index("ix_orders_status_created_at_id", "status", "created_at", "id"),
+        Index("ix_orders_account_id_created_at_id", "account_id", "created_at", "id"),
+        Index("ix_orders_account_id_status_created_at_id", "account_id", "status", "created_at", "id"),
+        Index(
+            "ix_orders_attention",
+            "created_at",
+            "id",
+            postgresql_where=text("attention_code IS NOT NULL"),
+            sqlite_where=text("attention_code IS NOT NULL"),
+        ),
+    )
+
+    status: Mapped[OrderStatus] = mapped_column(String(20))
+
+    account_id: Mapped[str] = mapped_column(Text)
+    site_name: Mapped[str] = mapped_column(Text)
+    variant: Mapped[str] = mapped_column(Text)
+    location: Mapped[str | None] = mapped_column(Text)
+    plan: Mapped[str | None] = mapped_column(Text)
+    return_url: Mapped[str | None] = mapped_column(Text)
+    client_metadata: Mapped[dict[str, str]] = mapped_column("metadata", JSONDocument)
+
+    # Whose key, which key, and a digest of the body: the same key with another body is a conflict.
+    idempotency_identity: Mapped[str | None] = mapped_column(Text)
+    idempotency_key: Mapped[str | None] = mapped_column(Text)
+    idempotency_fingerprint: Mapped[str | None] = mapped_column(Text)
+
+    cloudpress_order_id: Mapped[str | None] = mapped_column(Text)
+    # How the id was learned: answer, callback, lookup or operator.
+    cloudpress_order_id_source: Mapped[str | None] = mapped_column(Text)
+    cloudpress_status: Mapped[str | None] = mapped_column(Text)
+    cloudpress_answer: Mapped[bytes | None] = mapped_column(EncryptedBytes, deferred=True)
+    payment_url: Mapped[str | None] = mapped_column(Text)
+    error_code: Mapped[str | None] = mapped_column(Text)
+    error_detail: Mapped[str | None] = mapped_column(Text)
+    error_reasons: Mapped[list[str] | None] = mapped_column(JSONDocument)
+    attention_code: Mapped[str | None] = mapped_column(Text)
+    attention_detail: Mapped[str | None] = mapped_column(Text)
+    attention_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    # `Retry-After`: no wake-up makes the order due before this.
+    not_before: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    failures: Mapped[int] = mapped_column(Integer, default=0)
+    # Passes in a row that found nothing new, by which waiting grows.
+    quiet: Mapped[int] = mapped_column(Integer, default=0)
+    missing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # An order that was placed more than once is looked for once more then.
+    late_look_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # CloudPress orders beside the one held that may be this order, placed a second time.
+    suspected_duplicates: Mapped[list[str] | None] = mapped_column(NullableDocument)
+    # Those that were and no longer are: cancelled at CloudPress, or dismissed by an operator.
+    settled_duplicates: Mapped[list[str] | None] = mapped_column(NullableDocument)
+    # What an operator wishes for an unconfirmed order, until the reconciler has done it.
+    resolution: Mapped[dict[str, str] | None] = mapped_column(NullableDocument)
+    # A client's wish to cancel, until the order is final or CloudPress has refused.
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # When CloudPress said yes to it; what it shows then decides.
+    cancel_accepted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # CloudPress's words, where the last wish was refused.
+    cancel_refusal: Mapped[list[str] | None] = mapped_column(NullableDocument)
+
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    finalized_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class Account(Base):
+    """A CloudPress account that orders are placed for, beside that of the environment."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str | None] = mapped_column(Text)
+    token: Mapped[bytes] = mapped_column(EncryptedBytes, deferred=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class ApiKey(Base):
+    """A client's key. The key itself is shown once and nowhere stored."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (UniqueConstraint("hash"), UniqueConstraint("former_hash"))
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    # The first characters of the key, to recognise it by.
+    start: Mapped[str] = mapped_column(String(16))
+    hash: Mapped[str] = mapped_column(String(64))
+    # After a rotation the key before it goes on working until then.
+    former_hash: Mapped[str | None] = mapped_column(String(64))
+    former_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    scopes: Mapped[list[str]] = mapped_column(JSONDocument)
+    # NULL: every account.
+    account_ids: Mapped[list[str] | None] = mapped_column(NullableDocument)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    rotated_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+RESTORED = "restored"
+"""Stands for the key of an attempt that a restored database may have lost; also the event that says so."""
+
+
+class Placement(Base):
+    """One attempt to place an order, written before anything is sent."""
+
+    __tablename__ = "placements"
+
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    sent_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    # NULL until it is known how the attempt ended; a crash leaves it so.
+    outcome: Mapped[str | None] = mapped_column(String(20))
+    answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    http_status: Mapped[int | None] = mapped_column(Integer)
+    reasons: Mapped[list[str] | None] = mapped_column(JSONDocument)
+    cloudpress_order_id: Mapped[str | None] = mapped_column(Text)
+    # Which SECRET_KEY signs the callback, so that it is known when that key may go.
+    callback_key_id: Mapped[str] = mapped_column(String(16))
+    answer: Mapped[bytes | None] = mapped_column(EncryptedBytes, deferred=True)
+
+
+class LookUp(Base):
+    """How far the look-up of an order has come, and what the complete ones have shown."""
+
+    __tablename__ = "look_ups"
+
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    # NULL while none is under way.
+    begun_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # The page of the list that comes next; NULL once all were read.
+    page: Mapped[int | None] = mapped_column(Integer)
+    unseen: Mapped[list[str]] = mapped_column(JSONDocument)
+    candidates: Mapped[list[str]] = mapped_column(JSONDocument)
+    suspects: Mapped[list[str]] = mapped_column(JSONDocument)
+    completed: Mapped[int] = mapped_column(Integer)
+    last_begun_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class Task(Base):
+    """A task of CloudPress that works on an order."""
+
+    __tablename__ = "tasks"
+
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    status: Mapped[str] = mapped_column(Text)
+    name: Mapped[str | None] = mapped_column(Text)
+    title: Mapped[str | None] = mapped_column(Text)
+    started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    answer: Mapped[bytes | None] = mapped_column(EncryptedBytes, deferred=True)
+
+
+class Site(Base):
+    """The finished site of an order."""
+
+    __tablename__ = "sites"
+
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    id: Mapped[str] = mapped_column(Text)
+    # What the API shows of it; everything else stays in `answer`.
+    details: Mapped[dict[str, Any]] = mapped_column(JSONDocument)
+    ssh_password: Mapped[bytes | None] = mapped_column(EncryptedBytes, deferred=True)
+    answer: Mapped[bytes] = mapped_column(EncryptedBytes, deferred=True)
+    read_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Callback(Base):
+    """A callback that was let in, once per body; repeats are counted."""
+
+    __tablename__ = "callbacks"
+    __table_args__ = (UniqueConstraint("order_id", "body_sha256"),)
+
+    id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"))
+    body_sha256: Mapped[str] = mapped_column(String(64))
+    body: Mapped[bytes] = mapped_column(EncryptedBytes, deferred=True)
+    # The task that the body names, if it does: a hint, never the truth.
+    task_id: Mapped[int | None] = mapped_column(BigInteger)
+    # When CloudPress was asked about that task; NULL until then.
+    checked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # When an operator had the order placed again all the same.
+    overruled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    count: Mapped[int] = mapped_column(Integer, default=1)
+    first_received_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    last_received_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Event(Base):
+    """One thing that happened, mostly to an order, written in the transaction in which it happened."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("ix_events_order_id_id", "order_id", "id"),)
+
+    id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    # NULL: what happened concerns no order, but the service itself.
+    order_id: Mapped[UUID | None] = mapped_column(ForeignKey("orders.id"))
+    type: Mapped[str] = mapped_column(String(40))
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    # Never a secret.
+    data: Mapped[dict[str, Any]] = mapped_column(JSONDocument)
+    # The order as the API showed it, where the event is one that applications are told of.
+    shown: Mapped[dict[str, Any] | None] = mapped_column(NullableDocument, deferred=True)
+
+
+class Webhook(Base):
+    """An address of an application that is told of events."""
+
+    __tablename__ = "webhooks"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    url: Mapped[str] = mapped_column(Text)
+    description: Mapped[str | None] = mapped_column(Text)
+    # NULL: every type.
+    event_types: Mapped[list[str] | None] = mapped_column(NullableDocument)
+    # What the key that made it may see: NULL is every account.
+    account_ids: Mapped[list[str] | None] = mapped_column(NullableDocument)
+    is_enabled: Mapped[bool] = mapped_column(Boolean)
+    # Why the service itself disabled it.
+    disabled_reason: Mapped[str | None] = mapped_column(Text)
+    failing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    secret: Mapped[bytes] = mapped_column(EncryptedBytes, deferred=True)
+    # After a rotation both sign until then.
+    former_secret: Mapped[bytes | None] = mapped_column(EncryptedBytes, deferred=True)
+    former_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Delivery(Leased):
+    """An event on its way to a webhook."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        CheckConstraint("status IN ('pending', 'delivered', 'failed')", name="status_known"),
+        UniqueConstraint("webhook_id", "event_id"),
+        Index("ix_deliveries_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index(
+            "ix_deliveries_webhook_id_due_at",
+            "webhook_id",
+            "due_at",
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+        Index("ix_deliveries_webhook_id_id", "webhook_id", "id"),
+        Index("ix_deliveries_event_id", "event_id"),
+    )
+
+    webhook_id: Mapped[UUID] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"))
+    # NULL: a test, which no event has caused.
+    event_id: Mapped[int | None] = mapped_column(ForeignKey("events.id"))
+    event: Mapped[Event | None] = relationship(lazy="selectin")
+    status: Mapped[str] = mapped_column(String(10))
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    # Attempts since the delivery was made or asked for again, by which waiting grows.
+    failures: Mapped[int] = mapped_column(Integer, default=0)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    last_attempt_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    delivered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    response_status: Mapped[int | None] = mapped_column(Integer)
+    # The beginning of the last answer.
+    response_excerpt: Mapped[str | None] = mapped_column(Text)
+    # What went wrong at the last attempt.
+    error: Mapped[str | None] = mapped_column(Text)

@@ -1,0 +1,1 @@
+"""What happened: the timeline, reading it, the feed."""

@@ -1,0 +1,112 @@
+"""What happened, as it is stored: who may see which events, read by their numbers. The database only."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, cast, exists, func, select, union_all
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import Event, Order
+
+BATCH = 500
+ACCOUNT_IDS = "account_ids"
+"""Where the data of an event that concerns no order names the accounts that it concerns."""
+
+
+@dataclass(frozen=True, eq=False)
+class Happened:
+    """An event, which account it concerns, and the order as it was shown if applications are told.
+
+    What concerns no order concerns the accounts that its data names; where it names none it concerns the
+    service, and is for those who may see all.
+    """
+
+    id: int
+    order_id: UUID | None
+    account_id: str | None
+    type: str
+    at: datetime
+    data: dict[str, Any]
+    shown: dict[str, Any] | None
+
+    def is_within(self, account_ids: Collection[str]) -> bool:
+        """Tell whether it concerns none but these accounts."""
+        if self.order_id is not None:
+            return self.account_id in account_ids
+        named = self.data.get(ACCOUNT_IDS)
+        return named is not None and all(account_id in account_ids for account_id in named)
+
+
+@dataclass(frozen=True)
+class Interest:
+    """Which events someone wants, and may see. None means all."""
+
+    order_id: UUID | None = None
+    types: frozenset[str] | None = None
+    account_ids: frozenset[str] | None = None
+
+    def covers(self, happened: Happened) -> bool:
+        """Tell whether an event is wanted."""
+        return (
+            self.order_id in {None, happened.order_id}
+            and (self.types is None or happened.type in self.types)
+            and (self.account_ids is None or happened.is_within(self.account_ids))
+        )
+
+
+async def read_events(
+    session: AsyncSession, interest: Interest, *, after: int, up_to: int | None = None, limit: int = BATCH
+) -> Sequence[Happened]:
+    """Return events after a number, the oldest first."""
+    wanted = (
+        select(Event.id, Event.order_id, Order.account_id, Event.type, Event.at, Event.data, Event.shown)
+        .outerjoin(Order, Order.id == Event.order_id)
+        .where(Event.id > after)
+        .order_by(Event.id)
+        .limit(limit)
+    )
+    if up_to is not None:
+        wanted = wanted.where(Event.id <= up_to)
+    if interest.order_id is not None:
+        wanted = wanted.where(Event.order_id == interest.order_id)
+    if interest.types is not None:
+        wanted = wanted.where(Event.type.in_(sorted(interest.types)))
+    if interest.account_ids is not None:
+        is_sqlite = session.get_bind().dialect.name == "sqlite"
+        wanted = _of_accounts(wanted, sorted(interest.account_ids), limit=limit, is_sqlite=is_sqlite)
+    return [Happened(*row) for row in await session.execute(wanted)]
+
+
+def _of_accounts(wanted: Select[Any], account_ids: list[str], *, limit: int, is_sqlite: bool) -> Select[Any]:
+    """Narrow down to what `Happened.is_within` tells of.
+
+    Orders' events and the others are read each from their own index and merged, in one statement: of two,
+    the second would see what was committed after the first, and a number in between would be skipped.
+    """
+    parts = (
+        wanted.where(Order.account_id.in_(account_ids)),
+        wanted.where(Event.order_id.is_(None), _names_none_but(account_ids, is_sqlite=is_sqlite)),
+    )
+    merged = union_all(*(select(part.subquery()) for part in parts)).subquery()
+    return select(merged).order_by(merged.c.id).limit(limit)
+
+
+def _names_none_but(account_ids: list[str], *, is_sqlite: bool) -> ColumnElement[bool]:
+    if not is_sqlite:
+        within: ColumnElement[bool] = cast(Event.data[ACCOUNT_IDS], JSONB).contained_by(
+            cast(account_ids, JSONB)
+        )
+        return within
+    path = f"$.{ACCOUNT_IDS}"
+    named = func.json_each(Event.data, path).table_valued("value")
+    others = exists().select_from(named).where(named.c.value.not_in(account_ids))
+    return (func.json_type(Event.data, path) == "array") & ~others
+
+
+async def newest_event(session: AsyncSession) -> int:
+    """Return the number of the newest event, 0 if there is none."""
+    return (await session.execute(select(func.coalesce(func.max(Event.id), 0)))).scalar_one()

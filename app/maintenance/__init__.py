@@ -1,0 +1,1 @@
+"""The schema, and what an operator does to a whole database."""

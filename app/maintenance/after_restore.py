@@ -1,0 +1,87 @@
+"""After a backup was restored or a database copied: nothing is bought twice, and keys can be changed."""
+
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+
+from app.db.database import Database, Transaction
+from app.db.models import RESTORED, Event, LookUp, Order, Placement, Webhook
+from app.events.timeline import record
+from app.events.types import EventType
+from app.states import LATE_LOOK_AFTER, OrderStatus, PostOutcome
+from app.webhooks.registry import disable
+
+BATCH = 200
+UNPLACED = (OrderStatus.PENDING, OrderStatus.PLACING, OrderStatus.UNCONFIRMED)
+# More than can have happened since any backup that somebody still restores.
+SKIPPED_NUMBERS = 1_000_000
+
+
+async def doubt_unplaced_orders(db: Database) -> int:
+    """Have every order looked for that may have been placed since the copy was made.
+
+    That is every one whose CloudPress order is not known: pending ones become unconfirmed, those that are
+    sought already are sought anew, for a whole grace, and what an operator wished for them may have been done
+    by the original. Returns how many were pending or being sent.
+    """
+    count = 0
+    last = UUID(int=0)
+    while True:
+        async with db.write() as tx:
+            unplaced = select(Order).where(Order.status.in_(UNPLACED), Order.id > last)
+            locked = unplaced.order_by(Order.id).limit(BATCH).with_for_update()
+            orders = (await tx.session.scalars(locked)).all()
+            for order in orders:
+                count += order.status != OrderStatus.UNCONFIRMED
+                await _doubt(tx, order)
+        if not orders:
+            return count
+        last = orders[-1].id
+
+
+async def _doubt(tx: Transaction, order: Order) -> None:
+    attempts = select(func.max(Placement.attempt)).where(Placement.order_id == order.id)
+    attempt = (await tx.session.execute(attempts)).scalar() or 0
+    tx.session.add(
+        Placement(
+            order_id=order.id,
+            attempt=attempt + 1,
+            # The original may have sent it a moment ago, so the grace begins now. How far back a look-up
+            # goes is another matter: `evidence.what_was_sent`.
+            sent_at=tx.now,
+            outcome=PostOutcome.UNKNOWN,
+            callback_key_id=RESTORED,
+        )
+    )
+    await tx.session.execute(delete(LookUp).where(LookUp.order_id == order.id))
+    before = order.status
+    order.status = OrderStatus.UNCONFIRMED
+    order.updated_at = order.due_at = tx.now
+    order.late_look_at = tx.now + LATE_LOOK_AFTER  # the original may have placed it, and more than once
+    order.resolution = order.not_before = order.lease_token = order.lease_until = None
+    record(tx, order.id, EventType.STATUS_CHANGED, before=before, after=order.status, action="after_restore")
+    tx.announce(changed=order.id, due=Order)
+
+
+async def skip_event_numbers(db: Database) -> None:
+    """Go on with numbers of events that were never given before, whatever has happened since the copy.
+
+    Otherwise a number that an application knows would come again for something else: it would take a message
+    for a repeat, and a stream that goes on after a number would leave out what is new.
+    """
+    async with db.write() as tx:
+        newest = (await tx.session.execute(select(func.coalesce(func.max(Event.id), 0)))).scalar_one()
+        event = record(tx, None, EventType.SERVICE_RESTORED)
+        event.id = newest + SKIPPED_NUMBERS
+        if not db.is_sqlite:
+            sequence = func.pg_get_serial_sequence(Event.__tablename__, "id")
+            await tx.session.execute(select(func.setval(sequence, event.id)))
+
+
+async def silence_webhooks(db: Database) -> int:
+    """Disable every webhook: a copy must not tell applications what only the original knows."""
+    async with db.write() as tx:
+        webhooks = (await tx.session.scalars(select(Webhook).where(Webhook.is_enabled))).all()
+        for webhook in webhooks:
+            await disable(tx, webhook, "The database was copied.")
+        return len(webhooks)

@@ -1,0 +1,137 @@
+"""Intake: create an order, record a callback, read an order. The database only; nothing here asks CloudPress.
+
+Intake makes rows due and leaves everything else to the reconciler.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from app.db.database import Database
+from app.db.models import Account, Order
+from app.events.timeline import record
+from app.events.types import EventType
+from app.states import OrderStatus
+
+
+@dataclass(frozen=True)
+class NewOrder:
+    """What a client orders."""
+
+    account_id: str
+    site_name: str
+    variant: str
+    location: str | None
+    plan: str | None
+    return_url: str | None
+    metadata: dict[str, str]
+    by: str | None = None
+    """Who orders, as the timeline tells it."""
+    account_is_stored: bool = False
+    """Whether the account is one of our table, rather than the environment's."""
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """A client's promise that a request with the same key is the same request.
+
+    `identity` is whose key it is, which survives the rotation of the API key; `fingerprint` tells one request
+    from another.
+    """
+
+    identity: str
+    key: str
+    fingerprint: str
+
+
+class IdempotencyConflictError(Exception):
+    """The idempotency key was used for another order."""
+
+
+class AccountGoneError(Exception):
+    """The account was deleted before the order for it was stored; nothing was stored."""
+
+
+def fingerprint_of(request: Mapping[str, Any]) -> str:
+    """Return a digest that is the same for the same request, however its JSON was written."""
+    document = json.dumps(request, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(document.encode()).hexdigest()
+
+
+async def create_order(db: Database, new: NewOrder, idempotency: Idempotency | None) -> Order:
+    """Store an order, committed and due, and return it; the first one for a repeated key.
+
+    Raises:
+        IdempotencyConflictError: the key stands for another order.
+        AccountGoneError: the order's account has been deleted.
+    """
+    if idempotency is None:
+        return await _insert(db, new, None)
+    known = await find_repeated(db, idempotency)
+    if known is not None:
+        return known
+    try:
+        return await _insert(db, new, idempotency)
+    except IntegrityError:
+        # The same key came twice at once and the other one was first.
+        known = await find_repeated(db, idempotency)
+        if known is None:
+            raise
+        return known
+
+
+async def _insert(db: Database, new: NewOrder, idempotency: Idempotency | None) -> Order:
+    async with db.write() as tx:
+        if new.account_is_stored and not await _keep_account(tx.session, new.account_id):
+            raise AccountGoneError
+        order = Order(
+            id=uuid7(),
+            status=OrderStatus.PENDING,
+            account_id=new.account_id,
+            site_name=new.site_name,
+            variant=new.variant,
+            location=new.location,
+            plan=new.plan,
+            return_url=new.return_url,
+            client_metadata=new.metadata,
+            idempotency_identity=idempotency.identity if idempotency else None,
+            idempotency_key=idempotency.key if idempotency else None,
+            idempotency_fingerprint=idempotency.fingerprint if idempotency else None,
+            due_at=tx.now,
+            created_at=tx.now,
+            updated_at=tx.now,
+        )
+        tx.session.add(order)
+        await tx.session.flush()
+        record(tx, order.id, EventType.ACCEPTED, by=new.by)
+        tx.announce(due=Order)
+        return order
+
+
+async def _keep_account(session: AsyncSession, account_id: str) -> bool:
+    """Let nobody delete an account until the transaction ends; False if it is gone."""
+    locked = select(Account.id).where(Account.id == account_id).with_for_update(read=True)
+    return (await session.execute(locked)).first() is not None
+
+
+async def find_repeated(db: Database, idempotency: Idempotency) -> Order | None:
+    """Return the order that an idempotency key stands for, None if it is new.
+
+    Raises:
+        IdempotencyConflictError: it stands for another request's.
+    """
+    known = select(Order).where(
+        Order.idempotency_identity == idempotency.identity, Order.idempotency_key == idempotency.key
+    )
+    async with db.read() as session:
+        order = (await session.scalars(known)).one_or_none()
+    if order is not None and order.idempotency_fingerprint != idempotency.fingerprint:
+        raise IdempotencyConflictError
+    return order

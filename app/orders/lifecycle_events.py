@@ -1,0 +1,68 @@
+"""What applications are told of an order: events with the order as it was shown at that moment."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.db.database import Transaction
+from app.db.models import Order
+from app.events.timeline import record
+from app.events.types import EventType
+from app.orders.representation import shown_now
+from app.states import OrderStatus
+from app.webhooks.outbox import enqueue
+
+
+class LifecycleEvent(StrEnum):
+    """The events that applications are told of, named after what happened."""
+
+    PLACED = EventType.PLACED.value
+    PAYMENT_REQUIRED = EventType.PAYMENT_REQUIRED.value
+    COMPLETED = EventType.COMPLETED.value
+    FAILED = EventType.FAILED.value
+    CANCELLED = EventType.CANCELLED.value
+    NEEDS_ATTENTION = EventType.NEEDS_ATTENTION.value
+
+
+BY_STATUS = {
+    OrderStatus.AWAITING_PAYMENT: LifecycleEvent.PAYMENT_REQUIRED,
+    OrderStatus.COMPLETED: LifecycleEvent.COMPLETED,
+    OrderStatus.FAILED: LifecycleEvent.FAILED,
+    OrderStatus.CANCELLED: LifecycleEvent.CANCELLED,
+}
+
+
+FINAL_EVENTS = frozenset({LifecycleEvent.COMPLETED, LifecycleEvent.FAILED, LifecycleEvent.CANCELLED})
+
+
+@dataclass(frozen=True)
+class Before:
+    """What of an order tells whether it has reached another part of its life since."""
+
+    status: OrderStatus
+    is_placed: bool
+    attention: str | None
+
+    @classmethod
+    def of(cls, order: Order) -> "Before":
+        """Take note of an order as it is now."""
+        return cls(order.status, order.cloudpress_order_id is not None, order.attention_code)
+
+
+async def record_lifecycle_events(tx: Transaction, order: Order, before: Before) -> None:
+    """Add to the timeline which events of its life an order has reached, with the order as it is shown now.
+
+    To be called when all else of the transaction is written.
+    """
+    reached = []
+    if order.cloudpress_order_id is not None and not before.is_placed:
+        reached.append(LifecycleEvent.PLACED)
+    if order.attention_code is not None and order.attention_code != before.attention:
+        reached.append(LifecycleEvent.NEEDS_ATTENTION)
+    # The last, because whoever follows one order stops at its final status.
+    if order.status != before.status and order.status in BY_STATUS:
+        reached.append(BY_STATUS[order.status])
+    if reached:
+        shown = await shown_now(tx.session, order)
+        for lifecycle_event in reached:
+            event = record(tx, order.id, EventType(lifecycle_event), shown=shown)
+            await enqueue(tx, event, order.account_id)

@@ -1,0 +1,209 @@
+"""What is shown of an order: by the API, on streams, and to webhooks. Never a secret."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import Order, Site, Task
+from app.orders.reading import OrderView, find_order
+from app.states import FINAL
+
+
+class OrderedSite(BaseModel):
+    """The site as it was ordered."""
+
+    name: str
+    variant: str
+    location: str | None
+    plan: str | None
+    return_url: str | None
+
+
+class TaskBody(BaseModel):
+    """A task of CloudPress; its status is CloudPress's own word."""
+
+    id: int
+    status: str
+    name: str | None
+    title: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class SshBody(BaseModel):
+    """How to reach a site by ssh, without the password."""
+
+    ipaddr: str | None
+    username: str | None
+    port: int | None
+
+
+class SiteBody(BaseModel):
+    """A finished site."""
+
+    id: str
+    name: str | None
+    primary_domain: str | None
+    location: str | None
+    region: str | None
+    package: str | None
+    php_version: str | None
+    domain_cname: str | None
+    created_at: datetime | None
+    updated_at: datetime | None
+    ssh: SshBody | None
+
+
+class ErrorBody(BaseModel):
+    """Why an order failed."""
+
+    code: str
+    detail: str
+
+
+class AttentionBody(BaseModel):
+    """Why a person should look at an order."""
+
+    code: str
+    detail: str
+    since: datetime
+
+
+class CancellationBody(BaseModel):
+    """What became of the wish to cancel an order that is still open."""
+
+    state: Literal["requested", "refused"]
+    reasons: list[str]
+
+
+class OrderBody(BaseModel):
+    """An order."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "01a21364-55ed-741c-aaf9-d948ef69f453",
+                    "status": "completed",
+                    "account_id": "sandbox-account",
+                    "request": {
+                        "name": "Rosa's Bakery",
+                        "variant": "vanilla",
+                        "location": "Amsterdam",
+                        "plan": None,
+                        "return_url": None,
+                    },
+                    "cloudpress_order_id": "9b1c07f0-ff3b-4922-b4c1-adb6f995251d",
+                    "payment_url": None,
+                    "tasks": [
+                        {
+                            "id": 1001,
+                            "status": "OK",
+                            "name": "create_site",
+                            "title": "Create Rosa's Bakery",
+                            "started_at": "2026-11-25T15:47:52.671816Z",
+                            "ended_at": "2026-11-25T15:47:55.674068Z",
+                        }
+                    ],
+                    "site": {
+                        "id": "2db6b91a-80d1-4f14-ba70-c67eaafe2bac",
+                        "name": "Rosa's Bakery",
+                        "primary_domain": "2db6b91a.sandbox.example",
+                        "location": "Amsterdam",
+                        "region": "europe",
+                        "package": "Starter",
+                        "php_version": "8.4",
+                        "domain_cname": "edge.sandbox.example",
+                        "created_at": "2026-11-25T15:47:55.674038Z",
+                        "updated_at": "2026-11-25T15:47:55.674068Z",
+                        "ssh": {"ipaddr": "192.0.2.213", "username": "site2db6b91a", "port": 22},
+                    },
+                    "error": None,
+                    "attention": None,
+                    "cancellation": None,
+                    "metadata": {"customer": "4711"},
+                    "created_at": "2026-11-25T15:47:52.424713Z",
+                    "updated_at": "2026-11-25T15:47:55.941501Z",
+                    "finalized_at": "2026-11-25T15:47:55.941501Z",
+                }
+            ]
+        }
+    )
+
+    id: UUID
+    status: str
+    account_id: str
+    request: OrderedSite
+    cloudpress_order_id: str | None
+    payment_url: str | None
+    tasks: list[TaskBody]
+    site: SiteBody | None
+    error: ErrorBody | None
+    attention: AttentionBody | None
+    cancellation: CancellationBody | None
+    metadata: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    finalized_at: datetime | None
+
+    @classmethod
+    def of(cls, view: OrderView) -> "OrderBody":
+        """Show an order with its tasks and site."""
+        order = view.order
+        request = OrderedSite(
+            name=order.site_name,
+            variant=order.variant,
+            location=order.location,
+            plan=order.plan,
+            return_url=order.return_url,
+        )
+        error = attention = None
+        if order.error_code is not None:
+            error = ErrorBody(code=order.error_code, detail=order.error_detail or "")
+        if order.attention_code is not None and order.attention_since is not None:
+            attention = AttentionBody(
+                code=order.attention_code, detail=order.attention_detail or "", since=order.attention_since
+            )
+        return cls(
+            id=order.id,
+            status=order.status,
+            account_id=order.account_id,
+            request=request,
+            cloudpress_order_id=order.cloudpress_order_id,
+            payment_url=order.payment_url,
+            tasks=[_task(task) for task in view.tasks],
+            site=_site(view.site),
+            error=error,
+            attention=attention,
+            cancellation=_cancellation(order),
+            metadata=order.client_metadata,
+            created_at=order.created_at,
+            updated_at=order.updated_at,
+            finalized_at=order.finalized_at,
+        )
+
+
+def _cancellation(order: Order) -> CancellationBody | None:
+    if order.cancel_requested_at is not None:
+        return CancellationBody(state="requested", reasons=[])
+    if order.cancel_refusal is not None and order.status not in FINAL:
+        return CancellationBody(state="refused", reasons=order.cancel_refusal)
+    return None
+
+
+def _task(task: Task) -> TaskBody:
+    return TaskBody.model_validate(task, from_attributes=True)
+
+
+def _site(site: Site | None) -> SiteBody | None:
+    return SiteBody.model_validate(site.details) if site is not None else None
+
+
+async def shown_now(session: AsyncSession, order: Order) -> dict[str, Any]:
+    """Return an order as it is shown, with what the transaction has changed of it."""
+    await session.flush()
+    view = await find_order(session, order.id)
+    return OrderBody.of(view or OrderView(order, (), None)).model_dump(mode="json")

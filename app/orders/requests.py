@@ -1,0 +1,148 @@
+"""Wishes about orders: to cancel, to be looked at now, to be resolved. The database only.
+
+A wish is stored and makes its order due; the reconciler fulfils it, or says why it cannot be.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.database import Database, Transaction
+from app.db.models import Callback, Order, Placement
+from app.events.timeline import record
+from app.events.types import EventType
+from app.orders.lifecycle_events import Before, record_lifecycle_events
+from app.orders.waking import make_due
+from app.states import DUPLICATE, FINAL, NOTHING_LANDED, OrderStatus
+
+
+class NotResolvableError(Exception):
+    """The order cannot be resolved so; the text says why."""
+
+
+async def request_resolution(
+    db: Database, order_id: UUID, *, action: str, cloudpress_order_id: str | None, by: str
+) -> Order | None:
+    """Store what an operator decides about an unconfirmed order; the reconciler does it.
+
+    `action` is `adopt` (with `cloudpress_order_id`), `place_again` or `fail`. None if there is no such order.
+
+    Raises:
+        NotResolvableError: the order is not unconfirmed, or another order has that CloudPress order.
+    """
+    async with db.write() as tx:
+        order = await tx.session.get(Order, order_id, with_for_update=True)
+        if order is None:
+            return None
+        if order.status != OrderStatus.UNCONFIRMED:
+            raise NotResolvableError(
+                f"Only an unconfirmed order can be resolved; this one is {order.status}."
+            )
+        wish: dict[str, Any] = {"action": action, "by": by}
+        if cloudpress_order_id is not None:
+            holder = await _holder(tx.session, order.account_id, cloudpress_order_id)
+            if holder is not None:
+                raise NotResolvableError(f"Order {holder} has that CloudPress order already.")
+            wish["cloudpress_order_id"] = cloudpress_order_id
+        order.resolution = wish
+        record(tx, order_id, EventType.RESOLUTION_REQUESTED, **wish)
+        make_due(tx, order)
+        return order
+
+
+async def dismiss_duplicates(db: Database, order_id: UUID, *, by: str) -> Order | None:
+    """Note that an operator found the suspected duplicates of an order to be none.
+
+    They are not suspected again. None if there is no such order.
+
+    Raises:
+        NotResolvableError: none are suspected.
+    """
+    async with db.write() as tx:
+        order = await tx.session.get(Order, order_id, with_for_update=True)
+        if order is None:
+            return None
+        if not order.suspected_duplicates:
+            raise NotResolvableError("No CloudPress order is suspected to be a duplicate of this one.")
+        dismissed = order.suspected_duplicates
+        order.settled_duplicates = sorted({*(order.settled_duplicates or ()), *dismissed})
+        order.suspected_duplicates = None
+        record(tx, order_id, EventType.DUPLICATES_DISMISSED, by=by, cloudpress_order_ids=dismissed)
+        if order.attention_code == DUPLICATE:
+            record(tx, order_id, EventType.ATTENTION_ENDED, code=DUPLICATE)
+            order.attention_code = order.attention_detail = order.attention_since = None
+        order.updated_at = tx.now
+        tx.announce(changed=order_id)
+        make_due(tx, order)  # another cause of attention may have been behind this one
+        return order
+
+
+async def _holder(session: AsyncSession, account_id: str, cloudpress_order_id: str) -> UUID | None:
+    holder = select(Order.id).where(
+        Order.account_id == account_id, Order.cloudpress_order_id == cloudpress_order_id
+    )
+    return (await session.execute(holder)).scalar_one_or_none()
+
+
+async def request_cancel(db: Database, order_id: UUID, *, by: str) -> Order | None:
+    """Store that an order is to be cancelled; one that CloudPress cannot have heard of is cancelled at once.
+
+    A final order stays as it is. None if there is no such order.
+    """
+    async with db.write() as tx:
+        order = await tx.session.get(Order, order_id, with_for_update=True)
+        if order is None or order.status in FINAL:
+            return order
+        if order.cancel_requested_at is None:
+            record(tx, order_id, EventType.CANCEL_REQUESTED, by=by)
+            order.cancel_requested_at = order.updated_at = tx.now
+            order.cancel_accepted_at = order.cancel_refusal = None
+            tx.announce(changed=order_id)
+        if await _is_unheard_of(tx.session, order):
+            await _cancel(tx, order)
+        else:
+            make_due(tx, order)
+        return order
+
+
+async def _is_unheard_of(session: AsyncSession, order: Order) -> bool:
+    """Tell whether an order is surely not at CloudPress, and nobody is about to send it."""
+    if order.status != OrderStatus.PENDING or order.lease_token is not None:
+        return False
+    may_have_landed = select(func.count()).where(
+        Placement.order_id == order.id,
+        or_(Placement.outcome.is_(None), Placement.outcome.not_in(NOTHING_LANDED)),
+    )
+    called_back = select(func.count()).where(Callback.order_id == order.id)
+    counts = [(await session.execute(count)).scalar_one() for count in (may_have_landed, called_back)]
+    return not any(counts)
+
+
+async def _cancel(tx: Transaction, order: Order) -> None:
+    before = Before.of(order)
+    record(
+        tx,
+        order.id,
+        EventType.STATUS_CHANGED,
+        before=order.status,
+        after=OrderStatus.CANCELLED,
+        action="cancel",
+    )
+    order.status = OrderStatus.CANCELLED
+    order.finalized_at = tx.now
+    order.due_at = order.not_before = order.cancel_requested_at = None
+    order.attention_code = order.attention_detail = order.attention_since = None
+    await record_lifecycle_events(tx, order, before)
+
+
+async def request_refresh(db: Database, order_id: UUID, *, by: str) -> Order | None:
+    """Have an open order looked at now. A final order stays as it is. None if there is no such order."""
+    async with db.write() as tx:
+        order = await tx.session.get(Order, order_id, with_for_update=True)
+        if order is None or order.status in FINAL:
+            return order
+        record(tx, order_id, EventType.REFRESH_REQUESTED, by=by)
+        make_due(tx, order)
+        return order

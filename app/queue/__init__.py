@@ -1,0 +1,1 @@
+"""Leases, the worker loop, signals."""

@@ -1,0 +1,217 @@
+"""Wake-ups: who waits for an order to change, for any order to be due, or for events, hears of it here.
+
+Signals are hints, and whoever wakes reads the database again. Those of this process arrive at the commit.
+Those of other replicas arrive over PostgreSQL's LISTEN; where that is not to be had (SQLite, a pooler, a
+broken connection), one poll looks for all waiters of this process together. That LISTEN was accepted says
+nothing: behind a pooler in transaction mode, or on a connection of which the other end is gone, nothing is
+ever heard. So this process now and then says something to itself, and trusts what it hears only then.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.db.database import CHANNEL, DATABASE_AWAY, Database, Notice
+from app.db.models import Leased, Order
+
+WATCH_POLL_SECONDS = 0.5
+RECONNECT_SECONDS = 2.0
+# A pooler stays what it is; each further try to listen behind it waits twice as long.
+RECONNECT_CEILING_SECONDS = 300.0
+PROBE_SECONDS = 30.0
+PROBE_ANSWER_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+class _UnheardError(Exception):
+    """What was said over the database did not come back on the connection that listens."""
+
+
+class Signals:
+    """The wake-ups of one process."""
+
+    def __init__(self, db: Database) -> None:
+        """Hear what this process commits; `run` adds the other processes."""
+        self._due: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self.events = asyncio.Event()
+        """Set when there may be new events; who heeds it clears it."""
+        self.stopping = asyncio.Event()
+        """Set when the process is asked to end: whoever waits answers with what is known."""
+        self._db = db
+        self._watchers: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
+        self.listening = False
+        """Whether PostgreSQL tells of what other processes commit."""
+        self._probe = ""
+        self._probe_heard = asyncio.Event()
+        db.on_commit(self.publish)
+
+    def publish(self, notice: Notice) -> None:
+        """Wake who waits for what the notice tells."""
+        for table in notice.due:
+            self._due[table].set()
+        if notice.events:
+            self.events.set()
+        for order_id in notice.changed:
+            self._wake(order_id)
+
+    def due_of(self, table: type[Leased]) -> asyncio.Event:
+        """Return what is set when a row of a table may have become due; who heeds it clears it."""
+        return self._due[table.__tablename__]
+
+    def stop(self) -> None:
+        """Have every waiter answer now."""
+        self.stopping.set()
+        self._wake_workers()
+        self._wake_all()
+
+    @contextmanager
+    def watch(self, order_id: UUID) -> Iterator[asyncio.Event]:
+        """Yield an event that is set whenever the order may have changed.
+
+        Watch first and read the order then, or a change in between goes unheard.
+        """
+        changed = asyncio.Event()
+        if self.stopping.is_set():
+            changed.set()
+        self._watchers[order_id].add(changed)
+        try:
+            yield changed
+        finally:
+            self._watchers[order_id].discard(changed)
+            if not self._watchers[order_id]:
+                del self._watchers[order_id]
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Hear other processes as well while the block runs."""
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(self._poll())]
+            if not self._db.is_sqlite:
+                running.append(tasks.create_task(self._listen()))
+            try:
+                yield
+            finally:
+                for task in running:
+                    task.cancel()
+
+    async def _listen(self) -> None:
+        """Keep one connection of its own on LISTEN, for ever."""
+        is_deafness_told = False
+        wait_seconds = RECONNECT_SECONDS
+        while True:
+            is_deaf = False
+            try:
+                await self._listen_once()
+            except* _UnheardError:
+                is_deaf = not self.listening
+            except* (psycopg.Error, OSError):
+                pass
+            if self.listening:
+                log.warning("listen_lost", detail="polling until PostgreSQL is back")
+                is_deafness_told = False
+            self.listening = False
+            if is_deaf and not is_deafness_told:
+                log.warning("listen_unheard", detail="polling: is there a pooler in transaction mode?")
+                is_deafness_told = True
+            wait_seconds = min(wait_seconds * 2, RECONNECT_CEILING_SECONDS) if is_deaf else RECONNECT_SECONDS
+            await asyncio.sleep(wait_seconds)
+
+    async def _listen_once(self) -> None:
+        """Listen until the connection breaks or does not hear what is said (in an exception group)."""
+        # As the pool connects, but for itself.
+        _, arguments = self._db.engine.dialect.create_connect_args(self._db.url)
+        ours: dict[str, Any] = {"autocommit": True, "connect_timeout": 5, "prepare_threshold": None}
+        connection = await psycopg.AsyncConnection.connect(**{**arguments, **ours})
+        async with connection, asyncio.TaskGroup() as tasks:
+            await connection.execute(f"LISTEN {CHANNEL}")
+            tasks.create_task(self._hear_all(connection))
+            tasks.create_task(self._probe_for_ever())
+
+    async def _hear_all(self, connection: psycopg.AsyncConnection) -> None:
+        async for notification in connection.notifies():
+            self._hear(notification.payload)
+
+    async def _probe_for_ever(self) -> None:
+        """Say something now and then, and expect to hear it.
+
+        Raises:
+            _UnheardError: it was said and not heard.
+        """
+        while True:
+            # Others hear it as well, and make nothing of it.
+            self._probe = f"probe {uuid4()}"
+            self._probe_heard.clear()
+            try:
+                async with self._db.write() as tx:
+                    await tx.session.execute(select(func.pg_notify(CHANNEL, self._probe)))
+            except (SQLAlchemyError, *DATABASE_AWAY):
+                # What could not be said proves nothing about the one who listens.
+                await asyncio.sleep(PROBE_ANSWER_SECONDS)
+                continue
+            try:
+                async with asyncio.timeout(PROBE_ANSWER_SECONDS):
+                    await self._probe_heard.wait()
+            except TimeoutError:
+                raise _UnheardError from None
+            if not self.listening:
+                self.listening = True
+                # Whatever was said while nobody listened may concern anyone here.
+                self._wake_workers()
+                self._wake_all()
+            await asyncio.sleep(PROBE_SECONDS)
+
+    def _hear(self, payload: str) -> None:
+        if payload.startswith("due "):
+            self._due[payload.removeprefix("due ")].set()
+            return
+        if payload == "events":
+            self.events.set()
+            return
+        if payload == self._probe:
+            self._probe_heard.set()
+            return
+        with suppress(ValueError):
+            self._wake(UUID(payload))
+
+    async def _poll(self) -> None:
+        """Look for changes of all watched orders at once, whatever the number of waiters."""
+        seen: dict[UUID, datetime] = {}
+        while True:
+            await asyncio.sleep(WATCH_POLL_SECONDS)
+            if self.listening or not self._watchers:
+                seen.clear()
+                continue
+            with suppress(*DATABASE_AWAY):
+                now = await self._updates()
+                for order_id, updated_at in now.items():
+                    if seen.get(order_id) != updated_at:
+                        self._wake(order_id)
+                seen = now
+
+    async def _updates(self) -> dict[UUID, datetime]:
+        watched = select(Order.id, Order.updated_at).where(Order.id.in_(list(self._watchers)))
+        async with self._db.read() as session:
+            return {row.id: row.updated_at for row in await session.execute(watched)}
+
+    def _wake(self, order_id: UUID) -> None:
+        for changed in self._watchers.get(order_id, ()):
+            changed.set()
+
+    def _wake_workers(self) -> None:
+        self.events.set()
+        for due in self._due.values():
+            due.set()
+
+    def _wake_all(self) -> None:
+        for order_id in list(self._watchers):
+            self._wake(order_id)

@@ -1,0 +1,120 @@
+"""A loop that claims rows that are due, no more than there are free slots, and works on each by itself."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.db.database import DATABASE_AWAY
+from app.db.models import Leased
+from app.queue.leases import Claim, Claimed
+from app.queue.signals import Signals
+
+DATABASE_RETRY_SECONDS = 1.0
+
+Row = TypeVar("Row", bound=Leased)
+
+log = structlog.get_logger()
+
+
+class Worker(ABC, Generic[Row]):
+    """Any number of replicas may run it on one database."""
+
+    def __init__(
+        self, table: type[Row], signals: Signals, *, slots: int, poll_seconds: float, backstop_seconds: float
+    ) -> None:
+        """Prepare; `run` works on at most `slots` rows at a time.
+
+        `poll_seconds` bounds how long a row waits that another process made due unheard;
+        `backstop_seconds` does while PostgreSQL tells of those.
+        """
+        self._signals = signals
+        self._due = signals.due_of(table)
+        self._slots = slots
+        self._poll_seconds = poll_seconds
+        self._backstop_seconds = backstop_seconds
+        self._is_more_due = False
+        self.running: set[asyncio.Task[None]] = set()
+        """The work in flight."""
+
+    @abstractmethod
+    async def claim(self, limit: int) -> Claimed[Row]:
+        """Claim rows that are due."""
+
+    @abstractmethod
+    async def work(self, claim: Claim[Row]) -> None:
+        """Work on a claimed row. Whatever escapes is a defect, and ends nothing but this work."""
+
+    @abstractmethod
+    async def give_back(self, claim: Claim[Row]) -> None:
+        """Release a row that was not worked on to the end, due now, unless it is held no more."""
+
+    async def _work_or_give_back(self, claim: Claim[Row]) -> None:
+        try:
+            await self.work(claim)
+        except asyncio.CancelledError:
+            # The process ends. Unless it is given back, the row waits for its lease to run out.
+            with suppress(SQLAlchemyError, *DATABASE_AWAY):
+                await asyncio.shield(self.give_back(claim))
+            raise
+
+    async def run(self, *, grace_seconds: float) -> None:
+        """Claim and work until the signals say stop; then let work end within `grace_seconds`."""
+        try:
+            while not self._signals.stopping.is_set():
+                self._due.clear()
+                idle_seconds = await self._claim_and_start()
+                await self._sleep(idle_seconds)
+        finally:
+            await self._drain(grace_seconds)
+
+    def wake_in(self, seconds: float) -> None:
+        """Claim again then: the loop may sleep for longer by now."""
+        if seconds < max(self._poll_seconds, self._backstop_seconds):
+            asyncio.get_running_loop().call_later(seconds, self._due.set)
+
+    async def _claim_and_start(self) -> float:
+        """Start work on each row that could be claimed; return how long nothing else is due."""
+        free = self._slots - len(self.running)
+        poll_seconds = self._backstop_seconds if self._signals.listening else self._poll_seconds
+        if free == 0:
+            return poll_seconds
+        try:
+            claimed = await self.claim(free)
+        except (SQLAlchemyError, *DATABASE_AWAY) as error:
+            log.error("claim_failed", error=type(error).__name__)
+            return DATABASE_RETRY_SECONDS
+        self._is_more_due = claimed.is_more_due
+        for claim in claimed.claims:
+            task = asyncio.create_task(self._work_or_give_back(claim), name=f"work {claim.row.id}")
+            self.running.add(task)
+            task.add_done_callback(self._ended)
+        if claimed.claims and claimed.is_more_due:
+            return 0.0  # what is due may not have been looked at whole
+        if claimed.next_due_seconds is None:
+            return poll_seconds
+        return min(poll_seconds, claimed.next_due_seconds)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.running.discard(task)
+        if self._is_more_due:
+            self._due.set()  # a slot is free again
+        if not task.cancelled() and task.exception() is not None:
+            log.error("work_broken", error=type(task.exception()).__name__)
+
+    async def _sleep(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._due.wait()
+
+    async def _drain(self, grace_seconds: float) -> None:
+        """Let the work in flight end; what does not end in time is cancelled."""
+        running = set(self.running)
+        if running:
+            await asyncio.wait(running, timeout=grace_seconds)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)

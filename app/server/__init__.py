@@ -1,0 +1,1 @@
+"""What of uvicorn is ours."""

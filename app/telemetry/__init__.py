@@ -1,0 +1,1 @@
+"""What the service tells of itself; none of it may change an answer."""

@@ -1,0 +1,212 @@
+"""The client against a server that misbehaves on demand: what it says, and that it tells no secret."""
+
+# ruff: noqa: E501 - the table reads by its lines
+
+import gzip
+import json
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from app.cloudpress import (
+    BadAnswer,
+    CloudPress,
+    CloudPressError,
+    Connections,
+    NoAnswer,
+    NotFound,
+    NotSent,
+    Refused,
+    SiteOrder,
+)
+from tests.cloudpress.server import (
+    Behaviour,
+    close,
+    drip,
+    misbehaving,
+    raw,
+    reply,
+    reset,
+    silence,
+)
+
+TOKEN = "s3cr3t-token"
+CALLBACK = "Bearer s3cr3t-callback-value"
+PLACED = json.dumps(
+    {"order": {"id": "o-1", "status": "open"}, "task": {"id": 1, "status": "PENDING"}}
+).encode()
+SITE = SiteOrder(name="Site", variant="vanilla", location=None, plan=None, return_url=None)
+LATE = 0.3
+
+
+@asynccontextmanager
+async def client(url: str, timeout_seconds: float = 10) -> AsyncIterator[CloudPress]:
+    async with Connections() as connections:
+        yield CloudPress(connections, url, token=TOKEN, account_id="acct", timeout_seconds=timeout_seconds)
+
+
+async def place(cloudpress: CloudPress) -> object:
+    return await cloudpress.place(
+        SITE, callback_url="http://127.0.0.1/v1/callbacks/1", callback_authorization=CALLBACK
+    )
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+ECHO = json.dumps({"errors": [f"token {TOKEN} and {CALLBACK}"]}).encode()
+ROWS: list[tuple[Behaviour, type[CloudPressError], str, str]] = [
+    (close, NoAnswer, "protocol", "it may have been read"),
+    (reset, NoAnswer, "disconnect", "it may have been read"),
+    (silence, NoAnswer, "timeout", "it may be read still"),
+    (drip(HEAD + b"Content-Length: 100\r\n\r\n" + b" " * 100, every_seconds=LATE / 10), NoAnswer, "timeout", "the deadline is a total one"),
+    (raw(HEAD + b"Content-Length: 100\r\n\r\n{"), NoAnswer, "protocol", "cut off"),
+    (raw(HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{\"ord"), NoAnswer, "protocol", "cut off"),
+    (raw(b"SSH-2.0-OpenSSH\r\n"), NoAnswer, "protocol", "not HTTP"),
+    (reply("200 OK", PLACED[:-5]), BadAnswer, "not_json", "truncated JSON"),
+    (reply("200 OK", b"<html>fine</html>"), BadAnswer, "not_json", "not JSON"),
+    (reply("200 OK", b"[" * 100_000), BadAnswer, "not_json", "nested without end"),
+    (reply("200 OK", b'{"order": {"id": ' + b"9" * 10_000 + b"}}"), BadAnswer, "not_json", "a number without end"),
+    (reply("200 OK", b'{"order": {}}'), BadAnswer, "unexpected_shape", "no order id"),
+    (reply("204 No Content", b""), BadAnswer, "not_json", "no body"),
+    (reply("200 OK", b" " * (4 * 1024 * 1024 + 1)), BadAnswer, "too_large", "more than 4 MiB"),
+    (reply("200 OK", gzip.compress(b" " * 5 * 1024 * 1024), "Content-Encoding: gzip"), BadAnswer, "too_large", "counted unpacked"),
+    (reply("200 OK", b"not gzip", "Content-Encoding: gzip"), BadAnswer, "undecodable", "compressed wrongly"),
+    (reply("302 Found", b"", "Location: /elsewhere"), Refused, "status_302", "redirects are not followed"),
+    (reply("401 Unauthorized", ECHO), Refused, "status_401", "and no secret is told"),
+    (reply("404 Not Found", b""), NotFound, "status_404", "a class of its own"),
+    (reply("422 Unprocessable Entity", ECHO), Refused, "status_422", "and no secret is told"),
+    (reply("500 Internal Server Error", b"<h1>" + CALLBACK.encode() + b"</h1>"), Refused, "status_500", "an HTML page"),
+    (raw(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 100\r\n\r\n<html>"), Refused, "status_502", "the status says it all"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("behaviour", "kind_of", "kind", "reason"), ROWS)
+async def test_how_a_placement_can_fail(
+    behaviour: Behaviour, kind_of: type[CloudPressError], kind: str, reason: str
+) -> None:
+    timeout_seconds = LATE if kind == "timeout" else 10
+    async with misbehaving(behaviour) as server, client(server.url, timeout_seconds) as cloudpress:
+        with pytest.raises(CloudPressError) as caught:
+            await place(cloudpress)
+        assert len(server.requests) == 1, "it is sent once"
+    error = caught.value
+    assert (type(error), error.kind) == (kind_of, kind), reason
+    told = "".join(traceback.format_exception(error)) + repr(error) + str(error) + repr(vars(error))
+    assert "s3cr3t" not in told
+    assert error.__cause__ is None
+    assert error.__context__ is None
+
+
+async def test_a_closed_port_is_not_sent() -> None:
+    async with client("http://127.0.0.1:9") as cloudpress:
+        with pytest.raises(NotSent) as caught:
+            await place(cloudpress)
+    assert caught.value.kind == "connect"
+
+
+async def test_a_name_that_does_not_exist_is_not_sent() -> None:
+    async with client("http://cloudpress.invalid") as cloudpress:
+        with pytest.raises(NotSent):
+            await place(cloudpress)
+
+
+async def test_a_server_without_tls_is_not_sent() -> None:
+    async with (
+        misbehaving(silence) as server,
+        client(server.url.replace("http://", "https://"), LATE * 4) as cloudpress,
+    ):
+        with pytest.raises(NotSent):
+            await place(cloudpress)
+
+
+async def test_no_time_left_is_not_sent() -> None:
+    async with misbehaving(reply("200 OK", b"{}")) as server, client(server.url) as cloudpress:
+        with pytest.raises(NotSent):
+            await cloudpress.task(1, timeout_seconds=0)
+        assert server.requests == []
+
+
+@pytest.mark.parametrize("base", ["", "/", "/api", "/api/"])
+async def test_what_is_sent(base: str) -> None:
+    async with misbehaving(reply("201 Created", PLACED)) as server, client(server.url + base) as cloudpress:
+        await place(cloudpress)
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert lines[0] == "POST /api/orders HTTP/1.1"
+    headers = dict(line.lower().split(": ", 1) for line in lines[1:])
+    assert headers["authorization"] == f"token {TOKEN}"
+    assert headers["x-auth-account"] == "acct"
+    assert headers["accept"] == "application/json"
+    assert json.loads(body) == {
+        "site": {"name": "Site", "variant": "vanilla"},
+        "callback": {"authorization": CALLBACK, "url": "http://127.0.0.1/v1/callbacks/1"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("Retry-After: 7", 7.0),
+        ("Retry-After: soon", None),
+        ("Retry-After: -1", None),
+        ("Retry-After: 999999999", 86_400.0),
+        ("Retry-After: Mon, 23 Nov 2026 12:00:30 GMT\r\nDate: Mon, 23 Nov 2026 12:00:00 GMT", 30.0),
+        ("X-Nothing: 1", None),
+    ],
+)
+async def test_retry_after(header: str, seconds: float | None) -> None:
+    async with (
+        misbehaving(reply("429 Too Many Requests", b"", header)) as server,
+        client(server.url) as cloudpress,
+    ):
+        with pytest.raises(Refused) as caught:
+            await cloudpress.about()
+    assert caught.value.retry_after_seconds == seconds
+
+
+async def test_a_refusal_has_cloudpress_own_errors() -> None:
+    body = json.dumps({"errors": ["Missing X-Auth-Account", "a\nb"]}).encode()
+    async with misbehaving(reply("400 Bad Request", body)) as server, client(server.url) as cloudpress:
+        with pytest.raises(Refused) as caught:
+            await cloudpress.about()
+    assert (caught.value.status, caught.value.errors) == (400, ("Missing X-Auth-Account", "a b"))
+
+
+async def test_reads_keep_their_connection_and_placements_have_one_each() -> None:
+    async with misbehaving(reply("200 OK", PLACED)) as server, client(server.url) as cloudpress:
+        for _ in range(3):
+            await cloudpress.order("o-1")
+        assert server.connections == 1
+        for _ in range(3):
+            await place(cloudpress)
+        assert server.connections == 4
+
+
+@pytest.mark.parametrize("order_id", ["", ".", "..", "x" * 256])
+async def test_an_id_cannot_leave_its_place(order_id: str) -> None:
+    async with client("http://127.0.0.1:9") as cloudpress:
+        with pytest.raises(ValueError, match="cannot be a segment"):
+            await cloudpress.order(order_id)
+
+
+async def test_an_id_is_quoted() -> None:
+    async with (
+        misbehaving(reply("200 OK", b'{"order": {"id": "1"}}')) as server,
+        client(server.url) as cloudpress,
+    ):
+        await cloudpress.order("../../a?b#c")
+    assert server.requests[0].startswith(b"GET /api/orders/..%2F..%2Fa%3Fb%23c HTTP/1.1")
+
+
+async def test_the_raw_answer_and_its_date_are_kept() -> None:
+    body = b'{"order": {"id": "1", "tomorrow": true}}'
+    async with (
+        misbehaving(reply("200 OK", body, "Date: Mon, 23 Nov 2026 12:00:00 GMT")) as server,
+        client(server.url) as cloudpress,
+    ):
+        answer = await cloudpress.order("1")
+    assert answer.raw == body
+    assert answer.date is not None
+    assert answer.date.isoformat() == "2026-11-23T12:00:00+00:00"
+    assert "tomorrow" not in repr(answer)

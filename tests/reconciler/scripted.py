@@ -1,0 +1,232 @@
+"""The real reconciler and database under a clock that a test moves, with a CloudPress that follows a script.
+
+For what the sandbox cannot be asked for: one answer that is lost at one moment, hours that pass at once.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.accounts.store import UnknownAccountError
+from app.cloudpress import (
+    About,
+    Answer,
+    NotFound,
+    OrderDetails,
+    OrderSummary,
+    Placed,
+    Site,
+    SiteOrder,
+    SiteRef,
+    Task,
+    TaskRef,
+)
+from app.db.database import Database
+from app.db.models import Order
+from app.db.url import async_database_url
+from app.events.reading import Happened, Interest, read_events
+from app.orders.intake import NewOrder, create_order
+from app.queue.signals import Signals
+from app.reconciler import Dependencies, Reconciler
+from app.schedule import Schedule
+from app.secrets import CallbackSecrets, Encryption
+from tests.settings import SECRET_KEY
+
+ACCOUNT = "acct"
+GRACE_SECONDS = 900.0
+
+
+class SetClock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+    async def now(self, session: AsyncSession) -> datetime:
+        """Return the set time."""
+        assert session.is_active
+        return self.time
+
+    def monotonic(self) -> float:
+        """Return the same in seconds."""
+        return self.time.timestamp()
+
+
+@dataclass
+class ScriptedCloudPress:
+    """Answers as it is told: `script` holds, by request, the exceptions that come first."""
+
+    clock: SetClock
+    script: defaultdict[str, list[Exception | None]] = field(default_factory=lambda: defaultdict(list))
+    orders_made: dict[str, OrderDetails] = field(default_factory=dict)
+    tasks: dict[int, Task] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    heeds_cancelling: bool = True
+    """Whether what it agrees to cancel is cancelled."""
+
+    def count(self, request: str) -> int:
+        """Return how often a request was made."""
+        return self.asked.count(request)
+
+    def _next(self, request: str) -> None:
+        self.asked.append(request)
+        if self.script[request]:
+            failure = self.script[request].pop(0)
+            if failure is not None:
+                raise failure
+
+    def land(self, name: str, *, status: str = "OK") -> str:
+        """Make an order, whose task has a status, and return its id. Its task is numbered as it is."""
+        number = len(self.orders_made) + 1
+        order_id = f"cp-{number}"
+        self.orders_made[order_id] = OrderDetails(
+            id=order_id,
+            status="processing",
+            created_at=self.clock.time,
+            variant="vanilla",
+            account_id=ACCOUNT,
+            tasks=(TaskRef(id=number, status=status),),
+            site=SiteRef(id=name, name=name),
+        )
+        self.tasks[number] = Task(
+            id=number, status=status, order_ids=(order_id,), account_ids=(ACCOUNT,), site_ids=(name,)
+        )
+        return order_id
+
+    def end(self, order_id: str, status: str) -> None:
+        """End an order's task."""
+        number = int(order_id.removeprefix("cp-"))
+        order = self.orders_made[order_id]
+        self.orders_made[order_id] = order.model_copy(update={"tasks": (TaskRef(id=number, status=status),)})
+        self.tasks[number] = self.tasks[number].model_copy(update={"status": status})
+
+    def _answer(self, value: Any) -> Answer[Any]:
+        return Answer(value, b"{}", self.clock.time)
+
+    async def about(self, *, timeout_seconds: float | None = None) -> Answer[About]:
+        """Not asked by the reconciler."""
+        raise NotImplementedError
+
+    async def orders(
+        self, *, page: int = 1, timeout_seconds: float | None = None
+    ) -> Answer[tuple[OrderSummary, ...]]:
+        """List the orders."""
+        self._next("orders")
+        listed = list(self.orders_made.values())[(page - 1) * 100 : page * 100]
+        return self._answer(tuple(OrderSummary(**order.model_dump(include=SUMMARY)) for order in listed))
+
+    async def order(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[OrderDetails]:
+        """Show an order."""
+        self._next("order")
+        if order_id not in self.orders_made:
+            raise NotFound(404)
+        return self._answer(self.orders_made[order_id])
+
+    async def task(self, task_id: int, *, timeout_seconds: float | None = None) -> Answer[Task]:
+        """Show a task; what is scripted for `task N` is its own."""
+        self._next("task")
+        self._next(f"task {task_id}")
+        if task_id not in self.tasks:
+            raise NotFound(404)
+        return self._answer(self.tasks[task_id])
+
+    async def site(self, site_id: str, *, timeout_seconds: float | None = None) -> Answer[Site]:
+        """Show a site."""
+        self._next("site")
+        return self._answer(Site(id=site_id, name=site_id))
+
+    async def place(
+        self,
+        site: SiteOrder,
+        *,
+        callback_url: str,
+        callback_authorization: str,
+        timeout_seconds: float | None = None,
+    ) -> Answer[Placed]:
+        """Make an order, unless the script says what goes wrong."""
+        self._next("place")
+        order_id = self.land(site.name, status="RUNNING")
+        [task] = self.orders_made[order_id].tasks
+        return self._answer(Placed(order_id=order_id, task=task))
+
+    async def cancel(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[None]:
+        """Cancel an order."""
+        self._next("cancel")
+        if self.heeds_cancelling:
+            self.end(order_id, "CANCELLED")
+        return Answer(None, b"", self.clock.time)
+
+
+SUMMARY = {"id", "status", "created_at", "variant", "account_id"}
+
+
+class Bench:
+    """A reconciler that is moved by hand, pass by pass."""
+
+    def __init__(self, database_url: str) -> None:
+        """Set up on a migrated database."""
+        self.clock = SetClock()
+        self.cloudpress = ScriptedCloudPress(self.clock)
+        self.db = Database(async_database_url(database_url), Encryption([SECRET_KEY]), clock=self.clock)
+        self.accounts = {ACCOUNT}
+        self._world = Dependencies(
+            db=self.db,
+            providers=self._provider,
+            callback_signer=CallbackSecrets([SECRET_KEY]),
+            public_url="http://presshook.test",
+            schedule=Schedule(120, GRACE_SECONDS),
+            lease_seconds=60,
+            upstream_timeout_seconds=15,
+        )
+        self.set(placing=True)
+
+    async def _provider(self, account_id: str) -> ScriptedCloudPress:
+        if account_id not in self.accounts:
+            raise UnknownAccountError
+        return self.cloudpress
+
+    def set(self, **changes: Any) -> None:
+        """Start anew with other surroundings."""
+        self._world = replace(self._world, **changes)
+        self.reconciler = Reconciler(self._world, Signals(self.db))
+
+    async def order(self, name: str = "Shop", *, account: str = ACCOUNT) -> UUID:
+        """Accept an order."""
+        return (
+            await create_order(self.db, NewOrder(account, name, "vanilla", None, None, None, {}), None)
+        ).id
+
+    async def work(self) -> int:
+        """Run a pass over each order that is due now, and return how many those were."""
+        claims = (await self.reconciler.claim(100)).claims
+        for claim in claims:
+            await self.reconciler.work(claim)
+        return len(claims)
+
+    async def work_for(self, seconds: float) -> None:
+        """Let time pass, and run each pass when it is due."""
+        end = self.clock.time + timedelta(seconds=seconds)
+        while True:
+            async with self.db.read() as session:
+                due = [at for at in await session.scalars(select(Order.due_at)) if at is not None]
+            if not due or min(due) > end:
+                break
+            self.clock.time = max(self.clock.time, min(due))
+            assert await self.work(), "what is due can be claimed"
+        self.clock.time = end
+
+    async def read(self, order_id: UUID) -> Order:
+        """Return an order as it is stored."""
+        async with self.db.read() as session:
+            return await session.get_one(Order, order_id)
+
+    async def events(self, order_id: UUID, kind: str) -> list[Happened]:
+        """Return the events of one type of an order."""
+        async with self.db.read() as session:
+            found = await read_events(session, Interest(order_id, types=frozenset({kind})), after=0)
+        return list(found)

@@ -1,0 +1,187 @@
+"""Cancelling: what CloudPress says decides, a wish is never forgotten, and the client is told which."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.harness import Presshook, Sandbox, eventually, run_presshook
+
+GRACE_SECONDS = 1.5
+
+
+async def cancel(presshook: Presshook, order_id: str, *, wait: int = 10) -> httpx.Response:
+    return await presshook.client.delete(f"/v1/orders/{order_id}", headers={"Prefer": f"wait={wait}"})
+
+
+async def events(presshook: Presshook, order_id: str) -> list[str]:
+    answer = await presshook.client.get(f"/v1/orders/{order_id}/events", params={"limit": 100})
+    return [event["type"] for event in answer.json()["data"]]
+
+
+CROSSED = "The order is completed, and cannot be cancelled any more."
+
+
+@pytest.mark.parametrize(
+    ("tags", "http_status", "status", "at_cloudpress", "reason"),
+    [
+        ("[payment-first]", 200, "cancelled", "CANCELLED", "nothing is paid yet"),
+        ("[task-paused=60]", 200, "cancelled", "CANCELLED", "the task runs, and CloudPress agrees"),
+        ("[payment-first] [cancel-500=2]", 200, "cancelled", "CANCELLED", "asked again after an error"),
+        ("[payment-first] [cancel-lost]", 200, "cancelled", "CANCELLED", "the answer is lost, not the truth"),
+        ("[payment-first] [cancel-401]", 200, "cancelled", "CANCELLED", "a refused token is the operator's"),
+        ("[payment-first] [cancel-late=0.5]", 200, "cancelled", "CANCELLED", "it takes its time"),
+        ("[payment-first] [callback-lost]", 200, "cancelled", "CANCELLED", "no callback is needed"),
+        ("[task-paused=60] [cancel-crossed]", 409, "completed", "OK", "the completion was faster"),
+        (
+            "[task-paused=60] [cancel-crossed] [task-failed]",
+            409,
+            "failed",
+            "FAILED",
+            "the failure was faster",
+        ),
+    ],
+)
+async def test_what_cloudpress_says_decides(
+    database_url: str,
+    sandbox: Sandbox,
+    tags: str,
+    http_status: int,
+    status: str,
+    at_cloudpress: str,
+    reason: str,
+) -> None:
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        order_id = (await presshook.order(f"Unwanted {tags}")).json()["id"]
+        answer = await cancel(presshook, order_id)
+        assert answer.status_code == http_status, f"{reason}: {answer.text}"
+        if http_status == 200:
+            assert (answer.json()["status"], answer.json()["cancellation"]) == (status, None)
+        else:
+            told = f"The order is {status}, and cannot be cancelled any more."
+            assert answer.json()["detail"] == told
+        assert (await presshook.show(order_id))["status"] == status
+        [made] = await sandbox.orders()
+        assert made["task"]["status"] == at_cloudpress
+        assert "order.cancel_requested" in await events(presshook, order_id)
+
+
+async def test_a_refusal_is_told_with_cloudpresss_words_and_can_be_tried_again(
+    database_url: str, sandbox: Sandbox
+) -> None:
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        order_id = (await presshook.order("Unwanted [payment-first] [cancel-422]")).json()["id"]
+        refused = await cancel(presshook, order_id)
+        assert refused.json() == {
+            "type": "urn:presshook:problem:cancel-refused",
+            "title": "Conflict",
+            "status": 409,
+            "detail": "CloudPress refuses to cancel the order, which is awaiting_payment.",
+            "errors": ["A fault on demand"],
+        }
+        shown = await presshook.show(order_id)
+        assert shown["cancellation"] == {"state": "refused", "reasons": ["A fault on demand"]}
+        assert shown["status"] == "awaiting_payment"
+        again = await cancel(presshook, order_id)
+        assert (again.status_code, again.json()["status"]) == (200, "cancelled")
+        repeated = await cancel(presshook, order_id)
+        assert repeated.status_code == 200, "what is wished for is so already"
+        assert await sandbox.requests("DELETE /api/orders/{order_id}") == 2
+
+
+async def test_a_wish_that_takes_long_is_followed(database_url: str, sandbox: Sandbox) -> None:
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        order_id = (await presshook.order("Unwanted [payment-first] [cancel-500=3]")).json()["id"]
+        answer = await cancel(presshook, order_id, wait=0)
+        assert answer.status_code == 202
+        assert answer.headers["preference-applied"] == "wait=0"
+        assert answer.json()["cancellation"] == {"state": "requested", "reasons": []}
+        assert (await cancel(presshook, order_id, wait=0)).status_code == 202, "wished twice is wished once"
+        order = await presshook.until(order_id, "cancelled")
+        assert order["cancellation"] is None
+        assert (await events(presshook, order_id)).count("order.cancel_requested") == 1
+
+
+async def test_a_pending_order_is_cancelled_without_a_call(database_url: str, sandbox: Sandbox) -> None:
+    async with run_presshook(database_url, sandbox.url, reconcile=False) as presshook:
+        order_id = (await presshook.order("Never sent", wait=0)).json()["id"]
+        answer = await cancel(presshook, order_id, wait=0)
+        assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+        told = ["order.accepted", "order.cancel_requested", "order.status_changed", "order.cancelled"]
+        assert await events(presshook, order_id) == told
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        await presshook.order("Another one")
+        assert len(await sandbox.orders()) == 1, "and is never sent"
+
+
+async def test_an_order_that_waits_to_be_sent_again_is_cancelled(database_url: str, sandbox: Sandbox) -> None:
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        order_id = (await presshook.order("Held off [place-401=1000]", wait=1)).json()["id"]
+        answer = await cancel(presshook, order_id)
+        assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+        assert answer.json()["attention"] is None
+        assert await sandbox.orders() == []
+
+
+async def test_an_unconfirmed_order_is_found_first_and_cancelled_then(
+    database_url: str, sandbox: Sandbox
+) -> None:
+    async with run_presshook(database_url, sandbox.url, placement_grace_seconds=GRACE_SECONDS) as presshook:
+        tags = "[place-lost] [task-paused=2] [callback-lost]"
+        order_id = (await presshook.order(f"Lost {tags}", wait=0)).json()["id"]
+        await presshook.until(order_id, "unconfirmed")
+        assert (await cancel(presshook, order_id, wait=0)).status_code == 202
+        # It has a site, and so a name, only when its task is done: then it is too late.
+        order = await presshook.until(order_id, "completed", "cancelled")
+        [made] = await sandbox.orders()
+        assert order["cloudpress_order_id"] == made["id"]
+        assert order["status"] == {"OK": "completed", "CANCELLED": "cancelled"}[made["task"]["status"]]
+
+
+async def test_an_unconfirmed_order_that_is_nowhere_is_cancelled_and_not_placed_again(
+    database_url: str, sandbox: Sandbox
+) -> None:
+    async with run_presshook(database_url, sandbox.url, placement_grace_seconds=GRACE_SECONDS) as presshook:
+        order_id = (await presshook.order("Nowhere [place-500]", wait=0)).json()["id"]
+        await presshook.until(order_id, "unconfirmed")
+        assert (await cancel(presshook, order_id, wait=0)).status_code == 202
+        await presshook.until(order_id, "cancelled")
+        assert await sandbox.orders() == []
+        assert await sandbox.requests("POST /api/orders") == 1
+
+
+async def test_an_order_that_was_cancelled_while_it_was_being_sent(
+    database_url: str, sandbox: Sandbox
+) -> None:
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        order_id = (await presshook.order("In flight [place-slow=0.5] [task-paused=60]", wait=0)).json()["id"]
+        await presshook.until(order_id, "placing")
+        answer = await cancel(presshook, order_id)
+        assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+        [made] = await sandbox.orders()
+        assert made["task"]["status"] == "CANCELLED"
+
+
+async def test_many_wishes_at_once_are_one(database_url: str, sandbox: Sandbox) -> None:
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        order_id = (await presshook.order("Unwanted [payment-first]")).json()["id"]
+        answers = await asyncio.gather(*(cancel(presshook, order_id) for _ in range(8)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert (await events(presshook, order_id)).count("order.cancel_requested") == 1
+        assert await sandbox.requests("DELETE /api/orders/{order_id}") == 1
+
+
+async def test_a_refresh_makes_an_order_due_now(database_url: str, sandbox: Sandbox) -> None:
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        order_id = (await presshook.order("Silent [callback-lost]")).json()["id"]
+
+        async def at_cloudpress() -> list[dict[str, Any]]:
+            return await sandbox.orders()
+
+        await eventually(at_cloudpress, lambda made: made[0]["task"]["status"] == "OK")
+        assert (await presshook.show(order_id))["status"] == "provisioning", "no poll is due for hours"
+        answer = await presshook.client.post(f"/v1/orders/{order_id}/refresh")
+        assert answer.status_code == 202
+        await presshook.until(order_id, "completed")
+        assert "order.refresh_requested" in await events(presshook, order_id)

@@ -1,0 +1,197 @@
+"""The state machine: what an observation means. (`test_state_sequences.py`: what none may do.)"""
+
+# ruff: noqa: E501 - the table reads by its lines
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app import states
+from app.states import (
+    TRANSITIONS,
+    Attention,
+    CutOff,
+    NotFoundYet,
+    Observation,
+    OrderStatus,
+    PlacingOff,
+    PostEnded,
+    PostOutcome,
+    Seen,
+    Standing,
+    Trouble,
+    Wait,
+    decide,
+    outcome_of_refusal,
+)
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+S = OrderStatus
+DOCS = Path(__file__).parents[1] / "docs" / "states.md"
+
+
+def test_the_diagram_and_the_transitions_agree() -> None:
+    drawn = set(re.findall(r"^\s+(\w+) --> (\w+)$", DOCS.read_text(), re.MULTILINE))
+    allowed = {(str(before), str(after)) for before, afters in TRANSITIONS.items() for after in afters}
+    assert drawn == allowed
+
+
+def test_the_module_says_the_same_transitions() -> None:
+    written = re.findall(r"^    (\w+) +-> (.+)$", states.__doc__ or "", re.MULTILINE)
+    said = {(before, after) for before, afters in written for after in afters.split(", ")}
+    allowed = {(str(before), str(after)) for before, afters in TRANSITIONS.items() for after in afters}
+    assert said == allowed
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "reason"),
+    [
+        (200, PostOutcome.UNKNOWN, "a 2xx is no refusal, so nobody can have learned an outcome from it here"),
+        (301, PostOutcome.HELD_OFF, "a redirect means a wrong base URL, which the operator mends"),
+        (400, PostOutcome.REJECTED, "the order itself is wrong"),
+        (401, PostOutcome.HELD_OFF, "the token is the operator's to mend"),
+        (402, PostOutcome.REJECTED, "the account cannot order this"),
+        (403, PostOutcome.HELD_OFF, "the token is the operator's to mend"),
+        (404, PostOutcome.REJECTED, "something that the order names is not there"),
+        (408, PostOutcome.UNKNOWN, "CloudPress may have read the request before it gave up"),
+        (409, PostOutcome.REJECTED, "the order contradicts another"),
+        (418, PostOutcome.HELD_OFF, "an unlisted 4xx is not about the order's content"),
+        (422, PostOutcome.REJECTED, "the order itself is wrong"),
+        (429, PostOutcome.HELD_OFF, "CloudPress asks to wait"),
+        (500, PostOutcome.UNKNOWN, "it may have failed after the order was made"),
+        (502, PostOutcome.UNKNOWN, "'passing' is said of reads; after a POST it says nothing"),
+        (599, PostOutcome.UNKNOWN, "any 5xx"),
+    ],
+)
+def test_what_a_refusal_of_a_placement_means(status: int, outcome: PostOutcome, reason: str) -> None:
+    assert outcome_of_refusal(status) is outcome, reason
+
+
+def posted(outcome: PostOutcome, *, first: bool = True, **fields: object) -> PostEnded:
+    return PostEnded(outcome, first, **fields)  # type: ignore[arg-type]
+
+
+def seen(order_status: str | None = "processing", tasks: tuple[str, ...] = (), **fields: object) -> Seen:
+    return Seen(order_status, tasks, **fields)  # type: ignore[arg-type]
+
+
+PAY = "https://pay.example/1"
+ROWS: list[tuple[OrderStatus, Observation, OrderStatus, Wait, str]] = [
+    (S.PLACING, posted(PostOutcome.PLACED), S.PROVISIONING, Wait.TASK, "placed without a payment: the task runs"),
+    (S.PLACING, posted(PostOutcome.PLACED, payment_url=PAY), S.AWAITING_PAYMENT, Wait.PAYMENT, "a payment is asked for"),
+    (S.PLACING, posted(PostOutcome.PLACED, task_status="ok"), S.PROVISIONING, Wait.TURN, "the task is over: look at once"),
+    (S.PLACING, posted(PostOutcome.PLACED, order_status="Failed"), S.PROVISIONING, Wait.TURN, "the order is over: look at once"),
+    (S.PLACING, posted(PostOutcome.NOT_SENT), S.PENDING, Wait.RETRY, "nothing left this machine"),
+    (S.PLACING, posted(PostOutcome.HELD_OFF), S.PENDING, Wait.RETRY, "refused for now"),
+    (S.PLACING, posted(PostOutcome.REJECTED), S.FAILED, Wait.NOTHING, "refused for what is in it, the first time"),
+    (S.PLACING, posted(PostOutcome.REJECTED, first=False), S.UNCONFIRMED, Wait.LOOK_UP, "the first attempt may have landed"),
+    (S.PLACING, posted(PostOutcome.UNKNOWN), S.UNCONFIRMED, Wait.LOOK_UP, "nobody knows"),
+    (S.PLACING, CutOff(), S.UNCONFIRMED, Wait.LOOK_UP, "whoever sent it is gone"),
+    (S.PENDING, PlacingOff(), S.PENDING, Wait.TASK, "it waits until placing is on again"),
+    (S.UNCONFIRMED, NotFoundYet(NOW, 900), S.UNCONFIRMED, Wait.LOOK_UP, "not found is not absent"),
+    (S.UNCONFIRMED, posted(PostOutcome.NOT_SENT), S.PENDING, Wait.RETRY, "the answer was recorded late"),
+    (S.UNCONFIRMED, seen(tasks=("RUNNING",)), S.PROVISIONING, Wait.TASK, "found: the task runs"),
+    (S.UNCONFIRMED, seen("completed", ("OK",), site_read=True), S.COMPLETED, Wait.NOTHING, "found, and finished"),
+    (S.PROVISIONING, seen(tasks=("OK",), site_read=True), S.COMPLETED, Wait.NOTHING, "the task is OK and the site read"),
+    (S.PROVISIONING, seen(tasks=("ok",), site_read=True), S.COMPLETED, Wait.NOTHING, "in any letter case"),
+    (S.PROVISIONING, seen(tasks=("OK",)), S.PROVISIONING, Wait.SETTLING, "the site is not shown yet"),
+    (S.PROVISIONING, seen(tasks=("OK", "RUNNING"), site_read=True), S.PROVISIONING, Wait.TASK, "all tasks must be OK"),
+    (S.PROVISIONING, seen(tasks=("OK", "FAILED")), S.FAILED, Wait.NOTHING, "one failed task fails the order"),
+    (S.PROVISIONING, seen(tasks=("CANCELLED",)), S.CANCELLED, Wait.NOTHING, "a cancelled task cancels the order"),
+    (S.PROVISIONING, seen("cancelled", ("RUNNING",)), S.CANCELLED, Wait.NOTHING, "no task is final: the order decides"),
+    (S.PROVISIONING, seen("FAILED", ()), S.FAILED, Wait.NOTHING, "no task at all: the order decides"),
+    (S.PROVISIONING, seen("failed", ("OK",), site_read=True), S.COMPLETED, Wait.NOTHING, "a final task outranks the order"),
+    (S.PROVISIONING, seen("completed", ()), S.PROVISIONING, Wait.SETTLING, "its completed counts once the site is read"),
+    (S.PROVISIONING, seen("completed", (), site_read=True), S.COMPLETED, Wait.NOTHING, "completed, and the site is read"),
+    (S.PROVISIONING, seen("frozen", ("THAWING",)), S.PROVISIONING, Wait.TASK, "unknown is not final"),
+    (S.PROVISIONING, seen("open", ("PAUSED",)), S.PROVISIONING, Wait.TASK, "paused is not final"),
+    (S.PROVISIONING, seen("open", ("RUNNING",), payment_url=PAY), S.AWAITING_PAYMENT, Wait.PAYMENT, "whatever the task says"),
+    (S.AWAITING_PAYMENT, seen("open", ("PENDING",), payment_url=PAY), S.AWAITING_PAYMENT, Wait.PAYMENT, "still unpaid"),
+    (S.AWAITING_PAYMENT, seen("open", ("RUNNING",)), S.PROVISIONING, Wait.TASK, "paid"),
+    (S.AWAITING_PAYMENT, seen(None, (), trouble=Trouble("timeout")), S.AWAITING_PAYMENT, Wait.RETRY, "nothing was learned"),
+    (S.PROVISIONING, seen(None, ("OK",), trouble=Trouble("status_500")), S.PROVISIONING, Wait.RETRY, "another task may run"),
+    (S.PROVISIONING, seen(None, ("FAILED",), trouble=Trouble("x")), S.FAILED, Wait.NOTHING, "a failed task is enough"),
+    (S.PROVISIONING, seen(None, (), missing=True), S.PROVISIONING, Wait.SETTLING, "404 is not final"),
+    (S.PROVISIONING, seen(None, ("OK",), missing=True, site_read=True), S.COMPLETED, Wait.NOTHING, "the task and the site do without the order"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "observation", "after", "wait", "reason"), ROWS)
+def test_what_an_observation_means(
+    status: OrderStatus, observation: Observation, after: OrderStatus, wait: Wait, reason: str
+) -> None:
+    decision = decide(Standing(status), observation, NOW)
+    assert (decision.status, decision.wait) == (after, wait), reason
+
+
+@pytest.mark.parametrize(
+    ("standing", "observation", "code", "reason"),
+    [
+        (
+            Standing(S.PLACING),
+            posted(PostOutcome.HELD_OFF, trouble=Trouble("status_401", 401)),
+            "credentials_refused",
+            "the operator has to mend the token",
+        ),
+        (
+            Standing(S.PLACING),
+            posted(PostOutcome.HELD_OFF, trouble=Trouble("status_302", 302)),
+            "redirected",
+            "the operator has to mend the address",
+        ),
+        (
+            Standing(S.PLACING),
+            posted(PostOutcome.HELD_OFF, trouble=Trouble("status_429", 429)),
+            None,
+            "nobody has to do anything",
+        ),
+        (
+            Standing(S.PENDING, attention=Attention("credentials_refused", "…")),
+            posted(PostOutcome.NOT_SENT, trouble=Trouble("connect")),
+            "credentials_refused",
+            "nothing was learned, so the cause has not gone",
+        ),
+        (
+            Standing(S.PROVISIONING, attention=Attention("credentials_refused", "…")),
+            seen(tasks=("RUNNING",)),
+            None,
+            "CloudPress answers again",
+        ),
+        (
+            Standing(S.PROVISIONING, missing_since=NOW - timedelta(hours=23)),
+            seen(None, missing=True),
+            None,
+            "it may come back within a day",
+        ),
+        (
+            Standing(S.PROVISIONING, missing_since=NOW - timedelta(hours=24)),
+            seen(None, missing=True),
+            "not_found",
+            "it has been gone for a day",
+        ),
+        (
+            Standing(S.UNCONFIRMED),
+            NotFoundYet(NOW - timedelta(seconds=899), 900),
+            None,
+            "the grace is not over",
+        ),
+        (
+            Standing(S.UNCONFIRMED),
+            NotFoundYet(NOW - timedelta(seconds=900), 900),
+            "placement_unconfirmed",
+            "the grace is over",
+        ),
+    ],
+)
+def test_when_an_order_asks_for_attention(
+    standing: Standing, observation: Observation, code: str | None, reason: str
+) -> None:
+    attention = decide(standing, observation, NOW).attention
+    assert (attention.code if attention else None) == code, reason
+
+
+def test_a_payment_url_that_could_not_be_read_is_kept() -> None:
+    decision = decide(Standing(S.AWAITING_PAYMENT), seen(None, (), trouble=Trouble("timeout")), NOW)
+    assert decision.keeps_payment_url

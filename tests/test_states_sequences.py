@@ -1,0 +1,224 @@
+"""The state machine: no observation, and no sequence of them, breaks the rules."""
+
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
+from typing import get_args
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.states import (
+    FINAL,
+    LOOK_UPS_BEFORE_PLACING_AGAIN,
+    Decision,
+    NotFoundYet,
+    Observation,
+    OrderStatus,
+    PlacingOff,
+    PostEnded,
+    PostOutcome,
+    Reappeared,
+    Rechecked,
+    Resolved,
+    Seen,
+    Standing,
+    Trouble,
+    Unwanted,
+    Wait,
+    decide,
+    may_follow,
+)
+from tests.observations import NOW, OBSERVED, STANDINGS, observations_of
+
+S = OrderStatus
+SPANS_SECONDS = st.sampled_from([0, 1, 300, 86_400])
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # the machine may be busy
+@given(st.data())
+def test_no_sequence_of_observations_breaks_the_rules(data: st.DataObject) -> None:
+    order = data.draw(STANDINGS, "order")
+    now = NOW
+    for _ in range(data.draw(st.integers(1, 12))):
+        if order.status is S.PENDING and data.draw(st.booleans()):
+            # The intent is committed without a decision.
+            order = replace(order, status=S.PLACING)
+            continue
+        observation = data.draw(observations_of(order.status))
+        decision = decide(order, observation, now)
+        check(order, observation, decision, now)
+        order = written(order, decision, now)
+        now += timedelta(seconds=data.draw(SPANS_SECONDS))
+
+
+def written(order: Standing, decision: Decision, now: datetime) -> Standing:
+    """Return what stands in an order's row once a decision is written."""
+    missing_since = order.missing_since
+    if decision.missing is not None:
+        missing_since = (missing_since or now) if decision.missing else None
+    return replace(order, status=decision.status, missing_since=missing_since, attention=decision.attention)
+
+
+def check(order: Standing, observation: Observation, decision: Decision, now: datetime) -> None:
+    """Check what holds for every decision."""
+    assert may_follow(order.status, decision.status)
+    if decision.attention is not None:
+        assert decision.attention.code
+        assert decision.attention.detail.strip()
+    if decision.wait is Wait.RETRY:
+        for floor in floors(order, observation):
+            assert (decision.retry_after_seconds or 0) >= floor, "Retry-After is a floor"
+    check_end(order, observation, decision)
+    if order.status not in FINAL:
+        check_reason(order, observation, decision, now)
+
+
+def recheck_of(order: Standing, observation: Observation) -> Rechecked:
+    """Return what came of looking for a double, if anybody has: for that alone a final order is due."""
+    if isinstance(observation, Rechecked):
+        return observation
+    if isinstance(observation, Seen) and order.status not in FINAL:
+        return observation.rechecked
+    return Rechecked()
+
+
+def floors(order: Standing, observation: Observation) -> list[float]:
+    """Return how long CloudPress asked to be left alone."""
+    troubles = [recheck_of(order, observation).trouble]
+    if order.status not in FINAL:
+        troubles.append(getattr(observation, "trouble", None))
+    return [it.retry_after_seconds for it in troubles if it and it.retry_after_seconds is not None]
+
+
+def check_end(order: Standing, observation: Observation, decision: Decision) -> None:
+    """Check that an open order stays due, that a final one stays as it is, and rests."""
+    if decision.status not in FINAL:
+        assert decision.wait is not Wait.NOTHING
+        assert decision.problem is None
+    else:
+        rechecked = recheck_of(order, observation)
+        rests = Wait.SETTLING if rechecked.open_hints else Wait.NOTHING
+        assert decision.wait is (Wait.RETRY if rechecked.trouble else rests)
+    if order.status in FINAL:
+        assert decision.status is order.status
+    elif decision.status is S.FAILED:
+        assert decision.problem is not None
+
+
+def check_reason(order: Standing, observation: Observation, decision: Decision, now: datetime) -> None:
+    """Check that an open order goes only where its observation is reason enough."""
+    match observation:
+        case NotFoundYet():
+            check_search(observation, decision, now)
+        case PostEnded():
+            check_post(observation, decision)
+        case Resolved():
+            assert decision.status is observation.status
+        case Unwanted():
+            assert decision.status is S.CANCELLED
+            assert decision.late_look == observation.was_sent
+        case Reappeared():
+            assert decision.status is S.UNCONFIRMED
+        case PlacingOff():
+            assert decision.status is S.PENDING
+        case Seen():
+            assert decision.status is not S.COMPLETED or observation.site_read
+            assert decision.status not in {S.PENDING, S.PLACING, S.UNCONFIRMED}
+        case Rechecked():
+            assert decision.status is order.status
+
+
+def check_search(sought: NotFoundYet, decision: Decision, now: datetime) -> None:
+    """Check that only an order that surely is nowhere is sent again or given up, and that doubts are told."""
+    nowhere = surely_nowhere(sought)
+    assert (decision.status is S.CANCELLED) == (nowhere and sought.unwanted)
+    assert (decision.status is S.PENDING) == (nowhere and sought.placing and not sought.unwanted)
+    assert decision.late_look or decision.status is not S.CANCELLED
+    learned = sought.trouble is None and not sought.unfinished
+    if decision.status is S.UNCONFIRMED and learned and now >= sought.grace_ends_at:
+        assert decision.attention is not None, "whoever can help is told"
+
+
+def check_post(post: PostEnded, decision: Decision) -> None:
+    """Check that what may have landed is neither sent again nor given up."""
+    if decision.status is S.FAILED:
+        assert post.outcome is PostOutcome.REJECTED
+        assert post.first
+    elif decision.status is S.PENDING:
+        assert post.outcome in {PostOutcome.NOT_SENT, PostOutcome.HELD_OFF}
+    elif decision.status is not S.UNCONFIRMED:
+        assert post.outcome is PostOutcome.PLACED
+
+
+def surely_nowhere(sought: NotFoundYet) -> bool:
+    """Tell whether an order may be placed again, as the design says it."""
+    grace_ends_at = sought.sent_at + timedelta(seconds=sought.grace_seconds)
+    return (
+        sought.look_ups >= LOOK_UPS_BEFORE_PLACING_AGAIN
+        and sought.last_look_up_at is not None
+        and sought.last_look_up_at >= grace_ends_at
+        and not (sought.candidates or sought.suspects or sought.called_back)
+        and sought.trouble is None
+    )
+
+
+def test_every_observation_is_drawn_in_some_open_status() -> None:
+    drawn = {kind for status, kinds in OBSERVED.items() if status not in FINAL for kind in kinds}
+    assert drawn == set(get_args(Observation))
+    assert set(OBSERVED) == set(OrderStatus)
+
+
+# Just enough to place again, every field said.
+NOWHERE = NotFoundYet(
+    sent_at=NOW - timedelta(seconds=900),
+    grace_seconds=900,
+    trouble=None,
+    unfinished=False,
+    look_ups=2,
+    last_look_up_at=NOW,
+    candidates=(),
+    suspects=(),
+    look_alike=False,
+    called_back=False,
+    placing=True,
+    unwanted=False,
+)
+
+
+def test_an_order_that_surely_is_nowhere_is_placed_again() -> None:
+    assert LOOK_UPS_BEFORE_PLACING_AGAIN == 2
+    assert decide(Standing(S.UNCONFIRMED), NOWHERE, NOW).status is S.PENDING
+
+
+def test_an_unwanted_order_that_surely_is_nowhere_is_cancelled_and_looked_for_once_more() -> None:
+    decision = decide(Standing(S.UNCONFIRMED), replace(NOWHERE, unwanted=True), NOW)
+    assert (decision.status, decision.wait, decision.late_look) == (S.CANCELLED, Wait.NOTHING, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"look_ups": 1}, "one look-up may have come just before it landed"),
+        ({"last_look_up_at": NOW - timedelta(seconds=1)}, "the last look-up began within the grace"),
+        ({"last_look_up_at": None}, "a look-up is under way, or none was complete"),
+        ({"grace_seconds": 901.0}, "the grace is not over"),
+        ({"candidates": ("cp-1",)}, "it may be this one"),
+        ({"candidates": ("cp-1", "cp-2")}, "it may be one of these"),
+        ({"suspects": ("cp-1",)}, "it may be this one, once it can be read"),
+        ({"called_back": True}, "whoever calls back has made it"),
+        ({"trouble": Trouble("timeout")}, "something was not answered"),
+        ({"placing": False}, "the operator lets nothing be sent"),
+    ],
+)
+def test_each_doubt_alone_forbids_placing_again(change: dict[str, object], reason: str) -> None:
+    doubtful = replace(NOWHERE, **change)  # type: ignore[arg-type]
+    assert doubtful != NOWHERE
+    decision = decide(Standing(S.UNCONFIRMED), doubtful, NOW)
+    assert decision.status is S.UNCONFIRMED, reason
+
+
+def test_every_field_of_a_search_is_said() -> None:
+    assert len(fields(NotFoundYet)) == 12, "a new one that speaks against placing again needs its row above"
