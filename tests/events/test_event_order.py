@@ -157,7 +157,7 @@ async def test_who_stands_still_with_the_lock_holds_up_nobody_for_long(
         assert isinstance(ended.value.orig, IdleInTransactionSessionTimeout)
         await _tell(one, stuck_order)
         async with one.read() as session:
-            events = await read_events(session, Interest(types=frozenset({"told"})), after=0)
+            events = await read_events(session, Interest(types=frozenset({"order.request_failed"})), after=0)
             for name in ("idle_in_transaction_session_timeout", "lock_timeout"):
                 raw = await session.connection()
                 assert (await raw.exec_driver_sql(f"SHOW {name}")).scalar_one() == "0", "no other inherits it"
@@ -199,7 +199,11 @@ async def test_reading_credentials_waits_for_the_order_before_it_takes_the_lock(
         assert credentials.ipaddr == "192.0.2.1"
         async with one.read() as session:
             events = await read_events(session, Interest(order_id), after=0)
-        assert [event.type for event in events] == ["order.accepted", "told", "order.credentials_read"]
+        assert [event.type for event in events] == [
+            "order.accepted",
+            "order.request_failed",
+            "order.credentials_read",
+        ]
 
 
 async def _waiting(db: Database) -> int:
