@@ -21,8 +21,8 @@ class EventBody(BaseModel):
     order_id: UUID | None = Field(description="Null where it concerns the service itself.")
     data: dict[str, Any]
     order: dict[str, Any] | None = Field(
-        description="The order as it was shown when this happened, for the events that webhooks are told of; null "
-        "for all others."
+        description="The order as it was shown when this happened, for the events that webhooks are told of; "
+        "null for all others."
     )
 
     @classmethod
