@@ -10,8 +10,10 @@ from uuid import UUID
 from app.db.models import RESTORED
 from app.reconciler.evidence import CLOCK_TOLERANCE
 from app.states import FINAL, TRANSITIONS, OrderStatus
+from tests.simulation.habits import PLACID
 from tests.simulation.provider import CloudPressTruth, MadeOrder
 from tests.simulation.reader import Reader
+from tests.simulation.rules import A_DAY, LOOK_SPAN, Rules
 
 # How long an order may be due while nobody holds it and somebody could: far below what polling would hide.
 OVERDUE_SECONDS = 60.0
@@ -29,12 +31,13 @@ class Auditor:
     truth: CloudPressTruth
     now: Callable[[], datetime]
     grace_seconds: float
+    rules: Rules
     accepted: set[UUID] = field(default_factory=set)
     finals: dict[UUID, str] = field(default_factory=dict)
     lied_to: defaultdict[UUID, set[str]] = field(default_factory=lambda: defaultdict(set))
     """By order, the CloudPress orders that its callbacks named without being its own."""
-    mistaken: set[UUID] = field(default_factory=set)
-    """Orders that ever held a twin that was another's: what became of their own nobody can know."""
+    mistaken: dict[UUID, str] = field(default_factory=dict)
+    """Orders that held a twin that was another's, and which: what became of their own nobody can know."""
     posts: Counter[UUID] = field(default_factory=Counter)
     placements: int = 0
     excused_until: datetime | None = None
@@ -91,6 +94,7 @@ class Auditor:
         self.placements += 1
         if self.posts[order_id] > len(attempts):
             self.violate(f"{order_id}: {self.posts[order_id]} requests, and {len(attempts)} were intended")
+        self.rules.before_post(order_id, attempts)
         sent_at: datetime = attempts[-1]["sent_at"]
         return sent_at
 
@@ -110,7 +114,10 @@ class Auditor:
                 held[holds] = order_id
                 self.check_held(order_id, row, self.truth.orders[holds])
         self.check_due(rows)
-        self.check_doubles()
+        if self.rules.are_on:
+            self.rules.check(rows)
+        else:
+            self.check_doubles()
         for delivery in self.reader.odd_deliveries():
             self.violate(f"delivery {delivery['id']} is {delivery['status']}, due {delivery['due_at']}")
 
@@ -127,13 +134,18 @@ class Auditor:
 
     def check_held(self, order_id: UUID, row: dict[str, Any], made: MadeOrder) -> None:
         """Check that an order holds its own; or the twin of a stranger, which nobody can tell from it."""
-        if made.local_id == order_id or order_id in self.mistaken:
+        if made.local_id == order_id:
+            if self.rules.are_on:
+                self.mistaken.pop(order_id, None)
+            return
+        excused = self.mistaken.get(order_id)
+        if excused == made.id or (excused is not None and not self.rules.are_on):
             return
         told = made.id in self.lied_to[order_id]
         source = row["cloudpress_order_id_source"]
         believed = source == "lookup" or (source == "callback" and told)
         if believed and self.is_unclaimed(made) and self.is_twin(order_id, row, made):
-            self.mistaken.add(order_id)
+            self.mistaken[order_id] = made.id
             return
         self.violate(f"{order_id} holds {made.id} by {source}, which is not its own but {made.local_id}'s")
 
@@ -145,18 +157,36 @@ class Auditor:
 
     def is_twin(self, order_id: UUID, row: dict[str, Any], made: MadeOrder) -> bool:
         """Tell whether name, variant and age speak for a CloudPress order, as far as they are told."""
+        habits = self.truth.habits
         attempts = [it for it in self.reader.placements() if it["order_id"] == order_id]
         since = attempts[0]["sent_at"] if attempts else row["created_at"]
         if any(it["callback_key_id"] == RESTORED for it in attempts):
             since = row["created_at"]
         tolerance = CLOCK_TOLERANCE + timedelta(seconds=abs(self.truth.chaos.skew_seconds) + 1)
-        is_young = not made.tells_age or made.created_at >= since - tolerance
+        is_young = (
+            not made.tells_age
+            or not habits.age_is_told
+            or made.created_at >= self.rules.times.true_of(since) - tolerance
+        )
         # A callback came in on the order's own URL, so a name that cannot be read does not speak against it.
         is_nameless = made.site_id is None or not (made.names_site or made.site_is_named)
-        is_named = made.name == row["site_name"] or (
+        is_named = made.name == habits.tidied(row["site_name"]) or (
             is_nameless and row["cloudpress_order_id_source"] == "callback"
         )
-        return is_named and made.variant == row["variant"] and is_young
+        return is_named and made.variant == row["variant"] and is_young and not self.had_choice(order_id, row)
+
+    def had_choice(self, order_id: UUID, row: dict[str, Any]) -> bool:
+        """Tell whether a look-up has shown the order's own as well, so that it could not choose."""
+        if not self.rules.are_on or row["cloudpress_order_id_source"] != "lookup":
+            return False
+        before = self.truth.now() - LOOK_SPAN
+        return any(
+            made.is_alive
+            and made.created_at < before
+            and self.truth.habits.is_listed(made, before)
+            and not {"clamps", "sorting", "pages"} & self.truth.habits.drawn
+            for made in self.made_for(order_id)
+        )
 
     def check_due(self, rows: dict[UUID, dict[str, Any]]) -> None:
         """Check that no order is due and left alone: whoever could take it up was woken."""
@@ -195,20 +225,37 @@ class Auditor:
     def check_end(self) -> None:
         """Check that every order is final, as CloudPress has it, or asks for attention."""
         for order_id, row in self.reader.orders().items():
-            if row["status"] not in FINAL and not row["attention_detail"]:
+            if row["status"] not in FINAL and not row["attention_detail"] and not self.is_waiting(row):
                 self.violate(f"{order_id} is {row['status']} and nobody is told")
             if row["cancel_requested_at"] is not None and row["status"] in {
                 "awaiting_payment",
                 "provisioning",
             }:
                 self.violate(f"{order_id} is {row['status']}, and the wish to cancel it was forgotten")
-            if order_id not in self.mistaken and row["error_code"] != "failed_by_operator":
+            if row["error_code"] != "failed_by_operator" and not self.is_excused(order_id):
                 self.check_bought(order_id, row)
+            if PLACID in self.truth.habits and (row["attention_code"] or row["status"] not in FINAL):
+                self.violate(f"{order_id} is {row['status']}, and nobody had to be asked: {row}")
         self.check_answers()
         for order_id, steps in self.reader.transitions().items():
             for before, after in steps:
                 if after != before and OrderStatus(after) not in TRANSITIONS[OrderStatus(before)]:
                     self.violate(f"{order_id} went from {before} to {after}")
+
+    def is_waiting(self, row: dict[str, Any]) -> bool:
+        """Tell whether it is right that nobody is told of an order yet which goes on."""
+        holds = row["cloudpress_order_id"]
+        if holds is not None and self.truth.orders[holds].is_gone:
+            return True  # for a day
+        if "refusals" not in self.truth.habits or row["status"] != OrderStatus.PENDING:
+            return False
+        return self.truth.now() - self.rules.times.true_of(row["created_at"]) < A_DAY
+
+    def is_excused(self, order_id: UUID) -> bool:
+        """Tell whether nobody can know what became of an order's own: it holds a twin."""
+        if order_id not in self.mistaken:
+            return False
+        return not (self.rules.are_on and self.rules.callbacks[order_id])
 
     def check_answers(self) -> None:
         """Check that every answer which reached a process that lived on is written, lease or no lease."""
@@ -226,6 +273,7 @@ class Auditor:
         if row["error_code"] == "rejected" and made:
             self.violate(f"{order_id} is rejected and was made")
         alive = [it for it in made if it.is_alive]
+        alive = [it for it in alive if not self.is_invisible(it)]
         untold = [it.id for it in alive if it.id not in attention and it.id != row["cloudpress_order_id"]]
         if row["status"] == OrderStatus.CANCELLED and any(it.id not in attention for it in alive):
             self.violate(f"{order_id} is cancelled and lives on as {[it.id for it in alive]}")
@@ -233,3 +281,10 @@ class Auditor:
             self.violate(f"{order_id} is {row['status']}; nobody is told of {untold}")
         if len(alive) > 1 and not all(it.id in attention for it in alive):
             self.violate(f"{order_id} lives as {[it.id for it in alive]}, attention: {attention!r}")
+
+    def is_invisible(self, made: MadeOrder) -> bool:
+        """Tell whether nothing has ever told of a CloudPress order: no list shows it, no callback came."""
+        if not self.rules.are_on or made.local_id is None or self.rules.callbacks[made.local_id]:
+            return False
+        holds = self.reader.orders()[made.local_id]["cloudpress_order_id"]
+        return holds != made.id and not self.truth.habits.is_listed(made, self.truth.now())

@@ -15,7 +15,8 @@ from pathlib import Path
 import structlog
 
 from tests.databases import PostgresServer, SqliteFiles
-from tests.simulation.run import Simulation, simulate
+from tests.simulation.habits import HABITS, PLACID
+from tests.simulation.run import DRAWN, Simulation, simulate
 
 TRACE_LINES = 200
 
@@ -26,7 +27,7 @@ def quiet() -> None:
     logging.disable(logging.CRITICAL)
 
 
-def lives(database: str, seeds: range) -> Iterator[Simulation]:
+def lives(database: str, seeds: range, habits: str | None) -> Iterator[Simulation]:
     """Live through each seed on a database of its own."""
     memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
     folder_of_memory = memory if database == "sqlite" and memory.is_dir() else None
@@ -35,14 +36,14 @@ def lives(database: str, seeds: range) -> Iterator[Simulation]:
             files = SqliteFiles(Path(folder))
             for seed in seeds:
                 with files.migrated_url() as url:
-                    yield simulate(seed, url)
+                    yield simulate(seed, url, habits=habits)
                     files.remove(url)
             return
         server = PostgresServer(Path(folder))
         try:
             for seed in seeds:
                 with server.migrated_url() as url:
-                    yield simulate(seed, url)
+                    yield simulate(seed, url, habits=habits)
         finally:
             server.stop()
 
@@ -57,7 +58,7 @@ class Told:
     trace: list[str]
 
 
-def work(task: tuple[str, range]) -> list[Told]:
+def work(task: tuple[str, range, str | None]) -> list[Told]:
     """Live through a share of the seeds, and tell what came of them."""
     quiet()
     return [
@@ -77,8 +78,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1000)
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--habits", action="store_true", help="draw CloudPress's habits from the seed too")
+    parser.add_argument("--habit", choices=[*HABITS, PLACID], help="give every world this habit alone")
     parser.add_argument("--until-failed", action="store_true", help="stop at the first seed that fails")
     arguments = parser.parse_args()
+    habits: str | None = arguments.habit or (DRAWN if arguments.habits else None)
     share = 50 if arguments.database == "postgresql" else 1 if arguments.until_failed else 10
     if arguments.database == "postgresql":
         print("On PostgreSQL a seed draws what happens, not the order of answers: it may not repeat.")
@@ -89,7 +93,7 @@ def main() -> None:
     total: Counter[str] = Counter()
     failed: Told | None = None
     with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        for results in pool.imap(work, [(arguments.database, seeds) for seeds in shares]):
+        for results in pool.imap(work, [(arguments.database, seeds, habits) for seeds in shares]):
             for life in results:
                 done += 1
                 total.update(life.counts)
@@ -103,5 +107,9 @@ def main() -> None:
     print()
     if failed is not None:
         print(f"\nseed {failed.seed}: {failed.violation}", *failed.trace[-TRACE_LINES:], sep="\n")
-        print(f"\nagain: make simulate FIRST={failed.seed} SEEDS=1 DATABASE={arguments.database}")
+        having = f" --habit {arguments.habit}" if arguments.habit else " --habits" if arguments.habits else ""
+        print(
+            f"\nagain: python -m tests.simulation --first {failed.seed} --seeds 1 "
+            f"--database {arguments.database}{having}"
+        )
         sys.exit(1)

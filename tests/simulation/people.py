@@ -16,12 +16,15 @@ from app.orders.requests import NotResolvableError, request_cancel, request_reso
 from app.sandbox.retries import next_try_seconds
 from app.secrets import CallbackSecrets
 from app.states import OrderStatus
+from tests.simulation.habits import PLACID
 from tests.simulation.invariants import Auditor
-from tests.simulation.provider import Chaos, CloudPressTruth, MadeOrder
+from tests.simulation.provider import STEADY, Chaos, CloudPressTruth, MadeOrder
 
 ACCOUNT = "acct"
 SECRETS = CallbackSecrets(["the simulation's secret key, long enough"])
 OPERATOR_SECONDS = (700.0, 2000.0)
+STEADY_EVERY_SECONDS = 110.0
+STEADY_ORDERS = 20
 
 
 class People:
@@ -45,8 +48,13 @@ class People:
         self._note = note
         self._cancelling = random.choice([0, 0.2, 0.7])
         self._lies = random.choice([0, 0, 3])
-        self._has_operator = random.choice([False, False, True])
+        habits = truth.habits
+        self._habits = habits
+        self._has_operator = random.choice([False, False, True]) or "meddling" in habits
         self._history = random.choice([0, 0, 5])
+        if PLACID in habits:
+            self._cancelling = self._lies = self._history = 0
+            self._has_operator = False
         self.counts: Counter[str] = Counter()
 
     async def patiently(self, wish: Callable[[], Any]) -> Any:
@@ -62,6 +70,21 @@ class People:
         random = self._random
         await asyncio.sleep(random.choice([0, 0, 10, 600]))
         name = random.choice(["Shop", "Shop", "Blog", f"Site {number}"])
+        if self._habits.names:
+            name = random.choice(self._habits.names)
+        if PLACID in self._habits:
+            name = f"Site {number}"
+            await asyncio.sleep(4 * STEADY_EVERY_SECONDS)
+        await self._order(name, number)
+
+    async def steadily(self) -> None:
+        """Be the clients of a placid world, whose orders go well and show that the list can be trusted."""
+        for number in range(STEADY_ORDERS if PLACID in self._habits else 0):
+            self._truth.spawn(self._order(f"{STEADY} {number}", 100 + number))
+            await asyncio.sleep(STEADY_EVERY_SECONDS)
+
+    async def _order(self, name: str, number: int) -> None:
+        random = self._random
         new = NewOrder(ACCOUNT, name, "vanilla", None, None, None, {})
         key = Idempotency("client", f"key {number}", "the same")
         while True:
@@ -78,11 +101,32 @@ class People:
 
     async def others_orders(self) -> None:
         """Be someone who orders in the same account by hand, also what looks exactly like ours."""
+        if PLACID in self._habits:
+            return
         for _ in range(self._history):
             self._make_others(self._random.choice(["Shop", "Blog", "Old"]), days_ago=30)
         for _ in range(self._random.choice([0, 0, 2, 4])):
             await asyncio.sleep(self._random.choice([1, 100, 2000]))
             self._make_others(self._random.choice(["shop", "Sho", "Other", "Shop", "Blog"]))
+
+    def posted(self, _order_id: UUID, site: SiteOrder) -> None:
+        """Be somebody who orders at the very moment at which one of our orders is sent."""
+        random = self._random
+        if "strangers" not in self._habits or random.random() < 0.4:
+            return
+        likenesses = [
+            site.name,
+            site.name,
+            site.name.lower(),
+            f"{site.name} ",
+            site.name[:-1] or "x",
+            "Other",
+        ]
+        self._truth.spawn(self._order_too(random.choice(likenesses), random.choice([0, 0, 1, 20, 60])))
+
+    async def _order_too(self, name: str, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._make_others(name)
 
     def _make_others(self, name: str, *, days_ago: float = 0) -> None:
         site = SiteOrder(name=name, variant="vanilla", location=None, plan=None, return_url=None)
@@ -115,7 +159,9 @@ class People:
             self.counts["forged"] += 1
             return False
         self.counts["callbacks"] += 1
-        return await record_callback(self._db(), order_id, body)
+        let_in = await record_callback(self._db(), order_id, body)
+        self._auditor.rules.let_in(order_id)
+        return let_in
 
     async def lie(self) -> None:
         """Send callbacks that are forged, and some with a right secret that name what is not the order's."""
@@ -161,7 +207,11 @@ class People:
     async def _resolve(self, order_id: UUID) -> None:
         rows = self._auditor.reader.orders().values()
         held = {row["cloudpress_order_id"] for row in rows}
+        rules = self._auditor.rules
+        known = {made.id for made in self._auditor.made_for(order_id)}
         free = [made.id for made in self._auditor.made_for(order_id) if made.id not in held]
+        if self._habits.are_on:
+            free = [it for it in free if self._truth.orders[it].is_alive]
         action = "adopt" if free else self._random.choice(["place_again", "place_again", "fail"])
         self._note(f"the operator has {order_id} resolved: {action} {free[:1]}")
         self.counts["resolutions"] += 1
@@ -177,3 +227,9 @@ class People:
             )
         except NotResolvableError as error:
             self._note(f"{order_id}: {error}")
+            return
+        if action == "place_again":
+            rules.wished(order_id, known)
+            if "meddling" in self._habits and order_id in self._truth.asked_for_late:
+                await asyncio.sleep(self._random.choice([0, 1, 30]))
+                self._truth.asked_for_late[order_id].set()

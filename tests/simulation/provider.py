@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -26,10 +27,17 @@ from app.cloudpress import (
     Task,
     TaskRef,
 )
+from tests.simulation.habits import PLACID, Habits
 
 T = TypeVar("T")
 VERY_LATE_SECONDS = 1800
 HIDDEN_SECONDS = (1.0, 60.0, 600.0)
+HOURS_SECONDS = (1800.0, 7200.0, 4 * 3600.0)
+STEADY = "Steady"
+"""Begins the names of sites whose orders go well in a placid world: they are the witnesses there."""
+REJECTIONS = (400, 402, 409, 422)
+HARMLESS_REDIRECTS = (301, 307, 308)
+VAGUE_REDIRECTS = (302, 303, 300, 305)
 # What becomes of the answer to an order that was made.
 SPOILT: dict[str, Callable[[], CloudPressError]] = {
     "lost": lambda: NoAnswer("reset", kind="disconnect"),
@@ -43,9 +51,11 @@ class MadeOrder:
     """An order that CloudPress has, and whose it truly is."""
 
     id: str
+    number: int
     local_id: UUID | None
     callback: tuple[str, str] | None
     name: str
+    """As CloudPress keeps it."""
     variant: str
     account: str
     created_at: datetime
@@ -55,6 +65,11 @@ class MadeOrder:
     site_id: str | None = None
     sent_at: datetime | None = None
     """When the attempt that made it was committed."""
+    task_ids: set[int] = field(default_factory=set)
+    """All that its task was ever numbered."""
+    site_ids: set[str] = field(default_factory=set)
+    is_gone: bool = False
+    """Whether CloudPress was restored from a backup without it."""
     hidden_until: datetime | None = None
     """Until then it is listed, but neither it nor its task or its site can be read."""
     tells_age: bool = True
@@ -67,7 +82,7 @@ class MadeOrder:
     @property
     def is_alive(self) -> bool:
         """Whether it costs money."""
-        return self.task_status not in {"CANCELLED", "FAILED"}
+        return not self.is_gone and self.task_status not in {"CANCELLED", "FAILED"}
 
     @property
     def status(self) -> str:
@@ -111,10 +126,25 @@ class CloudPressTruth:
     changed: Callable[[], None]
     held_by_another: Callable[[UUID], str | None]
     """Tells a CloudPress order that another local order than the given one holds."""
+    habits: Habits
+    began_at: datetime
+    posted: Callable[[UUID, SiteOrder], None]
+    """Told once a request was let out, so that others may act at that very moment."""
+    listed_page: Callable[[int, int], None]
+    """Told of each page that is asked for, and how many orders there are."""
     orders: dict[str, MadeOrder] = field(default_factory=dict)
     answered: list[tuple[UUID, datetime, Callable[[], bool]]] = field(default_factory=list)
     """The requests that ended: of which order, sent when, and whether the sender has crashed since."""
     working: set[asyncio.Task[None]] = field(default_factory=set)
+    asked_for_late: dict[UUID, asyncio.Event] = field(default_factory=dict)
+    """By order, what makes a request land that is on its way yet."""
+    next_task_id: int = 1000
+    refusing_since: datetime | None = None
+    """Since when orders are refused for ever, in a world that does so."""
+
+    def is_refusing(self, now: datetime) -> bool:
+        """Tell whether every order is refused by now."""
+        return self.refusing_since is not None and now >= self.refusing_since
 
     def spawn(self, work: Any) -> None:
         """Run something of CloudPress's own."""
@@ -137,13 +167,14 @@ class CloudPressTruth:
         reticent = random.random() < chaos.reticence
         made = MadeOrder(
             id=f"cp-{len(self.orders) + 1}",
+            number=len(self.orders) + 1,
             local_id=UUID(callback[0].rpartition("/")[2]) if callback else None,
             callback=callback,
-            name=site.name,
+            name=self.habits.tidied(site.name),
             variant=site.variant,
             account=account,
             created_at=self.now() - timedelta(days=days_ago),
-            task_id=1000 + len(self.orders),
+            task_id=self.next_task_id,
             sent_at=sent_at,
             hidden_until=self.now() + timedelta(seconds=random.choice(HIDDEN_SECONDS)) if hidden else None,
             tells_age=not (reticent and random.random() < 0.3),
@@ -151,6 +182,8 @@ class CloudPressTruth:
             names_site=not (reticent and random.random() < 0.6),
             site_is_named=not (reticent and random.random() < 0.2),
         )
+        self.next_task_id += 1
+        made.task_ids.add(made.task_id)
         self.orders[made.id] = made
         if random.random() < chaos.unpaid:
             made.payment_url = f"https://pay.example/{made.id}"
@@ -160,7 +193,8 @@ class CloudPressTruth:
 
     def told_time(self, moment: datetime) -> datetime:
         """Return a moment as CloudPress's own clock tells it."""
-        return moment + timedelta(seconds=self.chaos.skew_seconds)
+        ahead = self.habits.ahead_seconds(moment - self.began_at)
+        return moment + timedelta(seconds=self.chaos.skew_seconds + ahead)
 
     def date(self) -> datetime | None:
         """Return what an answer's `Date` says."""
@@ -172,10 +206,31 @@ class CloudPressTruth:
         return {
             "id": made.id,
             "status": made.status,
-            "created_at": self.told_time(made.created_at) if made.tells_age else None,
-            "variant": made.variant if made.tells_variant else None,
-            "account_id": made.account,
+            "created_at": self.habits.created_at(self.told_time(made.created_at), made.number)
+            if made.tells_age
+            else None,
+            "variant": self.habits.variant(made.variant) if made.tells_variant else None,
+            "account_id": self.habits.account(made.account),
         }
+
+    def restore(self, lost_seconds: float) -> list[str]:
+        """Restore CloudPress from a backup: the newest orders are gone, their tasks' numbers come again."""
+        since = self.now() - timedelta(seconds=lost_seconds)
+        lost = [made for made in self.orders.values() if made.created_at >= since and not made.is_gone]
+        for made in lost:
+            made.is_gone = True
+        self.next_task_id = min((made.task_id for made in lost), default=self.next_task_id)
+        self.changed()
+        return [made.id for made in lost]
+
+    def renumber(self) -> None:
+        """Give every task the number that the next one had."""
+        living = [made for made in self.orders.values() if not made.is_gone]
+        numbers = [made.task_id for made in living]
+        for made, number in zip(living, numbers[1:] + numbers[:1], strict=True):
+            made.task_id = number
+            made.task_ids.add(number)
+        self.changed()
 
     async def _run(self, made: MadeOrder) -> None:
         random = self.random
@@ -190,13 +245,14 @@ class CloudPressTruth:
                 return
         made.task_status = random.choice(["RUNNING", "running", "PAUSED", "NEW-TO-US"])
         await asyncio.sleep(random.choice([0, 1, 30, 600]))
-        if made.task_status == "CANCELLED":
+        if made.task_status == "CANCELLED" or made.is_gone:
             return
         made.task_status = random.choices(["OK", "FAILED", "CANCELLED"], [8, 1, 1])[0]
         if made.task_status == "OK":
             if random.random() < 0.3:
                 await asyncio.sleep(random.choice([1, 60]))
-            made.site_id = f"site-{made.id}"
+            made.site_id = f"site-{made.task_id}"
+            made.site_ids.add(made.site_id)
         await self.send_callback(made)
 
 
@@ -212,14 +268,19 @@ class SimulatedCloudPress:
         thawed: Callable[[], Awaitable[None]],
         *,
         placing: bool,
+        stand_still: Callable[[float], None],
     ) -> None:
-        """Be asked by one replica; `thawed` waits while that one stands still, `placing` lets it order."""
+        """Be asked by one replica.
+
+        `thawed` waits while that one stands still, `stand_still` has it do so; `placing` lets it order.
+        """
         self._truth = truth
         self._account = account
         self._timeout_seconds = timeout_seconds
         self._is_crashed = is_crashed
         self._thawed = thawed
         self._placing = placing
+        self._stand_still = stand_still
 
     async def _answer(self, value: Callable[[], T], timeout_seconds: float | None) -> Answer[T]:
         truth = self._truth
@@ -237,14 +298,22 @@ class SimulatedCloudPress:
                 case 1:
                     raise NotSent("refused", kind="connect")
                 case 2:
-                    raise Refused(503, retry_after_seconds=truth.random.choice([None, 5]))
+                    raise Refused(503, retry_after_seconds=self._retry_after_seconds([None, 5]))
                 case 3:
-                    raise Refused(429, retry_after_seconds=truth.random.choice([1, 30]))
+                    raise Refused(429, retry_after_seconds=self._retry_after_seconds([1, 30]))
                 case 4:
                     raise BadAnswer("html", kind="not_json")
                 case _:
                     raise NotFound(404)
         return Answer(answered, b"{}", truth.date())
+
+    def _retry_after_seconds(self, usual: list[Any]) -> float | None:
+        """Draw how long we are asked to leave CloudPress alone; in some worlds for hours."""
+        random, habits = self._truth.random, self._truth.habits
+        if ("retry_after" in habits or "meddling" in habits) and random.random() < 0.5:
+            usual = [seconds for seconds in HOURS_SECONDS if seconds >= habits.lowest_retry_after]
+        seconds: float | None = random.choice(usual)
+        return seconds
 
     async def about(self, *, timeout_seconds: float | None = None) -> Answer[About]:
         """Not asked by the reconciler."""
@@ -276,15 +345,22 @@ class SimulatedCloudPress:
         """List the account's orders."""
 
         def value() -> tuple[OrderSummary, ...]:
-            mine = [made for made in self._truth.orders.values() if made.account == self._account]
-            size = self._truth.chaos.page
-            page_of_mine = mine[(page - 1) * size : page * size]
-            return tuple(OrderSummary(**self._truth.summary(made)) for made in page_of_mine)
+            truth = self._truth
+            mine = [
+                made for made in truth.orders.values() if made.account == self._account and not made.is_gone
+            ]
+            truth.listed_page(page, len(mine))
+            page_of_mine = truth.habits.listed(mine, page, truth.chaos.page, truth.now())
+            return tuple(OrderSummary(**truth.summary(made)) for made in page_of_mine)
 
         return await self._answer(value, timeout_seconds)
 
     def _find(self, found: MadeOrder | None) -> MadeOrder:
-        if found is None or (found.hidden_until is not None and self._truth.now() < found.hidden_until):
+        if (
+            found is None
+            or found.is_gone
+            or (found.hidden_until is not None and self._truth.now() < found.hidden_until)
+        ):
             raise NotFound(404)
         return found
 
@@ -308,13 +384,14 @@ class SimulatedCloudPress:
 
         def value() -> Task:
             orders = self._truth.orders.values()
-            made = self._find(next((made for made in orders if made.task_id == task_id), None))
+            living = (made for made in orders if not made.is_gone)
+            made = self._find(next((made for made in living if made.task_id == task_id), None))
             return Task(
                 id=task_id,
                 status=made.task_status,
                 site_ids=(made.site_id,) if made.site_id else (),
                 order_ids=(made.id,),
-                account_ids=(made.account,),
+                account_ids=(self._truth.habits.account(made.account),),
             )
 
         return await self._answer(value, timeout_seconds)
@@ -324,7 +401,8 @@ class SimulatedCloudPress:
 
         def value() -> Site:
             orders = self._truth.orders.values()
-            made = self._find(next((made for made in orders if made.site_id == site_id), None))
+            living = (made for made in orders if not made.is_gone)
+            made = self._find(next((made for made in living if made.site_id == site_id), None))
             return Site(id=site_id, name=made.name if made.site_is_named else None)
 
         return await self._answer(value, timeout_seconds)
@@ -340,6 +418,7 @@ class SimulatedCloudPress:
         """Take an order. Once it is sent it may land whatever becomes of who sent it."""
         order_id = UUID(callback_url.rpartition("/")[2])
         sent_at = self._truth.before_post(order_id, self._placing)
+        self._truth.posted(order_id, site)
         try:
             return await self._place(site, (callback_url, callback_authorization), sent_at)
         finally:
@@ -347,36 +426,33 @@ class SimulatedCloudPress:
 
     async def _place(self, site: SiteOrder, callback: tuple[str, str], sent_at: datetime) -> Answer[Placed]:
         truth, random = self._truth, self._truth.random
-        kinds = {"well": 1.0} if truth.chaos.calm else truth.chaos.placements
-        kind = random.choices(list(kinds), list(kinds.values()))[0]
+        kind = self._draw_kind(site)
         await asyncio.sleep(random.choice([0, 0.01, 0.5]))
         await self._thawed()
         if self._is_crashed():
             raise NotSent("crashed", kind="crashed")
-        match kind:
-            case "not_sent":
-                raise NotSent("refused", kind="connect")
-            case "held_off":
-                raise Refused(
-                    random.choice([401, 403, 302, 429]), retry_after_seconds=random.choice([None, 5])
-                )
-            case "rejected":
-                raise Refused(random.choice([400, 402, 409, 422]), ("no",))
-            case "failed":
-                raise Refused(random.choice([500, 502, 503]))
-            case "very_late":
-                truth.spawn(self._land_late(site, callback, sent_at))
-                await asyncio.sleep(self._timeout_seconds)
-                raise NoAnswer("timeout", kind="timeout")
+        self._refuse(kind)
+        if kind == "very_late":
+            truth.spawn(self._land_late(site, callback, sent_at))
+            await asyncio.sleep(self._timeout_seconds)
+            raise NoAnswer("timeout", kind="timeout")
         # Once it is on its way it lands, also if the sender dies meanwhile.
         landed: asyncio.Future[MadeOrder] = asyncio.get_running_loop().create_future()
         truth.spawn(self._land(site, callback, sent_at, landed))
         made = await landed
+        if kind == "read_late":
+            self._stand_still(random.choice([30.0, 400.0, 2000.0]))
         await asyncio.sleep(random.choice([0, 0.01, 0.5, 3]))
         await self._thawed()
         if kind in SPOILT:
             error = SPOILT[kind]()
             raise error
+        if kind == "redirected":
+            raise Refused(random.choice(VAGUE_REDIRECTS))
+        if kind == "oddly_redirected":
+            raise Refused(random.choice(HARMLESS_REDIRECTS))
+        if kind == "read_late" and random.random() < 0.3:
+            raise NoAnswer("timeout", kind="timeout")
         if kind == "anothers":
             made = self._anothers(made)
         placed = Placed(
@@ -386,6 +462,47 @@ class SimulatedCloudPress:
             payment_url=made.payment_url,
         )
         return Answer(placed, b"{}", truth.date())
+
+    def _draw_kind(self, site: SiteOrder) -> str:
+        """Draw what becomes of a request."""
+        truth, random = self._truth, self._truth.random
+        habits = truth.habits
+        if "refusals" in habits and truth.is_refusing(truth.now()) and random.random() < 0.9:
+            return "refused_on"
+        if truth.chaos.calm or (PLACID in habits and site.name.startswith(STEADY)):
+            return "well"
+        if "redirects" in habits and random.random() < 0.4:
+            return random.choice(["redirected", "redirected_before"])
+        if "odd_redirects" in habits and random.random() < 0.4:
+            return "oddly_redirected"
+        if "late_answers" in habits and random.random() < 0.4:
+            return "read_late"
+        kinds = truth.chaos.placements
+        return random.choices(list(kinds), list(kinds.values()))[0]
+
+    def _refuse(self, kind: str) -> None:
+        """Raise what a request ends with that makes no order.
+
+        Raises:
+            CloudPressError: that is.
+        """
+        random, habits = self._truth.random, self._truth.habits
+        match kind:
+            case "not_sent":
+                raise NotSent("refused", kind="connect")
+            case "held_off":
+                statuses = [401, 403, 429] if habits.are_on else [401, 403, 302, 429]
+                raise Refused(
+                    random.choice(statuses), retry_after_seconds=self._retry_after_seconds([None, 5])
+                )
+            case "refused_on":
+                raise Refused(habits.refusal, ("not you",), retry_after_seconds=habits.refusing_seconds)
+            case "rejected":
+                raise Refused(random.choice(REJECTIONS), ("no",))
+            case "redirected_before":
+                raise Refused(random.choice([*HARMLESS_REDIRECTS, *VAGUE_REDIRECTS]))
+            case "failed":
+                raise Refused(random.choice([500, 502, 503]))
 
     def _anothers(self, made: MadeOrder) -> MadeOrder:
         """Return an order that another local order holds, if there is one."""
@@ -405,6 +522,10 @@ class SimulatedCloudPress:
             landed.set_result(made)
 
     async def _land_late(self, site: SiteOrder, callback: tuple[str, str], sent_at: datetime) -> None:
-        within = self._truth.random.choice([self._truth.grace_seconds, VERY_LATE_SECONDS])
-        await asyncio.sleep(self._truth.random.uniform(0, within))
-        self._truth.make(site, self._account, callback, sent_at=sent_at)
+        truth = self._truth
+        within = truth.random.choice([truth.grace_seconds, VERY_LATE_SECONDS])
+        asked_for = truth.asked_for_late.setdefault(UUID(callback[0].rpartition("/")[2]), asyncio.Event())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(truth.random.uniform(0, within)):
+                await asked_for.wait()
+        truth.make(site, self._account, callback, sent_at=sent_at)

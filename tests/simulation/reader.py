@@ -45,10 +45,19 @@ class Reader:
 
     def placements(self) -> list[dict[str, Any]]:
         """Return the attempts, first attempts first."""
-        rows = self._rows("placements", "order_id", "attempt", "sent_at", "outcome", "callback_key_id")
+        rows = self._rows(
+            "placements", "order_id", "attempt", "sent_at", "outcome", "http_status", "callback_key_id"
+        )
         for row in rows:
             row["order_id"] = UUID(str(row["order_id"]))
         return sorted(rows, key=lambda row: int(row["attempt"]))
+
+    def owned(self, table: str) -> list[dict[str, Any]]:
+        """Return whose each task or site is, by table."""
+        rows = self._rows(table, "order_id", "id")
+        for row in rows:
+            row["order_id"] = UUID(str(row["order_id"]))
+        return rows
 
     def odd_deliveries(self) -> list[dict[str, Any]]:
         """Return the deliveries that are due although they are over, or the other way round."""

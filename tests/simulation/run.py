@@ -7,13 +7,13 @@ at the end.
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from random import Random
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 import pytest
@@ -21,6 +21,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
+from app.cloudpress import SiteOrder
 from app.cloudpress.circuit_breaker import CircuitBreaker
 from app.db.database import Database, Notice
 from app.db.url import async_database_url
@@ -32,13 +33,16 @@ from app.schedule import Schedule
 from app.webhooks import outbox, registry
 from app.webhooks.deliverer import Deliverer
 from tests.simulation.applications import Applications
+from tests.simulation.habits import PLACID, STEPS_SECONDS, Habits, draw, none
 from tests.simulation.invariants import Auditor, ViolationError
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.people import ACCOUNT, SECRETS, People
 from tests.simulation.postgresql import PostgresConnections
 from tests.simulation.provider import Chaos, CloudPressTruth, MadeOrder, SimulatedCloudPress
 from tests.simulation.reader import Reader
+from tests.simulation.rules import Rules
 from tests.simulation.sqlite import Connection, CrashedError, creator
+from tests.simulation.times import EPOCH, Times
 
 GRACE_SECONDS = 300.0
 LEASE_SECONDS = 20.0
@@ -47,8 +51,11 @@ CALLBACK_WAIT_SECONDS = 60.0
 POLL_SECONDS = 3600.0
 FREEZE_SECONDS = (LEASE_SECONDS / 2, LEASE_SECONDS * 1.5, 60.0)
 CHAOS_SECONDS = 3600.0
+DRAWN = "drawn"
 CALM_SECONDS = 9 * 3600.0
-EPOCH = datetime(2026, 11, 23, tzinfo=UTC)
+REFUSED_SECONDS = 27 * 3600.0
+"""How long the calm lasts where orders are refused in it: a day has to pass."""
+LONG_FREEZE_SECONDS = (60.0, 400.0, 1500.0)
 
 
 class PlainCipher:
@@ -63,34 +70,16 @@ class PlainCipher:
         return value
 
 
-class VirtualClock:
-    """The database's clock, by the loop's time, as one replica reads it when its transaction begins."""
-
-    def __init__(self, thawed: Callable[[], Awaitable[None]]) -> None:
-        """Let nothing begin that `thawed` holds up."""
-        self._thawed = thawed
-
-    async def now(self, _session: AsyncSession) -> datetime:
-        """Return the virtual time."""
-        await self._thawed()
-        return self.time()
-
-    @staticmethod
-    def time() -> datetime:
-        """Return the virtual time."""
-        return EPOCH + timedelta(seconds=asyncio.get_running_loop().time())
-
-    def monotonic(self) -> float:
-        """Return the virtual time in seconds."""
-        return asyncio.get_running_loop().time()
-
-
 @dataclass(eq=False)
 class Process:
     """What becomes of a replica's process: it may stand still for a while, and crash."""
 
     crashed: bool = False
     frozen_until: float = 0.0
+    halts_anywhere: bool = False
+    """Whether it may stand still in the middle of a transaction too."""
+    sleeps: list[tuple[float, float]] = field(default_factory=list)
+    """From when to when its machine slept, in the loop's time: its monotonic clock did not go on."""
     connections: list[Connection] = field(default_factory=list)
     """To SQLite."""
 
@@ -98,9 +87,48 @@ class Process:
         """Tell whether it is gone."""
         return self.crashed
 
+    def stand_still(self, seconds: float, *, asleep: bool = False) -> None:
+        """Have it stand still from now on; a machine that is asleep does not know of it afterwards."""
+        now = asyncio.get_running_loop().time()
+        self.frozen_until = max(self.frozen_until, now + seconds)
+        if asleep:
+            self.sleeps.append((now, now + seconds))
+
     async def thawed(self) -> None:
         """Wait while it stands still: a machine that swaps, a paused container, a laptop that sleeps."""
         await asyncio.sleep(max(0.0, self.frozen_until - asyncio.get_running_loop().time()))
+
+    async def halted(self) -> None:
+        """Wait the same way between two statements."""
+        while self.halts_anywhere and self.frozen_until > asyncio.get_running_loop().time():
+            await self.thawed()
+
+    def monotonic(self) -> float:
+        """Return what its monotonic clock shows, which a machine's sleep does not move."""
+        now = asyncio.get_running_loop().time()
+        return now - sum(max(0.0, min(end, now) - begin) for begin, end in self.sleeps)
+
+
+class VirtualClock:
+    """The database's clock, as one replica reads it when its transaction begins, and the process's own."""
+
+    def __init__(self, times: Times, process: Process) -> None:
+        """Let nothing begin while the process stands still."""
+        self._times = times
+        self._process = process
+
+    async def now(self, _session: AsyncSession) -> datetime:
+        """Return the wall clock's time."""
+        await self._process.thawed()
+        return self._times.give()
+
+    def monotonic(self) -> float:
+        """Return the monotonic clock's seconds, without those in which the machine slept."""
+        return self._process.monotonic()
+
+    def uptime(self) -> float:
+        """Return seconds that count the machine's sleep as well, as Linux's `CLOCK_BOOTTIME` does."""
+        return asyncio.get_running_loop().time()
 
 
 class OrderedSignals(Signals):
@@ -137,7 +165,9 @@ class Simulation:
 
     seed: int
     url: str
+    habits: Habits = field(default_factory=none)
     random: Random = field(init=False)
+    times: Times = field(default_factory=Times)
     replicas: list[Replica] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -178,24 +208,60 @@ class Simulation:
         self.crash_every_steps = random.choice([300, 1000, 4000])
         self.freeze_every_steps = random.choice([200, 1000, 10**9])
         self.placing_off_seconds = random.choice([0, 0, 0, 800])
+        self.grace_seconds = self.habits.grace_seconds if self.habits.are_on else GRACE_SECONDS
+        self._be_as_habits_say()
         self.reader = Reader(self.url)
         self.truth = CloudPressTruth(
             random,
             self.chaos,
-            VirtualClock.time,
+            Times.true,
             self.call_back,
-            GRACE_SECONDS,
+            self.grace_seconds,
             self.before_post,
             self.touch,
             self.held_by_another,
+            self.habits,
+            EPOCH,
+            self.posted,
+            self.listed_page,
         )
-        self.auditor = Auditor(self.reader, self.truth, VirtualClock.time, GRACE_SECONDS)
+        rules = Rules(
+            self.reader,
+            self.truth,
+            self.times,
+            self.grace_seconds,
+            LEASE_SECONDS,
+            self.violate,
+        )
+        self.auditor = Auditor(self.reader, self.truth, self.times.wall, self.grace_seconds, rules)
         self.people = People(
             random, self.chaos, self.truth, self.auditor, lambda: self.anyone().db, self.note
         )
         self.applications = Applications(random, self.chaos)
-        restores = self.url.startswith("sqlite") and random.random() < 0.2
+        restores = self.url.startswith("sqlite") and random.random() < 0.2 and PLACID not in self.habits
         self.restore_after_seconds = random.choice([30, 300, 1500]) if restores else None
+
+    def _be_as_habits_say(self) -> None:
+        """Have what else goes wrong fit the habits, so that they can show."""
+        habits, chaos = self.habits, self.chaos
+        if not habits.are_on:
+            return
+        for kind in ("lost", "failed_after", "failed"):
+            chaos.placements[kind] = max(chaos.placements[kind], 0.3)
+        if {"pages", "clamps", "sorting"} & habits.drawn:
+            chaos.page = 4
+        if "meddling" in habits:
+            chaos.placements["very_late"] = 2
+            chaos.read_failures = 0.4
+        if "retry_after" in habits:
+            chaos.placements["very_late"] = max(chaos.placements["very_late"], 0.5)
+            chaos.placements["held_off"] = max(chaos.placements["held_off"], 0.5)
+        if PLACID in habits:
+            chaos.placements = {"well": 0.3, "not_sent": 0.2, "failed": 1, "lost": 0.5}
+            chaos.read_failures = min(chaos.read_failures, 0.1)
+            chaos.reticence = chaos.hiding = chaos.skew_seconds = chaos.dateless = chaos.callback_loss = 0
+            chaos.unpaid, chaos.page, self.placing_off_seconds = 0, 100, 0
+            self.crash_every_steps = self.freeze_every_steps = 10**9
 
     # CloudPress is made first, and who judges and hears it after it.
 
@@ -206,6 +272,32 @@ class Simulation:
     def before_post(self, order_id: UUID, placing: bool) -> datetime:  # noqa: FBT001 - a callback of the provider
         """Judge a request to place an order."""
         return self.auditor.before_post(order_id, placing)
+
+    def posted(self, order_id: UUID, site: SiteOrder) -> None:
+        """Have others act at the moment at which a request is sent."""
+        self.people.posted(order_id, site)
+        if "our_clock" in self.habits and not self.chaos.calm and self.random.random() < 0.3:
+            self.call_in(self.random.choice([0.005, 1, 60, 400]), self.step_clock)
+
+    def call_in(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call something then."""
+        asyncio.get_running_loop().call_later(seconds, call)
+
+    def step_clock(self) -> None:
+        """Have our wall clock step."""
+        seconds = self.random.choice(STEPS_SECONDS)
+        self.times.step(seconds)
+        self.counts["clock_steps"] += 1
+        self.auditor.excuse_until(self.times.wall() + timedelta(seconds=abs(seconds)))
+        self.note(f"our clock steps by {seconds:.0f} s")
+
+    def listed_page(self, page: int, orders: int) -> None:
+        """Judge a request for a page of the list."""
+        self.auditor.rules.listed_page(page, orders)
+
+    def violate(self, text: str) -> NoReturn:
+        """Tell of a broken invariant."""
+        self.auditor.violate(text)
 
     def touch(self) -> None:
         """Have the invariants checked."""
@@ -236,6 +328,7 @@ class Simulation:
         clients = range(self.random.randint(2, 5))
         acts = [*(self.people.order(number) for number in clients), self.people.others_orders()]
         acts += [self.people.lie(), self.people.operate(), self.let_place(), self.restore()]
+        acts += [self.people.steadily(), self.restore_cloudpress(), self.refuse_on()]
         acting = [asyncio.create_task(act) for act in acts]
         await asyncio.sleep(CHAOS_SECONDS)
         self.chaos.calm = True
@@ -246,9 +339,28 @@ class Simulation:
         if not self.replicas:
             self.start("calm")
         await self.applications.recover(lambda: self.anyone().db, EPOCH)
-        await asyncio.sleep(CALM_SECONDS)
+        await asyncio.sleep(REFUSED_SECONDS if "refusals" in self.habits else CALM_SECONDS)
         self.check_end()
         await self.end()
+
+    async def refuse_on(self) -> None:
+        """Have CloudPress refuse every order from some moment on."""
+        if "refusals" in self.habits:
+            await asyncio.sleep(self.habits.refusing_after_seconds)
+            self.truth.refusing_since = Times.true()
+            self.note(f"CloudPress refuses every order from now on: {self.habits.refusal}")
+
+    async def restore_cloudpress(self) -> None:
+        """Have CloudPress itself be restored from a backup, or number its tasks anew."""
+        if "renumbering" not in self.habits:
+            return
+        await asyncio.sleep(self.random.choice([20, 100, 700, 1500]))
+        if self.random.random() < 0.5:
+            self.truth.renumber()
+            self.note("CloudPress numbers its tasks anew")
+        else:
+            lost = self.truth.restore(self.random.choice([60, 600]))
+            self.note(f"CloudPress is restored, without {lost}")
 
     async def let_place(self) -> None:
         """Be the operator who starts every replica anew with placing on."""
@@ -271,7 +383,7 @@ class Simulation:
         self.is_restoring = True
         for replica in list(self.replicas):
             self.crash(replica)
-        self.auditor.excuse_until(VirtualClock.time() + timedelta(hours=1))
+        self.auditor.excuse_until(self.times.wall() + timedelta(hours=1))
         await asyncio.sleep(1)
         self.reader.put_back(copied)
         self.note("the copy is put back")
@@ -284,7 +396,7 @@ class Simulation:
         self.is_restoring = False
         self.auditor.restore(finals)
         self.start("restored")
-        self.auditor.excused_until = VirtualClock.time()
+        self.auditor.excused_until = self.times.wall()
 
     def check_end(self) -> None:
         """Check what came of it all."""
@@ -305,14 +417,14 @@ class Simulation:
         arguments: dict[str, Any] = {}
         if self.url.startswith("sqlite"):
             arguments["async_creator_fn"] = creator(
-                self.url.removeprefix("sqlite:///"), process.is_crashed, process.connections
+                self.url.removeprefix("sqlite:///"), process.is_crashed, process.connections, process.halted
             )
         else:
             arguments["async_creator_fn"] = self.postgres.creator(process.is_crashed)
         return Database(
             async_database_url(self.url),
             PlainCipher(),
-            clock=VirtualClock(process.thawed),
+            clock=VirtualClock(self.times, process),
             connect_arguments=arguments,
         )
 
@@ -320,9 +432,11 @@ class Simulation:
         """Start a replica."""
         if self.is_restoring:
             return
-        process = Process()
+        process = Process(halts_anywhere="stops" in self.habits or "sleep" in self.habits)
         db = self.connect(process)
         _silence_the_dead(db, process.is_crashed)
+        if process.halts_anywhere:
+            self.halt_in_transactions(db, process)
         signals = OrderedSignals(db)
         provider = CircuitBreaker(
             SimulatedCloudPress(
@@ -332,6 +446,7 @@ class Simulation:
                 process.is_crashed,
                 process.thawed,
                 placing=self.placing,
+                stand_still=lambda seconds: self.halt(process, seconds),
             )
         )
 
@@ -343,7 +458,7 @@ class Simulation:
             providers=provide,
             callback_signer=SECRETS,
             public_url="http://presshook.test",
-            schedule=Schedule(CALLBACK_WAIT_SECONDS, GRACE_SECONDS, self.random),
+            schedule=Schedule(CALLBACK_WAIT_SECONDS, self.grace_seconds, self.random),
             lease_seconds=LEASE_SECONDS,
             upstream_timeout_seconds=UPSTREAM_TIMEOUT_SECONDS,
             placing=self.placing,
@@ -355,7 +470,7 @@ class Simulation:
             self.applications.sender(process.is_crashed, process.thawed),
             random=self.random,
             poll_seconds=POLL_SECONDS,
-            wall_seconds=lambda: VirtualClock.time().timestamp(),
+            wall_seconds=lambda: self.times.wall().timestamp(),
         )
         replica = Replica(name, process, db, signals, reconciler, deliverer)
         # As NOTIFY does between processes.
@@ -388,8 +503,32 @@ class Simulation:
         seconds = self.random.choice(FREEZE_SECONDS)
         self.note(f"{replica.name} stands still for {seconds:.0f} s")
         self.counts["freezes"] += 1
-        self.auditor.excuse_until(VirtualClock.time() + timedelta(seconds=seconds))
+        self.auditor.excuse_until(self.times.wall() + timedelta(seconds=seconds))
         replica.process.frozen_until = asyncio.get_running_loop().time() + seconds
+
+    def halt(self, process: Process, seconds: float) -> None:
+        """Let a process stand still; where machines sleep, perhaps its clock with it."""
+        asleep = "sleep" in self.habits
+        self.note(f"a process {'sleeps' if asleep else 'stands still'} for {seconds:.0f} s")
+        self.counts["halts"] += 1
+        self.auditor.excuse_until(self.times.wall() + timedelta(seconds=seconds))
+        process.stand_still(seconds, asleep=asleep)
+
+    def halt_in_transactions(self, db: Database, process: Process) -> None:
+        """Let a process stand still while it holds locks, now and then: above all as it intends a request."""
+
+        def halt(share: float) -> None:
+            if not (self.chaos.calm or process.crashed) and self.random.random() < share:
+                self.halt(process, self.random.choice(LONG_FREEZE_SECONDS))
+
+        def executing(*arguments: Any) -> None:
+            statement: str = arguments[2]
+            if statement.startswith("INSERT INTO placements"):
+                halt(0.15)
+            elif statement.startswith(("UPDATE", "INSERT")):
+                halt(0.003)
+
+        event.listen(db.engine.sync_engine, "before_cursor_execute", executing)
 
     def crash(self, replica: Replica) -> None:
         """Kill a replica: whatever it has not sent or committed is gone."""
@@ -404,7 +543,7 @@ class Simulation:
         self.postgres.cut()
         name = f"{replica.name}'"
         seconds = self.random.choice([0, 1, 60])
-        self.auditor.excuse_until(VirtualClock.time() + timedelta(seconds=seconds))
+        self.auditor.excuse_until(self.times.wall() + timedelta(seconds=seconds))
         asyncio.get_running_loop().call_later(seconds, lambda: self.start(name))
 
     def anyone(self) -> Replica:
@@ -433,6 +572,7 @@ class Simulation:
             deliveries=sum(len(taken) for taken in self.applications.taken.values()),
             failed=int(self.violation is not None),
             **self.counts,
+            **self.auditor.rules.counts,
             **self.people.counts,
         )
 
@@ -448,11 +588,16 @@ def _silence_the_dead(db: Database, is_crashed: Callable[[], bool]) -> None:
     event.listen(db.engine.sync_engine, "commit", refuse)
 
 
-def simulate(seed: int, url: str) -> Simulation:
-    """Run one life on a migrated, empty database; a violation is in the result, with its trace."""
+def simulate(seed: int, url: str, *, habits: str | None = None) -> Simulation:
+    """Run one life on a migrated, empty database; a violation is in the result, with its trace.
+
+    `habits` is `drawn`, or the name of the one that this world has; without, it is the tame world of old.
+    """
     loop = VirtualLoop(Random(seed))
     asyncio.set_event_loop(loop)
-    simulation = Simulation(seed, url)
+    has = none() if habits is None else draw(seed, None if habits == DRAWN else habits)
+    simulation = Simulation(seed, url, has)
+    simulation.trace.append(f"habits: {has}")
     loop.on_step = simulation.step
 
     def committed(_session: Session) -> None:

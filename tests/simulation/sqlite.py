@@ -87,18 +87,22 @@ class Cursor:
 class Connection:
     """A connection of one process."""
 
-    def __init__(self, path: str, is_crashed: Callable[[], bool]) -> None:
+    def __init__(
+        self, path: str, is_crashed: Callable[[], bool], thawed: Callable[[], Awaitable[None]]
+    ) -> None:
         self.real = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         self._connection: sqlite3.Connection | None = self.real
         self._is_crashed = is_crashed
+        self._thawed = thawed
 
     def __await__(self) -> Generator[None, None, Self]:
         yield from ()
         return self
 
     async def step(self) -> None:
-        """Let others run, and perhaps crash this process, before the database hears of anything."""
+        """Let others run, and perhaps crash or halt this process, before the database hears of anything."""
         await asyncio.sleep(0)
+        await self._thawed()
         if self._is_crashed():
             raise CrashedError("crashed")
 
@@ -136,12 +140,15 @@ class Connection:
 
 
 def creator(
-    path: str, is_crashed: Callable[[], bool], made: list[Connection]
+    path: str,
+    is_crashed: Callable[[], bool],
+    made: list[Connection],
+    thawed: Callable[[], Awaitable[None]],
 ) -> Callable[..., Awaitable[Connection]]:
     """Return what the engine makes connections with; they are added to `made`."""
 
     def connect(*_arguments: Any, **_options: Any) -> Connection:
-        connection = Connection(path, is_crashed)
+        connection = Connection(path, is_crashed, thawed)
         made.append(connection)
         return connection
 

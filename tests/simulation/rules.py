@@ -1,0 +1,222 @@
+"""The strict rules: never twice, and nobody holds another's, whatever CloudPress and the clocks are like.
+
+They judge by what truly is and truly happened, in true time, and know what our service could have known.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import combinations
+from typing import Any, NoReturn
+from uuid import UUID
+
+from app.states import OrderStatus
+from tests.simulation.provider import REJECTIONS, CloudPressTruth, MadeOrder
+from tests.simulation.reader import Reader
+from tests.simulation.times import Times
+
+# A look-up that was under way when something landed may have missed it; what came in before that may not
+# be missed.
+LOOK_SPAN = timedelta(minutes=15)
+WITNESS_SPAN = timedelta(minutes=30)
+A_DAY = timedelta(hours=25)
+"""A day, and what a retry may take beyond it."""
+PAGES_TOO_MANY = 20
+
+
+@dataclass
+class Wish:
+    """An operator's word to place an order again, and what he knew when he gave it."""
+
+    at: datetime
+    known: set[str]
+
+
+@dataclass
+class Sending:
+    """A request to place an order, in true time."""
+
+    intended_at: datetime
+    posted_at: datetime
+    is_wished: bool
+
+
+@dataclass
+class Rules:
+    """What is judged at each request, after each commit, and at the end."""
+
+    reader: Reader
+    truth: CloudPressTruth
+    times: Times
+    grace_seconds: float
+    lease_seconds: float
+    violate: Callable[[str], NoReturn]
+    wishes: dict[UUID, Wish] = field(default_factory=dict)
+    callbacks: defaultdict[UUID, list[datetime]] = field(default_factory=lambda: defaultdict(list))
+    """By order, when its callbacks were let in."""
+    sendings: defaultdict[UUID, list[Sending]] = field(default_factory=lambda: defaultdict(list))
+    counts: Counter[str] = field(default_factory=Counter)
+    """Of lives that could not go well, and why: what nobody could have known is no fault."""
+
+    @property
+    def are_on(self) -> bool:
+        """Whether this world is judged strictly."""
+        return self.truth.habits.are_on
+
+    def let_in(self, order_id: UUID) -> None:
+        """Note that a callback was let in for an order."""
+        self.callbacks[order_id].append(self.times.true())
+
+    def wished(self, order_id: UUID, known: set[str]) -> None:
+        """Note that an operator wished an order to be placed again, knowing of some CloudPress orders."""
+        self.wishes[order_id] = Wish(self.times.true(), known)
+
+    def made_for(self, order_id: UUID) -> list[MadeOrder]:
+        """Return the CloudPress orders that were truly made for an order."""
+        return [made for made in self.truth.orders.values() if made.local_id == order_id]
+
+    # --- at each request ----------------------------------------------------------------------------
+
+    def listed_page(self, page: int, orders: int) -> None:
+        """Check that the list is not read on for ever."""
+        if self.are_on and page > orders + PAGES_TOO_MANY:
+            self.violate(f"page {page} is asked for of a list of {orders} orders")
+
+    def before_post(self, order_id: UUID, attempts: list[dict[str, Any]]) -> None:
+        """Check that an order may be sent (once more)."""
+        if not self.are_on:
+            return
+        now = self.times.true()
+        intended_at = self.times.true_of(attempts[-1]["sent_at"])
+        late = (now - intended_at).total_seconds() - self.lease_seconds
+        if late > 0:
+            self.violate(f"{order_id} is sent {late:.0f} s after its lease ran out")
+        wish = self.wishes.get(order_id)
+        if wish is not None and any(
+            sending.is_wished and sending.posted_at > wish.at and self._may_have_landed(sending, attempts)
+            for sending in self.sendings[order_id]
+        ):
+            wish = None  # it was carried out
+        living = [made for made in self.made_for(order_id) if made.is_alive]
+        if wish is None:
+            self._check_unasked(order_id, attempts, living, now)
+        else:
+            self._check_wished(order_id, wish, living, now)
+        self.sendings[order_id].append(Sending(intended_at, now, wish is not None))
+
+    def _may_have_landed(self, sending: Sending, attempts: list[dict[str, Any]]) -> bool:
+        row = next((it for it in attempts if self.times.true_of(it["sent_at"]) == sending.intended_at), None)
+        return row is None or row["outcome"] not in {"not_sent", "held_off"}
+
+    def _check_unasked(
+        self, order_id: UUID, attempts: list[dict[str, Any]], living: list[MadeOrder], now: datetime
+    ) -> None:
+        refused = [it["http_status"] for it in attempts if it["outcome"] is not None]
+        if any(status in {*REJECTIONS, 404} for status in refused):
+            self.violate(f"{order_id} is sent again though CloudPress refused it for good, and nobody asked")
+        created_at = self.times.true_of(self.reader.orders()[order_id]["created_at"])
+        if now - created_at > A_DAY:
+            self.violate(f"{order_id} is sent {now - created_at} after it was accepted, and nobody asked")
+        if not living:
+            return
+        if self._is_beyond_knowing(order_id, living, now):
+            self.counts["beyond_knowing"] += 1
+            return
+        self.violate(f"{order_id} is sent again though CloudPress has {[made.id for made in living]}")
+
+    def _check_wished(self, order_id: UUID, wish: Wish, living: list[MadeOrder], now: datetime) -> None:
+        unknown = [made for made in living if made.id not in wish.known]
+        called_back = [at for at in self.callbacks[order_id] if wish.at < at < now]
+        if unknown and called_back:
+            self.violate(f"{order_id} is sent again though a callback came in after the operator's word")
+        shown = [made for made in unknown if self._was_shown(made, now)]
+        if shown:
+            self.violate(
+                f"{order_id} is sent again by an old word though CloudPress lists {[it.id for it in shown]}"
+            )
+
+    def _was_shown(self, made: MadeOrder, now: datetime) -> bool:
+        """Tell whether an order has been listed for long enough to be seen."""
+        habits = self.truth.habits
+        before = now - LOOK_SPAN
+        return (
+            made.created_at <= before
+            and habits.is_listed(made, before)
+            and "clamps" not in habits
+            and not (made.hidden_until is not None and made.hidden_until > before)
+        )
+
+    def _is_beyond_knowing(self, order_id: UUID, living: list[MadeOrder], now: datetime) -> bool:
+        """Tell whether a list that shows all that we know of leaves out just this order.
+
+        Such a world looks to us as one where nothing landed. That nothing at all is listed, or that others of
+        ours are missing too, we could know.
+        """
+        habits = self.truth.habits
+        if self.callbacks[order_id] or any(habits.is_listed(made, now) for made in living):
+            return False
+        held = {
+            row["cloudpress_order_id"] for other, row in self.reader.orders().items() if other != order_id
+        }
+        known = [made for made in self._around(living[0]) if made.id in held]
+        before = [made for made in known if made.created_at <= living[0].created_at]
+        after = [made for made in known if made.created_at > living[0].created_at]
+        return bool(before and after) and all(habits.is_listed(made, now) for made in known)
+
+    def _around(self, made: MadeOrder) -> list[MadeOrder]:
+        return [
+            other
+            for other in self.truth.orders.values()
+            if other is not made
+            and not other.is_gone
+            and abs(other.created_at - made.created_at) <= WITNESS_SPAN
+        ]
+
+    # --- after each commit --------------------------------------------------------------------------
+
+    def check(self, rows: dict[UUID, dict[str, Any]]) -> None:
+        """Check that nobody was impatient, and that each order shows nothing of another's."""
+        for order_id in self.sendings:
+            self._check_patience(order_id)
+        for table in ("tasks", "sites"):
+            for owned in self.reader.owned(table):
+                self._check_owned(table, owned, rows)
+        for order_id, row in rows.items():
+            self._check_fate(order_id, row)
+
+    def _check_patience(self, order_id: UUID) -> None:
+        """Check that no order was sent again before the grace of the attempt before had passed."""
+        sendings = self.sendings[order_id]
+        for earlier, later in combinations(sendings, 2):
+            for made in self.made_for(order_id):
+                if later.is_wished or made.sent_at is None:
+                    continue
+                is_of_earlier = self.times.true_of(made.sent_at) == earlier.intended_at
+                within = made.created_at < earlier.intended_at + timedelta(seconds=self.grace_seconds)
+                if is_of_earlier and within and later.posted_at < made.created_at:
+                    self.violate(f"{order_id} was sent again within the grace, and {made.id} landed then")
+
+    def _check_owned(self, table: str, owned: dict[str, Any], rows: dict[UUID, dict[str, Any]]) -> None:
+        """Check that a task or a site is that of the CloudPress order that is held."""
+        row = rows.get(owned["order_id"])
+        holds = row["cloudpress_order_id"] if row else None
+        if holds is None:
+            return
+        made = self.truth.orders[holds]
+        own = made.task_ids if table == "tasks" else made.site_ids
+        if owned["id"] not in own:
+            self.violate(f"{owned['order_id']} has {owned['id']} of {table}, which is not of {holds}: {own}")
+
+    def _check_fate(self, order_id: UUID, row: dict[str, Any]) -> None:
+        """Check that what became of an order is what became of the CloudPress order that it holds."""
+        holds = row["cloudpress_order_id"]
+        made = self.truth.orders[holds] if holds is not None else None
+        if made is None or made.is_gone:
+            return
+        fates = {OrderStatus.COMPLETED: "OK", OrderStatus.CANCELLED: "CANCELLED"}
+        expected = fates.get(row["status"])
+        if row["error_code"] in {"task_failed", "order_failed"}:
+            expected = "FAILED"
+        if expected is not None and made.task_status != expected:
+            self.violate(f"{order_id} is {row['status']}, but the task of {made.id} is {made.task_status}")
