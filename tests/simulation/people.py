@@ -139,6 +139,8 @@ class People:
         if made.callback is None or made.local_id is None or random.random() < self._chaos.callback_loss:
             return
         bodies: list[Any] = [{"task": {"id": made.task_id}}, {"task_id": str(made.task_id)}, "nothing"]
+        if PLACID in self._habits:
+            bodies = bodies[:1]
         body = json.dumps(random.choice(bodies)).encode()
         for _ in range(random.choice([1, 1, 2])):
             elapsed = 0.0
