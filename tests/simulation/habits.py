@@ -101,7 +101,7 @@ class Habits:
         self.zone = random.choice(["offset", "naive west", "naive east", "missing", "some missing"])
         self.grace_seconds = random.choice([120.0, 300.0, 600.0, 900.0])
         self.lowest_retry_after = random.choice([600.0, 2 * 3600.0])
-        self.refusal = random.choice([401, 403, 429, 503, 402, 422])
+        self.refusal = random.choice([401, 403, 429, 503, 402, 402, 422, 422])
         self.refusing_seconds = random.choice([None, 3600.0]) if self.refusal in {429, 503} else None
         self.refusing_after_seconds = random.uniform(0, 1500)
         if "their_clock" in self:

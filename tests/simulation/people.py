@@ -23,6 +23,7 @@ from tests.simulation.provider import STEADY, Chaos, CloudPressTruth, MadeOrder
 ACCOUNT = "acct"
 SECRETS = CallbackSecrets(["the simulation's secret key, long enough"])
 OPERATOR_SECONDS = (700.0, 2000.0)
+BUSY_OPERATOR_SECONDS = (100.0, 400.0)
 STEADY_EVERY_SECONDS = 110.0
 STEADY_ORDERS = 20
 
@@ -112,6 +113,9 @@ class People:
     def posted(self, _order_id: UUID, site: SiteOrder) -> None:
         """Be somebody who orders at the very moment at which one of our orders is sent."""
         random = self._random
+        if "meddling" in self._habits:
+            # Something that may be ours, so that a person is asked.
+            self._truth.spawn(self._order_too(site.name[:-1] or "x", 1))
         if "strangers" not in self._habits or random.random() < 0.4:
             return
         likenesses = [
@@ -123,6 +127,11 @@ class People:
             "Other",
         ]
         self._truth.spawn(self._order_too(random.choice(likenesses), random.choice([0, 0, 1, 20, 60])))
+
+    def order_instead(self, number: int) -> None:
+        """Be those who order next at a CloudPress that has lost some orders."""
+        for _ in range(number):
+            self._truth.spawn(self._order_too("Other", self._random.choice([1, 30, 300])))
 
     async def _order_too(self, name: str, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -199,7 +208,8 @@ class People:
     async def operate(self) -> None:
         """Be an operator, who looks into CloudPress itself and resolves what asks for attention."""
         while self._has_operator and not self._chaos.calm:
-            await asyncio.sleep(self._random.choice(OPERATOR_SECONDS))
+            meddles = "meddling" in self._habits
+            await asyncio.sleep(self._random.choice(BUSY_OPERATOR_SECONDS if meddles else OPERATOR_SECONDS))
             for order_id, row in self._auditor.reader.orders().items():
                 if row["status"] != OrderStatus.UNCONFIRMED or not row["attention_code"]:
                     continue

@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import combinations
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -23,6 +22,8 @@ WITNESS_SPAN = timedelta(minutes=30)
 A_DAY = timedelta(hours=25)
 """A day, and what a retry may take beyond it."""
 PAGES_TOO_MANY = 20
+HELD_UP = timedelta(minutes=30)
+"""How much longer than it was meant to an order may wait because our clock stepped back."""
 
 
 @dataclass
@@ -56,6 +57,8 @@ class Rules:
     callbacks: defaultdict[UUID, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     """By order, when its callbacks were let in."""
     sendings: defaultdict[UUID, list[Sending]] = field(default_factory=lambda: defaultdict(list))
+    due: dict[UUID, tuple[datetime, datetime]] = field(default_factory=dict)
+    """By order, when it is due by our clock, and when that truly was meant to be."""
     counts: Counter[str] = field(default_factory=Counter)
     """Of lives that could not go well, and why: what nobody could have known is no fault."""
 
@@ -100,6 +103,7 @@ class Rules:
             wish = None  # it was carried out
         living = [made for made in self.made_for(order_id) if made.is_alive]
         if wish is None:
+            self._check_grace(order_id, attempts, now)
             self._check_unasked(order_id, attempts, living, now)
         else:
             self._check_wished(order_id, wish, living, now)
@@ -124,6 +128,13 @@ class Rules:
             self.counts["beyond_knowing"] += 1
             return
         self.violate(f"{order_id} is sent again though CloudPress has {[made.id for made in living]}")
+
+    def _check_grace(self, order_id: UUID, attempts: list[dict[str, Any]], now: datetime) -> None:
+        """Check that the grace of an attempt that may have landed has truly passed."""
+        grace = timedelta(seconds=self.grace_seconds)
+        for sending in self.sendings[order_id]:
+            if now < sending.intended_at + grace and self._may_have_landed(sending, attempts):
+                self.violate(f"{order_id} is sent again {now - sending.intended_at} after it was sent")
 
     def _check_wished(self, order_id: UUID, wish: Wish, living: list[MadeOrder], now: datetime) -> None:
         unknown = [made for made in living if made.id not in wish.known]
@@ -177,25 +188,39 @@ class Rules:
 
     def check(self, rows: dict[UUID, dict[str, Any]]) -> None:
         """Check that nobody was impatient, and that each order shows nothing of another's."""
-        for order_id in self.sendings:
-            self._check_patience(order_id)
         for table in ("tasks", "sites"):
             for owned in self.reader.owned(table):
                 self._check_owned(table, owned, rows)
+        self._check_leases(rows)
         for order_id, row in rows.items():
             self._check_fate(order_id, row)
+            if (
+                "our_clock" in self.truth.habits
+                and not {"stops", "sleep", "late_answers"} & self.truth.habits.drawn
+            ):
+                self._check_held_up(order_id, row)
 
-    def _check_patience(self, order_id: UUID) -> None:
-        """Check that no order was sent again before the grace of the attempt before had passed."""
-        sendings = self.sendings[order_id]
-        for earlier, later in combinations(sendings, 2):
-            for made in self.made_for(order_id):
-                if later.is_wished or made.sent_at is None:
-                    continue
-                is_of_earlier = self.times.true_of(made.sent_at) == earlier.intended_at
-                within = made.created_at < earlier.intended_at + timedelta(seconds=self.grace_seconds)
-                if is_of_earlier and within and later.posted_at < made.created_at:
-                    self.violate(f"{order_id} was sent again within the grace, and {made.id} landed then")
+    def _check_leases(self, rows: dict[UUID, dict[str, Any]]) -> None:
+        """Check that nobody's lease ended early: that none was taken for cut off who could yet go on."""
+        last = {attempt["order_id"]: attempt for attempt in self.reader.placements()}
+        for order_id, attempt in last.items():
+            if rows[order_id]["status"] != OrderStatus.UNCONFIRMED or attempt["outcome"] is not None:
+                continue
+            held = self.times.true() - self.times.true_of(attempt["sent_at"])
+            if held < timedelta(seconds=self.lease_seconds - 1):
+                self.violate(f"{order_id} is taken for cut off after {held}, and its lease was not over")
+
+    def _check_held_up(self, order_id: UUID, row: dict[str, Any]) -> None:
+        """Check that no order waits for our clock to come again to where it was."""
+        due_at, now = row["due_at"], self.times.true()
+        if due_at is None or due_at != self.due.get(order_id, (None, None))[0]:
+            self.due.pop(order_id, None)
+            if due_at is not None:
+                self.due[order_id] = (due_at, now + (due_at - self.times.wall()))
+            return
+        meant_at = self.due[order_id][1]
+        if now > meant_at + HELD_UP:
+            self.violate(f"{order_id} was to be looked at {now - meant_at} ago: our clock stepped back")
 
     def _check_owned(self, table: str, owned: dict[str, Any], rows: dict[UUID, dict[str, Any]]) -> None:
         """Check that a task or a site is that of the CloudPress order that is held."""

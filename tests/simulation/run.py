@@ -251,11 +251,14 @@ class Simulation:
         if {"pages", "clamps", "sorting"} & habits.drawn:
             chaos.page = 4
         if "meddling" in habits:
-            chaos.placements["very_late"] = 2
-            chaos.read_failures = 0.4
+            chaos.placements["very_late"], chaos.callback_loss, chaos.read_failures = 2, 0, 0.4
         if "retry_after" in habits:
-            chaos.placements["very_late"] = max(chaos.placements["very_late"], 0.5)
-            chaos.placements["held_off"] = max(chaos.placements["held_off"], 0.5)
+            chaos.placements |= {"very_late": 2, "held_off": 1}
+        if "strangers" in habits:
+            chaos.placements["very_late"] = max(chaos.placements["very_late"], 1)
+            chaos.callback_loss = min(chaos.callback_loss, 0.3)
+        if "renumbering" in habits:
+            chaos.unpaid = max(chaos.unpaid, 0.5)
         if PLACID in habits:
             chaos.placements = {"well": 0.3, "not_sent": 0.2, "failed": 1, "lost": 0.5}
             chaos.read_failures = min(chaos.read_failures, 0.1)
@@ -361,6 +364,7 @@ class Simulation:
         else:
             lost = self.truth.restore(self.random.choice([60, 600]))
             self.note(f"CloudPress is restored, without {lost}")
+            self.people.order_instead(len(lost))
 
     async def let_place(self) -> None:
         """Be the operator who starts every replica anew with placing on."""
