@@ -46,6 +46,8 @@ class Connections:
         # A request on a kept-alive connection that the server has just closed ends with an unknown
         # outcome. A read is asked again; an order would have to be looked for. So a write connects anew.
         self.writes = new_client(headers, tls, keep_alive=False)
+        self.known_hosts: set[str] = set()
+        """The base URLs where something has answered in CloudPress's own form."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -94,6 +96,7 @@ class CloudPress:
         self._timeout_seconds = timeout_seconds
         self._headers = {"Authorization": f"Token {token}", "X-Auth-Account": account_id}
         self._reads, self._writes = connections.reads, connections.writes
+        self._known_hosts = connections.known_hosts
 
     async def about(self, *, timeout_seconds: float | None = None) -> Answer[About]:
         """Ask what can be ordered."""
@@ -147,7 +150,7 @@ class CloudPress:
         )
         redact = Redaction(self._token, callback_authorization)
         received = await self._receive(self._writes, request, timeout_seconds, redact)
-        return _answer(decode(received.body, Placed.from_document), received)
+        return self._answer(decode(received.body, Placed.from_document), received)
 
     async def cancel(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[None]:
         """Cancel an order that is still in progress. `ValueError` if the id cannot be part of a path.
@@ -157,13 +160,14 @@ class CloudPress:
         url = f"{self._base_url}/api/orders/{path_segment(order_id)}"
         request = self._writes.build_request("DELETE", url, headers=self._headers)
         redact = Redaction(self._token)
-        return _answer(None, await self._receive(self._writes, request, timeout_seconds, redact))
+        received = await self._receive(self._writes, request, timeout_seconds, redact)
+        return Answer(None, raw=received.body, date=http_date(received.headers.get("Date")))
 
     async def _read(self, path: str, read: Callable[[object], T], timeout_seconds: float | None) -> Answer[T]:
         request = self._reads.build_request("GET", f"{self._base_url}/api/{path}", headers=self._headers)
         redact = Redaction(self._token)
         received = await self._receive(self._reads, request, timeout_seconds, redact)
-        return _answer(decode(received.body, read), received)
+        return self._answer(decode(received.body, read), received)
 
     async def _receive(
         self,
@@ -177,15 +181,21 @@ class CloudPress:
             deadline_seconds = min(deadline_seconds, timeout_seconds)
         received = await exchange(client, request, deadline_seconds=deadline_seconds, redact=redact)
         if not received.is_success:
-            raise refusal(
+            refused = refusal(
                 received.status,
                 received.body,
                 retry_after=received.headers.get("Retry-After"),
                 date=http_date(received.headers.get("Date")),
+                is_known_host=self._base_url in self._known_hosts,
                 redact=redact,
             )
+            if refused.is_own_form:
+                self._known_hosts.add(self._base_url)
+            raise refused
         return received
 
-
-def _answer(value: T, received: Received) -> Answer[T]:
-    return Answer(value, raw=received.body, date=http_date(received.headers.get("Date")))
+    def _answer(self, value: T, received: Received) -> Answer[T]:
+        # What could be decoded has CloudPress's own form; but in `about` nothing is required.
+        if not isinstance(value, About):
+            self._known_hosts.add(self._base_url)
+        return Answer(value, raw=received.body, date=http_date(received.headers.get("Date")))

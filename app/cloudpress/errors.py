@@ -11,6 +11,8 @@ The classes state facts. What a fact means for an order that was being placed is
 No secret is ever in the text, the arguments, the cause or the context of these exceptions.
 """
 
+from datetime import datetime
+
 
 class CloudPressError(Exception):
     """A request to CloudPress failed.
@@ -41,11 +43,24 @@ class Refused(CloudPressError):
     """CloudPress, or a proxy before it, answered with a status other than 2xx.
 
     `errors` are CloudPress's own texts, free of our secrets, at most 20 of 500 characters each; for
-    an HTML or plain text body one excerpt, or none.
+    an HTML or plain text body one excerpt, or none. The rest is what tells who speaks, since a proxy's word
+    says nothing of what became of a request:
+
+    `is_own_form`: the whole body came, and is the documented `{"errors": [text, …]}` with at least one text.
+    `is_known_host`: an earlier answer from there, to any request of this process, was CloudPress's own JSON.
+    `retry_after_seconds`: None also where `Retry-After` could not be read.
+    `date`: CloudPress's own clock (the `Date` header, UTC), None if it told none.
     """
 
     def __init__(
-        self, status: int, errors: tuple[str, ...] = (), retry_after_seconds: float | None = None
+        self,
+        status: int,
+        errors: tuple[str, ...] = (),
+        retry_after_seconds: float | None = None,
+        *,
+        is_own_form: bool = False,
+        is_known_host: bool = False,
+        date: datetime | None = None,
     ) -> None:
         reasons = f": {'; '.join(errors)}" if errors else ""
         super().__init__(
@@ -55,6 +70,9 @@ class Refused(CloudPressError):
         )
         self.status = status
         self.errors = errors
+        self.is_own_form = is_own_form
+        self.is_known_host = is_known_host
+        self.date = date
 
 
 class NotFound(Refused):

@@ -18,15 +18,37 @@ TAGS = re.compile(r"<[^<>]*>")
 
 
 def refusal(
-    status: int, body: bytes, *, retry_after: str | None, date: datetime | None, redact: Redaction
+    status: int,
+    body: bytes,
+    *,
+    retry_after: str | None,
+    date: datetime | None,
+    is_known_host: bool,
+    redact: Redaction,
 ) -> Refused:
     """Build the exception for an answer with a status other than 2xx.
 
     `date` is the answer's own time, against which a `Retry-After` date is read.
     """
     kind = NotFound if status == 404 else Refused
-    errors = _errors(body, redact)
-    return kind(status, errors, retry_after_seconds(retry_after, date))
+    return kind(
+        status,
+        _errors(body, redact),
+        retry_after_seconds(retry_after, date),
+        is_own_form=is_own_form(body),
+        is_known_host=is_known_host,
+        date=date,
+    )
+
+
+def is_own_form(body: bytes) -> bool:
+    """Tell whether a refusal has the documented form. (provider page: `{"errors": [string, …]}`)"""
+    try:
+        document = load_json(body)
+    except BadAnswer:
+        return False
+    errors = document.get("errors") if isinstance(document, dict) else None
+    return isinstance(errors, list) and bool(errors) and all(isinstance(text, str) for text in errors)
 
 
 def http_date(text: str | None) -> datetime | None:

@@ -2,6 +2,8 @@
 
 # ruff: noqa: E501 - the table reads by its lines
 
+import asyncio
+import contextlib
 import gzip
 import json
 import traceback
@@ -171,6 +173,65 @@ async def test_a_refusal_has_cloudpress_own_errors() -> None:
         with pytest.raises(Refused) as caught:
             await cloudpress.about()
     assert (caught.value.status, caught.value.errors) == (400, ("Missing X-Auth-Account", "a b"))
+
+
+OWN = b'{"errors": ["Slow down"]}'
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "is_own", "reason"),
+    [
+        (reply("429 Too Many Requests", OWN), True, "as the provider's page has it"),
+        (reply("401 Unauthorized", b'{"errors": ["a", "b"], "request": 1}'), True, "what is beside it does no harm"),
+        (reply("404 Not Found", OWN), True, "whatever the status"),
+        (reply("401 Unauthorized", b"<html>Sign in</html>"), False, "a proxy's page"),
+        (reply("403 Forbidden", b"Forbidden"), False, "a proxy's text"),
+        (reply("413 Content Too Large", b""), False, "nothing"),
+        (reply("401 Unauthorized", b'{"message": "Unauthorized"}'), False, "a gateway's JSON"),
+        (reply("401 Unauthorized", b'{"errors": []}'), False, "no word of CloudPress's"),
+        (reply("401 Unauthorized", b'{"errors": [{"message": "no"}]}'), False, "another API's JSON"),
+        (reply("401 Unauthorized", b'{"errors": "no"}'), False, "not the documented form"),
+        (reply("401 Unauthorized", b'["errors"]'), False, "no object"),
+        (reply("401 Unauthorized", OWN + b"<!-- -->"), False, "something comes after it"),
+        (raw(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\n" + OWN), False, "it did not come whole"),
+        (raw(b"HTTP/1.0 401 Unauthorized\r\n\r\n" + OWN), True, "whole JSON was not cut off, even without a length"),
+        (raw(b"HTTP/1.0 401 Unauthorized\r\n\r\n" + OWN[:-1]), False, "cut off without a length"),
+    ],
+)  # fmt: skip
+async def test_a_refusal_tells_whether_it_has_cloudpress_own_form(
+    behaviour: Behaviour, is_own: bool, reason: str
+) -> None:
+    async with misbehaving(behaviour) as server, client(server.url) as cloudpress:
+        with pytest.raises(Refused) as caught:
+            await place(cloudpress)
+    assert caught.value.is_own_form is is_own, reason
+
+
+@pytest.mark.parametrize(
+    ("first", "is_known", "reason"),
+    [
+        (reply("200 OK", b'{"task": {"id": 1, "status": "OK"}}'), True, "it answered as CloudPress does"),
+        (reply("401 Unauthorized", OWN), True, "it refused as CloudPress does"),
+        (reply("200 OK", b"<html>Welcome</html>"), False, "something else answers there"),
+        (reply("503 Service Unavailable", b"down"), False, "something else answers there"),
+    ],
+)
+async def test_a_refusal_tells_whether_cloudpress_was_heard_there_before(
+    first: Behaviour, is_known: bool, reason: str
+) -> None:
+    behaviours = iter([first, reply("503 Service Unavailable", b"<html>", "Retry-After: 7")])
+
+    async def one_after_the_other(request: bytes, writer: asyncio.StreamWriter) -> None:
+        await next(behaviours)(request, writer)
+
+    async with misbehaving(one_after_the_other) as server, client(server.url) as cloudpress:
+        with contextlib.suppress(CloudPressError):
+            await cloudpress.task(1)
+        with pytest.raises(Refused) as caught:
+            await place(cloudpress)
+    refused = caught.value
+    assert (refused.status, refused.retry_after_seconds, refused.is_own_form) == (503, 7.0, False)
+    assert refused.is_known_host is is_known, reason
 
 
 async def test_reads_keep_their_connection_and_placements_have_one_each() -> None:
