@@ -199,7 +199,7 @@ OWN = b'{"errors": ["Slow down"]}'
     ],
 )  # fmt: skip
 async def test_a_refusal_tells_whether_it_has_cloudpress_own_form(
-    behaviour: Behaviour, is_own: bool, reason: str
+    behaviour: Behaviour, *, is_own: bool, reason: str
 ) -> None:
     async with misbehaving(behaviour) as server, client(server.url) as cloudpress:
         with pytest.raises(Refused) as caught:
@@ -217,7 +217,7 @@ async def test_a_refusal_tells_whether_it_has_cloudpress_own_form(
     ],
 )
 async def test_a_refusal_tells_whether_cloudpress_was_heard_there_before(
-    first: Behaviour, is_known: bool, reason: str
+    first: Behaviour, *, is_known: bool, reason: str
 ) -> None:
     behaviours = iter([first, reply("503 Service Unavailable", b"<html>", "Retry-After: 7")])
 
