@@ -67,7 +67,7 @@ class Reconciler(Worker[Order]):
                 Order,
                 limit=limit,
                 lease_seconds=self._dependencies.lease_seconds,
-                only=[Order.account_id.not_in(full)],
+                only=[Order.account_id.not_in(full)] if full else [],
                 share=leases.Share(Order.account_id, self._free_slots),
             )
             for claim in claimed.claims:

@@ -33,6 +33,7 @@ from app.schedule import Schedule
 from app.webhooks import outbox, registry
 from app.webhooks.deliverer import Deliverer
 from tests.simulation.applications import Applications
+from tests.simulation.engines import share_compiled_statements
 from tests.simulation.habits import PLACID, STEPS_SECONDS, Habits, draw, none
 from tests.simulation.invariants import Auditor, ViolationError
 from tests.simulation.loop import VirtualLoop
@@ -425,12 +426,15 @@ class Simulation:
             )
         else:
             arguments["async_creator_fn"] = self.postgres.creator(process.is_crashed)
-        return Database(
+        db = Database(
             async_database_url(self.url),
             PlainCipher(),
             clock=VirtualClock(self.times, process),
             connect_arguments=arguments,
         )
+        if db.is_sqlite:
+            share_compiled_statements(db)
+        return db
 
     def start(self, name: str) -> None:
         """Start a replica."""
@@ -611,6 +615,7 @@ def simulate(seed: int, url: str, *, habits: str | None = None) -> Simulation:
     patches = pytest.MonkeyPatch()
     # What is collected when depends on all that ran before, and ends what dead processes had begun.
     gc.collect()
+    gc.freeze()  # what is loaded and compiled stays, and need not be looked through for each life
     gc.disable()
     patches.setattr(looking_up, "FULL_PAGE", simulation.chaos.page)
     # Ids that come from the machine's clock would sort otherwise each time.
