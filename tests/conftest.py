@@ -38,6 +38,14 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def postgres_url(request: pytest.FixtureRequest, postgres_server: PostgresServer) -> Iterator[str]:
+    """The same on PostgreSQL alone."""
+    request.node.user_properties.append(("database", "postgresql"))
+    with postgres_server.migrated_url() as url:
+        yield url
+
+
 @pytest.fixture(params=DATABASES)
 def empty_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a database that was never migrated."""

@@ -73,10 +73,11 @@ class PostgresServer:
 
     def set_read_only(self, url: str, *, is_read_only: bool) -> None:
         """Have new connections to a database write nothing, as those to a standby."""
-        name = make_url(url).database
-        self._execute(
-            f"ALTER DATABASE {name} SET default_transaction_read_only = {'on' if is_read_only else 'off'}"
-        )
+        self.set_default(url, "default_transaction_read_only", "on" if is_read_only else "off")
+
+    def set_default(self, url: str, name: str, value: str) -> None:
+        """Have new connections to a database begin with another value of a setting."""
+        self._execute(f"ALTER DATABASE {make_url(url).database} SET {name} = '{value}'")
 
     def _control(self, *arguments: str) -> None:
         server = self.server

@@ -2,17 +2,17 @@
 
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 
 class Clock(Protocol):
     """Tells the time that leases and due times are measured by."""
 
-    async def now(self, session: AsyncSession) -> datetime:
-        """Return the present time (UTC)."""
+    async def now(self, session: AsyncSession, *also: ColumnElement[Any]) -> datetime:
+        """Return the present time (UTC). PostgreSQL evaluates `also` first, in the same round trip."""
 
     def monotonic(self) -> float:
         """Return seconds that only ever go on, in this process alone."""
@@ -21,11 +21,12 @@ class Clock(Protocol):
 class DatabaseClock:
     """The database's own time, one for all replicas; on SQLite the host's."""
 
-    async def now(self, session: AsyncSession) -> datetime:
+    async def now(self, session: AsyncSession, *also: ColumnElement[Any]) -> datetime:
         """Return the present time, not the start of the transaction."""
         if session.get_bind().dialect.name == "sqlite":
             return datetime.now(UTC)
-        moment: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+        told = (await session.execute(select(*also, func.clock_timestamp()))).one()
+        moment: datetime = told[-1]
         return moment.astimezone(UTC)
 
     def monotonic(self) -> float:

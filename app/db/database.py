@@ -5,14 +5,14 @@ never fails half-way because another one got in between; on PostgreSQL rows are 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import event, func, select, true
+from sqlalchemy import ColumnElement, case, event, func, select, true
 from sqlalchemy.engine import URL, Connection, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -25,13 +25,20 @@ from app.db.columns import Base, Cipher, _ciphers
 
 POOL_SIZE = 8
 POOL_WAIT_SECONDS = 5
+# Connections that no write takes: while all writes wait for a lock, reads and the readiness go on.
+KEPT_FOR_READS = 2
 BUSY_TIMEOUT_SECONDS = 10
+# Who stands still in a write transaction (a process that is stopped, a network that is cut) loses it, and
+# what it has locked, after this.
+WRITE_IDLE_SECONDS = 5
+# Shorter than the wait for a connection, so that those who wait for one locked row let the others through.
+LOCK_WAIT_SECONDS = 4
 # An advisory lock of PostgreSQL: any number that nobody else on the database uses.
 EVENTS_LOCK = 0x70686B5F65767473
-# Who holds that lock and stands still (a process that is stopped, a network that is cut) loses it after
-# the first; the second is longer, so that those who wait for it outlive him.
-EVENTS_IDLE_SECONDS = 10
-EVENTS_WAIT_SECONDS = 15
+# Longer than anybody may stand still, so that those who wait for that lock outlive him.
+EVENTS_WAIT_SECONDS = 10
+# Of PostgreSQL's settings of `synchronous_commit` those under which a commit that was told may be lost.
+LOSING = ("off", "local")
 CHANNEL = "presshook"
 # What the driver and the pool raise while the database is away or has no connection to spare. Any other
 # error of SQLAlchemy is a defect or an impossible value, and trying again would not mend it.
@@ -102,13 +109,15 @@ class Database:
             max_overflow=0,
             pool_timeout=POOL_WAIT_SECONDS,
             pool_pre_ping=not self.is_sqlite,
+            # Stated, since the database's own default may be another. (SQLite knows but one.)
+            isolation_level=None if self.is_sqlite else "READ COMMITTED",
             connect_args={**_connect_arguments(sqlite=self.is_sqlite), **(connect_arguments or {})},
         )
         _ciphers[self.engine.dialect] = cipher
         self._writing = self.engine.execution_options(presshook_write=True)
         # SQLite has one writer. Waiting for it here is fair and holds no thread; across processes
         # the busy timeout does it.
-        self._turn: AbstractAsyncContextManager[object] = asyncio.Lock() if self.is_sqlite else nullcontext()
+        self._turns = asyncio.Semaphore(1 if self.is_sqlite else POOL_SIZE - KEPT_FOR_READS)
         event.listen(self.engine.sync_engine, "handle_error", _as_away)
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
@@ -121,9 +130,9 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Transaction]:
         """Run the block as one write transaction, committed when the block ends without an exception."""
-        async with self._turn, AsyncSession(self._writing, expire_on_commit=False) as session:
+        async with self._turn(), AsyncSession(self._writing, expire_on_commit=False) as session:
             began_at_monotonic = self._clock.monotonic()
-            now = await self._clock.now(session)
+            now = await self._clock.now(session, *(() if self.is_sqlite else _limits()))
             transaction = Transaction(session, now, self._clock, began_at_monotonic)
             yield transaction
             await self._insert_events(transaction)
@@ -134,6 +143,19 @@ class Database:
         if notice:
             for listener in self._listeners:
                 listener(notice)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait until one more may write: where connections are few, as long as for one of them."""
+        try:
+            async with asyncio.timeout(None if self.is_sqlite else POOL_WAIT_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise PoolTimeout("too many write transactions at once") from None
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     async def _insert_events(self, transaction: Transaction) -> None:
         """Insert events in the order of the commits: who reads on from a number must not miss a lower one.
@@ -148,13 +170,9 @@ class Database:
         session = transaction.session
         await session.flush()
         if not self.is_sqlite:
-            # One statement, one round trip. The limits end with the transaction, so that a pooler's next
-            # client does not inherit them.
-            local = true()
             await session.execute(
                 select(
-                    func.set_config("idle_in_transaction_session_timeout", f"{EVENTS_IDLE_SECONDS}s", local),
-                    func.set_config("lock_timeout", f"{EVENTS_WAIT_SECONDS}s", local),
+                    _set_locally("lock_timeout", f"{EVENTS_WAIT_SECONDS}s"),
                     func.pg_advisory_xact_lock(EVENTS_LOCK),
                 )
             )
@@ -182,6 +200,22 @@ def _connect_arguments(*, sqlite: bool) -> dict[str, Any]:
         return {"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None}
     # Without prepared statements a pooler in transaction mode can stand in between.
     return {"prepare_threshold": None, "connect_timeout": 5, "tcp_user_timeout": 15_000}
+
+
+def _set_locally(name: str, value: object) -> ColumnElement[str]:
+    """Set one of PostgreSQL's settings for this transaction: a pooler's next client inherits nothing."""
+    return func.set_config(name, value, true())
+
+
+def _limits() -> Sequence[ColumnElement[str]]:
+    """Return what holds for every write transaction on PostgreSQL from its first statement."""
+    found = func.current_setting("synchronous_commit")
+    return (
+        _set_locally("idle_in_transaction_session_timeout", f"{WRITE_IDLE_SECONDS}s"),
+        _set_locally("lock_timeout", f"{LOCK_WAIT_SECONDS}s"),
+        # As SQLite's `synchronous`: what is acknowledged outlives a crash, whatever the default is.
+        _set_locally("synchronous_commit", case((found.in_(LOSING), "on"), else_=found)),
+    )
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

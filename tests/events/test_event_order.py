@@ -133,7 +133,7 @@ async def test_who_stands_still_with_the_lock_holds_up_nobody_for_long(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One process is paused between the lock and the commit, as by a stop signal or a cut network."""
-    monkeypatch.setattr(database, "EVENTS_IDLE_SECONDS", 1)
+    monkeypatch.setattr(database, "WRITE_IDLE_SECONDS", 1)
     async with replica(database_url) as one, replica(database_url) as other:
         if one.is_sqlite:
             pytest.skip("on SQLite nobody takes the lock")

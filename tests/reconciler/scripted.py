@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.store import UnknownAccountError
@@ -47,9 +47,11 @@ class SetClock:
     def __init__(self) -> None:
         self.time = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
-    async def now(self, session: AsyncSession) -> datetime:
+    async def now(self, session: AsyncSession, *also: ColumnElement[Any]) -> datetime:
         """Return the set time."""
         assert session.is_active
+        if also:
+            await session.execute(select(*also))
         return self.time
 
     def monotonic(self) -> float:

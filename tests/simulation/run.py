@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import ColumnElement, event, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -118,9 +118,11 @@ class VirtualClock:
         self._times = times
         self._process = process
 
-    async def now(self, _session: AsyncSession) -> datetime:
+    async def now(self, session: AsyncSession, *also: ColumnElement[Any]) -> datetime:
         """Return the wall clock's time."""
         await self._process.thawed()
+        if also:
+            await session.execute(select(*also))
         return self._times.give()
 
     def monotonic(self) -> float:
