@@ -148,7 +148,7 @@ async def test_a_poisoned_order_is_put_off_later_and_later_and_says_why(alone: A
         assert shortest <= order.due_at - alone.clock.time <= shortest * (1 + schedule.RETRY_JITTER)
         alone.clock.time = order.due_at
     told = [event.type for event in await alone.events(order_id)]
-    assert told.count("attention") == 1
+    assert told.count("order.attention_started") == 1
 
 
 async def test_one_poisoned_order_does_not_hold_up_the_others(
