@@ -140,7 +140,7 @@ class People:
     def _make_others(self, name: str, *, days_ago: float = 0) -> None:
         site = SiteOrder(name=name, variant="vanilla", location=None, plan=None, return_url=None)
         made = self._truth.make(site, ACCOUNT, None, days_ago=days_ago)
-        self._note(f"somebody else orders {name}: {made.id}")
+        self._note(f"{made.id} is somebody else's")
 
     async def call_back(self, made: MadeOrder) -> None:
         """Be CloudPress, which calls back until it is answered, unless the callback is lost."""
@@ -171,6 +171,7 @@ class People:
             return False
         self.counts["callbacks"] += 1
         let_in = await record_callback(self._db(), order_id, body)
+        self._note(f"a callback of {order_id} is let in: {body.decode()}")
         self._auditor.rules.let_in(order_id)
         return let_in
 

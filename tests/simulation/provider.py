@@ -130,6 +130,7 @@ class CloudPressTruth:
     began_at: datetime
     posted: Callable[[UUID, SiteOrder], None]
     """Told once a request was let out, so that others may act at that very moment."""
+    note: Callable[[str], None]
     listed_page: Callable[[int, int], None]
     """Told of each page that is asked for, and how many orders there are."""
     orders: dict[str, MadeOrder] = field(default_factory=dict)
@@ -188,6 +189,7 @@ class CloudPressTruth:
         if random.random() < chaos.unpaid:
             made.payment_url = f"https://pay.example/{made.id}"
         self.spawn(self._run(made))
+        self.note(f"CloudPress makes {made.id} for {made.local_id}, task {made.task_id}: {made.name!r}")
         self.changed()
         return made
 
@@ -419,6 +421,7 @@ class SimulatedCloudPress:
         """Take an order. Once it is sent it may land whatever becomes of who sent it."""
         order_id = UUID(callback_url.rpartition("/")[2])
         sent_at = self._truth.before_post(order_id, self._placing)
+        self._truth.note(f"{order_id} is sent")
         self._truth.posted(order_id, site)
         try:
             return await self._place(site, (callback_url, callback_authorization), sent_at)
@@ -428,6 +431,7 @@ class SimulatedCloudPress:
     async def _place(self, site: SiteOrder, callback: tuple[str, str], sent_at: datetime) -> Answer[Placed]:
         truth, random = self._truth, self._truth.random
         kind = self._draw_kind(site)
+        truth.note(f"what becomes of it: {kind}")
         await asyncio.sleep(random.choice([0, 0.01, 0.5]))
         await self._thawed()
         if self._is_crashed():

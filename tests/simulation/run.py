@@ -226,6 +226,7 @@ class Simulation:
             self.habits,
             EPOCH,
             self.posted,
+            self.note,
             self.listed_page,
         )
         rules = Rules(
@@ -619,7 +620,7 @@ def simulate(seed: int, url: str, *, habits: str | None = None) -> Simulation:
     gc.collect()
     gc.freeze()  # what is loaded and compiled stays, and need not be looked through for each life
     gc.disable()
-    patches.setattr(looking_up, "FULL_PAGE", simulation.chaos.page)
+    patches.setattr(looking_up, "FULL_PAGE", simulation.chaos.page, raising=False)
     # Ids that come from the machine's clock would sort otherwise each time.
     numbers = count(1)
     for module in (orders, outbox, registry):
