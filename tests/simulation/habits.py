@@ -94,6 +94,8 @@ class Habits:
         self.pages = random.choice(["short", "first for ever", "last for ever"])
         self.clamp = random.choice([1, 3, 6])
         self.sorting = random.choice(["newest", "oldest", "any", "updated", "shuffled"])
+        if "clamps" in self and self.sorting not in {"newest", "oldest"}:
+            self.sorting = "newest"  # what a list leaves out by chance nobody could miss
         self.clamps_oldest = random.random() < 0.5
         self.hiding = random.choice(["ours", "ours", "some", "some", "unpaid", "finished"])
         self.hiding_seconds = random.choice([1800.0, 3 * 3600.0, None, None])

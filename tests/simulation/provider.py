@@ -354,6 +354,8 @@ class SimulatedCloudPress:
             ]
             truth.listed_page(page, len(mine))
             page_of_mine = truth.habits.listed(mine, page, truth.chaos.page, truth.now())
+            if truth.habits.are_on:
+                truth.note(f"page {page} of the list: {' '.join(made.id for made in page_of_mine)}")
             return tuple(OrderSummary(**truth.summary(made)) for made in page_of_mine)
 
         return await self._answer(value, timeout_seconds)
