@@ -37,6 +37,8 @@ STEADY = "Steady"
 """Begins the names of sites whose orders go well in a placid world: they are the witnesses there."""
 REJECTIONS = (400, 402, 409, 422)
 HARMLESS_REDIRECTS = (301, 307, 308)
+PROXY_STATUSES = (400, 401, 403, 404, 407, 413, 422, 429, 503)
+"""What a proxy may say of its own accord, also of an answer of CloudPress that it did not like."""
 VAGUE_REDIRECTS = (302, 303, 300, 305)
 # What becomes of the answer to an order that was made.
 SPOILT: dict[str, Callable[[], CloudPressError]] = {
@@ -301,9 +303,9 @@ class SimulatedCloudPress:
                 case 1:
                     raise NotSent("refused", kind="connect")
                 case 2:
-                    raise Refused(503, retry_after_seconds=self._retry_after_seconds([None, 5]))
+                    raise self._refused(503, retry_after_seconds=self._retry_after_seconds([None, 5]))
                 case 3:
-                    raise Refused(429, retry_after_seconds=self._retry_after_seconds([1, 30]))
+                    raise self._refused(429, retry_after_seconds=self._retry_after_seconds([1, 30]))
                 case 4:
                     raise BadAnswer("html", kind="not_json")
                 case _:
@@ -317,6 +319,19 @@ class SimulatedCloudPress:
             usual = [seconds for seconds in HOURS_SECONDS if seconds >= habits.lowest_retry_after]
         seconds: float | None = random.choice(usual)
         return seconds
+
+    def _refused(
+        self, status: int, errors: tuple[str, ...] = ("no",), retry_after_seconds: float | None = None
+    ) -> Refused:
+        """Return a refusal in CloudPress's own form."""
+        return Refused(
+            status,
+            errors,
+            retry_after_seconds,
+            is_own_form=True,
+            is_known_host=True,
+            date=self._truth.date(),
+        )
 
     async def about(self, *, timeout_seconds: float | None = None) -> Answer[About]:
         """Not asked by the reconciler."""
@@ -334,7 +349,7 @@ class SimulatedCloudPress:
         if failing and random.random() < 0.5:
             raise random.choice([NotSent("refused", kind="connect"), Refused(500)])
         if made.task_status in {"OK", "FAILED", "CANCELLED"} or random.random() < 0.1:
-            raise Refused(422, ("not in progress",))
+            raise self._refused(422, ("not in progress",))
         made.task_status, made.payment_url = "CANCELLED", None
         truth.spawn(truth.send_callback(made))
         if failing:
@@ -456,6 +471,8 @@ class SimulatedCloudPress:
             raise error
         if kind == "redirected":
             raise Refused(random.choice(VAGUE_REDIRECTS))
+        if kind == "hidden_by_proxy":
+            raise Refused(random.choice(PROXY_STATUSES), ("Forbidden",))
         if kind == "oddly_redirected":
             raise Refused(random.choice(HARMLESS_REDIRECTS))
         if kind == "read_late" and random.random() < 0.3:
@@ -482,6 +499,8 @@ class SimulatedCloudPress:
             return random.choice(["redirected", "redirected_before"])
         if "odd_redirects" in habits and random.random() < 0.4:
             return "oddly_redirected"
+        if "proxies" in habits and random.random() < 0.4:
+            return "hidden_by_proxy"
         if "late_answers" in habits and random.random() < 0.4:
             return "read_late"
         kinds = truth.chaos.placements
@@ -499,13 +518,13 @@ class SimulatedCloudPress:
                 raise NotSent("refused", kind="connect")
             case "held_off":
                 statuses = [401, 403, 429] if habits.are_on else [401, 403, 302, 429]
-                raise Refused(
+                raise self._refused(
                     random.choice(statuses), retry_after_seconds=self._retry_after_seconds([None, 5])
                 )
             case "refused_on":
-                raise Refused(habits.refusal, ("not you",), retry_after_seconds=habits.refusing_seconds)
+                raise self._refused(habits.refusal, ("not you",), retry_after_seconds=habits.refusing_seconds)
             case "rejected":
-                raise Refused(random.choice(REJECTIONS), ("no",))
+                raise self._refused(random.choice(REJECTIONS), ("no",))
             case "redirected_before":
                 raise Refused(random.choice([*HARMLESS_REDIRECTS, *VAGUE_REDIRECTS]))
             case "failed":
