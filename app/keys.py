@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from app.db.database import Database
 from app.db.models import ApiKey
-from app.events.timeline import record
+from app.events.timeline import Actor, record
 from app.events.types import EventType
 
 PREFIX = "phk_"
@@ -22,9 +22,9 @@ PREFIX = "phk_"
 RANDOM_BYTES = 32
 SHOWN_CHARACTERS = len(PREFIX) + 6
 LAST_USE_RESOLUTION = timedelta(minutes=1)
-COMMAND_LINE = "presshook keys"
+COMMAND_LINE = Actor("presshook keys")
 """Who changes keys in the database itself, as timelines tell it."""
-RESERVED_NAMES = frozenset({"api_key", COMMAND_LINE})
+RESERVED_NAMES = frozenset({"api_key", COMMAND_LINE.name})
 """What timelines call others than stored keys: the environment's key, and the command line."""
 
 
@@ -52,6 +52,15 @@ class Grant:
     scopes: frozenset[str] = frozenset(Scope)
     account_ids: frozenset[str] | None = None
     expires_at: datetime | None = None
+    key_id: UUID | None = None
+    """None for the environment's key."""
+    lasts_seconds: float | None = None
+    """How much longer it is let in by itself, as of the check; None for ever."""
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts by this key, as timelines tell it."""
+        return Actor(self.name, self.key_id)
 
     def may_see(self, account_id: str) -> bool:
         """Tell whether the account and its orders exist for this key."""
@@ -105,7 +114,7 @@ def _new_key() -> str:
     return PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
 
 
-async def make_key(db: Database, new: NewKey, *, by: str) -> MadeKey:
+async def make_key(db: Database, new: NewKey, *, by: Actor) -> MadeKey:
     """Make a key; `by` is who does, as the service's timeline tells it."""
     key = _new_key()
     async with db.write() as tx:
@@ -134,7 +143,7 @@ async def find_key(session: AsyncSession, key_id: UUID) -> ApiKey | None:
     return await session.get(ApiKey, key_id)
 
 
-async def rotate_key(db: Database, key_id: UUID, *, grace_seconds: float, by: str) -> MadeKey | None:
+async def rotate_key(db: Database, key_id: UUID, *, grace_seconds: float, by: Actor) -> MadeKey | None:
     """Give a key a new secret; the one before it works for `grace_seconds` more.
 
     None if there is no such key, or it was revoked.
@@ -148,18 +157,20 @@ async def rotate_key(db: Database, key_id: UUID, *, grace_seconds: float, by: st
         stored.former_until = tx.now + timedelta(seconds=grace_seconds) if grace_seconds > 0 else None
         stored.hash, stored.start = _hash(key), key[:SHOWN_CHARACTERS]
         stored.rotated_at = tx.now
+        tx.announce(changed=key_id)
         record(tx, None, EventType.KEY_ROTATED, key=str(key_id), by=by)
         return MadeKey(stored, key)
 
 
-async def revoke_key(db: Database, key_id: UUID, *, by: str) -> bool:
-    """Let a key in no more, from the next request on; return False if there is none with that id."""
+async def revoke_key(db: Database, key_id: UUID, *, by: Actor) -> bool:
+    """Let a key in no more, and end what it has open; return False if there is none with that id."""
     async with db.write() as tx:
         stored = await tx.session.get(ApiKey, key_id, with_for_update=True)
         if stored is None:
             return False
         if stored.revoked_at is None:
             stored.revoked_at = tx.now
+            tx.announce(changed=key_id)
             record(tx, None, EventType.KEY_REVOKED, key=str(key_id), by=by)
         stored.former_hash = stored.former_until = None
         return True
@@ -193,14 +204,23 @@ async def authenticate(db: Database, presented: str) -> Grant:
         now = await db.now(session)
     if stored is None:
         raise KeyRefusedError("unknown key")
-    _check(stored, digest, now)
+    until = _check(stored, digest, now)
     if stored.last_used_at is None or now - stored.last_used_at >= LAST_USE_RESOLUTION:
         await _note_use(db, stored.id)
     accounts = None if stored.account_ids is None else frozenset(stored.account_ids)
-    return Grant(str(stored.id), stored.name, frozenset(stored.scopes), accounts, stored.expires_at)
+    return Grant(
+        str(stored.id),
+        stored.name,
+        frozenset(stored.scopes),
+        accounts,
+        stored.expires_at,
+        stored.id,
+        None if until is None else (until - now).total_seconds(),
+    )
 
 
-def _check(stored: ApiKey, digest: str, now: datetime) -> None:
+def _check(stored: ApiKey, digest: str, now: datetime) -> datetime | None:
+    """Return when the presented key is let in no more by itself, None for never."""
     if stored.revoked_at is not None:
         raise KeyRefusedError("revoked key")
     if stored.expires_at is not None and stored.expires_at <= now:
@@ -208,6 +228,8 @@ def _check(stored: ApiKey, digest: str, now: datetime) -> None:
     is_former = stored.hash != digest
     if is_former and (stored.former_until is None or stored.former_until <= now):
         raise KeyRefusedError("replaced key")
+    ends = [moment for moment in (stored.expires_at, stored.former_until if is_former else None) if moment]
+    return min(ends, default=None)
 
 
 async def _note_use(db: Database, key_id: UUID) -> None:

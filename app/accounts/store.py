@@ -13,7 +13,7 @@ from sqlalchemy.orm import undefer
 
 from app.db.database import Database
 from app.db.models import Account, Order
-from app.events.timeline import record
+from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.states import CREDENTIALS_REFUSED, FINAL, OrderStatus
 
@@ -61,7 +61,7 @@ class StoredAccount:
     is_new: bool
 
 
-async def store_account(db: Database, account_id: str, change: AccountChange, *, by: str) -> StoredAccount:
+async def store_account(db: Database, account_id: str, change: AccountChange, *, by: Actor) -> StoredAccount:
     """Store an account, or change it; `by` is who does, as the service's timeline tells it.
 
     Its orders that CloudPress refused for the former token go on at once.
@@ -76,7 +76,7 @@ async def store_account(db: Database, account_id: str, change: AccountChange, *,
         return await _store(db, account_id, change, by)
 
 
-async def _store(db: Database, account_id: str, change: AccountChange, by: str) -> StoredAccount:
+async def _store(db: Database, account_id: str, change: AccountChange, by: Actor) -> StoredAccount:
     token = change.token
     async with db.write() as tx:
         account = await tx.session.get(Account, account_id, with_for_update=True)
@@ -144,7 +144,7 @@ async def refused_since(session: AsyncSession, account_ids: list[str]) -> dict[s
     return {account_id: since for account_id, since in await session.execute(refused) if since is not None}
 
 
-async def delete_account(db: Database, account_id: str, *, by: str) -> bool:
+async def delete_account(db: Database, account_id: str, *, by: Actor) -> bool:
     """Forget an account and its token; return False if it was not stored.
 
     Raises:

@@ -1,8 +1,10 @@
 """Who may call `/v1`: checked before anything else of a request is looked at, its path included."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, cast
+from uuid import UUID
 
 import structlog
 from fastapi import Depends, Request
@@ -26,6 +28,33 @@ log = structlog.get_logger()
 
 # What describes the scheme in the OpenAPI document; the middleware below is what checks.
 _described = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer <key>`.")
+
+
+@dataclass
+class Admission:
+    """That a request was let in, for answers that take long: its key may be let in no more meanwhile."""
+
+    grant: Grant
+    _check: Callable[[], Awaitable[Grant]]
+    is_over: bool = False
+    """Whether the key was refused when it was looked at last."""
+
+    @property
+    def key_ids(self) -> tuple[UUID, ...]:
+        """The key, if it is one that can change while the service runs."""
+        return () if self.grant.key_id is None else (self.grant.key_id,)
+
+    async def check(self) -> None:
+        """Look whether the key is still let in.
+
+        Raises:
+            KeyRefusedError: it is not.
+        """
+        try:
+            self.grant = await self._check()
+        except KeyRefusedError:
+            self.is_over = True
+            raise
 
 
 class Authentication:
@@ -64,9 +93,7 @@ class Authentication:
             return
         structlog.contextvars.bind_contextvars(key=grant.name)
         state = scope.setdefault("state", {})
-        state["grant"] = grant
-        # For answers that go on for long: a key may be revoked meanwhile.
-        state["check_again"] = partial(self._grant, scope)
+        state["admission"] = Admission(grant, partial(self._grant, scope))
         if self._limiter is None:
             await self._app(scope, receive, send)
         else:
@@ -93,12 +120,20 @@ def is_guarded(path: str) -> bool:
     return under and not path.startswith(CALLBACKS)
 
 
-def _grant(request: Request, _described: Annotated[object, Depends(_described)]) -> Grant:
-    """Return who calls. A route that is not behind the middleware lets nobody in."""
-    grant = getattr(request.state, "grant", None)
-    if grant is None:
+def _admission(request: Request) -> Admission:
+    """Return that the request was let in. A route that is not behind the middleware lets nobody in."""
+    admission = getattr(request.state, "admission", None)
+    if admission is None:
         raise unauthorized()
-    return cast("Grant", grant)
+    return cast("Admission", admission)
+
+
+AdmissionDep = Annotated[Admission, Depends(_admission)]
+
+
+def _grant(admission: AdmissionDep, _described: Annotated[object, Depends(_described)]) -> Grant:
+    """Return who calls."""
+    return admission.grant
 
 
 GrantDep = Annotated[Grant, Depends(_grant)]

@@ -16,6 +16,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
+from app.keys import KeyRefusedError
+
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
 # The words of RFC 9110 and RFC 6585, which Python's own table has or has not, by its release.
@@ -212,6 +214,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         return _of_validation(request, error).response()
+
+    @app.exception_handler(KeyRefusedError)
+    async def _refused(_request: Request, _error: KeyRefusedError) -> JSONResponse:
+        return unauthorized().response()
 
     @app.exception_handler(OperationalError)
     @app.exception_handler(InterfaceError)

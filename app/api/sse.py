@@ -6,15 +6,15 @@ cases but the first the client comes back with `Last-Event-ID` and misses nothin
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from functools import lru_cache
-from typing import Any
 
 import structlog
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from app.api.auth import Admission
 from app.api.bodies.events import EventBody
 from app.api.middleware.severable import cut_off_in
 from app.api.problems import Problem
@@ -40,7 +40,14 @@ class EventStream(Response):
     media_type = EVENT_STREAM
 
     def __init__(
-        self, feed: Feed, interest: Interest, *, after: int | None, heartbeat_seconds: float, is_over: bool
+        self,
+        feed: Feed,
+        interest: Interest,
+        admission: Admission,
+        *,
+        after: int | None,
+        heartbeat_seconds: float,
+        is_over: bool,
     ) -> None:
         """Prepare; `is_over` says that nothing more is to be waited for after what is stored."""
         super().__init__(
@@ -49,16 +56,24 @@ class EventStream(Response):
         del self.headers["content-length"]
         self._feed = feed
         self._interest = interest
+        self._admission = admission
         self._after = after
         self._heartbeat_seconds = heartbeat_seconds
         self._is_over = is_over
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until one of the reasons to end."""
-        async with self._feed.subscribe(self._interest) as subscription:
+        """Send until one of the reasons to end.
+
+        Raises:
+            KeyRefusedError: the key was revoked before the feed was listened to, which ends no subscription.
+        """
+        key_id = self._admission.grant.key_id
+        async with self._feed.subscribe(self._interest, key_id=key_id) as subscription:
+            if key_id is not None:
+                await self._admission.check()
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             left = asyncio.create_task(_left(receive))
-            writing = asyncio.create_task(self._write(subscription, send, scope["state"]["check_again"]))
+            writing = asyncio.create_task(self._write(subscription, send))
             ended = asyncio.create_task(subscription.ended.wait())
             tasks = (left, writing, ended)
             try:
@@ -75,17 +90,15 @@ class EventStream(Response):
                 async with asyncio.timeout(LAST_WORD_SECONDS):
                     await send(END)
 
-    async def _write(
-        self, subscription: Subscription, send: Send, check_again: Callable[[], Awaitable[Any]]
-    ) -> bool:
+    async def _write(self, subscription: Subscription, send: Send) -> bool:
         """Write all that there is to tell; return False if the stream had to be given up."""
         try:
-            checked_at = time.monotonic()
+            check_at = self._next_check()
             async with aclosing(self._chunks(subscription)) as chunks:
                 async for chunk in chunks:
-                    if time.monotonic() - checked_at >= self._heartbeat_seconds:
-                        await check_again()
-                        checked_at = time.monotonic()
+                    if time.monotonic() >= check_at:
+                        await self._admission.check()
+                        check_at = self._next_check()
                     await send({"type": "http.response.body", "body": chunk.encode(), "more_body": True})
         except (Problem, KeyRefusedError, *DATABASE_AWAY) as error:
             log.warning("stream_ended", error=type(error).__name__)
@@ -94,6 +107,14 @@ class EventStream(Response):
             return False
         await send(END)
         return True
+
+    def _next_check(self) -> float:
+        """Return when the key is looked at again: before anything is told after its end, too."""
+        lasts_seconds = self._admission.grant.lasts_seconds
+        wait_seconds = self._heartbeat_seconds
+        if lasts_seconds is not None:
+            wait_seconds = min(wait_seconds, lasts_seconds)
+        return time.monotonic() + wait_seconds
 
     async def _chunks(self, subscription: Subscription) -> AsyncGenerator[str]:
         """Yield the stream's text. One order's ends with its final status."""

@@ -8,9 +8,11 @@ from typing import Annotated
 
 from fastapi import Header, Response
 
+from app.api.auth import Admission
 from app.api.context import Context
 from app.db.database import DATABASE_AWAY
 from app.db.models import Order
+from app.keys import KeyRefusedError
 from app.orders.reading import OrderView, find_order
 
 DEFAULT_WAIT_SECONDS = 10.0
@@ -47,31 +49,38 @@ def _not_by_view(_view: OrderView) -> bool:
 
 async def wait_until(
     context: Context,
+    admission: Admission,
     known: OrderView,
     seconds: float,
     reached: Callable[[Order], bool],
     *,
     seen: Callable[[OrderView], bool] = _not_by_view,
 ) -> OrderView:
-    """Return the order as it is once `reached` or `seen` says so, the time is up or the service stops.
+    """Return the order once `reached` or `seen` says so, the time is up, the key's is, or the service stops.
 
     `reached` judges the order's row, `seen` the order with its tasks and site. It is read at least once, so
     that what the caller knows of it may be its row alone, and once more when the time is up, so that the
     answer is true even if a wake-up went unheard. While the database is away the order is returned as it was
-    last known: it has been committed, and an error would make the client order once more.
+    last known: it has been committed, and an error would make the client order once more. The same goes for
+    a key that is let in no more: nothing is read for it, and `admission.is_over` says so.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
-    with context.signals.watch(known.order.id) as changed:
-        while True:
+    with context.signals.watch(known.order.id, *admission.key_ids) as changed:
+        while not admission.is_over:
             is_time_up = loop.time() >= deadline
             with suppress(*DATABASE_AWAY):
                 async with context.db.read() as session:
                     known = await find_order(session, known.order.id) or known
             if is_time_up or reached(known.order) or seen(known) or context.signals.stopping.is_set():
                 break
+            lasts_seconds = admission.grant.lasts_seconds
+            ends_at = deadline if lasts_seconds is None else min(deadline, loop.time() + lasts_seconds)
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout_at(ends_at):
                     await changed.wait()
             changed.clear()
+            if admission.key_ids:
+                with suppress(KeyRefusedError, *DATABASE_AWAY):
+                    await admission.check()
     return known

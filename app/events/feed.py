@@ -8,12 +8,14 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.database import DATABASE_AWAY, Database
 from app.events.reading import BATCH, Happened, Interest, newest_event, read_events
+from app.events.types import EventType
 from app.queue.signals import Signals
 
 BACKLOG_BATCH = 100
@@ -22,6 +24,7 @@ MOST_WAITING = 1000
 POLL_SECONDS = 0.5
 BACKSTOP_POLL_SECONDS = 5.0
 DATABASE_RETRY_SECONDS = 1.0
+KEY_ENDS = frozenset({EventType.KEY_REVOKED, EventType.KEY_ROTATED})
 
 log = structlog.get_logger()
 
@@ -31,12 +34,17 @@ class TooLateError(Exception):
 
 
 class Subscription:
-    """What one listener gets from the feed: all that it is interested in after `begins_after`."""
+    """What one listener gets from the feed: all that it is interested in after `begins_after`.
 
-    def __init__(self, interest: Interest, begins_after: int) -> None:
+    It ends with the API key that it is of: nothing is heard that happened after the key was revoked or
+    rotated. Whoever has a key that is still let in comes back with it.
+    """
+
+    def __init__(self, interest: Interest, begins_after: int, *, key_id: UUID | None = None) -> None:
         """Begin with nothing waiting."""
         self.interest = interest
         self.begins_after = begins_after
+        self._key = None if key_id is None else str(key_id)
         self.ended = asyncio.Event()
         """Set when nothing more will come: whoever is stuck with what came before need not go on."""
         self._waiting: deque[Happened] = deque()
@@ -44,7 +52,12 @@ class Subscription:
 
     def offer(self, happened: Happened) -> None:
         """Queue an event; a listener that is far behind is dropped."""
-        if self.ended.is_set() or not self.interest.covers(happened):
+        if self.ended.is_set():
+            return
+        if happened.type in KEY_ENDS and happened.data.get("key") == self._key:
+            self.end()
+            return
+        if not self.interest.covers(happened):
             return
         if len(self._waiting) >= MOST_WAITING:
             log.warning("slow_listener_dropped", waiting=MOST_WAITING)
@@ -131,15 +144,17 @@ class Feed:
         return len(batch) == BATCH
 
     @asynccontextmanager
-    async def subscribe(self, interest: Interest) -> AsyncIterator[Subscription]:
-        """Listen, from now on, while the block runs."""
+    async def subscribe(
+        self, interest: Interest, *, key_id: UUID | None = None
+    ) -> AsyncIterator[Subscription]:
+        """Listen, from now on, while the block runs; `key_id` is the API key that is listened with."""
         async with self._db.read() as session:
             newest = await newest_event(session)
         if not self._subscriptions:
             # Nobody listened, so nothing was read: what is older than this is nobody's concern.
             self._position = max(self._position, newest)
         # The reader may be past `newest` by now. What it has handed to others is in the backlog of this one.
-        subscription = Subscription(interest, max(newest, self._position))
+        subscription = Subscription(interest, max(newest, self._position), key_id=key_id)
         if self._signals.stopping.is_set():
             subscription.end()
         self._subscriptions.add(subscription)

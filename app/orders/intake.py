@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 
 from app.db.database import Database
 from app.db.models import Account, Order
-from app.events.timeline import record
+from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.states import OrderStatus
 
@@ -32,7 +32,7 @@ class NewOrder:
     plan: str | None
     return_url: str | None
     metadata: dict[str, str]
-    by: str | None = None
+    by: Actor | None = None
     """Who orders, as the timeline tells it."""
     account_is_stored: bool = False
     """Whether the account is one of our table, rather than the environment's."""

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Database, Transaction
 from app.db.models import Callback, Order, Placement
-from app.events.timeline import record
+from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.lifecycle_events import Before, record_lifecycle_events
 from app.orders.waking import make_due
@@ -23,7 +23,7 @@ class NotResolvableError(Exception):
 
 
 async def request_resolution(
-    db: Database, order_id: UUID, *, action: str, cloudpress_order_id: str | None, by: str
+    db: Database, order_id: UUID, *, action: str, cloudpress_order_id: str | None, by: Actor
 ) -> Order | None:
     """Store what an operator decides about an unconfirmed order; the reconciler does it.
 
@@ -40,7 +40,7 @@ async def request_resolution(
             raise NotResolvableError(
                 f"Only an unconfirmed order can be resolved; this one is {order.status}."
             )
-        wish: dict[str, Any] = {"action": action, "by": by}
+        wish: dict[str, Any] = {"action": action, **by.told}
         if cloudpress_order_id is not None:
             holder = await _holder(tx.session, order.account_id, cloudpress_order_id)
             if holder is not None:
@@ -52,7 +52,7 @@ async def request_resolution(
         return order
 
 
-async def dismiss_duplicates(db: Database, order_id: UUID, *, by: str) -> Order | None:
+async def dismiss_duplicates(db: Database, order_id: UUID, *, by: Actor) -> Order | None:
     """Note that an operator found the suspected duplicates of an order to be none.
 
     They are not suspected again. None if there is no such order.
@@ -86,7 +86,7 @@ async def _holder(session: AsyncSession, account_id: str, cloudpress_order_id: s
     return (await session.execute(holder)).scalar_one_or_none()
 
 
-async def request_cancel(db: Database, order_id: UUID, *, by: str) -> Order | None:
+async def request_cancel(db: Database, order_id: UUID, *, by: Actor) -> Order | None:
     """Store that an order is to be cancelled; one that CloudPress cannot have heard of is cancelled at once.
 
     A final order stays as it is. None if there is no such order.
@@ -137,7 +137,7 @@ async def _cancel(tx: Transaction, order: Order) -> None:
     await record_lifecycle_events(tx, order, before)
 
 
-async def request_refresh(db: Database, order_id: UUID, *, by: str) -> Order | None:
+async def request_refresh(db: Database, order_id: UUID, *, by: Actor) -> Order | None:
     """Have an open order looked at now. A final order stays as it is. None if there is no such order."""
     async with db.write() as tx:
         order = await tx.session.get(Order, order_id, with_for_update=True)

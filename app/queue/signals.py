@@ -21,7 +21,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.database import CHANNEL, DATABASE_AWAY, Database, Notice
-from app.db.models import Leased, Order
+from app.db.models import ApiKey, Leased, Order
 
 WATCH_POLL_SECONDS = 0.5
 RECONNECT_SECONDS = 2.0
@@ -75,21 +75,23 @@ class Signals:
         self._wake_all()
 
     @contextmanager
-    def watch(self, order_id: UUID) -> Iterator[asyncio.Event]:
-        """Yield an event that is set whenever the order may have changed.
+    def watch(self, *ids: UUID) -> Iterator[asyncio.Event]:
+        """Yield an event that is set whenever one of these orders and API keys may have changed.
 
-        Watch first and read the order then, or a change in between goes unheard.
+        Watch first and read then, or a change in between goes unheard.
         """
         changed = asyncio.Event()
         if self.stopping.is_set():
             changed.set()
-        self._watchers[order_id].add(changed)
+        for watched in ids:
+            self._watchers[watched].add(changed)
         try:
             yield changed
         finally:
-            self._watchers[order_id].discard(changed)
-            if not self._watchers[order_id]:
-                del self._watchers[order_id]
+            for watched in ids:
+                self._watchers[watched].discard(changed)
+                if not self._watchers[watched]:
+                    del self._watchers[watched]
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -184,8 +186,8 @@ class Signals:
             self._wake(UUID(payload))
 
     async def _poll(self) -> None:
-        """Look for changes of all watched orders at once, whatever the number of waiters."""
-        seen: dict[UUID, datetime] = {}
+        """Look for changes of all that is watched at once, whatever the number of waiters."""
+        seen: dict[UUID, tuple[datetime | None, ...]] = {}
         while True:
             await asyncio.sleep(WATCH_POLL_SECONDS)
             if self.listening or not self._watchers:
@@ -193,15 +195,18 @@ class Signals:
                 continue
             with suppress(*DATABASE_AWAY):
                 now = await self._updates()
-                for order_id, updated_at in now.items():
-                    if seen.get(order_id) != updated_at:
-                        self._wake(order_id)
+                for watched, changed_at in now.items():
+                    if seen.get(watched) != changed_at:
+                        self._wake(watched)
                 seen = now
 
-    async def _updates(self) -> dict[UUID, datetime]:
-        watched = select(Order.id, Order.updated_at).where(Order.id.in_(list(self._watchers)))
+    async def _updates(self) -> dict[UUID, tuple[datetime | None, ...]]:
+        ids = list(self._watchers)
+        orders = select(Order.id, Order.updated_at).where(Order.id.in_(ids))
+        keys = select(ApiKey.id, ApiKey.rotated_at, ApiKey.revoked_at).where(ApiKey.id.in_(ids))
         async with self._db.read() as session:
-            return {row.id: row.updated_at for row in await session.execute(watched)}
+            rows = [*await session.execute(orders), *await session.execute(keys)]
+        return {watched: tuple(changed_at) for watched, *changed_at in rows}
 
     def _wake(self, order_id: UUID) -> None:
         for changed in self._watchers.get(order_id, ()):

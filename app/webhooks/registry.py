@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from app.db.database import Database, Transaction
 from app.db.models import Delivery, Webhook
-from app.events.timeline import record
+from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.webhooks.signing import new_secret
 
@@ -43,7 +43,7 @@ class MadeWebhook:
         return f"MadeWebhook({self.stored.id})"
 
 
-async def make_webhook(db: Database, new: NewWebhook, *, by: str) -> MadeWebhook:
+async def make_webhook(db: Database, new: NewWebhook, *, by: Actor) -> MadeWebhook:
     """Store a webhook. Only what happens from now on is delivered to it.
 
     `by` is who does, as the service's timeline tells it; so it is for all that is done to a webhook.
@@ -81,7 +81,7 @@ async def find_webhook(session: AsyncSession, webhook_id: UUID) -> Webhook | Non
 
 
 async def change_webhook(
-    db: Database, webhook_id: UUID, changes: dict[str, Any], *, by: str
+    db: Database, webhook_id: UUID, changes: dict[str, Any], *, by: Actor
 ) -> Webhook | None:
     """Change columns of a webhook; None if there is none with that id.
 
@@ -104,7 +104,7 @@ async def change_webhook(
 
 
 async def rotate_secret(
-    db: Database, webhook_id: UUID, *, grace_seconds: float, by: str
+    db: Database, webhook_id: UUID, *, grace_seconds: float, by: Actor
 ) -> MadeWebhook | None:
     """Give a webhook a new secret; for `grace_seconds` the one before it signs as well."""
     secret = new_secret()
@@ -130,7 +130,7 @@ def secrets_of(webhook: Webhook, now: datetime) -> list[str]:
     return present
 
 
-async def remove_webhook(db: Database, webhook_id: UUID, *, by: str) -> bool:
+async def remove_webhook(db: Database, webhook_id: UUID, *, by: Actor) -> bool:
     """Remove a webhook and its deliveries; return False if there is none with that id."""
     async with db.write() as tx:
         webhook = await tx.session.get(Webhook, webhook_id, with_for_update=True)

@@ -13,6 +13,7 @@ import pytest
 
 from app.api.middleware import body_limit as limits
 from app.db.models import Order
+from app.events.timeline import Actor
 from app.keys import NewKey, Scope, make_key
 from app.main import Service
 from app.orders.intake import NewOrder, create_order
@@ -143,7 +144,7 @@ async def test_an_idempotency_key_with_another_body_is_a_conflict(client: httpx.
 
 async def test_what_a_key_may_not_do(anonymous: httpx.AsyncClient, service: Service) -> None:
     scopes = (Scope.ORDERS_READ, Scope.KEYS_WRITE)
-    made = await make_key(service.db, NewKey("k", scopes, ("one", "two")), by="the test")
+    made = await make_key(service.db, NewKey("k", scopes, ("one", "two")), by=Actor("the test"))
     anonymous.headers["Authorization"] = f"Bearer {made.key}"
     lacking = await anonymous.post("/v1/orders", json=ORDER)
     told = "This API key lacks the scope orders:write."

@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.keys import NewKey, Scope, make_key
+from app.events.timeline import Actor
+from app.keys import MadeKey, NewKey, Scope, make_key
 from tests.harness import Presshook, run_presshook, run_sandbox
 from tests.settings import CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN
 
@@ -24,10 +25,17 @@ async def presshook(database_url: str) -> AsyncIterator[Presshook]:
         yield presshook
 
 
-async def key_of(presshook: Presshook, name: str, *accounts: str) -> dict[str, str]:
+async def make(presshook: Presshook, name: str, *accounts: str) -> MadeKey:
     new = NewKey(name, tuple(Scope), accounts or None)
-    made = await make_key(presshook.service.db, new, by="the test")
+    return await make_key(presshook.service.db, new, by=Actor("the test"))
+
+
+def bearer(made: MadeKey) -> dict[str, str]:
     return {"Authorization": f"Bearer {made.key}"}
+
+
+async def key_of(presshook: Presshook, name: str, *accounts: str) -> dict[str, str]:
+    return bearer(await make(presshook, name, *accounts))
 
 
 async def happened(presshook: Presshook, **headers: str) -> list[dict[str, Any]]:
@@ -45,7 +53,8 @@ async def ask(
 
 
 async def test_each_change_is_told_with_who_made_it_and_no_secret(presshook: Presshook) -> None:
-    by = await key_of(presshook, "Rosa")
+    rosa = await make(presshook, "Rosa")
+    by, who = bearer(rosa), {"by": "Rosa", "by_key": str(rosa.stored.id)}
     key = (await ask(presshook, by, "POST", "/v1/keys", name="shop", scopes=["orders:read"])).json()
     rotated = (await ask(presshook, by, "POST", f"/v1/keys/{key['id']}/rotate")).json()
     await ask(presshook, by, "DELETE", f"/v1/keys/{key['id']}")
@@ -62,13 +71,10 @@ async def test_each_change_is_told_with_who_made_it_and_no_secret(presshook: Pre
     events = await happened(presshook)
     told = [(each["type"], {**each["data"]}) for each in events if each["data"]["by"] == "Rosa"]
     assert told == [
-        *((f"key.{what}", {"key": key["id"], "by": "Rosa"}) for what in ("created", "rotated", "revoked")),
+        *((f"key.{what}", {"key": key["id"], **who}) for what in ("created", "rotated", "revoked")),
+        *((f"account.{what}", {"account": ACCOUNT, **who}) for what in ("stored", "stored", "removed")),
         *(
-            (f"account.{what}", {"account": ACCOUNT, "by": "Rosa"})
-            for what in ("stored", "stored", "removed")
-        ),
-        *(
-            (f"webhook.{what}", {"webhook": hook["id"], "by": "Rosa"})
+            (f"webhook.{what}", {"webhook": hook["id"], **who})
             for what in ("created", "changed", "rotated", "removed")
         ),
     ]
@@ -76,6 +82,23 @@ async def test_each_change_is_told_with_who_made_it_and_no_secret(presshook: Pre
     for secret in (key["key"], rotated["key"], TOKEN, hook["secret"], renewed["secret"]):
         assert secret not in str(events)
     assert deliveries == [], "applications are told of orders alone"
+
+
+async def test_two_keys_of_one_name_are_told_apart(presshook: Presshook) -> None:
+    presshook.client.headers["Prefer"] = "wait=0"
+    keys = [await make(presshook, "shop") for _ in range(2)]
+    body = {"site": {"name": "Site", "variant": "vanilla"}}
+    for made in keys:
+        answer = await presshook.client.post("/v1/orders", json=body, headers=bearer(made))
+        path = answer.headers["location"]
+        await ask(presshook, bearer(made), "POST", f"{path}/refresh")
+        await ask(presshook, bearer(made), "DELETE", path)
+        told = (await presshook.client.get(f"{path}/events")).json()["data"]
+        by = [(each["data"]["by"], each["data"]["by_key"]) for each in told if "by" in each["data"]]
+        assert set(by) == {("shop", str(made.stored.id))}
+        assert len(by) == 3
+    accepted = [each["data"] for each in await happened(presshook) if each["type"] == "key.created"]
+    assert all("by_key" not in data for data in accepted), "no stored key made these"
 
 
 async def test_what_changes_nothing_is_not_told(presshook: Presshook) -> None:

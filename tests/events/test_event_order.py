@@ -17,7 +17,7 @@ from app.db.database import DATABASE_AWAY, Database
 from app.db.models import Order, Site
 from app.db.url import async_database_url
 from app.events.reading import Interest, newest_event, read_events
-from app.events.timeline import record
+from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.intake import NewOrder, create_order
 from app.orders.reading import read_credentials
@@ -192,7 +192,7 @@ async def test_reading_credentials_waits_for_the_order_before_it_takes_the_lock(
         async with one.write() as tx:
             await tx.session.get(Order, order_id, with_for_update=True)
             record(tx, order_id, EventType.REQUEST_FAILED)
-            reading = asyncio.create_task(read_credentials(other, order_id, reader="someone"))
+            reading = asyncio.create_task(read_credentials(other, order_id, reader=Actor("someone")))
             await eventually(lambda: _waiting(one), lambda waiting: waiting >= 1)
         credentials = await reading
         assert credentials is not None

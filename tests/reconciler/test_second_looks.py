@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from app.cloudpress import NoAnswer, NotFound, Refused, SiteRef
 from app.db.models import LookUp, Order, Placement
+from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.callbacks import record_callback
 from app.orders.requests import dismiss_duplicates, request_cancel, request_resolution
@@ -18,6 +19,7 @@ from tests.reconciler.scripted import GRACE_SECONDS, Bench
 
 LOST = NoAnswer("no answer", kind="timeout")
 HOUR = 3600.0
+CLIENT, OPERATOR = Actor("client"), Actor("operator")
 
 
 @pytest.fixture
@@ -89,7 +91,7 @@ async def test_cancelling_an_order_that_called_back_cancels_it_at_cloudpress(ben
     order_id = await bench.order()
     landed = bench.cloudpress.land("Shop", status="RUNNING")
     await record_callback(bench.db, order_id, b'{"task_id": 1}')
-    wished = await request_cancel(bench.db, order_id, by="client")
+    wished = await request_cancel(bench.db, order_id, by=CLIENT)
     assert wished is not None
     assert wished.status == "pending", "CloudPress may well have heard of it"
     await bench.work_for(HOUR)
@@ -102,7 +104,7 @@ async def test_a_yes_to_cancelling_that_comes_to_nothing_is_asked_for_again_afte
     order_id = await bench.order()
     await bench.work()
     bench.cloudpress.heeds_cancelling = False
-    await request_cancel(bench.db, order_id, by="client")
+    await request_cancel(bench.db, order_id, by=CLIENT)
     await bench.work_for(23 * HOUR)
     assert (bench.cloudpress.count("cancel"), (await bench.read(order_id)).status) == (1, "provisioning")
     bench.cloudpress.heeds_cancelling = True
@@ -115,7 +117,7 @@ async def test_an_operator_overrules_callbacks_that_he_knew_of_and_no_later_one(
     order_id = await bench.order()
     await bench.work()
     await record_callback(bench.db, order_id, b"known to the operator")
-    await request_resolution(bench.db, order_id, action="place_again", cloudpress_order_id=None, by="op")
+    await request_resolution(bench.db, order_id, action="place_again", cloudpress_order_id=None, by=OPERATOR)
     await bench.work()
     await bench.work()
     assert posts(bench) == 2, "sent again, and held off"
@@ -227,7 +229,7 @@ async def test_an_order_that_is_to_be_sent_again_is_a_look_alike(bench: Bench) -
     one, other = await bench.order(), await bench.order()
     await bench.work()
     bench.set(placing=False)
-    await request_resolution(bench.db, one, action="place_again", cloudpress_order_id=None, by="op")
+    await request_resolution(bench.db, one, action="place_again", cloudpress_order_id=None, by=OPERATOR)
     await bench.work()
     bench.cloudpress.land("Shop")  # it may be of either
     await bench.work_for(GRACE_SECONDS * 1.2)
@@ -275,7 +277,7 @@ async def test_a_double_that_is_over_at_cloudpress_asks_nobody_any_more(bench: B
 
 async def test_an_operator_dismisses_a_double(bench: Bench) -> None:
     order_id, double = await with_a_double(bench)
-    dismissed = await dismiss_duplicates(bench.db, order_id, by="op")
+    dismissed = await dismiss_duplicates(bench.db, order_id, by=OPERATOR)
     assert dismissed is not None
     assert (dismissed.attention_code, dismissed.suspected_duplicates) == (None, None)
     await record_callback(bench.db, order_id, b'{"task": {"id": 2}}')
@@ -343,7 +345,7 @@ async def test_what_an_operator_wished_before_the_backup_may_have_been_done(benc
     bench.cloudpress.script["place"] = [LOST]
     order_id = await bench.order()
     await bench.work()
-    await request_resolution(bench.db, order_id, action="place_again", cloudpress_order_id=None, by="op")
+    await request_resolution(bench.db, order_id, action="place_again", cloudpress_order_id=None, by=OPERATOR)
     async with bench.db.write() as tx:  # look-ups of before the backup
         tx.session.add(
             LookUp(order_id=order_id, completed=9, candidates=[], suspects=[], unseen=[], begun_at=tx.now)

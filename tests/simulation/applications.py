@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from app.db.database import DATABASE_AWAY, Database
+from app.events.timeline import Actor
 from app.orders.lifecycle_events import LifecycleEvent
 from app.webhooks import outbox, registry
 from app.webhooks.outcomes import Attempt
@@ -22,6 +23,7 @@ WANTS: dict[str, tuple[str, ...] | None] = {
     "https://final.test/": (LifecycleEvent.COMPLETED, LifecycleEvent.FAILED, LifecycleEvent.CANCELLED),
 }
 GONE_RATE = 0.02
+SIMULATION = Actor("simulation")
 
 
 class Applications:
@@ -42,7 +44,7 @@ class Applications:
         """Have the webhooks made."""
         for url, types in WANTS.items():
             self.ids[url] = (
-                await registry.make_webhook(db, registry.NewWebhook(url, types), by="simulation")
+                await registry.make_webhook(db, registry.NewWebhook(url, types), by=SIMULATION)
             ).stored.id
 
     def sender(self, is_crashed: Callable[[], bool], thawed: Callable[[], Awaitable[None]]) -> "Postman":
@@ -79,7 +81,7 @@ class Applications:
         for webhook_id in self.ids.values():
             while True:
                 try:
-                    await registry.change_webhook(db(), webhook_id, {"is_enabled": True}, by="simulation")
+                    await registry.change_webhook(db(), webhook_id, {"is_enabled": True}, by=SIMULATION)
                     await outbox.redeliver_since(db(), webhook_id, since)
                     break
                 except DATABASE_AWAY:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from app.cloudpress import SiteOrder
 from app.db.database import DATABASE_AWAY, Database
+from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.intake import Idempotency, NewOrder, create_order
 from app.orders.requests import NotResolvableError, request_cancel, request_resolution
@@ -97,7 +98,7 @@ class People:
             await asyncio.sleep(random.choice([1, 30]))
         if random.random() < self._cancelling:
             await asyncio.sleep(random.choice([0, 0.5, 5, 100, 1000]))
-            await self.patiently(lambda: request_cancel(self._db(), order.id, by="client"))
+            await self.patiently(lambda: request_cancel(self._db(), order.id, by=Actor("client")))
             self._note(f"{order.id} is no longer wanted")
 
     async def others_orders(self) -> None:
@@ -235,7 +236,7 @@ class People:
                     order_id,
                     action=action,
                     cloudpress_order_id=free[0] if free else None,
-                    by="operator",
+                    by=Actor("operator"),
                 )
             )
         except NotResolvableError as error:

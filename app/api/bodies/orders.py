@@ -10,6 +10,7 @@ from pydantic import (
 )
 
 from app.api.bodies.fields import PRINTABLE, Described, HttpUrl, Line, Strict, _printable
+from app.events.timeline import Actor
 from app.orders.intake import NewOrder
 from app.orders.representation import OrderBody
 
@@ -63,7 +64,7 @@ class OrderRequest(Strict):
         default_factory=dict, description="Whatever the client wants to keep with the order."
     )
 
-    def to_new_order(self, account_id: str, *, account_is_stored: bool, by: str) -> NewOrder:
+    def to_new_order(self, account_id: str, *, account_is_stored: bool, by: Actor) -> NewOrder:
         """Return what intake takes."""
         return NewOrder(
             account_id=account_id,

@@ -169,7 +169,7 @@ async def put_account(
         await _check_token(context, account_id, token)
     change = AccountChange(body.name, token, keeps_name="name" not in body.model_fields_set)
     try:
-        stored = await store_account(context.db, account_id, change, by=grant.name)
+        stored = await store_account(context.db, account_id, change, by=grant.actor)
     except UnknownAccountError:
         raise invalid_field("token", "A new account needs its CloudPress API token.") from None
     if stored.is_new:
@@ -194,7 +194,7 @@ async def remove_account(account_id: AccountId, grant: AccountsWriter, context: 
         raise not_found("account")
     _refuse_environments(context, account_id)
     try:
-        if not await delete_account(context.db, account_id, by=grant.name):
+        if not await delete_account(context.db, account_id, by=grant.actor):
             raise not_found("account")
     except AccountInUseError as error:
         raise Problem(

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
-from app.api.auth import OrdersReader
+from app.api.auth import Admission, AdmissionDep, OrdersReader
 from app.api.bodies.events import EventBody, EventList
 from app.api.bodies.fields import Line
 from app.api.context import Context, ContextDep, require_migrated
@@ -49,6 +49,7 @@ Cursor = Annotated[str, Query(pattern=r"^[0-9]{1,18}$", description="The `next_c
 )
 async def list_events(
     grant: OrdersReader,
+    admission: AdmissionDep,
     context: ContextDep,
     order_id: Annotated[UUID | None, Query(description="Only this order's.")] = None,
     kind: Annotated[
@@ -65,7 +66,7 @@ async def list_events(
     """
     interest = Interest(order_id, frozenset(kind) if kind else None, grant.account_ids)
     if _wants_stream(accept):
-        return _stream(context, interest, after=int(last_event_id) if last_event_id else None)
+        return _stream(context, admission, interest, after=int(last_event_id) if last_event_id else None)
     return await _page(context, interest, after=int(cursor), limit=limit)
 
 
@@ -78,6 +79,7 @@ async def list_events(
 async def list_order_events(
     order_id: UUID,
     grant: OrdersReader,
+    admission: AdmissionDep,
     context: ContextDep,
     limit: Limit = 50,
     cursor: Cursor = "0",
@@ -98,16 +100,23 @@ async def list_order_events(
         async with context.db.read() as session:
             if not await read_events(session, interest, after=after, limit=1):
                 return Response(status_code=204)
-    return _stream(context, interest, after=after, is_over=is_over)
+    return _stream(context, admission, interest, after=after, is_over=is_over)
 
 
 def _wants_stream(accept: str | None) -> bool:
     return EVENT_STREAM in (accept or "").lower()
 
 
-def _stream(context: Context, interest: Interest, *, after: int | None, is_over: bool = False) -> Response:
+def _stream(
+    context: Context, admission: Admission, interest: Interest, *, after: int | None, is_over: bool = False
+) -> Response:
     return EventStream(
-        context.feed, interest, after=after, heartbeat_seconds=context.heartbeat_seconds, is_over=is_over
+        context.feed,
+        interest,
+        admission,
+        after=after,
+        heartbeat_seconds=context.heartbeat_seconds,
+        is_over=is_over,
     )
 
 

@@ -154,7 +154,7 @@ async def create_key(
             None if body.account_ids is None else tuple(body.account_ids),
             body.expires_at,
         ),
-        by=grant.name,
+        by=grant.actor,
     )
     response.headers["Location"] = f"/v1/keys/{made.stored.id}"
     return _told(made)
@@ -177,7 +177,7 @@ async def rotate(
     """Replace a key by a new one with the same rights and identity."""
     await _find(context, grant, key_id)
     grace_seconds = (body or RotateRequest(grace_seconds=0)).grace_seconds
-    made = await rotate_key(context.db, key_id, grace_seconds=grace_seconds, by=grant.name)
+    made = await rotate_key(context.db, key_id, grace_seconds=grace_seconds, by=grant.actor)
     if made is None:
         raise not_found("API key")  # it was revoked just now
     return _told(made)
@@ -189,5 +189,5 @@ async def rotate(
 async def revoke(key_id: UUID, grant: KeysWriter, context: ContextDep) -> Response:
     """Revoke a key: it is let in no more, from the next request on."""
     await _find(context, grant, key_id)
-    await revoke_key(context.db, key_id, by=grant.name)
+    await revoke_key(context.db, key_id, by=grant.actor)
     return Response(status_code=204)

@@ -84,7 +84,7 @@ async def create_webhook(
             body.description,
             body.enabled,
         ),
-        by=grant.name,
+        by=grant.actor,
     )
     response.headers["Location"] = f"/v1/webhooks/{made.stored.id}"
     return MadeWebhookBody.told(made)
@@ -110,7 +110,7 @@ async def change_webhook(
         _check_url(context, given["url"])
     if "enabled" in given:
         given["is_enabled"] = given.pop("enabled")
-    changed = await registry.change_webhook(context.db, webhook_id, given, by=grant.name)
+    changed = await registry.change_webhook(context.db, webhook_id, given, by=grant.actor)
     if changed is None:
         raise not_found("webhook")
     return WebhookBody.of(changed)
@@ -120,7 +120,7 @@ async def change_webhook(
 async def delete_webhook(webhook_id: UUID, grant: WebhooksWriter, context: ContextDep) -> Response:
     """Remove a webhook and its deliveries."""
     await _find(context, grant, webhook_id)
-    await registry.remove_webhook(context.db, webhook_id, by=grant.name)
+    await registry.remove_webhook(context.db, webhook_id, by=grant.actor)
     return Response(status_code=204)
 
 
@@ -131,7 +131,7 @@ async def rotate(
     """Give a webhook a new secret. During the grace both secrets sign."""
     await _find(context, grant, webhook_id)
     grace_seconds = (body or SecretRotation(grace_seconds=86_400)).grace_seconds
-    made = await registry.rotate_secret(context.db, webhook_id, grace_seconds=grace_seconds, by=grant.name)
+    made = await registry.rotate_secret(context.db, webhook_id, grace_seconds=grace_seconds, by=grant.actor)
     if made is None:
         raise not_found("webhook")
     return MadeWebhookBody.told(made)

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from app.api.auth import BOOTSTRAP
 from app.db.models import ApiKey
+from app.events.timeline import Actor
 from app.keys import COMMAND_LINE, MadeKey, NewKey, Scope, is_reserved, make_key
 from app.main import Service
 from app.orders.intake import NewOrder, create_order
@@ -27,7 +28,7 @@ async def make(
     service: Service, *scopes: Scope, accounts: tuple[str, ...] | None = None, **more: Any
 ) -> MadeKey:
     return await make_key(
-        service.db, NewKey("shop", scopes or READ_AND_WRITE, accounts, **more), by="the test"
+        service.db, NewKey("shop", scopes or READ_AND_WRITE, accounts, **more), by=Actor("the test")
     )
 
 
@@ -288,7 +289,7 @@ async def test_no_key_passes_for_somebody_else_in_timelines(client: httpx.AsyncC
     detail = "is reserved: timelines would not tell this key from another"
     assert answer.json()["errors"] == [{"field": "name", "detail": detail}]
     assert is_reserved(BOOTSTRAP.name)
-    assert is_reserved(COMMAND_LINE)
+    assert is_reserved(COMMAND_LINE.name)
 
 
 async def test_the_timeline_names_the_key(

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
 
-from app.api.auth import OrdersWriter
+from app.api.auth import AdmissionDep, OrdersWriter
 from app.api.bodies.orders import AdoptRequest, ResolveRequest
 from app.api.context import CannotAsk, Context, ContextDep, require_migrated
 from app.api.problems import Problem, documented, not_found
@@ -39,6 +39,7 @@ async def resolve_order(
     body: ResolveRequest,
     response: Response,
     grant: OrdersWriter,
+    admission: AdmissionDep,
     context: ContextDep,
     prefer: Prefer = None,
 ) -> OrderBody:
@@ -58,7 +59,7 @@ async def resolve_order(
             order_id,
             action=body.action,
             cloudpress_order_id=adopted,
-            by=grant.name,
+            by=grant.actor,
         )
     except NotResolvableError as error:
         raise Problem(409, "not-resolvable", str(error)) from None
@@ -66,6 +67,7 @@ async def resolve_order(
         raise not_found()
     view = await wait_until(
         context,
+        admission,
         OrderView(order, view.tasks, view.site),
         preferred_wait_seconds(prefer),
         lambda seen: seen.resolution is None,
@@ -79,7 +81,7 @@ async def resolve_order(
 
 async def _dismiss(context: Context, grant: Grant, view: OrderView) -> OrderBody:
     try:
-        order = await dismiss_duplicates(context.db, view.order.id, by=grant.name)
+        order = await dismiss_duplicates(context.db, view.order.id, by=grant.actor)
     except NotResolvableError as error:
         raise Problem(409, "not-resolvable", str(error)) from None
     if order is None:
@@ -105,7 +107,12 @@ async def _check_adoption(context: Context, view: OrderView, cloudpress_order_id
     },
 )
 async def cancel_order(
-    order_id: UUID, response: Response, grant: OrdersWriter, context: ContextDep, prefer: Prefer = None
+    order_id: UUID,
+    response: Response,
+    grant: OrdersWriter,
+    admission: AdmissionDep,
+    context: ContextDep,
+    prefer: Prefer = None,
 ) -> OrderBody:
     """Cancel an order: here if CloudPress has not heard of it, else there, if CloudPress agrees.
 
@@ -115,11 +122,12 @@ async def cancel_order(
     view = await find_visible(context, grant, order_id)
     if view.order.status in FINAL:
         return _cancelled_or_conflict(view)
-    order = await request_cancel(context.db, order_id, by=grant.name)
+    order = await request_cancel(context.db, order_id, by=grant.actor)
     if order is None:
         raise not_found()
     view = await wait_until(
         context,
+        admission,
         OrderView(order, view.tasks, view.site),
         preferred_wait_seconds(prefer),
         lambda seen: seen.status in FINAL or seen.cancel_refusal is not None,
@@ -160,7 +168,7 @@ def _cancel_refused(order: Order, reasons: list[str]) -> Problem:
 async def refresh_order(order_id: UUID, grant: OrdersWriter, context: ContextDep) -> OrderBody:
     """Have an open order looked at now, instead of when it is due."""
     view = await find_visible(context, grant, order_id)
-    order = await request_refresh(context.db, order_id, by=grant.name)
+    order = await request_refresh(context.db, order_id, by=grant.actor)
     if order is None:
         raise not_found()
     if order.status in FINAL:

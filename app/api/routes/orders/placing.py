@@ -5,12 +5,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
-from app.api.auth import CredentialsReader, OrdersReader, OrdersWriter
+from app.api.auth import AdmissionDep, CredentialsReader, OrdersReader, OrdersWriter
 from app.api.bodies.credentials import CredentialsBody
 from app.api.bodies.orders import OrderRequest
 from app.api.context import Context, ContextDep, require_migrated
 from app.api.etags import etag_of, matches
-from app.api.problems import Problem, documented, invalid_field
+from app.api.problems import Problem, documented, invalid_field, unauthorized
 from app.api.routes.accounts import require_account
 from app.api.routes.catalog import check_against_catalog
 from app.api.visible import find_visible
@@ -89,6 +89,7 @@ async def place_order(
     body: OrderRequest,
     response: Response,
     grant: OrdersWriter,
+    admission: AdmissionDep,
     context: ContextDep,
     prefer: Prefer = None,
     idempotency_key: Annotated[
@@ -112,7 +113,7 @@ async def place_order(
             409, "idempotency-conflict", "This Idempotency-Key was used for another order. Use a new one."
         ) from None
     view = await wait_until(
-        context, OrderView(order, (), None), preferred_wait_seconds(prefer), is_placed_or_final
+        context, admission, OrderView(order, (), None), preferred_wait_seconds(prefer), is_placed_or_final
     )
     location = f"/v1/orders/{order.id}"
     if view.order.error_code == REJECTED:
@@ -130,7 +131,7 @@ async def _accept(context: Context, grant: Grant, body: OrderRequest, key: Idemp
         return repeated
     account_id, is_stored = await require_account(context, grant, body.account_id)
     check_against_catalog(context, account_id, body.site)
-    new = body.to_new_order(account_id, account_is_stored=is_stored, by=grant.name)
+    new = body.to_new_order(account_id, account_is_stored=is_stored, by=grant.actor)
     try:
         return await create_order(context.db, new, key)
     except AccountGoneError:
@@ -158,6 +159,7 @@ async def get_order(
     order_id: UUID,
     response: Response,
     grant: OrdersReader,
+    admission: AdmissionDep,
     context: ContextDep,
     wait: Annotated[
         float | None,
@@ -185,11 +187,14 @@ async def get_order(
     if wait and matches(known, etag_of(body)):
         view = await wait_until(
             context,
+            admission,
             view,
             wait,
             lambda order: order.status in FINAL,
             seen=lambda now: not matches(known, etag_of(OrderBody.of(now))),
         )
+        if admission.is_over:
+            raise unauthorized()
         body = OrderBody.of(view)
     etag = etag_of(body)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
@@ -207,7 +212,7 @@ async def get_order(
 async def get_credentials(order_id: UUID, grant: CredentialsReader, context: ContextDep) -> CredentialsBody:
     """Read how to log in to a finished site. That it was read, and by whom, is recorded in the timeline."""
     await find_visible(context, grant, order_id)
-    credentials = await read_credentials(context.db, order_id, reader=grant.name)
+    credentials = await read_credentials(context.db, order_id, reader=grant.actor)
     if credentials is None:
         raise Problem(404, "not-found", "There is no such order, or its site is not finished yet.")
     return CredentialsBody.of(credentials)

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from app.db.database import Database
 from app.db.models import Order
 from app.db.url import async_database_url
+from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders, silence_webhooks, skip_event_numbers
 from app.maintenance.rekey import rekey
 from app.orders.reading import read_credentials
@@ -212,7 +213,7 @@ async def test_after_rekeying_the_old_key_can_go(database_url: str, sandbox: San
         assert (await presshook.client.get(path)).json() == before
     old = Database(url, Encryption([SECRET_KEY]))
     with pytest.raises(UndecryptableError):
-        await read_credentials(old, UUID(order["id"]), reader="test")
+        await read_credentials(old, UUID(order["id"]), reader=Actor("test"))
     async with old.read() as session:
         assert (await session.execute(text("SELECT count(*) FROM orders"))).scalar_one() == 1
     await old.dispose()
