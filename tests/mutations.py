@@ -40,70 +40,70 @@ class Mutation:
 MUTATIONS = (
     Mutation(
         "release-ignores-wakes",
-        "app/leases.py",
+        "app/queue/leases.py",
         "woken = row.wakes != claim.wakes",
         "woken = False",
         LEASES,
     ),
     Mutation(
         "hold-ignores-the-token",
-        "app/leases.py",
+        "app/queue/leases.py",
         ".where(table.id == claim.row.id, table.lease_token == claim.token)",
         ".where(table.id == claim.row.id)",
         LEASES,
     ),
     Mutation(
         "retry-after-ignored-by-wakes",
-        "app/orders.py",
+        "app/orders/waking.py",
         "order.due_at = max(tx.now, order.not_before or tx.now)",
         "order.due_at = tx.now",
         LEASES,
     ),
     Mutation(
         "make-due-announces-nothing",
-        "app/orders.py",
+        "app/orders/waking.py",
         "order.not_before or tx.now)\n    tx.announce(due=Order)",
         "order.not_before or tx.now)",
         SIMULATION,
     ),
     Mutation(
         "callbacks-do-not-forbid-placing-again",
-        "app/states.py",
+        "app/states/observations.py",
         "evidence = self.candidates or self.suspects or self.called_back or self.trouble",
         "evidence = self.candidates or self.suspects or self.trouble",
         STATES,
     ),
     Mutation(
         "one-look-up-is-enough",
-        "app/states.py",
+        "app/states/observations.py",
         "LOOK_UPS_BEFORE_PLACING_AGAIN = 2",
         "LOOK_UPS_BEFORE_PLACING_AGAIN = 1",
         STATES,
     ),
     Mutation(
         "grace-ignored",
-        "app/states.py",
+        "app/states/observations.py",
         "self.last_look_up_at is not None and self.last_look_up_at >= self.grace_ends_at",
         "self.last_look_up_at is not None",
         SIMULATION,
     ),
     Mutation(
         "500-is-not-sent",
-        "app/states.py",
+        "app/states/words.py",
         "if status == 408 or status >= 500 or status < 300:\n        return PostOutcome.UNKNOWN",
         "if status == 408 or status >= 500 or status < 300:\n        return PostOutcome.NOT_SENT",
         SIMULATION,
     ),
     Mutation(
         "500-is-not-sent (faults)",
-        "app/states.py",
+        "app/states/words.py",
         "if status == 408 or status >= 500 or status < 300:\n        return PostOutcome.UNKNOWN",
         "if status == 408 or status >= 500 or status < 300:\n        return PostOutcome.NOT_SENT",
         (*FAULTS, "-k", "test_placing and sqlite"),
     ),
     Mutation(
         "cut-off-is-sent-again",
-        "app/states.py",
+        "app/states/deciding.py",
         "case CutOff():\n            return Decision(UNCONFIRMED, Wait.LOOK_UP)",
         "case CutOff():\n            return Decision(PENDING, Wait.TURN)",
         SIMULATION,
@@ -118,20 +118,16 @@ MUTATIONS = (
     Mutation(
         "intent-not-committed",
         "app/reconciler/placing.py",
-        "        return Intent(renewed, attempt, first)",
-        "        tx.session.expunge_all()\n"
-        "        await tx.session.rollback()\n"
-        "        return Intent(renewed, attempt, first)",
+        "        return intent\n",
+        "        tx.session.expunge_all()\n        await tx.session.rollback()\n        return intent\n",
         SIMULATION,
     ),
     Mutation(
         "answer-written-only-under-the-lease",
         "app/reconciler/placing.py",
-        "        await _write_placement(tx, order, intent, posted)\n"
-        "        if order.lease_token != claim.token:",
-        "        if order.lease_token == claim.token:\n"
-        "            await _write_placement(tx, order, intent, posted)\n"
-        "        if order.lease_token != claim.token:",
+        "        await _write_placement(tx, order, intent, posted)\n",
+        "        if order.lease_token == this.claim.token:\n"
+        "            await _write_placement(tx, order, intent, posted)\n",
         SIMULATION,
     ),
     Mutation(
@@ -143,7 +139,7 @@ MUTATIONS = (
     ),
     Mutation(
         "adoption-of-held-orders",
-        "app/reconciler/seeking.py",
+        "app/reconciler/confirming.py",
         "if unsure or await held_among(tx.session, order, order_ids[:1]):",
         "if unsure:",
         SIMULATION,

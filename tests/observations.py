@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from app.states import (
     Attention,
+    AttentionCode,
     CutOff,
     NotFoundYet,
     Observation,
@@ -54,6 +55,7 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     NoneType: st.none(),
     OrderStatus: st.sampled_from(OrderStatus),
     PostOutcome: st.sampled_from(PostOutcome),
+    AttentionCode: st.sampled_from(AttentionCode),
 }
 BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "order_status": st.sampled_from(ORDER_WORDS),
@@ -65,8 +67,9 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "suspects": st.just(()) | st.lists(IDS, max_size=7).map(tuple),
     "status": st.integers(300, 599),
     "kind": st.sampled_from(["timeout", "status_500"]),
-    "code": st.sampled_from(["credentials_refused", "not_found", "pass_broken"]),
     "detail": st.just("Do this."),
+    "held": IDS,
+    "duplicates": st.just(()) | st.lists(IDS, max_size=7).map(tuple),
     "by": st.just("operator"),
     "look_ups": st.integers(0, 3),
     "retry_after_seconds": st.floats(0, 86_400),

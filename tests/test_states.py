@@ -12,6 +12,7 @@ from app import states
 from app.states import (
     TRANSITIONS,
     Attention,
+    AttentionCode,
     CutOff,
     NotFoundYet,
     Observation,
@@ -148,13 +149,13 @@ def test_what_an_observation_means(
             "nobody has to do anything",
         ),
         (
-            Standing(S.PENDING, attention=Attention("credentials_refused", "…")),
+            Standing(S.PENDING, attention=Attention(AttentionCode.CREDENTIALS_REFUSED, "…")),
             posted(PostOutcome.NOT_SENT, trouble=Trouble("connect")),
             "credentials_refused",
             "nothing was learned, so the cause has not gone",
         ),
         (
-            Standing(S.PROVISIONING, attention=Attention("credentials_refused", "…")),
+            Standing(S.PROVISIONING, attention=Attention(AttentionCode.CREDENTIALS_REFUSED, "…")),
             seen(tasks=("RUNNING",)),
             None,
             "CloudPress answers again",

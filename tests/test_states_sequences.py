@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from app.states import (
     FINAL,
     LOOK_UPS_BEFORE_PLACING_AGAIN,
+    PLACED,
+    AttentionCode,
     Decision,
     NotFoundYet,
     Observation,
@@ -65,13 +67,16 @@ def written(order: Standing, decision: Decision, now: datetime) -> Standing:
 def check(order: Standing, observation: Observation, decision: Decision, now: datetime) -> None:
     """Check what holds for every decision."""
     assert may_follow(order.status, decision.status)
+    if order.duplicates:
+        assert decision.attention is not None
+        assert decision.attention.code is AttentionCode.SUSPECTED_DUPLICATE
     if decision.attention is not None:
-        assert decision.attention.code
         assert decision.attention.detail.strip()
     if decision.wait is Wait.RETRY:
         for floor in floors(order, observation):
             assert (decision.retry_after_seconds or 0) >= floor, "Retry-After is a floor"
     check_end(order, observation, decision)
+    check_what_stands_beside(order, decision, now)
     if order.status not in FINAL:
         check_reason(order, observation, decision, now)
 
@@ -101,11 +106,23 @@ def check_end(order: Standing, observation: Observation, decision: Decision) -> 
     else:
         rechecked = recheck_of(order, observation)
         rests = Wait.SETTLING if rechecked.open_hints else Wait.NOTHING
+        if order.duplicates and rests is Wait.NOTHING:
+            rests = Wait.PAYMENT
         assert decision.wait is (Wait.RETRY if rechecked.trouble else rests)
     if order.status in FINAL:
         assert decision.status is order.status
     elif decision.status is S.FAILED:
         assert decision.problem is not None
+
+
+def check_what_stands_beside(order: Standing, decision: Decision, now: datetime) -> None:
+    """Check that a late look is not overslept, and that what is to be cancelled is cancelled at once."""
+    looked_for = order.late_look_at is not None or decision.late_look
+    if looked_for and decision.status in PLACED:
+        assert decision.due_by is not None
+        assert decision.due_by > now, "or it would be due again and again"
+    if order.cancelling and decision.status not in FINAL:
+        assert decision.wait not in {Wait.TASK, Wait.PAYMENT}
 
 
 def check_reason(order: Standing, observation: Observation, decision: Decision, now: datetime) -> None:
@@ -133,12 +150,12 @@ def check_reason(order: Standing, observation: Observation, decision: Decision, 
 
 def check_search(sought: NotFoundYet, decision: Decision, now: datetime) -> None:
     """Check that only an order that surely is nowhere is sent again or given up, and that doubts are told."""
-    nowhere = surely_nowhere(sought)
+    nowhere = surely_nowhere(sought) and not sought.woken
     assert (decision.status is S.CANCELLED) == (nowhere and sought.unwanted)
     assert (decision.status is S.PENDING) == (nowhere and sought.placing and not sought.unwanted)
     assert decision.late_look or decision.status is not S.CANCELLED
     learned = sought.trouble is None and not sought.unfinished
-    if decision.status is S.UNCONFIRMED and learned and now >= sought.grace_ends_at:
+    if decision.status is S.UNCONFIRMED and learned and not sought.woken and now >= sought.grace_ends_at:
         assert decision.attention is not None, "whoever can help is told"
 
 
@@ -185,6 +202,7 @@ NOWHERE = NotFoundYet(
     called_back=False,
     placing=True,
     unwanted=False,
+    woken=False,
 )
 
 
@@ -210,6 +228,7 @@ def test_an_unwanted_order_that_surely_is_nowhere_is_cancelled_and_looked_for_on
         ({"suspects": ("cp-1",)}, "it may be this one, once it can be read"),
         ({"called_back": True}, "whoever calls back has made it"),
         ({"trouble": Trouble("timeout")}, "something was not answered"),
+        ({"woken": True}, "there was news while it was looked for"),
         ({"placing": False}, "the operator lets nothing be sent"),
     ],
 )
@@ -221,4 +240,4 @@ def test_each_doubt_alone_forbids_placing_again(change: dict[str, object], reaso
 
 
 def test_every_field_of_a_search_is_said() -> None:
-    assert len(fields(NotFoundYet)) == 12, "a new one that speaks against placing again needs its row above"
+    assert len(fields(NotFoundYet)) == 13, "a new one that speaks against placing again needs its row above"

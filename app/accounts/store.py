@@ -15,7 +15,7 @@ from app.db.database import Database
 from app.db.models import Account, Order
 from app.events.timeline import Actor, record
 from app.events.types import EventType
-from app.states import CREDENTIALS_REFUSED, FINAL, OrderStatus
+from app.states import FINAL, AttentionCode, OrderStatus
 
 OPEN = [status for status in OrderStatus if status not in FINAL]
 
@@ -93,7 +93,7 @@ async def _store(db: Database, account_id: str, change: AccountChange, by: Actor
             account.token = token.encode()
             refused = update(Order).where(
                 Order.account_id == account_id,
-                Order.attention_code == CREDENTIALS_REFUSED,
+                Order.attention_code == AttentionCode.CREDENTIALS_REFUSED,
                 or_(Order.not_before.is_(None), Order.not_before <= tx.now),
                 Order.due_at.is_not(None),
             )
@@ -138,7 +138,7 @@ async def refused_since(session: AsyncSession, account_ids: list[str]) -> dict[s
     """Return since when CloudPress refuses an account's token, for those where an order waits for that."""
     refused = (
         select(Order.account_id, func.min(Order.attention_since))
-        .where(Order.attention_code == CREDENTIALS_REFUSED, Order.account_id.in_(account_ids))
+        .where(Order.attention_code == AttentionCode.CREDENTIALS_REFUSED, Order.account_id.in_(account_ids))
         .group_by(Order.account_id)
     )
     return {account_id: since for account_id, since in await session.execute(refused) if since is not None}

@@ -8,6 +8,7 @@ from app.db.database import Database, Transaction
 from app.db.models import RESTORED, Event, LookUp, Order, Placement, Webhook
 from app.events.timeline import record
 from app.events.types import EventType
+from app.orders.changing import changing
 from app.states import LATE_LOOK_AFTER, OrderStatus, PostOutcome
 from app.webhooks.registry import disable
 
@@ -21,7 +22,7 @@ async def doubt_unplaced_orders(db: Database) -> int:
     """Have every order looked for that may have been placed since the copy was made.
 
     That is every one whose CloudPress order is not known: pending ones become unconfirmed, those that are
-    sought already are sought anew, for a whole grace, and what an operator wished for them may have been done
+    sought already are sought anew, for a whole grace, and what an operator asked for may have been done
     by the original. Returns how many were pending or being sent.
     """
     count = 0
@@ -54,13 +55,12 @@ async def _doubt(tx: Transaction, order: Order) -> None:
         )
     )
     await tx.session.execute(delete(LookUp).where(LookUp.order_id == order.id))
-    before = order.status
-    order.status = OrderStatus.UNCONFIRMED
-    order.updated_at = order.due_at = tx.now
+    async with changing(tx, order, action="after_restore") as change:
+        change.move(OrderStatus.UNCONFIRMED)
+    order.due_at = tx.now
     order.late_look_at = tx.now + LATE_LOOK_AFTER  # the original may have placed it, and more than once
     order.resolution = order.not_before = order.lease_token = order.lease_until = None
-    record(tx, order.id, EventType.STATUS_CHANGED, before=before, after=order.status, action="after_restore")
-    tx.announce(changed=order.id, due=Order)
+    tx.announce(due=Order)
 
 
 async def skip_event_numbers(db: Database) -> None:

@@ -1,21 +1,22 @@
-"""Wishes about orders: to cancel, to be looked at now, to be resolved. The database only.
+"""Requests about orders: to cancel, to be looked at now, to be resolved. The database only.
 
-A wish is stored and makes its order due; the reconciler fulfils it, or says why it cannot be.
+A request is stored and makes its order due; the reconciler fulfils it, or says why it cannot be.
 """
 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.database import Database, Transaction
+from app.db.database import Database
 from app.db.models import Callback, Order, Placement
 from app.events.timeline import Actor, record
 from app.events.types import EventType
-from app.orders.lifecycle_events import Before, record_lifecycle_events
+from app.orders.attempts import can_have_landed
+from app.orders.changing import changing
 from app.orders.waking import make_due
-from app.states import DUPLICATE, FINAL, NOTHING_LANDED, OrderStatus
+from app.states import FINAL, AttentionCode, OrderStatus
 
 
 class NotResolvableError(Exception):
@@ -40,14 +41,14 @@ async def request_resolution(
             raise NotResolvableError(
                 f"Only an unconfirmed order can be resolved; this one is {order.status}."
             )
-        wish: dict[str, Any] = {"action": action, **by.told}
+        resolution: dict[str, Any] = {"action": action, **by.told}
         if cloudpress_order_id is not None:
             holder = await _holder(tx.session, order.account_id, cloudpress_order_id)
             if holder is not None:
                 raise NotResolvableError(f"Order {holder} has that CloudPress order already.")
-            wish["cloudpress_order_id"] = cloudpress_order_id
-        order.resolution = wish
-        record(tx, order_id, EventType.RESOLUTION_REQUESTED, **wish)
+            resolution["cloudpress_order_id"] = cloudpress_order_id
+        order.resolution = resolution
+        record(tx, order_id, EventType.RESOLUTION_REQUESTED, **resolution)
         make_due(tx, order)
         return order
 
@@ -67,15 +68,13 @@ async def dismiss_duplicates(db: Database, order_id: UUID, *, by: Actor) -> Orde
         if not order.suspected_duplicates:
             raise NotResolvableError("No CloudPress order is suspected to be a duplicate of this one.")
         dismissed = order.suspected_duplicates
-        order.settled_duplicates = sorted({*(order.settled_duplicates or ()), *dismissed})
-        order.suspected_duplicates = None
-        record(tx, order_id, EventType.DUPLICATES_DISMISSED, by=by, cloudpress_order_ids=dismissed)
-        if order.attention_code == DUPLICATE:
-            record(tx, order_id, EventType.ATTENTION_ENDED, code=DUPLICATE)
-            order.attention_code = order.attention_detail = order.attention_since = None
-        order.updated_at = tx.now
-        tx.announce(changed=order_id)
-        make_due(tx, order)  # another cause of attention may have been behind this one
+        async with changing(tx, order, action="dismiss_duplicates") as change:
+            order.settled_duplicates = sorted({*(order.settled_duplicates or ()), *dismissed})
+            order.suspected_duplicates = None
+            record(tx, order_id, EventType.DUPLICATES_DISMISSED, by=by, cloudpress_order_ids=dismissed)
+            if order.attention_code == AttentionCode.SUSPECTED_DUPLICATE:
+                change.ask_for(None)
+            make_due(tx, order)  # another cause of attention may have been behind this one
         return order
 
 
@@ -95,15 +94,17 @@ async def request_cancel(db: Database, order_id: UUID, *, by: Actor) -> Order | 
         order = await tx.session.get(Order, order_id, with_for_update=True)
         if order is None or order.status in FINAL:
             return order
-        if order.cancel_requested_at is None:
-            record(tx, order_id, EventType.CANCEL_REQUESTED, by=by)
-            order.cancel_requested_at = order.updated_at = tx.now
-            order.cancel_accepted_at = order.cancel_refusal = None
-            tx.announce(changed=order_id)
-        if await _is_unheard_of(tx.session, order):
-            await _cancel(tx, order)
-        else:
-            make_due(tx, order)
+        async with changing(tx, order, action="cancel") as change:
+            if order.cancel_requested_at is None:
+                record(tx, order_id, EventType.CANCEL_REQUESTED, by=by)
+                order.cancel_requested_at = tx.now
+                order.cancel_accepted_at = order.cancel_refusal = None
+            if await _is_unheard_of(tx.session, order):
+                change.move(OrderStatus.CANCELLED)
+                change.ask_for(None)
+                order.due_at = order.not_before = None
+            else:
+                make_due(tx, order)
         return order
 
 
@@ -111,30 +112,10 @@ async def _is_unheard_of(session: AsyncSession, order: Order) -> bool:
     """Tell whether an order is surely not at CloudPress, and nobody is about to send it."""
     if order.status != OrderStatus.PENDING or order.lease_token is not None:
         return False
-    may_have_landed = select(func.count()).where(
-        Placement.order_id == order.id,
-        or_(Placement.outcome.is_(None), Placement.outcome.not_in(NOTHING_LANDED)),
-    )
+    attempts = select(func.count()).where(Placement.order_id == order.id, can_have_landed())
     called_back = select(func.count()).where(Callback.order_id == order.id)
-    counts = [(await session.execute(count)).scalar_one() for count in (may_have_landed, called_back)]
+    counts = [(await session.execute(count)).scalar_one() for count in (attempts, called_back)]
     return not any(counts)
-
-
-async def _cancel(tx: Transaction, order: Order) -> None:
-    before = Before.of(order)
-    record(
-        tx,
-        order.id,
-        EventType.STATUS_CHANGED,
-        before=order.status,
-        after=OrderStatus.CANCELLED,
-        action="cancel",
-    )
-    order.status = OrderStatus.CANCELLED
-    order.finalized_at = tx.now
-    order.due_at = order.not_before = order.cancel_requested_at = None
-    order.attention_code = order.attention_detail = order.attention_since = None
-    await record_lifecycle_events(tx, order, before)
 
 
 async def request_refresh(db: Database, order_id: UUID, *, by: Actor) -> Order | None:

@@ -1,6 +1,6 @@
 """The reconciler: leases orders that are due, asks CloudPress what is true, decides, writes it down.
 
-`loop` claims and bounds the passes, `passes` chooses what a pass does; `placing`, `observing`, `confirming`
+`loop` claims and bounds the passes, `choosing` says what a pass does; `placing`, `observing`, `confirming`
 and `looking_up` talk to CloudPress with no transaction open, and `concluding` writes what they found.
 """
 

@@ -1,34 +1,30 @@
-"""Seeks an order whose placement is unknown: by late answers, callbacks, look-up, or an operator's word."""
+"""Looks for an order whose placement is unknown: by late answers, callbacks, look-up, an operator's word."""
 
 from sqlalchemy import and_, exists, func, or_, select
 
 from app.cloudpress import CloudPressError
-from app.cloudpress.protocol import Provider
 from app.db.database import Transaction
 from app.db.models import Order, Placement
 from app.events.timeline import record
 from app.events.types import EventType
+from app.orders.attempts import can_have_landed, nothing_landed
 from app.queue import leases
-from app.queue.leases import Claim
-from app.reconciler.concluding import WOKEN, PassResult, apply, conclude
-from app.reconciler.dependencies import Dependencies, trouble_of
+from app.reconciler.concluding import apply, conclude
 from app.reconciler.evidence import (
     ANSWER,
     CALLBACK,
     LOOK_UP,
     OPERATOR,
-    Named,
     Sent,
     held_among,
-    is_first,
     named_by_callbacks,
     what_was_sent,
 )
-from app.reconciler.findings import Findings
-from app.reconciler.looking_up import OrderLookUp, Progress
+from app.reconciler.looking_up import OrderLookUp
 from app.reconciler.observing import Observer
+from app.reconciler.passes import Pass, PassResult, trouble_of
+from app.reconciler.progress import Progress
 from app.states import (
-    NOTHING_LANDED,
     NotFoundYet,
     OrderStatus,
     PostEnded,
@@ -37,67 +33,66 @@ from app.states import (
     Trouble,
 )
 
-SEEKING = (OrderStatus.PLACING, OrderStatus.UNCONFIRMED)
+SOUGHT = (OrderStatus.PLACING, OrderStatus.UNCONFIRMED)
 
 
-async def seek(dependencies: Dependencies, claim: Claim[Order], provider: Provider) -> PassResult | None:
+async def confirm(this: Pass) -> PassResult | None:
     """Look for an unconfirmed order; adopt what surely is it, or place it again once it surely is nowhere."""
-    sent = await what_was_sent(dependencies, claim.row)
-    wish = claim.row.resolution
-    if wish is not None and wish["action"] != "adopt":
-        again = wish["action"] == "place_again"
-        resolved = Resolved(OrderStatus.PENDING if again else OrderStatus.FAILED, wish["by"])
-        return await conclude(
-            dependencies, claim, "resolve", resolved, Findings(resolved=True, overruled=again)
-        )
-    if wish is not None:
-        return await _adopt(dependencies, claim, provider, sent, [wish["cloudpress_order_id"]], OPERATOR)
+    sent = await what_was_sent(this)
+    resolution = this.order.resolution
+    if resolution is not None:
+        return await _resolve(this, sent, resolution)
     if sent.answered_ids:
-        return await _adopt(dependencies, claim, provider, sent, list(sent.answered_ids), ANSWER)
+        return await _adopt(this, sent, list(sent.answered_ids), ANSWER)
     if sent.late_outcome is not None:
-        return await conclude(dependencies, claim, "late_answer", _late_answer(sent, sent.late_outcome))
+        return await conclude(this, "late_answer", _late_answer(sent, sent.late_outcome))
     try:
-        named = await named_by_callbacks(dependencies, claim, provider, sent)
+        named = await named_by_callbacks(this, sent)
     except CloudPressError as error:
-        return await conclude(
-            dependencies, claim, "seek", _not_found(dependencies, sent, trouble=trouble_of(error))
-        )
+        return await conclude(this, "look_for", _not_found(this, sent, trouble=trouble_of(error)))
     if named.order_ids:
-        return await _adopt(dependencies, claim, provider, sent, list(named.order_ids), CALLBACK, named=named)
-    progress = await OrderLookUp(dependencies, claim, provider, sent).go_on()
+        this.findings.hints = named.settled
+        return await _adopt(this, sent, list(named.order_ids), CALLBACK)
+    progress = await OrderLookUp(this, sent).go_on()
     if progress.is_complete and len(progress.candidates) == 1:
-        candidates = progress.candidates
-        return await _adopt(
-            dependencies, claim, provider, sent, candidates, LOOK_UP, progress=progress, named=named
-        )
-    return await _conclude_not_found(
-        dependencies, claim, sent, Findings(look_up=progress, hints=named.settled)
-    )
+        return await _adopt(this, sent, progress.candidates, LOOK_UP)
+    this.findings.hints = named.settled
+    return await _conclude_not_found(this, sent)
+
+
+async def _resolve(this: Pass, sent: Sent, resolution: dict[str, str]) -> PassResult | None:
+    """Do what an operator has decided."""
+    this.findings.resolved = True
+    if resolution["action"] == "adopt":
+        return await _adopt(this, sent, [resolution["cloudpress_order_id"]], OPERATOR)
+    this.findings.overruled = resolution["action"] == "place_again"
+    status = OrderStatus.PENDING if this.findings.overruled else OrderStatus.FAILED
+    return await conclude(this, "resolve", Resolved(status, resolution["by"]))
 
 
 def _late_answer(sent: Sent, outcome: PostOutcome) -> PostEnded:
     last = sent.placements[-1]
     return PostEnded(
         outcome,
-        is_first(sent.placements[:-1]),
+        nothing_landed(sent.placements[:-1]),
         reasons=tuple(last.reasons or ()),
         trouble=Trouble("late_answer", status=last.http_status),
     )
 
 
 def _not_found(
-    dependencies: Dependencies,
+    this: Pass,
     sent: Sent,
     *,
-    progress: Progress | None = None,
     trouble: Trouble | None = None,
     look_alike: bool = False,
     unwanted: bool = False,
+    woken: bool = False,
 ) -> NotFoundYet:
-    progress = progress or Progress()
+    progress = this.findings.look_up or Progress()
     return NotFoundYet(
         sent_at=sent.last_sent_at,
-        grace_seconds=dependencies.schedule.placement_grace_seconds,
+        grace_seconds=this.dependencies.schedule.placement_grace_seconds,
         trouble=trouble or progress.trouble,
         unfinished=not progress.is_complete and progress.trouble is None,
         look_ups=progress.completed,
@@ -106,47 +101,32 @@ def _not_found(
         suspects=tuple(progress.suspects),
         look_alike=look_alike,
         called_back=sent.called_back,
-        placing=dependencies.placing,
+        placing=this.dependencies.placing,
         unwanted=unwanted,
+        woken=woken,
     )
 
 
-async def _conclude_not_found(
-    dependencies: Dependencies, claim: Claim[Order], sent: Sent, findings: Findings
-) -> PassResult | None:
+async def _conclude_not_found(this: Pass, sent: Sent) -> PassResult | None:
     """Conclude that the order was not found; whether it may be placed again is judged under its lock."""
-    async with dependencies.db.write() as tx:
-        order = await leases.hold(tx, claim)
+    async with this.dependencies.db.write() as tx:
+        order = await leases.hold(tx, this.claim)
         if order is None:
             return None
-        return await _apply_not_found(tx, dependencies, claim, order, sent, findings)
+        return await _apply_not_found(this, tx, order, sent)
 
 
-async def _apply_not_found(
-    tx: Transaction,
-    dependencies: Dependencies,
-    claim: Claim[Order],
-    order: Order,
-    sent: Sent,
-    findings: Findings,
-) -> PassResult:
-    progress = findings.look_up
+async def _apply_not_found(this: Pass, tx: Transaction, order: Order, sent: Sent) -> PassResult:
     nothing = _not_found(
-        dependencies,
+        this,
         sent,
-        progress=progress,
         look_alike=await _has_look_alike(tx, order),
         unwanted=order.cancel_requested_at is not None,
+        woken=order.wakes != this.claim.wakes,
     )
-    # A callback that came in during this pass speaks against placing again; so does an operator's wish.
-    trouble = WOKEN if order.wakes != claim.wakes and nothing.is_nowhere else None
-    if trouble is not None:
-        nothing = _not_found(dependencies, sent, progress=progress, trouble=trouble)
-    if nothing.is_nowhere:
+    if nothing.is_nowhere and not nothing.woken:
         _record_nowhere(tx, order, nothing)
-    return await apply(
-        tx, dependencies, claim, order, action="look_up", observation=nothing, findings=findings
-    )
+    return await apply(this, tx, order, "look_up", nothing)
 
 
 def _record_nowhere(tx: Transaction, order: Order, nothing: NotFoundYet) -> None:
@@ -168,17 +148,16 @@ async def _has_look_alike(tx: Transaction, order: Order) -> bool:
     One that was placed more than once counts even when it is placed or final: a request of its own that
     landed late may be what was found. So may that of one that is to be placed again.
     """
-    may_have_landed = exists().where(
-        Placement.order_id == Order.id,
-        or_(Placement.outcome.is_(None), Placement.outcome.not_in(NOTHING_LANDED)),
-    )
     alike = select(func.count(Order.id)).where(
         Order.account_id == order.account_id,
         Order.site_name == order.site_name,
         Order.variant == order.variant,
         or_(
-            Order.status.in_(SEEKING),
-            and_(Order.status == OrderStatus.PENDING, may_have_landed),
+            Order.status.in_(SOUGHT),
+            and_(
+                Order.status == OrderStatus.PENDING,
+                exists().where(Placement.order_id == Order.id, can_have_landed()),
+            ),
             Order.late_look_at.is_not(None),
             Order.suspected_duplicates.is_not(None),
         ),
@@ -187,46 +166,24 @@ async def _has_look_alike(tx: Transaction, order: Order) -> bool:
     return (await tx.session.execute(alike)).scalar_one() > 0
 
 
-async def _adopt(
-    dependencies: Dependencies,
-    claim: Claim[Order],
-    provider: Provider,
-    sent: Sent,
-    order_ids: list[str],
-    source: str,
-    *,
-    progress: Progress | None = None,
-    named: Named | None = None,
-) -> PassResult | None:
+async def _adopt(this: Pass, sent: Sent, order_ids: list[str], source: str) -> PassResult | None:
     """Take the first of the CloudPress orders for ours, unless another order has it or may mean it.
 
     The others, if there are any, are suspected duplicates.
     """
-    observer = Observer(dependencies, claim, provider)
-    observation = await observer.look(order_ids[0])
-    findings = observer.findings
+    observation = await Observer(this).look(order_ids[0])
+    findings = this.findings
     findings.order_id, findings.order_id_source = order_ids[0], source
     findings.duplicates = {order_id for order_id in order_ids[1:] if order_id != order_ids[0]}
-    findings.look_up = progress
-    findings.resolved = source == OPERATOR
-    async with dependencies.db.write() as tx:
-        order = await leases.hold(tx, claim)
+    async with this.dependencies.db.write() as tx:
+        order = await leases.hold(tx, this.claim)
         if order is None:
             return None
         unsure = source == LOOK_UP and await _has_look_alike(tx, order)
         if unsure or await held_among(tx.session, order, order_ids[:1]):
             # Checked under the lock: what was free when it was looked at may be taken by now.
-            rest = Findings(look_up=progress, resolved=findings.resolved)
-            rest.hints = named.settled if named else ()
+            findings.forget_identity()
             if source == OPERATOR:
                 record(tx, order.id, EventType.RESOLUTION_IMPOSSIBLE, cloudpress_order_id=order_ids[0])
-            return await _apply_not_found(tx, dependencies, claim, order, sent, rest)
-        return await apply(
-            tx,
-            dependencies,
-            claim,
-            order,
-            action=f"adopt_by_{source}",
-            observation=observation,
-            findings=findings,
-        )
+            return await _apply_not_found(this, tx, order, sent)
+        return await apply(this, tx, order, f"adopt_by_{source}", observation)

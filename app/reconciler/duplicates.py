@@ -4,13 +4,7 @@ A late answer or a callback may name another one: it replaces one that was only 
 a suspected duplicate. An order that was placed more than once is looked up once more, hours later.
 """
 
-from dataclasses import dataclass, field
-
 from app.cloudpress import CloudPressError
-from app.cloudpress.protocol import Provider
-from app.db.models import Order
-from app.queue.leases import Claim
-from app.reconciler.dependencies import Dependencies, trouble_of
 from app.reconciler.evidence import (
     ANSWER,
     CALLBACK,
@@ -18,84 +12,65 @@ from app.reconciler.evidence import (
     Sent,
     held_among,
     named_by_callbacks,
-    seen,
     what_was_sent,
 )
-from app.reconciler.looking_up import OrderLookUp, Progress
-from app.states import FINAL, Trouble, is_over
+from app.reconciler.looking_up import OrderLookUp
+from app.reconciler.passes import Pass, trouble_of
+from app.states import FINAL, Rechecked, Trouble, is_over
 
 
-@dataclass
-class Recheck:
-    """What speaks for another CloudPress order."""
-
-    replacement: str | None = None
-    source: str | None = None
-    duplicates: set[str] = field(default_factory=set)
-    ended: set[str] = field(default_factory=set)
-    """Suspected duplicates of which nothing is left at CloudPress."""
-    hints: tuple[int, ...] = ()
-    """Tasks that callbacks named, and that need not be asked about again."""
-    open_hints: bool = False
-    """Whether there are others, which CloudPress does not show yet."""
-    look_up: Progress | None = None
-    late_look_done: bool = False
-    trouble: Trouble | None = None
-
-
-async def recheck(dependencies: Dependencies, claim: Claim[Order], provider: Provider) -> Recheck:
-    """Return what speaks for another CloudPress order than the one that a placed order holds."""
-    order = claim.row
-    sent = await what_was_sent(dependencies, order)
-    found = Recheck()
+async def recheck(this: Pass) -> Rechecked:
+    """Find what speaks for another CloudPress order than the one that a placed order holds."""
+    order = this.order
+    sent = await what_was_sent(this)
     # An answer needs no request, so no trouble with CloudPress hides what it names.
     named: dict[str, str] = {}
+    trouble: Trouble | None = None
+    open_hints = False
     try:
-        called_back = await named_by_callbacks(dependencies, claim, provider, sent)
-        found.hints, found.open_hints = called_back.settled, not called_back.is_complete
+        called_back = await named_by_callbacks(this, sent)
+        this.findings.hints, open_hints = called_back.settled, not called_back.is_complete
         named |= dict.fromkeys(called_back.order_ids, CALLBACK)
-        await _look_at_duplicates(dependencies, claim, provider, found)
+        await _look_at_duplicates(this)
         if order.late_look_at is not None and order.late_look_at <= sent.now:
-            await _look_again(dependencies, claim, provider, sent, found)
+            trouble = await _look_again(this, sent)
     except CloudPressError as error:
-        found.trouble = trouble_of(error)
+        trouble = trouble_of(error)
     named |= dict.fromkeys(sent.answered_ids, ANSWER)
-    await _judge(dependencies, order, named, found)
-    return found
+    await _judge(this, named)
+    return Rechecked(trouble, open_hints=open_hints)
 
 
-async def _look_at_duplicates(
-    dependencies: Dependencies, claim: Claim[Order], provider: Provider, found: Recheck
-) -> None:
+async def _look_at_duplicates(this: Pass) -> None:
     """See which suspected duplicates were cancelled or have failed: nobody has to do anything about those."""
-    for order_id in claim.row.suspected_duplicates or ():
-        details = await seen(dependencies, claim, provider, order_id)
+    for order_id in this.order.suspected_duplicates or ():
+        details = await this.find_order(order_id)
         if details is not None and is_over(
             details.value.status, (task.status for task in details.value.tasks)
         ):
-            found.ended.add(order_id)
+            this.findings.duplicates_ended.add(order_id)
 
 
-async def _look_again(
-    dependencies: Dependencies, claim: Claim[Order], provider: Provider, sent: Sent, found: Recheck
-) -> None:
+async def _look_again(this: Pass, sent: Sent) -> Trouble | None:
     """Look for a second order that a late request has made meanwhile."""
-    found.look_up = await OrderLookUp(dependencies, claim, provider, sent).go_on()
-    found.trouble = found.look_up.trouble
-    if found.look_up.is_complete:
-        found.late_look_done = True
-        found.duplicates |= {*found.look_up.candidates, *found.look_up.suspects}
+    progress = await OrderLookUp(this, sent).go_on()
+    if progress.is_complete:
+        this.findings.late_look_done = True
+        this.findings.duplicates |= {*progress.candidates, *progress.suspects}
+    return progress.trouble
 
 
-async def _judge(dependencies: Dependencies, order: Order, named: dict[str, str], found: Recheck) -> None:
-    async with dependencies.db.read() as session:
-        held = await held_among(session, order, {*named, *found.duplicates})
+async def _judge(this: Pass, named: dict[str, str]) -> None:
+    """Find which of the named CloudPress orders replaces the one that is held, and which are duplicates."""
+    order, findings = this.order, this.findings
+    async with this.dependencies.db.read() as session:
+        held = await held_among(session, order, {*named, *findings.duplicates})
     others = [order_id for order_id in named if order_id not in {*held, order.cloudpress_order_id}]
     replaces = order.cloudpress_order_id_source == LOOK_UP and order.status not in FINAL
     own_is_named = order.cloudpress_order_id in named
     if others and replaces and not own_is_named:
-        found.replacement, found.source = others[0], named[others[0]]
+        findings.order_id, findings.order_id_source = others[0], named[others[0]]
         others = others[1:]
-    found.duplicates |= set(others)
+    findings.duplicates |= set(others)
     settled = order.settled_duplicates or ()
-    found.duplicates -= {*held, *settled, order.cloudpress_order_id or "", found.replacement or ""}
+    findings.duplicates -= {*held, *settled, order.cloudpress_order_id or "", findings.order_id or ""}

@@ -8,11 +8,10 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import Answer, NotFound, OrderDetails, OrderSummary
-from app.cloudpress.protocol import Provider
 from app.db.models import RESTORED, Callback, Order, Placement, Task
-from app.queue.leases import Claim
-from app.reconciler.dependencies import Dependencies, time_left_seconds
-from app.states import MISSING_ATTENTION_SECONDS, NOTHING_LANDED, PostOutcome
+from app.orders.attempts import nothing_landed
+from app.reconciler.passes import Pass
+from app.states import MISSING_ATTENTION_SECONDS, PostOutcome, may_have_landed
 
 ANSWER, CALLBACK, LOOK_UP, OPERATOR = "answer", "callback", "lookup", "operator"
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -71,20 +70,16 @@ class Sent:
         if last is None or last.outcome is None or self.called_back_since:
             return None
         outcome = PostOutcome(last.outcome)
-        settled = outcome in NOTHING_LANDED or (
-            outcome is PostOutcome.REJECTED and is_first(self.placements[:-1])
+        settled = not may_have_landed(outcome) or (
+            outcome is PostOutcome.REJECTED and nothing_landed(self.placements[:-1])
         )
         return outcome if settled else None
 
 
-def is_first(earlier: Iterable[Placement]) -> bool:
-    """Tell whether none of the earlier attempts can have made an order."""
-    return all(placement.outcome in NOTHING_LANDED for placement in earlier)
-
-
-async def what_was_sent(dependencies: Dependencies, order: Order) -> Sent:
+async def what_was_sent(this: Pass) -> Sent:
     """Read what is known of the attempts to place an order."""
-    async with dependencies.db.read() as session:
+    order, db = this.order, this.dependencies.db
+    async with db.read() as session:
         placements = tuple(
             await session.scalars(
                 select(Placement).where(Placement.order_id == order.id).order_by(Placement.attempt)
@@ -111,7 +106,7 @@ async def what_was_sent(dependencies: Dependencies, order: Order) -> Sent:
             # What happened to a restored order since it was accepted is not known.
             first_sent_at=placements[0].sent_at if placements and not is_restored else order.created_at,
             last_sent_at=placements[-1].sent_at if placements else order.created_at,
-            now=await dependencies.db.now(session),
+            now=await db.now(session),
         )
 
 
@@ -148,9 +143,7 @@ def is_same_kind(order: Order, summary: OrderSummary) -> bool:
     return summary.variant is None or summary.variant.lower() == order.variant.lower()
 
 
-async def named_by_callbacks(
-    dependencies: Dependencies, claim: Claim[Order], provider: Provider, sent: Sent
-) -> Named:
+async def named_by_callbacks(this: Pass, sent: Sent) -> Named:
     """Return the CloudPress orders that tasks named by the order's own callbacks belong to, and that agree.
 
     Whoever knows a callback's secret chooses its body, so the account, the variant, the name and the age
@@ -162,50 +155,32 @@ async def named_by_callbacks(
     named: list[str] = []
     settled: list[int] = []
     for hint in sent.hints:
-        found = await _orders_of_task(dependencies, claim, provider, sent, hint.task_id)
+        found = await _orders_of_task(this, sent, hint.task_id)
         named += found or ()
         if found is not None or sent.now - hint.since >= HINT_LIFETIME:
             settled.append(hint.task_id)
     return Named(tuple(dict.fromkeys(named)), tuple(settled), len(settled) == len(sent.hints))
 
 
-async def _orders_of_task(
-    dependencies: Dependencies, claim: Claim[Order], provider: Provider, sent: Sent, task_id: int
-) -> list[str] | None:
+async def _orders_of_task(this: Pass, sent: Sent, task_id: int) -> list[str] | None:
     """Return the orders of a task that agree; None where CloudPress answered 404, which is not final."""
     try:
-        task = await provider.task(task_id, timeout_seconds=time_left_seconds(dependencies, claim))
+        task = await this.read_task(task_id)
     except NotFound:
         return None
-    if task.value.account_ids and claim.row.account_id not in task.value.account_ids:
+    if task.value.account_ids and this.order.account_id not in task.value.account_ids:
         return []
     agreeing = []
     for order_id in task.value.order_ids:
-        details = await seen(dependencies, claim, provider, order_id)
+        details = await this.find_order(order_id)
         if details is None:
             return None
-        if await _agrees(dependencies, claim, provider, sent, details):
+        if await _agrees(this, sent, details):
             agreeing.append(order_id)
     return agreeing
 
 
-async def seen(
-    dependencies: Dependencies, claim: Claim[Order], provider: Provider, order_id: str
-) -> Answer[OrderDetails] | None:
-    """Read a CloudPress order; None if there is none.
-
-    Raises:
-        CloudPressError: CloudPress could not be asked.
-    """
-    try:
-        return await provider.order(order_id, timeout_seconds=time_left_seconds(dependencies, claim))
-    except (NotFound, ValueError):
-        return None
-
-
-async def name_of_site(
-    dependencies: Dependencies, claim: Claim[Order], provider: Provider, details: OrderDetails
-) -> str | None:
+async def name_of_site(this: Pass, details: OrderDetails) -> str | None:
     """Return the name of a CloudPress order's site, asked for where the order links one and tells no name.
 
     Raises:
@@ -214,24 +189,17 @@ async def name_of_site(
     if details.site is None or details.site.name is not None:
         return details.site.name if details.site else None
     try:
-        timeout_seconds = time_left_seconds(dependencies, claim)
-        return (await provider.site(details.site.id, timeout_seconds=timeout_seconds)).value.name
+        return (await this.read_site(details.site.id)).value.name
     except (NotFound, ValueError):
         return None
 
 
-async def _agrees(
-    dependencies: Dependencies,
-    claim: Claim[Order],
-    provider: Provider,
-    sent: Sent,
-    details: Answer[OrderDetails],
-) -> bool:
-    order = claim.row
+async def _agrees(this: Pass, sent: Sent, details: Answer[OrderDetails]) -> bool:
+    order = this.order
     if not is_same_kind(order, details.value) or not is_young_enough(sent, details.value, details.date):
         return False
     # A name that nobody tells does not speak against it: the callback came in at the order's own address.
-    return await name_of_site(dependencies, claim, provider, details.value) in {None, order.site_name}
+    return await name_of_site(this, details.value) in {None, order.site_name}
 
 
 async def held_among(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> set[str]:

@@ -1,10 +1,8 @@
 """The loop: runs a pass over each order that is due."""
 
 import time
-import traceback
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,20 +16,17 @@ from app.queue import leases
 from app.queue.leases import Claim, Claimed
 from app.queue.signals import Signals
 from app.queue.worker import Worker
-from app.reconciler.concluding import ACCOUNT_UNKNOWN, PassResult, put_off
+from app.reconciler.choosing import run_pass
+from app.reconciler.concluding import put_off
 from app.reconciler.dependencies import Dependencies
-from app.reconciler.passes import run_pass
-from app.states import Attention
+from app.reconciler.passes import Pass, PassResult
+from app.states import Attention, attention
+from app.telemetry.defects import where_raised
 
 SLOTS = 16
 POLL_SECONDS = 2.0
 # While PostgreSQL tells of other replicas' orders, polling is only the backstop.
 BACKSTOP_POLL_SECONDS = 10.0
-NO_TOKEN = Attention(
-    ACCOUNT_UNKNOWN,
-    "No API token that can be decrypted is stored for the order's CloudPress account: store it (again). "
-    "The order goes on by itself.",
-)
 
 log = structlog.get_logger()
 
@@ -95,29 +90,25 @@ class Reconciler(Worker[Order]):
     async def _pass(self, claim: Claim[Order]) -> None:
         started = time.monotonic()
         try:
-            result = await run_pass(self._dependencies, claim)
+            result = await run_pass(Pass(self._dependencies, claim))
         except UnknownAccountError:
             log.warning("account_unknown", order=str(claim.row.id), status=claim.row.status)
-            await self._put_off(claim, NO_TOKEN)
+            await self._put_off(claim, attention.NO_TOKEN)
         except DATABASE_AWAY as error:
             # The lease runs out by itself, and the order is taken up again when the database is back.
             log.error("pass_failed", order=str(claim.row.id), error=type(error).__name__)
         except Exception as error:  # noqa: BLE001 - one order that our code chokes on must not stop the others
-            # The text of an unforeseen error may hold anything, so only its place is told.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{type(error).__name__} in {place.name}, {Path(place.filename).name}:{place.lineno}"
+            where = where_raised(error)
             log.error("pass_broken", order=str(claim.row.id), error=where)
-            await self._put_off(
-                claim, Attention("pass_broken", f"A defect of Presshook ({where}): report it.")
-            )
+            await self._put_off(claim, attention.defect(where))
         else:
             if result is not None and result.due_in_seconds is not None:
                 self.wake_in(result.due_in_seconds)
             _log_pass(claim, result, time.monotonic() - started)
 
-    async def _put_off(self, claim: Claim[Order], attention: Attention) -> None:
+    async def _put_off(self, claim: Claim[Order], asked: Attention) -> None:
         try:
-            await put_off(self._dependencies, claim, attention)
+            await put_off(Pass(self._dependencies, claim), asked)
         except (SQLAlchemyError, *DATABASE_AWAY) as error:
             log.error("put_off_failed", order=str(claim.row.id), error=type(error).__name__)
 

@@ -1,85 +1,94 @@
-"""One pass over one order: what it does depends on the order's status and on nothing else."""
+"""A pass over one order: what it holds, what it works with, and what it has found so far."""
 
-from dataclasses import replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
 
+from app.cloudpress import Answer, CloudPressError, NotFound, OrderDetails, OrderSummary, Refused, Site, Task
 from app.cloudpress.protocol import Provider
 from app.db.models import Order
 from app.queue.leases import Claim
-from app.reconciler.cancelling import cancel, drop
-from app.reconciler.concluding import PassResult, conclude
-from app.reconciler.confirming import seek
 from app.reconciler.dependencies import Dependencies
-from app.reconciler.duplicates import recheck
 from app.reconciler.findings import Findings
-from app.reconciler.observing import Observer
-from app.reconciler.placing import place
-from app.states import FINAL, CutOff, OrderStatus, PlacingOff, Rechecked, Seen
+from app.states import OrderStatus, Trouble
 
-# A yes may have been a proxy's, or forgotten.
-CANCEL_PATIENCE = timedelta(hours=24)
+SHARE_OF_LEASE = 0.75
 
 
-async def run_pass(dependencies: Dependencies, claim: Claim[Order]) -> PassResult | None:
-    """Run one pass over a claimed order.
+@dataclass
+class Pass:
+    """One pass over one claimed order.
 
-    Returns None if the order was lost to another replica, or left alone.
-
-    Raises:
-        UnknownAccountError: no token is configured for the order's account.
+    What it asks of CloudPress ends within its share of the lease. Whatever it asks raises `CloudPressError`.
     """
-    order = claim.row
-    if order.status == OrderStatus.PLACING:
-        # Whoever was placing it is gone, and with it the knowledge of whether the request went out.
-        return await conclude(dependencies, claim, "cut_off", CutOff())
-    if order.status == OrderStatus.PENDING and order.cancel_requested_at is not None:
-        return await drop(dependencies, claim)
-    provider = await dependencies.providers(order.account_id)
-    if order.status == OrderStatus.PENDING and not dependencies.placing:
-        return await conclude(dependencies, claim, "placing_off", PlacingOff())
-    if order.status == OrderStatus.PENDING:
-        return await place(dependencies, claim, provider)
-    if order.status == OrderStatus.UNCONFIRMED:
-        return await seek(dependencies, claim, provider)
-    return await _observe(dependencies, claim, provider)
+
+    dependencies: Dependencies
+    claim: Claim[Order]
+    provider: Provider | None = None
+    """CloudPress under the order's account; None for a pass that asks nothing."""
+    findings: Findings = field(default_factory=Findings)
+    _has_asked: bool = False
+
+    @property
+    def order(self) -> Order:
+        """The order as it was when it was claimed."""
+        return self.claim.row
+
+    def seconds_left(self) -> float:
+        """Return what remains of the part of the lease in which a pass may ask CloudPress."""
+        return self.claim.seconds_left() - (1 - SHARE_OF_LEASE) * self.dependencies.lease_seconds
+
+    def has_time(self) -> bool:
+        """Tell whether another request fits into this pass; the first one always does."""
+        fits = self.seconds_left() >= self.dependencies.upstream_timeout_seconds
+        first, self._has_asked = not self._has_asked, True
+        return fits or first
+
+    @property
+    def cloudpress(self) -> Provider:
+        """CloudPress under the order's account."""
+        if self.provider is None:
+            raise LookupError("this pass was to ask nothing")
+        return self.provider
+
+    async def list_orders(self, page: int) -> Answer[tuple[OrderSummary, ...]]:
+        """List a page of the account's orders."""
+        return await self.cloudpress.orders(page=page, timeout_seconds=self.seconds_left())
+
+    async def read_order(self, order_id: str) -> Answer[OrderDetails]:
+        """Read an order. `ValueError` if the id cannot be part of a path."""
+        return await self.cloudpress.order(order_id, timeout_seconds=self.seconds_left())
+
+    async def find_order(self, order_id: str) -> Answer[OrderDetails] | None:
+        """Read an order; None if there is none."""
+        try:
+            return await self.read_order(order_id)
+        except (NotFound, ValueError):
+            return None
+
+    async def read_task(self, task_id: int) -> Answer[Task]:
+        """Read a task."""
+        return await self.cloudpress.task(task_id, timeout_seconds=self.seconds_left())
+
+    async def read_site(self, site_id: str) -> Answer[Site]:
+        """Read a site. `ValueError` if the id cannot be part of a path."""
+        return await self.cloudpress.site(site_id, timeout_seconds=self.seconds_left())
+
+    async def cancel(self, order_id: str) -> None:
+        """Ask for an order to be cancelled."""
+        await self.cloudpress.cancel(order_id, timeout_seconds=self.seconds_left())
 
 
-async def _observe(dependencies: Dependencies, claim: Claim[Order], provider: Provider) -> PassResult | None:
-    order = claim.row
-    found = await recheck(dependencies, claim, provider)
-    findings = Findings()
-    rechecked = Rechecked(found.trouble, open_hints=found.open_hints)
-    observation: Seen | Rechecked = rechecked
-    if order.status not in FINAL and order.cloudpress_order_id is not None:
-        seen, findings = await _look(
-            dependencies, claim, provider, found.replacement or order.cloudpress_order_id
-        )
-        observation = replace(seen, rechecked=rechecked)
-    findings.order_id, findings.order_id_source = found.replacement, found.source
-    findings.duplicates = found.duplicates
-    findings.look_up = found.look_up
-    findings.late_look_done = found.late_look_done
-    findings.hints = found.hints
-    findings.duplicates_ended = found.ended
-    return await conclude(dependencies, claim, "observe", observation, findings)
+@dataclass(frozen=True)
+class PassResult:
+    """What a pass did, for the log."""
+
+    action: str
+    before: OrderStatus
+    after: OrderStatus
+    failures: int
+    due_in_seconds: float | None
 
 
-async def _was_just_accepted(dependencies: Dependencies, accepted_at: datetime | None) -> bool:
-    """Tell whether CloudPress has agreed to cancel and may still be at it; after that it is asked again."""
-    if accepted_at is None:
-        return False
-    async with dependencies.db.read() as session:
-        return await dependencies.db.now(session) - accepted_at < CANCEL_PATIENCE
-
-
-async def _look(
-    dependencies: Dependencies, claim: Claim[Order], provider: Provider, cloudpress_order_id: str
-) -> tuple[Seen, Findings]:
-    observer = Observer(dependencies, claim, provider)
-    seen = await observer.look(cloudpress_order_id)
-    if await _was_just_accepted(dependencies, claim.row.cancel_accepted_at):
-        return replace(seen, cancel_accepted=True), observer.findings
-    if claim.row.cancel_requested_at is None:
-        return seen, observer.findings
-    seen, findings = await cancel(dependencies, claim, provider, cloudpress_order_id, seen)
-    return seen, observer.findings.followed_by(findings)
+def trouble_of(error: CloudPressError) -> Trouble:
+    """Return what of a failed request bears on a decision."""
+    status = error.status if isinstance(error, Refused) else None
+    return Trouble(error.kind, status=status, retry_after_seconds=error.retry_after_seconds)

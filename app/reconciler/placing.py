@@ -7,18 +7,17 @@ import structlog
 from sqlalchemy import delete, select
 
 from app.cloudpress import Answer, CloudPressError, NotSent, Placed, Refused, SiteOrder
-from app.cloudpress.protocol import Provider
 from app.db.database import DATABASE_AWAY, Transaction
 from app.db.models import LookUp, Order, Placement
 from app.events.timeline import record
 from app.events.types import EventType
+from app.orders.attempts import nothing_landed
+from app.orders.changing import changing
 from app.orders.waking import make_due
 from app.queue import leases
-from app.queue.leases import Claim
-from app.reconciler.concluding import PassResult, apply
-from app.reconciler.dependencies import Dependencies, trouble_of
-from app.reconciler.evidence import ANSWER, has_reappeared, held_among, is_first
-from app.reconciler.findings import Findings
+from app.reconciler.concluding import apply
+from app.reconciler.evidence import ANSWER, has_reappeared, held_among
+from app.reconciler.passes import Pass, PassResult, trouble_of
 from app.states import (
     LATE_LOOK_AFTER,
     OrderStatus,
@@ -42,7 +41,6 @@ log = structlog.get_logger()
 class Intent:
     """The committed intent to place an order; `first` says that no earlier attempt can have made one."""
 
-    claim: Claim[Order]
     attempt: int
     first: bool
 
@@ -60,22 +58,22 @@ class Posted:
         return self.answer.value.order_id if self.answer else None
 
 
-async def place(dependencies: Dependencies, claim: Claim[Order], provider: Provider) -> PassResult | None:
+async def place(this: Pass) -> PassResult | None:
     """Send a pending order to CloudPress, once, and record how that ended.
 
     Returns None if the order was no longer ours to send, or is no longer ours to change.
     """
-    intended = await _intend(dependencies, claim)
+    intended = await _intend(this)
     if not isinstance(intended, Intent):
         return intended
     try:
-        posted = await _post(dependencies, intended, provider)
+        posted = await _post(this, intended)
     except asyncio.CancelledError:
         # The process ends. Unless this is written, the order waits for the lease to run out.
         unknown = Posted(PostEnded(PostOutcome.UNKNOWN, intended.first))
-        await asyncio.shield(_record(dependencies, intended, unknown))
+        await asyncio.shield(_record(this, intended, unknown))
         raise
-    recording = asyncio.ensure_future(_record_for_sure(dependencies, intended, posted))
+    recording = asyncio.ensure_future(_record_for_sure(this, intended, posted))
     try:
         return await asyncio.shield(recording)
     except asyncio.CancelledError:
@@ -84,61 +82,57 @@ async def place(dependencies: Dependencies, claim: Claim[Order], provider: Provi
         raise
 
 
-async def _intend(dependencies: Dependencies, claim: Claim[Order]) -> Intent | PassResult | None:
+async def _intend(this: Pass) -> Intent | PassResult | None:
     """Commit that the order is about to be sent, under a lease that is renewed for it.
 
     Where something speaks for its being at CloudPress already it is looked for instead: the result is
     returned. None if it is no longer ours to send.
     """
-    async with dependencies.db.write() as tx:
-        order = await leases.hold(tx, claim)
+    async with this.dependencies.db.write() as tx:
+        order = await leases.hold(tx, this.claim)
         if order is None or order.status != OrderStatus.PENDING:
             return None
         if order.cancel_requested_at is not None:
-            leases.release(tx, order, claim, tx.now, not_before=order.not_before)
+            leases.release(tx, order, this.claim, tx.now, not_before=order.not_before)
             return None
         earlier = list(await tx.session.scalars(select(Placement).where(Placement.order_id == order.id)))
         if await has_reappeared(tx.session, order, earlier):
-            return await apply(tx, dependencies, claim, order, action="reappeared", observation=Reappeared())
+            return await apply(this, tx, order, "reappeared", Reappeared())
         # What look-ups have shown says nothing of where this attempt will land.
         await tx.session.execute(delete(LookUp).where(LookUp.order_id == order.id))
-        attempt = max((placement.attempt for placement in earlier), default=0) + 1
-        first = is_first(earlier)
-        if not first:
-            order.late_look_at = tx.now + LATE_LOOK_AFTER
-        tx.session.add(
-            Placement(
-                order_id=order.id,
-                attempt=attempt,
-                sent_at=tx.now,
-                callback_key_id=dependencies.callback_signer.key_id,
-            )
+        intent = Intent(
+            max((placement.attempt for placement in earlier), default=0) + 1, nothing_landed(earlier)
         )
-        order.status = OrderStatus.PLACING
-        order.updated_at = tx.now
-        tx.announce(changed=order.id)
-        record(tx, order.id, EventType.PLACING, attempt=attempt)
-        renewed = leases.renew(tx, order, claim, lease_seconds=dependencies.lease_seconds)
-        return Intent(renewed, attempt, first)
+        await _write_intent(this, tx, order, intent)
+        this.claim = leases.renew(tx, order, this.claim, lease_seconds=this.dependencies.lease_seconds)
+        return intent
 
 
-async def _post(dependencies: Dependencies, intent: Intent, provider: Provider) -> Posted:
-    claim, first = intent.claim, intent.first
-    order = claim.row
-    timeout_seconds = min(dependencies.upstream_timeout_seconds, claim.seconds_left() * LEASE_MARGIN)
+async def _write_intent(this: Pass, tx: Transaction, order: Order, intent: Intent) -> None:
+    if not intent.first:
+        order.late_look_at = tx.now + LATE_LOOK_AFTER
+    tx.session.add(
+        Placement(
+            order_id=order.id,
+            attempt=intent.attempt,
+            sent_at=tx.now,
+            callback_key_id=this.dependencies.callback_signer.key_id,
+        )
+    )
+    async with changing(tx, order, action="place") as change:
+        record(tx, order.id, EventType.PLACING, attempt=intent.attempt)
+        change.move(OrderStatus.PLACING)
+
+
+async def _post(this: Pass, intent: Intent) -> Posted:
+    dependencies, order, first = this.dependencies, this.order, intent.first
+    timeout_seconds = min(dependencies.upstream_timeout_seconds, this.claim.seconds_left() * LEASE_MARGIN)
     if timeout_seconds < dependencies.upstream_timeout_seconds / 2:
         # The commit of the intent took so long that another replica could take the order meanwhile.
         return Posted(PostEnded(PostOutcome.NOT_SENT, first, trouble=Trouble("lease_too_short")))
-    site = SiteOrder(
-        name=order.site_name,
-        variant=order.variant,
-        location=order.location,
-        plan=order.plan,
-        return_url=order.return_url,
-    )
     try:
-        answer = await provider.place(
-            site,
+        answer = await this.cloudpress.place(
+            _site_of(order),
             callback_url=dependencies.callback_url(order.id),
             callback_authorization=dependencies.callback_signer.authorization(order.id),
             timeout_seconds=timeout_seconds,
@@ -147,8 +141,7 @@ async def _post(dependencies: Dependencies, intent: Intent, provider: Provider) 
         return Posted(PostEnded(PostOutcome.NOT_SENT, first, trouble=trouble_of(error)))
     except Refused as error:
         outcome = outcome_of_refusal(error.status)
-        ended = PostEnded(outcome, first, reasons=error.errors, trouble=trouble_of(error))
-        return Posted(ended)
+        return Posted(PostEnded(outcome, first, reasons=error.errors, trouble=trouble_of(error)))
     except CloudPressError as error:
         return Posted(PostEnded(PostOutcome.UNKNOWN, first, trouble=trouble_of(error)))
     placed = answer.value
@@ -162,15 +155,25 @@ async def _post(dependencies: Dependencies, intent: Intent, provider: Provider) 
     return Posted(ended, answer)
 
 
-async def _record_for_sure(dependencies: Dependencies, intent: Intent, posted: Posted) -> PassResult | None:
+def _site_of(order: Order) -> SiteOrder:
+    return SiteOrder(
+        name=order.site_name,
+        variant=order.variant,
+        location=order.location,
+        plan=order.plan,
+        return_url=order.return_url,
+    )
+
+
+async def _record_for_sure(this: Pass, intent: Intent, posted: Posted) -> PassResult | None:
     """Record how a request ended, trying again while the database is away: the answer is worth money."""
     for tried in range(RECORD_TRIES):
         try:
-            return await _record(dependencies, intent, posted)
+            return await _record(this, intent, posted)
         except DATABASE_AWAY as error:
             log.error(
                 "answer_not_recorded",
-                order=str(intent.claim.row.id),
+                order=str(this.order.id),
                 cloudpress_order=posted.cloudpress_order_id,
                 outcome=posted.ended.outcome,
                 error=type(error).__name__,
@@ -179,27 +182,19 @@ async def _record_for_sure(dependencies: Dependencies, intent: Intent, posted: P
     return None
 
 
-async def _record(dependencies: Dependencies, intent: Intent, posted: Posted) -> PassResult | None:
+async def _record(this: Pass, intent: Intent, posted: Posted) -> PassResult | None:
     """Write the answer to its placement, lease or no lease; change the order only under the lease."""
-    claim = intent.claim
-    async with dependencies.db.write() as tx:
-        order = await tx.session.get(Order, claim.row.id, with_for_update=True)
+    async with this.dependencies.db.write() as tx:
+        order = await tx.session.get(Order, this.order.id, with_for_update=True)
         if order is None:
             return None
         posted = await _unless_held_by_another(tx, order, posted)
         await _write_placement(tx, order, intent, posted)
-        if order.lease_token != claim.token:
+        if order.lease_token != this.claim.token:
             make_due(tx, order)
             return None
-        return await apply(
-            tx,
-            dependencies,
-            claim,
-            order,
-            action="place",
-            observation=posted.ended,
-            findings=_findings(posted),
-        )
+        _find(this, posted)
+        return await apply(this, tx, order, "place", posted.ended)
 
 
 async def _unless_held_by_another(tx: Transaction, order: Order, posted: Posted) -> Posted:
@@ -231,13 +226,11 @@ async def _write_placement(tx: Transaction, order: Order, intent: Intent, posted
     )
 
 
-def _findings(posted: Posted) -> Findings:
+def _find(this: Pass, posted: Posted) -> None:
+    """Find what an answer tells of the order."""
     if posted.answer is None:
-        return Findings()
-    placed = posted.answer.value
-    return Findings(
-        order_id=placed.order_id,
-        order_id_source=ANSWER,
-        order_status=placed.order_status,
-        tasks={placed.task.id: placed.task} if placed.task else {},
-    )
+        return
+    placed, findings = posted.answer.value, this.findings
+    findings.order_id, findings.order_id_source = placed.order_id, ANSWER
+    findings.order_status = placed.order_status
+    findings.tasks = {placed.task.id: placed.task} if placed.task else {}

@@ -26,6 +26,7 @@ from app.cloudpress import (
     Task,
     TaskRef,
 )
+from app.cloudpress.protocol import Provider
 from app.db.database import Database
 from app.db.models import Order
 from app.db.url import async_database_url
@@ -35,6 +36,7 @@ from app.queue.signals import Signals
 from app.reconciler import Dependencies, Reconciler
 from app.schedule import Schedule
 from app.secrets import CallbackSecrets, Encryption
+from app.states import OrderStatus
 from tests.settings import SECRET_KEY
 
 ACCOUNT = "acct"
@@ -170,13 +172,14 @@ SUMMARY = {"id", "status", "created_at", "variant", "account_id"}
 class Bench:
     """A reconciler that is moved by hand, pass by pass."""
 
-    def __init__(self, database_url: str) -> None:
-        """Set up on a migrated database."""
+    def __init__(self, database_url: str, provider: Provider | None = None) -> None:
+        """Set up on a migrated database; `provider` instead of the scripted one, if it is given."""
         self.clock = SetClock()
         self.cloudpress = ScriptedCloudPress(self.clock)
+        self._given = provider or self.cloudpress
         self.db = Database(async_database_url(database_url), Encryption([SECRET_KEY]), clock=self.clock)
         self.accounts = {ACCOUNT}
-        self._world = Dependencies(
+        self.dependencies = Dependencies(
             db=self.db,
             providers=self._provider,
             callback_signer=CallbackSecrets([SECRET_KEY]),
@@ -187,21 +190,32 @@ class Bench:
         )
         self.set(placing=True)
 
-    async def _provider(self, account_id: str) -> ScriptedCloudPress:
+    async def _provider(self, account_id: str) -> Provider:
         if account_id not in self.accounts:
             raise UnknownAccountError
-        return self.cloudpress
+        return self._given
 
     def set(self, **changes: Any) -> None:
-        """Start anew with other surroundings."""
-        self._world = replace(self._world, **changes)
-        self.reconciler = Reconciler(self._world, Signals(self.db))
+        """Start anew with other dependencies."""
+        self.dependencies = replace(self.dependencies, **changes)
+        self.signals = Signals(self.db)
+        self.reconciler = Reconciler(self.dependencies, self.signals)
 
     async def order(self, name: str = "Shop", *, account: str = ACCOUNT) -> UUID:
         """Accept an order."""
         return (
             await create_order(self.db, NewOrder(account, name, "vanilla", None, None, None, {}), None)
         ).id
+
+    async def store(self, status: OrderStatus) -> UUID:
+        """Store an order of a status, due now."""
+        order_id = await self.order("Odd")
+        async with self.db.write() as tx:
+            stored = await tx.session.get_one(Order, order_id)
+            stored.status = status
+            if status is OrderStatus.PROVISIONING:
+                stored.cloudpress_order_id = "cp-1"
+        return order_id
 
     async def work(self) -> int:
         """Run a pass over each order that is due now, and return how many those were."""
@@ -227,8 +241,9 @@ class Bench:
         async with self.db.read() as session:
             return await session.get_one(Order, order_id)
 
-    async def events(self, order_id: UUID, kind: str) -> list[Happened]:
-        """Return the events of one type of an order."""
+    async def events(self, order_id: UUID, kind: str | None = None) -> list[Happened]:
+        """Return an order's events, or those of one type."""
+        types = frozenset({kind}) if kind else None
         async with self.db.read() as session:
-            found = await read_events(session, Interest(order_id, types=frozenset({kind})), after=0)
+            found = await read_events(session, Interest(order_id, types=types), after=0)
         return list(found)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,23 +19,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from app import schedule
 from app.cloudpress import Answer, CloudPress, Connections, OrderDetails, OrderSummary, Placed, SiteOrder
 from app.cloudpress.circuit_breaker import CircuitBreaker
-from app.db.database import Database
-from app.db.models import Event, Order
-from app.db.url import async_database_url
+from app.db.models import Order
 from app.main import Service
 from app.orders.intake import NewOrder, create_order
 from app.queue import leases, worker
-from app.queue.signals import Signals
-from app.reconciler import Dependencies, Reconciler
+from app.reconciler import Reconciler
 from app.reconciler.loop import SLOTS
-from app.schedule import Schedule
-from app.secrets import CallbackSecrets, Encryption
 from app.states import OrderStatus
 from tests.e2e.conftest import environment, free_url, port_of
 from tests.harness import Sandbox, eventually, run_presshook, run_sandbox
 from tests.reconciler.faults.proxy import run_proxy
-from tests.reconciler.scripted import SetClock
-from tests.settings import CLOUDPRESS_ACCOUNT, SECRET_KEY, make_settings
+from tests.reconciler.scripted import Bench
+from tests.settings import CLOUDPRESS_ACCOUNT, make_settings
 
 LEASE_SECONDS = 60
 TIMEOUT_SECONDS = 2.0
@@ -81,73 +76,35 @@ class OddCloudPress(CloudPress):
 
 @dataclass
 class Alone:
-    """A reconciler whose passes a test runs one by one, by a clock that it moves."""
+    """A reconciler that is moved by hand, and what it asks."""
 
-    db: Database
-    reconciler: Reconciler
-    signals: Signals
+    bench: Bench
     cloudpress: OddCloudPress
-    clock: SetClock = field(default_factory=SetClock)
-
-    async def order(self, status: OrderStatus) -> UUID:
-        """Store an order of a status, due now."""
-        order = await create_order(self.db, NewOrder("acct", "Odd", "vanilla", None, None, None, {}), None)
-        async with self.db.write() as tx:
-            stored = await tx.session.get_one(Order, order.id)
-            stored.status = status
-            if status is OrderStatus.PROVISIONING:
-                stored.cloudpress_order_id = "cp-1"
-        return order.id
-
-    async def read(self, order_id: UUID) -> Order:
-        """Read an order."""
-        async with self.db.read() as session:
-            return await session.get_one(Order, order_id)
-
-    async def events(self, order_id: UUID) -> list[Event]:
-        """Read an order's timeline."""
-        async with self.db.read() as session:
-            found = select(Event).where(Event.order_id == order_id).order_by(Event.id)
-            return list(await session.scalars(found))
 
 
 @pytest.fixture
 async def alone(database_url: str) -> AsyncIterator[Alone]:
-    clock, cloudpress = SetClock(), OddCloudPress()
-    db = Database(async_database_url(database_url), Encryption([SECRET_KEY]), clock=clock)
-    signals = Signals(db)
-
-    async def provide(_account_id: str) -> CircuitBreaker:
-        return CircuitBreaker(cloudpress)
-
-    world = Dependencies(
-        db=db,
-        providers=provide,
-        callback_signer=CallbackSecrets([SECRET_KEY]),
-        public_url="http://presshook.test",
-        schedule=Schedule(60, 300),
-        lease_seconds=LEASE_SECONDS,
-        upstream_timeout_seconds=5,
-    )
-    yield Alone(db, Reconciler(world, signals), signals, cloudpress, clock)
-    await db.dispose()
+    cloudpress = OddCloudPress()
+    bench = Bench(database_url, CircuitBreaker(cloudpress))
+    yield Alone(bench, cloudpress)
+    await bench.db.dispose()
 
 
 async def test_a_poisoned_order_is_put_off_later_and_later_and_says_why(alone: Alone) -> None:
-    order_id = await alone.order(OrderStatus.PROVISIONING)
+    order_id = await alone.bench.store(OrderStatus.PROVISIONING)
     for failures in range(1, 6):
-        [claim] = (await alone.reconciler.claim(10)).claims
-        await alone.reconciler.work(claim)
-        order = await alone.read(order_id)
+        [claim] = (await alone.bench.reconciler.claim(10)).claims
+        await alone.bench.reconciler.work(claim)
+        order = await alone.bench.read(order_id)
         assert (order.failures, order.lease_token, order.status) == (failures, None, OrderStatus.PROVISIONING)
         assert order.attention_code == "pass_broken"
         assert "LookupError" in (order.attention_detail or "")
         assert "s3cr3t" not in (order.attention_detail or "")
         assert order.due_at is not None
         shortest = timedelta(seconds=schedule.FIRST_RETRY_SECONDS * 2 ** (failures - 1))
-        assert shortest <= order.due_at - alone.clock.time <= shortest * (1 + schedule.RETRY_JITTER)
-        alone.clock.time = order.due_at
-    told = [event.type for event in await alone.events(order_id)]
+        assert shortest <= order.due_at - alone.bench.clock.time <= shortest * (1 + schedule.RETRY_JITTER)
+        alone.bench.clock.time = order.due_at
+    told = [event.type for event in await alone.bench.events(order_id)]
     assert told.count("order.attention_started") == 1
 
 
@@ -284,17 +241,17 @@ def test_a_reconciler_that_dies_takes_its_process_along(
 
 
 async def test_an_order_whose_holder_died_is_taken_over_and_the_timeline_says_so(alone: Alone) -> None:
-    order_id = await alone.order(OrderStatus.PROVISIONING)
-    async with alone.db.write() as tx:
+    order_id = await alone.bench.store(OrderStatus.PROVISIONING)
+    async with alone.bench.db.write() as tx:
         [died] = (await leases.claim(tx, Order, limit=1, lease_seconds=LEASE_SECONDS)).claims
     assert died.row.id == order_id
-    assert "order.lease_taken_over" not in [event.type for event in await alone.events(order_id)]
-    alone.clock.time += timedelta(seconds=LEASE_SECONDS - 1)
-    assert (await alone.reconciler.claim(10)).claims == ()
-    alone.clock.time += timedelta(seconds=1)
-    [claim] = (await alone.reconciler.claim(10)).claims
+    assert "order.lease_taken_over" not in [event.type for event in await alone.bench.events(order_id)]
+    alone.bench.clock.time += timedelta(seconds=LEASE_SECONDS - 1)
+    assert (await alone.bench.reconciler.claim(10)).claims == ()
+    alone.bench.clock.time += timedelta(seconds=1)
+    [claim] = (await alone.bench.reconciler.claim(10)).claims
     assert (claim.row.id, claim.was_cut_off) == (order_id, True)
-    told = [event for event in await alone.events(order_id) if event.type == "order.lease_taken_over"]
+    told = [event for event in await alone.bench.events(order_id) if event.type == "order.lease_taken_over"]
     assert [event.data["status"] for event in told] == ["provisioning"]
 
 
@@ -346,7 +303,7 @@ async def test_a_pass_cut_short_by_the_shutdown_gives_its_order_back(
     assert order.status == status
     assert order.lease_token is None, "nobody has to wait until the lease runs out"
     assert order.due_at is not None
-    assert order.due_at <= alone.clock.time
+    assert order.due_at <= alone.bench.clock.time
 
 
 async def test_an_order_that_was_being_sent_at_the_shutdown_is_looked_for(alone: Alone) -> None:
@@ -357,11 +314,11 @@ async def test_an_order_that_was_being_sent_at_the_shutdown_is_looked_for(alone:
 async def _cut_short(alone: Alone, status: OrderStatus) -> Order:
     """End the reconciler while a pass waits for an answer that never comes."""
     alone.cloudpress.chokes = False
-    order_id = await alone.order(status)
-    ending = asyncio.create_task(alone.reconciler.run(grace_seconds=0.05))
+    order_id = await alone.bench.store(status)
+    ending = asyncio.create_task(alone.bench.reconciler.run(grace_seconds=0.05))
     await alone.cloudpress.asked.wait()
-    assert (await alone.read(order_id)).lease_token is not None
-    alone.signals.stop()
+    assert (await alone.bench.read(order_id)).lease_token is not None
+    alone.bench.signals.stop()
     async with asyncio.timeout(20):
         await ending
-    return await alone.read(order_id)
+    return await alone.bench.read(order_id)

@@ -2,8 +2,6 @@
 
 import re
 import time
-import traceback
-from pathlib import Path
 from uuid import uuid4
 
 import structlog
@@ -11,6 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import internal_error
+from app.telemetry.defects import where_raised
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 UNLOGGED = {"/livez", "/readyz"}
@@ -88,9 +87,7 @@ def _request_id(scope: Scope) -> str:
 
 
 def _log_defect(error: Exception) -> None:
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{type(error).__name__} in {place.name}, {Path(place.filename).name}:{place.lineno}"
-    log.error("request_broken", error=where)
+    log.error("request_broken", error=where_raised(error))
 
 
 def _log(scope: Scope, status: int, seconds: float) -> None:

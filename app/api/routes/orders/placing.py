@@ -33,9 +33,8 @@ from app.orders.intake import (
 )
 from app.orders.reading import OrderView, read_credentials
 from app.orders.representation import OrderBody
-from app.states import FINAL
+from app.states import FINAL, ErrorCode
 
-REJECTED = "rejected"
 router = APIRouter(prefix="/v1/orders", tags=["orders"], dependencies=[Depends(require_migrated)])
 callback_router = APIRouter()
 
@@ -116,7 +115,7 @@ async def place_order(
         context, admission, OrderView(order, (), None), preferred_wait_seconds(prefer), is_placed_or_final
     )
     location = f"/v1/orders/{order.id}"
-    if view.order.error_code == REJECTED:
+    if view.order.error_code == ErrorCode.REJECTED:
         raise _rejection(view.order, location)
     response.status_code = 201 if is_placed_or_final(view.order) else 202
     response.headers["Location"] = location

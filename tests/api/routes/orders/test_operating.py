@@ -127,8 +127,9 @@ async def test_the_timeline_tells_what_happened_and_no_secret(database_url: str,
         ]
         events = await timeline(presshook, order_id)
         assert [event["type"] for event in events] == [
-            "order.accepted", "order.placing", "order.placement_ended", "order.identified",
-            "order.task_changed", "order.status_changed", "order.placed", "order.callback_received",
+            "order.accepted", "order.placing", "order.status_changed", "order.placement_ended",
+            "order.identified", "order.task_changed", "order.status_changed", "order.placed",
+            "order.callback_received",
             "order.task_changed", "order.site_changed", "order.status_changed",
             "order.completed", "order.credentials_read",
         ]  # fmt: skip

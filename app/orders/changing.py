@@ -1,0 +1,105 @@
+"""The one way in which an order changes: whatever is shown of it differs is told, and every move is checked.
+
+Nothing else assigns `orders.status`; a test reads the source for it.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from app.db.database import Transaction
+from app.db.models import Order
+from app.events.timeline import record
+from app.events.types import EventType
+from app.orders.lifecycle_events import Before, record_lifecycle_events
+from app.states import FINAL, Attention, OrderStatus, may_follow
+
+
+class ForbiddenTransitionError(Exception):
+    """An order would go where no order may go; the transaction must not commit."""
+
+
+class Change:
+    """A change of an order whose row is locked; `changing` yields it and tells what came of it."""
+
+    def __init__(self, tx: Transaction, order: Order, action: str) -> None:
+        """Note what is shown of the order before; `action` says in the timeline what changes it."""
+        self.order = order
+        self.shows_more = False
+        """Whether what else is shown of the order differs: its tasks, its site."""
+        self._tx = tx
+        self._action = action
+        self._before = Before.of(order)
+        self._shown = _shown(order)
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the order is shown differently by now."""
+        return self.shows_more or _shown(self.order) != self._shown
+
+    def move(self, status: OrderStatus) -> None:
+        """Move the order to a status, or leave it where it is.
+
+        Raises:
+            ForbiddenTransitionError: it may not go there; the transaction must not commit.
+        """
+        order, before = self.order, self.order.status
+        if not may_follow(before, status):
+            raise ForbiddenTransitionError(f"{before} may not become {status}")
+        order.status = status
+        if status is not OrderStatus.UNCONFIRMED:
+            order.resolution = None  # an operator's word that has been overtaken
+        if status in FINAL:
+            order.finalized_at = order.finalized_at or self._tx.now
+            order.cancel_requested_at = order.cancel_accepted_at = None
+        if status != before:
+            record(
+                self._tx,
+                order.id,
+                EventType.STATUS_CHANGED,
+                before=before,
+                after=status,
+                action=self._action,
+            )
+
+    def ask_for(self, attention: Attention | None) -> None:
+        """Have the order ask for attention from now on, or no longer."""
+        order, tx = self.order, self._tx
+        if attention is None:
+            if order.attention_code is not None:
+                record(tx, order.id, EventType.ATTENTION_ENDED, code=order.attention_code)
+            order.attention_code = order.attention_detail = order.attention_since = None
+            return
+        if order.attention_code != attention.code:
+            order.attention_since = tx.now
+            record(tx, order.id, EventType.ATTENTION_STARTED, code=attention.code, detail=attention.detail)
+        order.attention_code = attention.code
+        order.attention_detail = attention.detail
+
+    async def tell(self) -> None:
+        """Tell whoever waits for the order, and the applications. To be called when all else is written."""
+        if self.is_made:
+            self.order.updated_at = self._tx.now
+            self._tx.announce(changed=self.order.id)
+        await record_lifecycle_events(self._tx, self.order, self._before)
+
+
+@asynccontextmanager
+async def changing(tx: Transaction, order: Order, *, action: str) -> AsyncIterator[Change]:
+    """Change an order, whose row is locked, in the block; what came of it is told when the block ends."""
+    change = Change(tx, order, action)
+    yield change
+    await change.tell()
+
+
+def _shown(order: Order) -> tuple[object, ...]:
+    """Return what the API shows of the row and can change."""
+    return (
+        order.status,
+        order.cloudpress_order_id,
+        order.payment_url,
+        order.error_code,
+        order.attention_code,
+        order.attention_detail,
+        order.cancel_requested_at,
+        order.cancel_refusal,
+    )

@@ -1,0 +1,68 @@
+"""What a pass does: it depends on the order's status and on what was asked for, and on nothing else."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from app.reconciler.cancelling import cancel, drop
+from app.reconciler.concluding import conclude
+from app.reconciler.confirming import confirm
+from app.reconciler.duplicates import recheck
+from app.reconciler.observing import Observer
+from app.reconciler.passes import Pass, PassResult
+from app.reconciler.placing import place
+from app.states import FINAL, CutOff, OrderStatus, PlacingOff, Rechecked, Seen
+
+# A yes may have been a proxy's, or forgotten.
+CANCEL_PATIENCE = timedelta(hours=24)
+
+
+async def run_pass(this: Pass) -> PassResult | None:
+    """Run a pass over a claimed order.
+
+    Returns None if the order was lost to another replica, or left alone.
+
+    Raises:
+        UnknownAccountError: no token is configured for the order's account.
+    """
+    order = this.order
+    if order.status == OrderStatus.PLACING:
+        # Whoever was placing it is gone, and with it the knowledge of whether the request went out.
+        return await conclude(this, "cut_off", CutOff())
+    if order.status == OrderStatus.PENDING and order.cancel_requested_at is not None:
+        return await drop(this)
+    this.provider = await this.dependencies.providers(order.account_id)
+    if order.status == OrderStatus.PENDING and not this.dependencies.placing:
+        return await conclude(this, "placing_off", PlacingOff())
+    if order.status == OrderStatus.PENDING:
+        return await place(this)
+    if order.status == OrderStatus.UNCONFIRMED:
+        return await confirm(this)
+    return await _observe(this)
+
+
+async def _observe(this: Pass) -> PassResult | None:
+    order = this.order
+    rechecked = await recheck(this)
+    observation: Seen | Rechecked = rechecked
+    if order.status not in FINAL and order.cloudpress_order_id is not None:
+        seen = await _look(this, this.findings.order_id or order.cloudpress_order_id)
+        observation = replace(seen, rechecked=rechecked)
+    return await conclude(this, "observe", observation)
+
+
+async def _was_just_accepted(this: Pass, accepted_at: datetime | None) -> bool:
+    """Tell whether CloudPress has agreed to cancel and may still be at it; after that it is asked again."""
+    if accepted_at is None:
+        return False
+    db = this.dependencies.db
+    async with db.read() as session:
+        return await db.now(session) - accepted_at < CANCEL_PATIENCE
+
+
+async def _look(this: Pass, cloudpress_order_id: str) -> Seen:
+    seen = await Observer(this).look(cloudpress_order_id)
+    if await _was_just_accepted(this, this.order.cancel_accepted_at):
+        return replace(seen, cancel_accepted=True)
+    if this.order.cancel_requested_at is None:
+        return seen
+    return await cancel(this, cloudpress_order_id, seen)

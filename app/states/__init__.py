@@ -1,0 +1,115 @@
+"""The state machine, pure: which status may follow which, and what an observation means.
+
+    pending           -> placing, unconfirmed, cancelled
+    placing           -> pending, unconfirmed, awaiting_payment, provisioning, failed
+    unconfirmed       -> pending, awaiting_payment, provisioning, completed, failed, cancelled
+    awaiting_payment  -> provisioning, completed, failed, cancelled
+    provisioning      -> awaiting_payment, completed, failed, cancelled
+
+Who moves an order, and when:
+
+    pending           intake creates it; the reconciler sends it; intake cancels it while nobody holds it;
+                      in a restored database it becomes unconfirmed, and so it does where a callback or a
+                      late answer says that CloudPress has it already
+    placing           the reconciler commits it before the request; found with its lease run out: cut off
+    unconfirmed       the reconciler, where the outcome of the request is unknown; looked for, never repeated;
+                      cancelled if the client asks for it and nothing at CloudPress can be it
+    awaiting_payment  the reconciler, while CloudPress shows a payment URL
+    provisioning      the reconciler, while the task runs
+    completed, failed, cancelled   the reconciler, from what CloudPress says; final
+
+`statuses` has the transitions, `words` what CloudPress's words mean, `observations` what is decided from,
+`deciding` the decisions, `codes` and `attention` what a person is told.
+"""
+
+from app.states.codes import (
+    Attention,
+    AttentionCode,
+    Code,
+    ErrorCode,
+    Problem,
+)
+from app.states.deciding import (
+    LATE_LOOK_AFTER,
+    MISSING_ATTENTION_SECONDS,
+    decide,
+    is_decided,
+)
+from app.states.observations import (
+    LOOK_UPS_BEFORE_PLACING_AGAIN,
+    CutOff,
+    Decision,
+    NotFoundYet,
+    Observation,
+    PlacingOff,
+    PostEnded,
+    Reappeared,
+    Rechecked,
+    Resolved,
+    Seen,
+    Standing,
+    Trouble,
+    Unwanted,
+    Wait,
+)
+from app.states.statuses import (
+    FINAL,
+    PLACED,
+    TRANSITIONS,
+    OrderStatus,
+    may_follow,
+)
+from app.states.words import (
+    NOTHING_LANDED,
+    PostOutcome,
+    is_done,
+    is_final_task,
+    is_known_order_status,
+    is_known_task_status,
+    is_over,
+    may_have_landed,
+    outcome_of_refusal,
+    refuses_to_cancel,
+)
+
+__all__ = [
+    "FINAL",
+    "LATE_LOOK_AFTER",
+    "LOOK_UPS_BEFORE_PLACING_AGAIN",
+    "MISSING_ATTENTION_SECONDS",
+    "NOTHING_LANDED",
+    "PLACED",
+    "TRANSITIONS",
+    "Attention",
+    "AttentionCode",
+    "Code",
+    "CutOff",
+    "Decision",
+    "ErrorCode",
+    "NotFoundYet",
+    "Observation",
+    "OrderStatus",
+    "PlacingOff",
+    "PostEnded",
+    "PostOutcome",
+    "Problem",
+    "Reappeared",
+    "Rechecked",
+    "Resolved",
+    "Seen",
+    "Standing",
+    "Trouble",
+    "Unwanted",
+    "Wait",
+    "decide",
+    "is_decided",
+    "is_done",
+    "is_final_task",
+    "is_known_order_status",
+    "is_known_task_status",
+    "is_over",
+    "may_follow",
+    "may_have_landed",
+    "outcome_of_refusal",
+    "refuses_to_cancel",
+]

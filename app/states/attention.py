@@ -1,0 +1,100 @@
+"""What a person is told: why an order asks for attention, and what to do about it."""
+
+from collections.abc import Iterable
+
+from app.states.codes import Attention, AttentionCode
+from app.states.observations import NotFoundYet, Trouble
+
+NAMED_AT_MOST = 5
+RESOLVE = "Then resolve the order: adopt that CloudPress order, place again, or fail."
+
+NO_TOKEN = Attention(
+    AttentionCode.ACCOUNT_UNKNOWN,
+    "No API token that can be decrypted is stored for the order's CloudPress account: store it (again). "
+    "The order goes on by itself.",
+)
+MISSING = Attention(
+    AttentionCode.NOT_FOUND,
+    "CloudPress has answered 404 for this order, its task or its site for a day. Ask CloudPress what "
+    "became of it; Presshook goes on asking.",
+)
+
+
+def defect(where: str) -> Attention:
+    """Say that a defect of ours keeps an order from going on."""
+    return Attention(AttentionCode.PASS_BROKEN, f"A defect of Presshook ({where}): report it.")
+
+
+def refused(trouble: Trouble | None) -> Attention | None:
+    """Ask for attention where CloudPress refuses the deployment rather than the order."""
+    status = trouble.status if trouble else None
+    if status in {401, 403}:
+        return Attention(
+            AttentionCode.CREDENTIALS_REFUSED,
+            f"CloudPress answered {status}: check the account's API token, its list of allowed addresses "
+            "and that the account is no trial. The order goes on by itself once CloudPress accepts it.",
+        )
+    if status is not None and 300 <= status < 400:
+        return Attention(
+            AttentionCode.REDIRECTED,
+            f"CloudPress answered {status}, a redirect: check CLOUDPRESS_BASE_URL. The order goes on by "
+            "itself once the address is right.",
+        )
+    if status is not None and 400 <= status < 500 and status not in {404, 408, 429}:
+        return Attention(
+            AttentionCode.REFUSED,
+            f"CloudPress answered {status}, which is not about the order: ask its support why. The order "
+            "is sent again by itself.",
+        )
+    return None
+
+
+def unconfirmed(sought: NotFoundYet) -> Attention:
+    """Tell the operator why an order is neither found nor placed again, and what to do."""
+    if len(sought.candidates) > 1 or (sought.candidates and sought.look_alike):
+        return Attention(
+            AttentionCode.PLACEMENT_AMBIGUOUS,
+            f"More than one order could be CloudPress's {listed(sought.candidates)}. Find out in CloudPress "
+            f"which one is this order's. {RESOLVE}",
+        )
+    if sought.suspects:
+        return Attention(
+            AttentionCode.PLACEMENT_SUSPECTED,
+            f"CloudPress has {listed(sought.suspects)}, which may be this order: without a readable site, "
+            f"or with a name like it. Look at them in CloudPress. {RESOLVE}",
+        )
+    if sought.called_back:
+        return Attention(
+            AttentionCode.PLACEMENT_CALLED_BACK,
+            "A callback was let in for this order, so CloudPress has it, but which one it is was not found. "
+            f"Look for it in CloudPress by its site's name. {RESOLVE}",
+        )
+    return Attention(
+        AttentionCode.PLACEMENT_UNCONFIRMED,
+        "The order was sent to CloudPress, and whether it arrived is not known yet. Presshook goes on "
+        "looking, and sends it again only once it is surely not there. Or look for it in CloudPress "
+        f"yourself. {RESOLVE}",
+    )
+
+
+def duplicate(held: str | None, others: Iterable[str]) -> Attention:
+    """Say that CloudPress may have an order twice, or one that was taken for never made."""
+    if held is None:
+        return Attention(
+            AttentionCode.SUSPECTED_DUPLICATE,
+            f"CloudPress has {listed(others)}, which looks like this order, of which it seemed not "
+            "to have heard. Look at it in CloudPress, and cancel it there if nobody wants it; this goes once "
+            "it is. If it is another's, resolve the order: dismiss duplicates.",
+        )
+    return Attention(
+        AttentionCode.SUSPECTED_DUPLICATE,
+        f"CloudPress may have this order twice: it is {held}, and "
+        f"{listed(others)} looks like it. Compare them in CloudPress and cancel the one too many; "
+        "this goes once it is. If both are wanted, resolve the order: dismiss duplicates.",
+    )
+
+
+def listed(order_ids: Iterable[str]) -> str:
+    """Name some CloudPress orders, and say that there are others."""
+    named = tuple(order_ids)
+    return ", ".join(named[:NAMED_AT_MOST]) + (" and others" if len(named) > NAMED_AT_MOST else "")

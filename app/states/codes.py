@@ -1,0 +1,66 @@
+"""The codes that are told of an order, each with a sentence: why it asks for attention, why it failed."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+
+class Code(StrEnum):
+    """A word on the wire with a sentence that says what it means. (`docs/vocabulary.md`)"""
+
+    sentence: str
+
+    def __new__(cls, value: str, sentence: str = "") -> Self:
+        """Make a member of its word on the wire and its sentence."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+
+class AttentionCode(Code):
+    """Why a person should look at an order."""
+
+    PLACEMENT_UNCONFIRMED = (
+        "placement_unconfirmed",
+        "The order was sent, and whether CloudPress has it is not known.",
+    )
+    PLACEMENT_AMBIGUOUS = "placement_ambiguous", "More than one CloudPress order could be this one."
+    PLACEMENT_SUSPECTED = "placement_suspected", "CloudPress has an order that may be this one."
+    PLACEMENT_CALLED_BACK = (
+        "placement_called_back",
+        "CloudPress called back for the order, and which of its orders that was is not known.",
+    )
+    SUSPECTED_DUPLICATE = "suspected_duplicate", "CloudPress may have the order a second time."
+    NOT_FOUND = "not_found", "CloudPress has answered 404 for the order, its task or its site for a day."
+    CREDENTIALS_REFUSED = "credentials_refused", "CloudPress does not take the account's API token."
+    REDIRECTED = "redirected", "CloudPress answers with a redirect: its address may have changed."
+    REFUSED = "refused", "CloudPress refuses the deployment rather than the order."
+    ACCOUNT_UNKNOWN = "account_unknown", "No usable API token is stored for the order's account."
+    PASS_BROKEN = "pass_broken", "A defect of Presshook keeps the order from going on."
+
+
+class ErrorCode(Code):
+    """Why an order failed."""
+
+    REJECTED = "rejected", "CloudPress refused the order for what is in it."
+    TASK_FAILED = "task_failed", "CloudPress's task for the order failed."
+    ORDER_FAILED = "order_failed", "CloudPress reports that the order failed."
+    FAILED_BY_OPERATOR = "failed_by_operator", "An operator gave the order up."
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why an order failed."""
+
+    code: ErrorCode
+    detail: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Why a person should look at an order, and what to do."""
+
+    code: AttentionCode
+    detail: str

@@ -1,0 +1,236 @@
+"""`decide`: what an observation makes of an order. All that is decided is decided here."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from app.states import attention
+from app.states.codes import Attention, ErrorCode, Problem
+from app.states.observations import (
+    CutOff,
+    Decision,
+    NotFoundYet,
+    Observation,
+    PlacingOff,
+    PostEnded,
+    Reappeared,
+    Rechecked,
+    Resolved,
+    Seen,
+    Standing,
+    Trouble,
+    Unwanted,
+    Wait,
+)
+from app.states.statuses import (
+    AWAITING_PAYMENT,
+    CANCELLED,
+    COMPLETED,
+    FAILED,
+    FINAL,
+    PENDING,
+    PLACED,
+    PROVISIONING,
+    UNCONFIRMED,
+)
+from app.states.words import PostOutcome, is_done, is_final_order, is_final_task
+
+MISSING_ATTENTION_SECONDS = 24 * 3600
+LATE_LOOK_AFTER = timedelta(hours=5)
+"""An order that may have been placed more than once is looked for once more then."""
+LATE_LOOK_RETRY = timedelta(minutes=1)
+
+
+def decide(order: Standing, observation: Observation, now: datetime) -> Decision:
+    """Say what an observation means for an order. A final order stays as it is."""
+    if order.status in FINAL:
+        decision = _stays_final(order, observation)
+    else:
+        decision = _goes_on(order, observation, now)
+    return _with_what_stands_beside(order, decision, now)
+
+
+def _goes_on(order: Standing, observation: Observation, now: datetime) -> Decision:
+    match observation:
+        case PostEnded():
+            return _after_post(order, observation)
+        case CutOff():
+            return Decision(UNCONFIRMED, Wait.LOOK_UP)
+        case PlacingOff():
+            return Decision(PENDING, Wait.TASK, attention=order.attention)
+        case Reappeared():
+            return Decision(UNCONFIRMED, Wait.TURN)
+        case Unwanted():
+            return Decision(CANCELLED, Wait.NOTHING, late_look=observation.was_sent)
+        case NotFoundYet():
+            return _still_looking(order, observation, now)
+        case Resolved():
+            return _resolved(observation)
+        case Seen() | Rechecked():
+            return _looked_at(order, observation, now)
+
+
+def _with_what_stands_beside(order: Standing, decision: Decision, now: datetime) -> Decision:
+    """Add what follows from suspected duplicates, from the request to cancel, and from the late look."""
+    if order.duplicates:
+        asked = attention.duplicate(order.held, order.duplicates)
+        # A final order is looked at until one of them is cancelled, or an operator has spoken.
+        wait = Wait.PAYMENT if decision.wait is Wait.NOTHING else decision.wait
+        decision = replace(decision, attention=asked, wait=wait)
+    if order.cancelling and decision.status not in FINAL and decision.wait in {Wait.TASK, Wait.PAYMENT}:
+        decision = replace(decision, wait=Wait.TURN)  # what was just placed or found is cancelled
+    late_look_at = now + LATE_LOOK_AFTER if decision.late_look else order.late_look_at
+    if late_look_at is not None and decision.status in PLACED:
+        # One that is overdue was tried just now; an order that is sought is looked up anyway.
+        decision = replace(decision, due_by=max(late_look_at, now + LATE_LOOK_RETRY))
+    return decision
+
+
+def _stays_final(order: Standing, observation: Observation) -> Decision:
+    unchanged = Decision(order.status, Wait.NOTHING)
+    if not isinstance(observation, Rechecked):
+        return replace(unchanged, attention=order.attention)
+    if observation.trouble is not None:
+        unchanged = replace(unchanged, attention=order.attention)  # no cause has gone
+    return _until_rechecked(unchanged, observation)
+
+
+def _looked_at(order: Standing, observation: Seen | Rechecked, now: datetime) -> Decision:
+    if isinstance(observation, Seen):
+        decision = _seen(order, observation, now)
+        return _until_rechecked(decision, observation.rechecked, beside=observation.trouble)
+    unchanged = Decision(order.status, Wait.TURN, keeps_payment_url=True, attention=order.attention)
+    return _until_rechecked(unchanged, observation)
+
+
+def _until_rechecked(decision: Decision, rechecked: Rechecked, *, beside: Trouble | None = None) -> Decision:
+    """Have an order looked at again, also a final one, where what speaks for a double was not seen yet.
+
+    `beside` is what went wrong with the requests about the order itself: its `Retry-After` holds as well.
+    """
+    if rechecked.trouble is not None:
+        floors = [trouble.retry_after_seconds for trouble in (rechecked.trouble, beside) if trouble]
+        retry_after = max((floor for floor in floors if floor is not None), default=None)
+        return replace(decision, wait=Wait.RETRY, retry_after_seconds=retry_after)
+    if rechecked.open_hints and decision.wait is Wait.NOTHING:
+        return replace(decision, wait=Wait.SETTLING)
+    return decision
+
+
+def _after_post(order: Standing, post: PostEnded) -> Decision:
+    retry_after = post.trouble.retry_after_seconds if post.trouble else None
+    match post.outcome:
+        case PostOutcome.PLACED:
+            decided = is_final_task(post.task_status) or is_final_order(post.order_status)
+            return _open(post.payment_url, Wait.TURN if decided else None)
+        case PostOutcome.NOT_SENT:
+            return Decision(PENDING, Wait.RETRY, attention=order.attention, retry_after_seconds=retry_after)
+        case PostOutcome.HELD_OFF:
+            asked = attention.refused(post.trouble) or order.attention
+            return Decision(PENDING, Wait.RETRY, attention=asked, retry_after_seconds=retry_after)
+        case PostOutcome.REJECTED if post.first:
+            detail = "CloudPress refused the order" + (
+                f": {'; '.join(post.reasons)}" if post.reasons else "."
+            )
+            problem = Problem(ErrorCode.REJECTED, detail, post.reasons)
+            return Decision(FAILED, Wait.NOTHING, problem=problem)
+        case PostOutcome.REJECTED | PostOutcome.UNKNOWN:
+            # A later attempt can be refused *because* an earlier one landed.
+            return Decision(UNCONFIRMED, Wait.LOOK_UP, retry_after_seconds=retry_after)
+
+
+def _still_looking(order: Standing, sought: NotFoundYet, now: datetime) -> Decision:
+    if sought.is_nowhere and sought.woken:
+        # A callback that came in during this pass speaks against it; so does an operator's word.
+        return Decision(UNCONFIRMED, Wait.TURN, attention=order.attention)
+    if sought.is_nowhere and sought.unwanted:
+        return Decision(CANCELLED, Wait.NOTHING, late_look=True)
+    if sought.is_nowhere and sought.placing:
+        return Decision(PENDING, Wait.TURN)
+    asked = attention.refused(sought.trouble)
+    # Half a look-up tells nothing new, so what was said before stands.
+    if asked is None and (sought.trouble is not None or sought.unfinished):
+        asked = order.attention
+    if asked is None and now >= sought.grace_ends_at:
+        asked = attention.unconfirmed(sought)
+    if sought.trouble is not None:
+        retry_after = sought.trouble.retry_after_seconds
+        return Decision(UNCONFIRMED, Wait.RETRY, attention=asked, retry_after_seconds=retry_after)
+    return Decision(UNCONFIRMED, Wait.TURN if sought.unfinished else Wait.LOOK_UP, attention=asked)
+
+
+def _resolved(resolved: Resolved) -> Decision:
+    if resolved.status is FAILED:
+        problem = Problem(ErrorCode.FAILED_BY_OPERATOR, f"Given up by {resolved.by}.")
+        return Decision(FAILED, Wait.NOTHING, problem=problem)
+    return Decision(PENDING, Wait.TURN)
+
+
+def _open(payment_url: str | None, wait: Wait | None = None) -> Decision:
+    if payment_url:
+        return Decision(AWAITING_PAYMENT, wait or Wait.PAYMENT, payment_url=payment_url)
+    return Decision(PROVISIONING, wait or Wait.TASK)
+
+
+def _seen(order: Standing, seen: Seen, now: datetime) -> Decision:
+    final = _final(seen)
+    if final is not None:
+        return final
+    if seen.order_status is None:
+        # The order itself was not shown, so neither was whether a payment is awaited.
+        status = order.status if order.status in PLACED else PROVISIONING
+        shown = Decision(status, Wait.TASK, keeps_payment_url=True)
+    else:
+        shown = _open(seen.payment_url, Wait.SETTLING if _settling(seen) else None)
+    if seen.trouble is not None:
+        return replace(
+            shown,
+            wait=Wait.RETRY,
+            # Nothing was learned, so no cause has gone.
+            attention=attention.refused(seen.trouble) or order.attention,
+            retry_after_seconds=seen.trouble.retry_after_seconds,
+        )
+    if seen.missing and seen.cancel_accepted and seen.order_status is None:
+        return Decision(CANCELLED, Wait.NOTHING)
+    if seen.cancel_accepted:
+        return replace(shown, wait=Wait.SETTLING, missing=seen.missing)
+    if seen.missing:
+        return replace(shown, wait=Wait.SETTLING, attention=_missing(order, now), missing=True)
+    return replace(shown, missing=False)
+
+
+def _final(seen: Seen) -> Decision | None:
+    """Return the final decision, if what was seen allows one."""
+    tasks = {status.upper() for status in seen.tasks}
+    own = (seen.order_status or "").lower()
+    no_task_is_final = not any(is_final_task(status) for status in tasks)
+    if "FAILED" in tasks:
+        problem = Problem(ErrorCode.TASK_FAILED, "CloudPress's task for this order failed.")
+        return Decision(FAILED, Wait.NOTHING, problem=problem)
+    if "CANCELLED" in tasks or (no_task_is_final and own == "cancelled"):
+        return Decision(CANCELLED, Wait.NOTHING)
+    if no_task_is_final and own == "failed":
+        problem = Problem(ErrorCode.ORDER_FAILED, "CloudPress reports that the order failed.")
+        return Decision(FAILED, Wait.NOTHING, problem=problem)
+    if seen.site_read and _settling(seen):
+        return Decision(COMPLETED, Wait.NOTHING)
+    return None
+
+
+def is_decided(seen: Seen) -> bool:
+    """Tell whether CloudPress shows that it has finished with an order, one way or another."""
+    return _final(seen) is not None or _settling(seen)
+
+
+def _settling(seen: Seen) -> bool:
+    """Tell whether only the site's details can be missing.
+
+    Where a request for the order or for one of its tasks failed, a task that is not known of may still run.
+    """
+    return seen.trouble is None and is_done(seen.order_status, seen.tasks)
+
+
+def _missing(order: Standing, now: datetime) -> Attention | None:
+    since = order.missing_since
+    if since is None or now - since < timedelta(seconds=MISSING_ATTENTION_SECONDS):
+        return None
+    return attention.MISSING
