@@ -174,6 +174,7 @@ class Settings(BaseSettings):
     upstream_timeout_seconds: Seconds = 15
     placement_grace_seconds: Seconds = 900
     placing: Annotated[Literal["on", "off"], Lowercase] = "on"
+    worker_port: Annotated[int | None, Field(ge=1, le=65535)] = None
     rate_limit: Annotated[str | None, AfterValidator(_rate)] = None
     cors_origins: Annotated[str | None, AfterValidator(_origins)] = None
     forwarded_allow_ips: Annotated[str | None, AfterValidator(_networks)] = None

@@ -37,6 +37,7 @@ class Scope(StrEnum):
     ACCOUNTS_WRITE = "accounts:write"
     KEYS_WRITE = "keys:write"
     WEBHOOKS_WRITE = "webhooks:write"
+    METRICS_READ = "metrics:read"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from app.api.middleware.body_limit import BodyLimit
 from app.api.middleware.headers import Headers
 from app.api.middleware.rate_limit import RateLimiter
 from app.api.middleware.severable import Severable
-from app.api.routes import accounts, callbacks, catalog, docs, events, health, keys, webhooks
+from app.api.routes import accounts, callbacks, catalog, docs, events, health, keys, metrics, webhooks
 from app.api.routes.orders import listing, operating, placing
 from app.cloudpress import CloudPressError, Refused
 from app.config import Settings
@@ -32,6 +32,8 @@ from app.queue.signals import Signals
 from app.reconciler import Dependencies, Reconciler
 from app.schedule import Schedule
 from app.secrets import CallbackSecrets, Encryption
+from app.telemetry.metrics import Metrics
+from app.telemetry.snapshot import Snapshots
 from app.webhooks.deliverer import Deliverer
 from app.webhooks.sender import HttpSender
 
@@ -45,16 +47,22 @@ class Service:
     """The database, the signals, the provider and the reconciler of one process."""
 
     def __init__(
-        self, settings: Settings, *, clock: Clock | None = None, random: Random | None = None
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        random: Random | None = None,
+        role: str = "serve",
     ) -> None:
-        """Wire the parts; `run` brings them to life."""
+        """Wire the parts; `run` brings them to life. `role` is what metrics say that the process does."""
         self.settings = settings
         self.callback_secrets = CallbackSecrets(settings.secret_keys)
         self.db = Database(settings.database, Encryption(settings.secret_keys), clock=clock)
         self.random = random or Random()  # noqa: S311 - jitter, not secrets
         self.signals = Signals(self.db)
         self.feed = Feed(self.db, self.signals)
-        self.clients = AccountClients(settings, self.db)
+        self.metrics = Metrics(role=role, database="sqlite" if self.db.is_sqlite else "postgresql")
+        self.clients = AccountClients(settings, self.db, self.metrics)
         self.catalogs = Catalogs(self.clients)
         self.sender = HttpSender(settings.webhook_allowance)
         self.dependencies = Dependencies(
@@ -95,11 +103,20 @@ class Service:
     async def _work(self) -> None:
         """Move orders and deliver events until the signals say stop. If one of the two dies, both end."""
         await self._migrated()
-        reconciler = Reconciler(self.dependencies, self.signals)
-        deliverer = Deliverer(self.db, self.signals, self.sender, random=self.random)
+        reconciler = Reconciler(self.dependencies, self.signals, metrics=self.metrics)
+        deliverer = Deliverer(self.db, self.signals, self.sender, random=self.random, metrics=self.metrics)
+        self._watch(reconciler, deliverer)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(reconciler.run(grace_seconds=DRAIN_SECONDS))
             tasks.create_task(deliverer.run(grace_seconds=DRAIN_SECONDS))
+
+    def _watch(self, reconciler: Reconciler, deliverer: Deliverer) -> None:
+        """Have metrics tell how busy the workers are."""
+        self.metrics.watch("presshook_slots", "Passes that may run at a time.", lambda: reconciler.slots)
+        self.metrics.watch("presshook_slots_used", "Passes that run.", lambda: len(reconciler.running))
+        self.metrics.watch(
+            "presshook_deliveries_running", "Attempts to deliver that run.", lambda: len(deliverer.running)
+        )
 
     async def _migrated(self) -> None:
         """Wait until the database is migrated: a reconciler on older tables would do harm."""
@@ -169,6 +186,34 @@ def _cannot_ask() -> Iterator[None]:
         raise CannotAsk("CloudPress could not be asked.") from None
 
 
+def create_worker_app(service: Service) -> FastAPI:
+    """Return what a process that only works answers by HTTP: whether it lives, is ready, and its metrics."""
+    app = FastAPI(title="Presshook worker", openapi_url=None, docs_url=None, redoc_url=None)
+    context = _context(service, heartbeat_seconds=15.0)
+    app.state.context = context
+    problems.install(app)
+    app.add_middleware(Authentication, context=context, limiter=None)
+    app.add_middleware(Headers, metrics=service.metrics)
+    for part in (health, metrics):
+        app.include_router(part.router)
+    return app
+
+
+def _context(service: Service, *, heartbeat_seconds: float) -> Context:
+    return Context(
+        settings=service.settings,
+        db=service.db,
+        signals=service.signals,
+        callback_secrets=service.callback_secrets,
+        is_migrated=service.is_migrated,
+        feed=service.feed,
+        heartbeat_seconds=heartbeat_seconds,
+        cloudpress=_Checks(service.clients, service.catalogs),
+        metrics=service.metrics,
+        snapshots=Snapshots(service.db),
+    )
+
+
 def create_app(
     service: Service,
     *,
@@ -196,16 +241,7 @@ def create_app(
     )
     describe(app)
     settings = service.settings
-    context = Context(
-        settings=settings,
-        db=service.db,
-        signals=service.signals,
-        callback_secrets=service.callback_secrets,
-        is_migrated=service.is_migrated,
-        feed=service.feed,
-        heartbeat_seconds=heartbeat_seconds,
-        cloudpress=_Checks(service.clients, service.catalogs),
-    )
+    context = _context(service, heartbeat_seconds=heartbeat_seconds)
     app.state.context = context
     problems.install(app)
     app.add_middleware(BodyLimit)
@@ -235,7 +271,7 @@ def create_app(
                 "X-Request-ID",
             ],
         )
-    app.add_middleware(Headers)
+    app.add_middleware(Headers, metrics=service.metrics)
     app.add_middleware(Severable)
     for part in (
         listing,
@@ -248,6 +284,7 @@ def create_app(
         keys,
         callbacks,
         health,
+        metrics,
     ):
         app.include_router(part.router)
     docs.install(app)

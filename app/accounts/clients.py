@@ -5,12 +5,14 @@ from datetime import datetime
 
 import structlog
 
+from app.accounts.measured import Measured
 from app.accounts.store import UnknownAccountError, find_token
 from app.cloudpress import CloudPress, Connections, NotFound, Refused
 from app.cloudpress.circuit_breaker import CircuitBreaker
 from app.config import Settings
 from app.db.database import Database
 from app.secrets import UndecryptableError
+from app.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
 
@@ -24,15 +26,19 @@ class _Known:
 class AccountClients:
     """CloudPress, account by account. The environment's account outranks a stored one of the same id."""
 
-    def __init__(self, settings: Settings, db: Database) -> None:
+    def __init__(self, settings: Settings, db: Database, metrics: Metrics) -> None:
         """Prepare; nothing is asked yet."""
         self._settings = settings
         self._db = db
+        self._metrics = metrics
         self._connections = Connections()
-        self._default = CircuitBreaker(
-            self._client(settings.cloudpress_account_id, settings.cloudpress_api_token.get_secret_value())
+        self._default = self._guarded(
+            settings.cloudpress_account_id, settings.cloudpress_api_token.get_secret_value()
         )
         self._known: dict[str, _Known] = {}
+
+    def _guarded(self, account_id: str, token: str) -> CircuitBreaker:
+        return CircuitBreaker(Measured(self._client(account_id, token), self._metrics))
 
     def _client(self, account_id: str, token: str) -> CloudPress:
         return CloudPress(
@@ -66,7 +72,7 @@ class AccountClients:
             self._known.pop(account_id, None)
             raise
         if stored is not None:
-            known = _Known(stored.updated_at, CircuitBreaker(self._client(account_id, stored.token)))
+            known = _Known(stored.updated_at, self._guarded(account_id, stored.token))
             self._known[account_id] = known
         if known is None:
             raise UnknownAccountError

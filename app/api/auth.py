@@ -21,6 +21,7 @@ from app.secrets import same_key
 
 GUARDED = "/v1"
 CALLBACKS = "/v1/callbacks/"
+METRICS = "/metrics"
 BOOTSTRAP = Grant("bootstrap", "API_KEY")
 """The environment's key, which may do everything."""
 
@@ -58,7 +59,7 @@ class Admission:
 
 
 class Authentication:
-    """Middleware that answers 401 to everything under `/v1` but callbacks, unless a key is accepted.
+    """Middleware that answers 401 to `/metrics` and everything under `/v1` but callbacks without a key.
 
     It stands before the router, so that who is not let in cannot tell an address that exists from one
     that does not.
@@ -117,7 +118,7 @@ class Authentication:
 def is_guarded(path: str) -> bool:
     """Tell whether a path needs an API key."""
     under = path == GUARDED or path.startswith(f"{GUARDED}/")
-    return under and not path.startswith(CALLBACKS)
+    return path == METRICS or (under and not path.startswith(CALLBACKS))
 
 
 def _admission(request: Request) -> Admission:
@@ -160,5 +161,6 @@ CredentialsReader = Annotated[Grant, Depends(_needs(KeyScope.CREDENTIALS_READ))]
 AccountsWriter = Annotated[Grant, Depends(_needs(KeyScope.ACCOUNTS_WRITE))]
 KeysWriter = Annotated[Grant, Depends(_needs(KeyScope.KEYS_WRITE))]
 WebhooksWriter = Annotated[Grant, Depends(_needs(KeyScope.WEBHOOKS_WRITE))]
+MetricsReader = Annotated[Grant, Depends(_needs(KeyScope.METRICS_READ))]
 WebhooksTeller = Annotated[Grant, Depends(_needs(KeyScope.WEBHOOKS_WRITE, KeyScope.ORDERS_READ))]
 """Who has a say in what is told to whom: orders must not be told to who may not read them."""

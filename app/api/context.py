@@ -15,6 +15,8 @@ from app.db.database import Database
 from app.events.feed import Feed
 from app.queue.signals import Signals
 from app.secrets import CallbackSecrets
+from app.telemetry.metrics import Metrics
+from app.telemetry.snapshot import Snapshots
 
 
 class CannotAsk(Exception):
@@ -88,6 +90,8 @@ class Context:
     is_migrated: Callable[[], Awaitable[bool]]
     cloudpress: CloudPressChecks
     feed: Feed
+    metrics: Metrics
+    snapshots: Snapshots
     heartbeat_seconds: float
     """How often an open stream says that it is alive, and whether its key is still let in is looked up."""
     known_migrated: asyncio.Event = field(default_factory=asyncio.Event)

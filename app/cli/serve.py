@@ -1,6 +1,7 @@
 """`serve`, `worker` and `migrate`: the service itself."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Annotated
 
 import structlog
@@ -8,8 +9,9 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.config import Settings, SettingsError, load_settings
-from app.main import Service
+from app.main import Service, create_worker_app
 from app.maintenance.schema import MigrationError, is_current_file, upgrade
+from app.server.embedded import listen, serving
 from app.server.process import ENDING_SIGNALS, raise_file_limit, run_server
 from app.telemetry.logs import configure_logging
 
@@ -25,14 +27,15 @@ def serve(
     """Run the API and the reconciler in one process."""
     settings = _prepare()
     raise_file_limit()
-    if not run_server(Service(settings), host=host, port=port, reconcile=reconciler):
+    role = "serve" if reconciler else "api"
+    if not run_server(Service(settings, role=role), host=host, port=port, reconcile=reconciler):
         raise typer.Exit(1)
 
 
 def worker() -> None:
     """Run the reconciler alone."""
     settings = _prepare()
-    if not asyncio.run(_work(Service(settings))):
+    if not asyncio.run(_work(Service(settings, role="worker"))):
         raise typer.Exit(1)
 
 
@@ -46,7 +49,11 @@ async def _work(service: Service) -> bool:
     loop = asyncio.get_running_loop()
     for number in ENDING_SIGNALS:
         loop.add_signal_handler(number, service.signals.stop)
-    async with service.run(reconcile=True, on_death=died):
+    async with AsyncExitStack() as running:
+        await running.enter_async_context(service.run(reconcile=True, on_death=died))
+        if service.settings.worker_port is not None:
+            listener = listen("0.0.0.0", service.settings.worker_port, exactly=True)  # noqa: S104 - probes come from outside
+            await running.enter_async_context(serving(create_worker_app(service), listener))
         await service.signals.stopping.wait()
     return not dead.is_set()
 

@@ -33,7 +33,7 @@ class Worker(ABC, Generic[Row]):
         """
         self._signals = signals
         self._due = signals.due_of(table)
-        self._slots = slots
+        self.slots = slots
         self._poll_seconds = poll_seconds
         self._backstop_seconds = backstop_seconds
         self._is_more_due = False
@@ -78,7 +78,7 @@ class Worker(ABC, Generic[Row]):
 
     async def _claim_and_start(self) -> float:
         """Start work on each row that could be claimed; return how long nothing else is due."""
-        free = self._slots - len(self.running)
+        free = self.slots - len(self.running)
         poll_seconds = self._backstop_seconds if self._signals.listening else self._poll_seconds
         if free == 0:
             return poll_seconds

@@ -22,6 +22,7 @@ from app.reconciler.dependencies import Dependencies
 from app.reconciler.passes import Pass, PassResult
 from app.states import Attention, attention
 from app.telemetry.defects import where_raised
+from app.telemetry.metrics import Metrics
 
 SLOTS = 16
 POLL_SECONDS = 2.0
@@ -41,6 +42,7 @@ class Reconciler(Worker[Order]):
         *,
         slots: int = SLOTS,
         poll_seconds: float = POLL_SECONDS,
+        metrics: Metrics | None = None,
     ) -> None:
         """Prepare the loop, which runs at most `slots` passes at a time; `run` runs it.
 
@@ -50,6 +52,7 @@ class Reconciler(Worker[Order]):
             Order, signals, slots=slots, poll_seconds=poll_seconds, backstop_seconds=BACKSTOP_POLL_SECONDS
         )
         self._dependencies = dependencies
+        self._metrics = metrics or Metrics()
         self._slots_of_account = max(1, slots // 2)
         self._in_flight: Counter[str] = Counter()
 
@@ -104,7 +107,11 @@ class Reconciler(Worker[Order]):
         else:
             if result is not None and result.due_in_seconds is not None:
                 self.wake_in(result.due_in_seconds)
-            _log_pass(claim, result, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            _log_pass(claim, result, seconds)
+            self._metrics.passed(
+                result.action if result else "lost", str(result.after) if result else "none", seconds
+            )
 
     async def _put_off(self, claim: Claim[Order], asked: Attention) -> None:
         try:

@@ -23,14 +23,16 @@ class EmbeddedServer(uvicorn.Server):
         yield
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket on a port, or on any free one if that is taken."""
+def listen(host: str, port: int, *, exactly: bool = False) -> socket.socket:
+    """Return a listening socket on a port; if that is taken on any free one, unless `exactly` it is meant."""
     # asyncio turns Nagle's algorithm off only where the protocol is named: else answers wait for 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
     except OSError:
+        if exactly:
+            raise
         listener.bind((host, 0))
     listener.listen(128)
     return listener

@@ -22,6 +22,7 @@ from app.queue import leases
 from app.queue.leases import Claim, Claimed
 from app.queue.signals import Signals
 from app.queue.worker import Worker
+from app.telemetry.metrics import Metrics
 from app.webhooks.messages import body_of, message_id
 from app.webhooks.outcomes import Attempt, decide
 from app.webhooks.registry import disable, secrets_of
@@ -50,6 +51,7 @@ class Deliverer(Worker[Delivery]):
         random: Random,
         poll_seconds: float = POLL_SECONDS,
         wall_seconds: Callable[[], float] = time.time,
+        metrics: Metrics | None = None,
     ) -> None:
         """Prepare; `wall_seconds` is the time that messages are stamped with, in seconds since 1970."""
         super().__init__(
@@ -59,6 +61,7 @@ class Deliverer(Worker[Delivery]):
         self._sender = sender
         self._random = random
         self._wall_seconds = wall_seconds
+        self._metrics = metrics or Metrics()
         self._in_flight: Counter[UUID] = Counter()
         self._failing: set[UUID] = set()
 
@@ -99,6 +102,7 @@ class Deliverer(Worker[Delivery]):
     async def work(self, claim: Claim[Delivery]) -> None:
         """Send a claimed delivery and write down how that ended."""
         webhook_id = claim.row.webhook_id
+        began = time.monotonic()
         try:
             try:
                 attempt = await self._attempt(claim)
@@ -110,12 +114,18 @@ class Deliverer(Worker[Delivery]):
             if attempt is not None:
                 (self._failing.discard if attempt.is_success else self._failing.add)(webhook_id)
                 await self._conclude(claim, attempt)
+                self._measure(claim, attempt, time.monotonic() - began)
         except (SQLAlchemyError, *DATABASE_AWAY) as error:
             # The lease runs out by itself; then it is sent again, which its id tells the receiver.
             log.error("delivery_failed", delivery=str(claim.row.id), error=type(error).__name__)
         finally:
             self._in_flight[webhook_id] -= 1
             self._in_flight += Counter()  # forgets those with none
+
+    def _measure(self, claim: Claim[Delivery], attempt: Attempt, seconds: float) -> None:
+        age_seconds = self._wall_seconds() - claim.row.created_at.timestamp()
+        lag_seconds = age_seconds if attempt.is_success and claim.row.failures == 0 else None
+        self._metrics.attempt("taken" if attempt.is_success else "failed", seconds, lag_seconds=lag_seconds)
 
     async def give_back(self, claim: Claim[Delivery]) -> None:
         """Give back a delivery whose attempt was cut off: another process sends it, perhaps once more."""

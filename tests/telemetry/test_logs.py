@@ -10,7 +10,7 @@ from pathlib import Path
 FAILING = """
 import logging
 import structlog
-from app.logs import configure_logging
+from app.telemetry.logs import configure_logging
 
 configure_logging()
 

@@ -10,8 +10,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import internal_error
 from app.telemetry.defects import where_raised
+from app.telemetry.metrics import Metrics
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+WAITING = {"/v1/events", "/v1/orders/{order_id}/events"}
+"""Routes that may be streams."""
 UNLOGGED = {"/livez", "/readyz"}
 # Headers that are lists, and so may be sent in several lines (RFC 9110, 5.3).
 LISTS = (b"prefer", b"if-none-match")
@@ -33,9 +36,10 @@ class Headers:
     lines of a list header are made one, since who reads it would see the first alone.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Stand around `app`."""
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+        """Stand around `app`, and tell `metrics` how long each request took."""
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -70,7 +74,15 @@ class Headers:
             await internal_error().response()(scope, receive, naming)
         finally:
             if scope["path"] not in UNLOGGED:
-                _log(scope, status, time.monotonic() - began)
+                seconds = time.monotonic() - began
+                _log(scope, status, seconds)
+                self._measure(scope, status, seconds)
+
+    def _measure(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", None)
+        names = {name for name, _ in scope["headers"]}
+        waits = route in WAITING or b"prefer" in names or b"wait=" in scope.get("query_string", b"")
+        self._metrics.request(scope["method"], route, status, seconds, waits=waits)
 
 
 def _join_lists(scope: Scope) -> None:

@@ -30,6 +30,7 @@ async def receive_callback(order_id: str, request: Request, context: ContextDep)
     if len(presented) != 1 or not context.callback_secrets.verify(order_id, presented[0]):
         reason = "wrong authorization" if presented else "no authorization"
         context.refusals["callback", reason] += 1
+        context.metrics.callback("refused", reason)
         log.warning("callback_refused", reason=reason)
         raise unauthorized()
     body = await request.body()
@@ -37,7 +38,9 @@ async def receive_callback(order_id: str, request: Request, context: ContextDep)
     if not await record_callback(context.db, UUID(order_id), body):
         # Its value is ours, so the order was: the database is older than the order.
         context.refusals["callback", "no such order"] += 1
+        context.metrics.callback("refused", "no such order")
         log.error("callback_refused", reason="its order is not in the database", order=order_id)
         raise unauthorized()
+    context.metrics.callback("accepted")
     log.info("callback", order=order_id, bytes=len(body))
     return Response(status_code=204)

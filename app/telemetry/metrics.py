@@ -1,0 +1,141 @@
+"""What Prometheus reads of one process. Recording never raises: no metric may change an answer or a loop.
+
+Names end in base units. No label ever holds an account, an order, an address or a word of the provider's:
+every value is one of ours, so that their number is bounded.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+PROVIDER_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60)
+
+
+class Metrics:
+    """The counters, gauges and histograms of one process."""
+
+    def __init__(self, *, role: str = "serve", database: str = "sqlite") -> None:
+        """Prepare. `role` is serve, api or worker; `database` is sqlite or postgresql."""
+        self._registry = registry = CollectorRegistry()
+        Gauge(
+            "presshook_build_info",
+            "The release that runs, what it does and on which database.",
+            ["version", "role", "database"],
+            registry=registry,
+        ).labels(version("presshook"), role, database).set(1)
+        self._requests = Histogram(
+            "presshook_http_request_duration_seconds",
+            "Requests that wait for nothing but their own work.",
+            ["method", "route", "status"],
+            buckets=REQUEST_SECONDS,
+            registry=registry,
+        )
+        self._waits = Histogram(
+            "presshook_http_wait_duration_seconds",
+            "Streams and requests that wait for an order to change.",
+            ["method", "route", "status"],
+            buckets=REQUEST_SECONDS,
+            registry=registry,
+        )
+        self._callbacks = Counter(
+            "presshook_callbacks",
+            "Callbacks by what became of them; the reason is why one was refused.",
+            ["outcome", "reason"],
+            registry=registry,
+        )
+        self._provider = Histogram(
+            "presshook_cloudpress_request_duration_seconds",
+            "Requests to CloudPress, each with its whole answer.",
+            ["operation", "outcome"],
+            buckets=PROVIDER_SECONDS,
+            registry=registry,
+        )
+        self._placements = Counter(
+            "presshook_placements",
+            "Requests that place an order, by how they ended.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._passes = Counter(
+            "presshook_passes",
+            "Passes of the reconciler, by what they did and the status that came of it.",
+            ["action", "outcome"],
+            registry=registry,
+        )
+        self._pass_seconds = Histogram(
+            "presshook_pass_duration_seconds",
+            "How long a pass over one order takes, CloudPress's answers included.",
+            ["action", "outcome"],
+            buckets=PROVIDER_SECONDS,
+            registry=registry,
+        )
+        self._attempts = Counter(
+            "presshook_webhook_attempts",
+            "Attempts to deliver an event to a webhook.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._attempt_seconds = Histogram(
+            "presshook_webhook_attempt_duration_seconds",
+            "How long an attempt to deliver takes.",
+            ["outcome"],
+            buckets=PROVIDER_SECONDS,
+            registry=registry,
+        )
+        self._lag = Histogram(
+            "presshook_event_delivery_lag_seconds",
+            "From the commit of an event to the webhook's yes.",
+            buckets=(*PROVIDER_SECONDS, 300, 3600, 86_400),
+            registry=registry,
+        )
+
+    def request(self, method: str, route: str | None, status: int, seconds: float, *, waits: bool) -> None:
+        """Count a request by its route, None for an address that is none of ours."""
+        with suppress(Exception):
+            told = self._waits if waits else self._requests
+            told.labels(method if method in METHODS else "other", route or "none", status).observe(seconds)
+
+    def callback(self, outcome: str, reason: str = "") -> None:
+        """Count a callback: accepted, repeated or refused, and why."""
+        with suppress(Exception):
+            self._callbacks.labels(outcome, reason).inc()
+
+    def provider(self, operation: str, outcome: str, seconds: float) -> None:
+        """Count a request to CloudPress."""
+        with suppress(Exception):
+            self._provider.labels(operation, outcome).observe(seconds)
+            if operation == "place":
+                self._placements.labels(outcome).inc()
+
+    def passed(self, action: str, outcome: str, seconds: float) -> None:
+        """Count a pass."""
+        with suppress(Exception):
+            self._passes.labels(action, outcome).inc()
+            self._pass_seconds.labels(action, outcome).observe(seconds)
+
+    def attempt(self, outcome: str, seconds: float, *, lag_seconds: float | None) -> None:
+        """Count an attempt to deliver; `lag_seconds` is the age of the event that was taken."""
+        with suppress(Exception):
+            self._attempts.labels(outcome).inc()
+            self._attempt_seconds.labels(outcome).observe(seconds)
+            if lag_seconds is not None:
+                self._lag.observe(max(0.0, lag_seconds))
+
+    def watch(self, name: str, sentence: str, value: Callable[[], float]) -> None:
+        """Tell a gauge that is read when it is asked for."""
+        Gauge(name, sentence, registry=self._registry).set_function(value)
+
+    def text(self, collectors: Iterable[Collector] = ()) -> bytes:
+        """Return all of it as Prometheus reads it, with what `collectors` tell beside it."""
+        shared = CollectorRegistry()
+        for collector in collectors:
+            shared.register(collector)
+        return generate_latest(self._registry) + generate_latest(shared)
+
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -1,0 +1,118 @@
+"""What all replicas share, as the database tells it: gauges that cost the same however many orders there are.
+
+Every statement reads an index of what is open, due or asks for attention, and none of what is final. The
+answer is kept for 15 s, so that scraping often costs nothing; it is absent while the database cannot be
+asked.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.db.database import DATABASE_AWAY, Database
+from app.db.models import Delivery, Leased, Order, Webhook
+from app.states import FINAL, OrderStatus
+
+FRESH_SECONDS = 15.0
+OPEN = tuple(status for status in OrderStatus if status not in FINAL)
+QUEUES: tuple[type[Leased], ...] = (Order, Delivery)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What was counted."""
+
+    orders: dict[str, int]
+    attention: dict[str, int]
+    due_oldest_seconds: dict[str, float]
+    deliveries_pending: int
+    webhooks_disabled: int
+
+
+class Snapshots:
+    """Counts anew when the last count is no longer fresh."""
+
+    def __init__(self, db: Database) -> None:
+        """Prepare; nothing is asked yet."""
+        self._db = db
+        self._counted: Snapshot | None = None
+        self._counted_at = -FRESH_SECONDS
+
+    async def collector(self) -> "Shared":
+        """Return what Prometheus is told of the database now."""
+        if time.monotonic() - self._counted_at >= FRESH_SECONDS:
+            try:
+                self._counted = await self._count()
+            except (SQLAlchemyError, *DATABASE_AWAY):
+                self._counted = None
+            self._counted_at = time.monotonic()
+        return Shared(self._counted)
+
+    async def _count(self) -> Snapshot:
+        async with self._db.read() as session:
+            now = await self._db.now(session)
+            by_status = (
+                select(Order.status, func.count()).where(Order.status.in_(OPEN)).group_by(Order.status)
+            )
+            orders = {str(status): count for status, count in await session.execute(by_status)}
+            asking = Order.attention_code.is_not(None)
+            by_code = select(Order.attention_code, func.count()).where(asking).group_by(Order.attention_code)
+            attention = {str(code): count for code, count in await session.execute(by_code)}
+            oldest: dict[str, float] = {}
+            for table in QUEUES:
+                first = select(func.min(table.due_at)).where(table.due_at <= now)
+                due_at = (await session.execute(first)).scalar_one()
+                oldest[table.__tablename__] = 0.0 if due_at is None else (now - due_at).total_seconds()
+            pending = select(func.count()).select_from(Delivery).where(Delivery.due_at.is_not(None))
+            disabled = select(func.count()).select_from(Webhook).where(Webhook.disabled_reason.is_not(None))
+            return Snapshot(
+                {status: orders.get(status, 0) for status in OPEN},
+                attention,
+                oldest,
+                (await session.execute(pending)).scalar_one(),
+                (await session.execute(disabled)).scalar_one(),
+            )
+
+
+class Shared(Collector):
+    """A snapshot as metrics."""
+
+    def __init__(self, snapshot: Snapshot | None) -> None:
+        """Tell `snapshot`, or that there is none."""
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics."""
+        up = GaugeMetricFamily("presshook_snapshot_up", "Whether the database could be asked.")
+        up.add_metric([], float(self._snapshot is not None))
+        return [up, *_metrics(self._snapshot)] if self._snapshot else [up]
+
+
+def _metrics(snapshot: Snapshot) -> Sequence[Metric]:
+    labelled: Sequence[tuple[str, str, str, dict[str, int] | dict[str, float]]] = (
+        ("presshook_orders", "Open orders.", "status", snapshot.orders),
+        ("presshook_attention", "Orders that ask for a person.", "code", snapshot.attention),
+        (
+            "presshook_due_oldest_seconds",
+            "For how long the longest due row has been due.",
+            "queue",
+            snapshot.due_oldest_seconds,
+        ),
+    )
+    metrics = []
+    for name, sentence, label, values in labelled:
+        family = GaugeMetricFamily(name, sentence, labels=[label])
+        for value, count in values.items():
+            family.add_metric([value], count)
+        metrics.append(family)
+    for name, sentence, count in (
+        ("presshook_deliveries_pending", "Deliveries on their way.", snapshot.deliveries_pending),
+        ("presshook_webhooks_disabled", "Webhooks that the service disabled.", snapshot.webhooks_disabled),
+    ):
+        metrics.append(GaugeMetricFamily(name, sentence, value=count))
+    return metrics
