@@ -147,6 +147,10 @@ class Auditor:
         if believed and self.is_unclaimed(made) and self.is_twin(order_id, row, made):
             self.mistaken[order_id] = made.id
             return
+        if source == "callback" and self.rules.was_renumbered(order_id, made):
+            self.rules.counts["beyond_knowing"] += 1
+            self.mistaken[order_id] = made.id
+            return
         self.violate(f"{order_id} holds {made.id} by {source}, which is not its own but {made.local_id}'s")
 
     def is_unclaimed(self, made: MadeOrder) -> bool:

@@ -173,7 +173,7 @@ class People:
         self.counts["callbacks"] += 1
         let_in = await record_callback(self._db(), order_id, body)
         self._note(f"a callback of {order_id} is let in: {body.decode()}")
-        self._auditor.rules.let_in(order_id)
+        self._auditor.rules.let_in(order_id, body)
         return let_in
 
     async def lie(self) -> None:

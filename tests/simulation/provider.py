@@ -248,17 +248,24 @@ class CloudPressTruth:
                 await self.send_callback(made)
                 return
         made.task_status = random.choice(["RUNNING", "running", "PAUSED", "NEW-TO-US"])
-        await asyncio.sleep(random.choice([0, 1, 30, 600]))
+        if self.habits.are_on and random.random() < 0.5:
+            self._link_site(made)
+        await asyncio.sleep(random.choice([0, 1, 30, 600, *([1800] if self.habits.are_on else [])]))
         if made.task_status == "CANCELLED" or made.is_gone:
             return
         ends = ["OK"] if PLACID in self.habits else ["OK"] * 8 + ["FAILED", "CANCELLED"]
         made.task_status = random.choice(ends)
-        if made.task_status == "OK":
+        if made.task_status == "OK" and made.site_id is None:
             if random.random() < 0.3:
                 await asyncio.sleep(random.choice([1, 60]))
-            made.site_id = f"site-{made.task_id}"
-            made.site_ids.add(made.site_id)
+            self._link_site(made)
         await self.send_callback(made)
+
+    @staticmethod
+    def _link_site(made: MadeOrder) -> None:
+        """Link a site, which one that was lost may have been numbered as."""
+        made.site_id = f"site-{made.task_id}"
+        made.site_ids.add(made.site_id)
 
 
 class SimulatedCloudPress:

@@ -3,6 +3,7 @@
 They judge by what truly is and truly happened, in true time, and know what our service could have known.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ LOOK_SPAN = timedelta(minutes=15)
 WITNESS_SPAN = timedelta(minutes=30)
 A_DAY = timedelta(hours=25)
 """A day, and what a retry may take beyond it."""
+NUMBER = re.compile(rb"[0-9]+")
 PAGES_TOO_MANY = 20
 HELD_UP = timedelta(minutes=30)
 """How much longer than it was meant to an order may wait because our clock stepped back."""
@@ -56,6 +58,8 @@ class Rules:
     wishes: dict[UUID, Wish] = field(default_factory=dict)
     callbacks: defaultdict[UUID, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     """By order, when its callbacks were let in."""
+    named: defaultdict[UUID, set[int]] = field(default_factory=lambda: defaultdict(set))
+    """By order, the tasks that they named."""
     sendings: defaultdict[UUID, list[Sending]] = field(default_factory=lambda: defaultdict(list))
     due: dict[UUID, tuple[datetime, datetime]] = field(default_factory=dict)
     """By order, when it is due by our clock, and when that truly was meant to be."""
@@ -67,9 +71,15 @@ class Rules:
         """Whether this world is judged strictly."""
         return self.truth.habits.are_on
 
-    def let_in(self, order_id: UUID) -> None:
+    def let_in(self, order_id: UUID, body: bytes) -> None:
         """Note that a callback was let in for an order."""
         self.callbacks[order_id].append(self.times.true())
+        self.named[order_id] |= {int(number) for number in NUMBER.findall(body)}
+
+    def was_renumbered(self, order_id: UUID, made: MadeOrder) -> bool:
+        """Tell whether the order's own callback named a task by a number that another order's has by now."""
+        own = {number for it in self.made_for(order_id) for number in it.task_ids}
+        return made.task_id in self.named[order_id] & own
 
     def wished(self, order_id: UUID, known: set[str]) -> None:
         """Note that an operator wished an order to be placed again, knowing of some CloudPress orders."""
