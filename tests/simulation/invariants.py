@@ -259,7 +259,7 @@ class Auditor:
         """Tell whether nobody can know what became of an order's own: it holds a twin."""
         if order_id not in self.mistaken:
             return False
-        return not (self.rules.are_on and self.rules.callbacks[order_id])
+        return not (self.rules.are_on and self.rules.was_named(order_id))
 
     def check_answers(self) -> None:
         """Check that every answer which reached a process that lived on is written, lease or no lease."""
