@@ -215,6 +215,9 @@ class People:
             for order_id, row in self._auditor.reader.orders().items():
                 if row["status"] != OrderStatus.UNCONFIRMED or not row["attention_code"]:
                     continue
+                held_off_until = row["not_before"]
+                if meddles and (held_off_until is None or held_off_until < self._auditor.now()):
+                    continue  # what he wishes is to be done later
                 if self._random.random() < 0.5:
                     await self._resolve(order_id)
 

@@ -31,6 +31,7 @@ from tests.simulation.habits import PLACID, Habits
 
 T = TypeVar("T")
 VERY_LATE_SECONDS = 1800
+MEDDLING_SECONDS = 4 * 3600
 HIDDEN_SECONDS = (1.0, 60.0, 600.0)
 HOURS_SECONDS = (1800.0, 7200.0, 4 * 3600.0)
 STEADY = "Steady"
@@ -557,6 +558,8 @@ class SimulatedCloudPress:
     async def _land_late(self, site: SiteOrder, callback: tuple[str, str], sent_at: datetime) -> None:
         truth = self._truth
         within = truth.random.choice([truth.grace_seconds, VERY_LATE_SECONDS])
+        if "meddling" in truth.habits:
+            within = MEDDLING_SECONDS
         asked_for = truth.asked_for_late.setdefault(UUID(callback[0].rpartition("/")[2]), asyncio.Event())
         with suppress(TimeoutError):
             async with asyncio.timeout(truth.random.uniform(0, within)):
