@@ -97,7 +97,9 @@ async def _store(db: Database, account_id: str, change: AccountChange, by: Actor
                 or_(Order.not_before.is_(None), Order.not_before <= tx.now),
                 Order.due_at.is_not(None),
             )
-            await tx.session.execute(refused.values(due_at=tx.now, wakes=Order.wakes + 1))
+            await tx.session.execute(
+                refused.values(due_at=tx.now, scheduled_at=tx.now, wakes=Order.wakes + 1)
+            )
             tx.announce(due=Order)
         record(tx, None, EventType.ACCOUNT_STORED, account=account_id, by=by)
         return StoredAccount(account, is_new)

@@ -1,8 +1,11 @@
 """The clock that leases and due times are measured by."""
 
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,8 +17,12 @@ class Clock(Protocol):
     async def now(self, session: AsyncSession, *also: ColumnElement[Any]) -> datetime:
         """Return the present time (UTC). PostgreSQL evaluates `also` first, in the same round trip."""
 
-    def monotonic(self) -> float:
-        """Return seconds that only ever go on, in this process alone."""
+    def uptime(self) -> float:
+        """Return seconds that only go on, also while the machine sleeps: no step of a clock bends them."""
+
+    @property
+    def boot(self) -> str:
+        """Which start of which machine they are counted from: only those of the same one can be compared."""
 
 
 class DatabaseClock:
@@ -29,6 +36,34 @@ class DatabaseClock:
         moment: datetime = told[-1]
         return moment.astimezone(UTC)
 
-    def monotonic(self) -> float:
-        """Return the process's own monotonic time."""
-        return time.monotonic()
+    def uptime(self) -> float:
+        """Return the machine's time since it started; where that is not to be had, the process's own."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) if _COUNTS_SLEEP else time.monotonic()
+
+    @property
+    def boot(self) -> str:
+        """Return the machine's name for its start, or one for this process alone."""
+        return _BOOT
+
+
+# Linux counts a machine's sleep in CLOCK_BOOTTIME, and names each start of the kernel; the containers of one
+# machine share both. Elsewhere uptimes are this process's own, and compared with nobody's.
+_COUNTS_SLEEP = hasattr(time, "CLOCK_BOOTTIME")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_TIME_NAMESPACE = Path("/proc/self/ns/time")
+
+
+def _boot() -> str:
+    if not _COUNTS_SLEEP:
+        return str(uuid4())
+    try:
+        started = _BOOT_ID.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return str(uuid4())
+    # A container may be given a time of its own, which is then no other's.
+    with suppress(OSError):
+        return f"{started} {_TIME_NAMESPACE.readlink()}"
+    return started
+
+
+_BOOT = _boot()

@@ -65,8 +65,8 @@ class Transaction:
     session: AsyncSession
     now: datetime
     clock: Clock
-    began_at_monotonic: float
-    """Not later than `now`, by the monotonic clock: what is counted from here never lasts too long."""
+    began_at_uptime: float
+    """Not later than `now`, by the machine's uptime: what is counted from here never lasts too long."""
     _changed: set[UUID] = field(default_factory=set)
     _due: set[str] = field(default_factory=set)
     events: list[object] = field(default_factory=list)
@@ -131,9 +131,9 @@ class Database:
     async def write(self) -> AsyncIterator[Transaction]:
         """Run the block as one write transaction, committed when the block ends without an exception."""
         async with self._turn(), AsyncSession(self._writing, expire_on_commit=False) as session:
-            began_at_monotonic = self._clock.monotonic()
+            began_at_uptime = self._clock.uptime()
             now = await self._clock.now(session, *(() if self.is_sqlite else _limits()))
-            transaction = Transaction(session, now, self._clock, began_at_monotonic)
+            transaction = Transaction(session, now, self._clock, began_at_uptime)
             yield transaction
             await self._insert_events(transaction)
             notice = transaction.notice

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db.columns import Base, EncryptedBytes, JSONDocument, UTCDateTime
@@ -32,15 +34,25 @@ _STATUSES = ", ".join(f"'{status}'" for status in OrderStatus)
 _FINAL = ", ".join(sorted(f"'{status}'" for status in FINAL))
 
 
+def _due_at(context: DefaultExecutionContext) -> datetime | None:
+    due_at: datetime | None = context.get_current_parameters()["due_at"]  # type: ignore[no-untyped-call]
+    return due_at
+
+
 class Leased(Base):
-    """A row that knows when it is due, and that one process at a time holds. (`app/leases.py`)"""
+    """A row that knows when it is due, and that one process at a time holds. (`app/queue/leases.py`)"""
 
     __abstract__ = True
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # When that was decided. Where this is yet to come, the clock was ahead then and has been put right.
+    scheduled_at: Mapped[datetime | None] = mapped_column(UTCDateTime, default=_due_at)
     lease_token: Mapped[UUID | None] = mapped_column(Uuid)
     lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # The same by the holder's machine (`Clock.uptime`), which no step of a clock bends.
+    lease_boot: Mapped[str | None] = mapped_column(Text)
+    lease_ends_at_uptime: Mapped[float | None] = mapped_column(Double)
     # Counted up by whoever has news for the row, so that a holder sees that there was some.
     wakes: Mapped[int] = mapped_column(Integer, default=0)
 

@@ -57,9 +57,10 @@ async def _doubt(tx: Transaction, order: Order) -> None:
     await tx.session.execute(delete(LookUp).where(LookUp.order_id == order.id))
     async with changing(tx, order, action="after_restore") as change:
         change.move(OrderStatus.UNCONFIRMED)
-    order.due_at = tx.now
+    order.due_at = order.scheduled_at = tx.now
     order.late_look_at = tx.now + LATE_LOOK_AFTER  # the original may have placed it, and more than once
     order.resolution = order.not_before = order.lease_token = order.lease_until = None
+    order.lease_boot = order.lease_ends_at_uptime = None
     tx.announce(due=Order)
 
 

@@ -11,4 +11,5 @@ def make_due(tx: Transaction, order: Order) -> None:
     """
     order.wakes += 1
     order.due_at = max(tx.now, order.not_before or tx.now)
+    order.scheduled_at = tx.now
     tx.announce(due=Order)

@@ -1,22 +1,27 @@
 """The only lease SQL: claim rows that are due, hold one under its lock, release it.
 
-Orders and deliveries are leased alike. A lease is a token in the row. Whoever lost it finds that `hold`
-returns nothing, and drops what it has observed.
+Orders and deliveries are leased alike. A lease is a fencing token in the row. Whoever lost it finds that
+`hold` returns nothing, and drops what it has observed.
+
+When a lease ends is written by the database's clock, and by the holder's machine, whose uptime no step bends.
+Whoever is on the same machine goes by the latter alone. Others go by the database's clock, and wait for as
+long as a lease lasts after they saw it step. (`ClockWatch`)
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
+    Double,
     Integer,
     Select,
+    Text,
     and_,
     bindparam,
     case,
@@ -32,25 +37,28 @@ from app.db.clock import Clock
 from app.db.columns import UTCDateTime
 from app.db.database import Database, Transaction
 from app.db.models import Leased
+from app.queue.clock_watch import ClockWatch
 
 Row = TypeVar("Row", bound=Leased)
+ALWAYS = datetime(9999, 1, 1, tzinfo=UTC)
+NEVER = datetime(1, 1, 2, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Claim(Generic[Row]):
-    """A row that is held: as it was when it was claimed, and until when, by the monotonic clock."""
+    """A row that is held: as it was when it was claimed, and until when, by this machine's uptime."""
 
     row: Row
     token: UUID
     wakes: int
-    expires_at_monotonic: float
+    expires_at_uptime: float
     clock: Clock
     was_cut_off: bool
     """Whether another's lease had run out on it."""
 
     def seconds_left(self) -> float:
         """Return how long the lease is surely held."""
-        return self.expires_at_monotonic - self.clock.monotonic()
+        return self.expires_at_uptime - self.clock.uptime()
 
 
 @dataclass(frozen=True)
@@ -81,9 +89,36 @@ class Claimed(Generic[Row]):
     is_more_due: bool
 
 
-def is_claimable(table: type[Leased], now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
-    """Return the condition that a row is due and that nobody holds it."""
-    return and_(table.due_at <= now, or_(table.lease_until.is_(None), table.lease_until <= now))
+def is_claimable(table: type[Leased]) -> ColumnElement[bool]:
+    """Return the condition that a row is due and that nobody holds it. Its values are `_moment`'s."""
+    here = table.lease_boot == bindparam("boot", type_=Text())
+    elsewhere = or_(table.lease_boot.is_(None), table.lease_boot != bindparam("boot", type_=Text()))
+    run_out = or_(
+        table.lease_until.is_(None),
+        and_(here, table.lease_ends_at_uptime <= bindparam("uptime", type_=Double())),
+        and_(
+            elsewhere,
+            or_(
+                table.lease_until <= bindparam("expired_by", type_=UTCDateTime()),
+                table.lease_until > bindparam("impossible_after", type_=UTCDateTime()),
+            ),
+        ),
+    )
+    return and_(table.due_at <= bindparam("now", type_=UTCDateTime()), run_out)
+
+
+def _moment(tx: Transaction, lease_seconds: float, watch: ClockWatch | None) -> dict[str, Any]:
+    """Return what `is_claimable` goes by."""
+    trusted = watch is None or watch.trusts_ends(tx, lease_seconds)
+    lasting = watch is not None and watch.has_watched_for(tx, lease_seconds)
+    return {
+        "now": tx.now,
+        "boot": tx.clock.boot,
+        "uptime": tx.began_at_uptime,
+        "expired_by": tx.now if trusted else NEVER,
+        # A lease lasts no longer than its span. One that does was given by a clock that was ahead.
+        "impossible_after": tx.now + timedelta(seconds=2 * lease_seconds) if lasting else ALWAYS,
+    }
 
 
 async def claim(
@@ -94,19 +129,21 @@ async def claim(
     lease_seconds: float,
     only: Sequence[ColumnElement[bool]] = (),
     share: Share | None = None,
+    watch: ClockWatch | None = None,
 ) -> Claimed[Row]:
     """Lease up to `limit` rows that are due and that nobody holds, the longest due first.
 
     What is beyond a `share` is left to whoever comes next.
     """
-    expires_at_monotonic = tx.began_at_monotonic + lease_seconds
+    expires_at_uptime = tx.began_at_uptime + lease_seconds
     token = uuid4()
+    moment = _moment(tx, lease_seconds, watch)
     # Core rows, not objects: most claims find nothing.
     connection = await tx.session.connection()
     due = _due(table, share.column if share else None)
     if only:
         due = due.where(*only)
-    locked = (await connection.execute(due, {"now": tx.now, "limit": limit})).all()
+    locked = (await connection.execute(due, {**moment, "limit": limit})).all()
     found = share.of(locked) if share else locked
     cut_off = {row.id for row in found if row.lease_token is not None}
     rows: list[Row] = []
@@ -114,17 +151,25 @@ async def claim(
         taken = (
             update(table)
             .where(table.id.in_([row.id for row in found]))
-            .values(lease_token=token, lease_until=tx.now + timedelta(seconds=lease_seconds))
+            .values(lease_token=token, **_lease(tx, lease_seconds))
             .returning(table)
             .execution_options(synchronize_session=False)
         )
         rows = list((await tx.session.scalars(taken)).all())
     claims = tuple(
-        Claim(row, token, row.wakes, expires_at_monotonic, tx.clock, row.id in cut_off) for row in rows
+        Claim(row, token, row.wakes, expires_at_uptime, tx.clock, row.id in cut_off) for row in rows
     )
-    moment = (await connection.execute(_next_due(table), {"now": tx.now})).scalar_one()
-    next_due_seconds = None if moment is None else max(0.0, (moment - tx.now).total_seconds())
+    next_due_seconds = await _next_due_seconds(tx, table, moment)
     return Claimed(claims, next_due_seconds, is_more_due=len(locked) == limit)
+
+
+def _lease(tx: Transaction, lease_seconds: float) -> dict[str, Any]:
+    """Return the end of a lease that begins now, by both clocks."""
+    return {
+        "lease_until": tx.now + timedelta(seconds=lease_seconds),
+        "lease_boot": tx.clock.boot,
+        "lease_ends_at_uptime": tx.began_at_uptime + lease_seconds,
+    }
 
 
 # Every replica asks these after each commit: built once, they cost a tenth.
@@ -137,20 +182,38 @@ def _due(table: type[Leased], share: InstrumentedAttribute[str] | None) -> Selec
     """
     return (
         select(table.id, table.lease_token, *([share] if share is not None else ()))
-        .where(is_claimable(table, bindparam("now", type_=UTCDateTime())))
+        .where(is_claimable(table))
         .order_by(table.due_at)
         .limit(bindparam("limit", type_=Integer()))
         .with_for_update(skip_locked=True)
     )
 
 
+async def _next_due_seconds(tx: Transaction, table: type[Leased], moment: dict[str, Any]) -> float | None:
+    """Return when the next row can be claimed: when it is due, or when the lease on it runs out."""
+    connection = await tx.session.connection()
+    asked = {name: moment[name] for name in ("now", "boot", "uptime")}
+    due_at, ends_at_uptime = (await connection.execute(_next_due(table), asked)).one()
+    waits = []
+    if due_at is not None:
+        waits.append((due_at - tx.now).total_seconds())
+    if ends_at_uptime is not None:
+        waits.append(ends_at_uptime - tx.began_at_uptime)
+    return max(0.0, min(waits)) if waits else None
+
+
 @cache
-def _next_due(table: type[Leased]) -> Select[Any]:
-    """Return the statement for when the next row can be claimed: it is due, or the lease on it runs out."""
+def _next_due(table: type[Leased]) -> Select[*tuple[Any, ...]]:
+    """Return the statement for that: the earliest by the database's clock, and by this machine's uptime."""
     now = bindparam("now", type_=UTCDateTime())
-    leased = and_(table.lease_until.is_not(None), table.lease_until > table.due_at)
-    claimable_at = case((leased, table.lease_until), else_=table.due_at)
-    return select(func.min(claimable_at)).where(table.due_at.is_not(None), claimable_at > now)
+    here = and_(table.lease_until.is_not(None), table.lease_boot == bindparam("boot", type_=Text()))
+    held = and_(table.lease_until.is_not(None), table.lease_until > table.due_at)
+    claimable_at = case((here, None), (held, table.lease_until), else_=table.due_at)
+    ends_at = case((here, table.lease_ends_at_uptime))
+    return select(
+        func.min(case((claimable_at > now, claimable_at))),
+        func.min(case((ends_at > bindparam("uptime", type_=Double()), ends_at))),
+    ).where(table.due_at.is_not(None))
 
 
 async def hold(tx: Transaction, claim: Claim[Row]) -> Row | None:
@@ -170,9 +233,10 @@ async def give_back(db: Database, claim: Claim[Row]) -> None:
 
 def renew(tx: Transaction, row: Row, claim: Claim[Row], *, lease_seconds: float) -> Claim[Row]:
     """Extend the lease of a row that is held and locked; return the claim with its new end."""
-    expires_at_monotonic = tx.began_at_monotonic + lease_seconds
-    row.lease_until = tx.now + timedelta(seconds=lease_seconds)
-    return replace(claim, row=row, expires_at_monotonic=expires_at_monotonic)
+    lease = _lease(tx, lease_seconds)
+    row.lease_until, row.lease_boot = lease["lease_until"], lease["lease_boot"]
+    row.lease_ends_at_uptime = lease["lease_ends_at_uptime"]
+    return replace(claim, row=row, expires_at_uptime=tx.began_at_uptime + lease_seconds)
 
 
 def release(
@@ -187,8 +251,8 @@ def release(
 
     Neither before `not_before`.
     """
-    row.lease_token = None
-    row.lease_until = None
+    row.lease_token = row.lease_until = row.lease_boot = row.lease_ends_at_uptime = None
+    row.scheduled_at = tx.now
     woken = row.wakes != claim.wakes
     row.due_at = tx.now if woken else due_at
     if row.due_at is not None and not_before is not None:

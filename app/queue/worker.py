@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.database import DATABASE_AWAY
 from app.db.models import Leased
+from app.queue.clock_watch import ClockWatch
 from app.queue.leases import Claim, Claimed
 from app.queue.signals import Signals
 
@@ -37,6 +38,7 @@ class Worker(ABC, Generic[Row]):
         self._poll_seconds = poll_seconds
         self._backstop_seconds = backstop_seconds
         self._is_more_due = False
+        self.watch = ClockWatch()
         self.running: set[asyncio.Task[None]] = set()
         """The work in flight."""
 

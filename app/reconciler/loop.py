@@ -60,6 +60,8 @@ class Reconciler(Worker[Order]):
         """Claim orders that are due, of each account no more than its slots."""
         full = [account for account in self._in_flight if self._free_slots(account) <= 0]
         async with self._dependencies.db.write() as tx:
+            self.watch.see(tx)
+            await self.watch.mend(tx, Order)
             claimed = await leases.claim(
                 tx,
                 Order,
@@ -67,6 +69,7 @@ class Reconciler(Worker[Order]):
                 lease_seconds=self._dependencies.lease_seconds,
                 only=[Order.account_id.not_in(full)] if full else [],
                 share=leases.Share(Order.account_id, self._free_slots),
+                watch=self.watch,
             )
             for claim in claimed.claims:
                 if claim.was_cut_off:

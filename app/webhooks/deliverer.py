@@ -70,6 +70,8 @@ class Deliverer(Worker[Delivery]):
         claims: list[Claim[Delivery]] = []
         taken = Counter(self._in_flight)
         async with self._db.write() as tx:
+            self.watch.see(tx)
+            await self.watch.mend(tx, Delivery)
             while True:
                 one_each = await self._claim_one_each(tx, taken, limit - len(claims))
                 claims += one_each.claims
@@ -85,7 +87,7 @@ class Deliverer(Worker[Delivery]):
         full = [webhook_id for webhook_id, count in taken.items() if count >= self._slots_of(webhook_id)]
         first = (
             select(Delivery.id)
-            .where(Delivery.webhook_id == Webhook.id, leases.is_claimable(Delivery, tx.now))
+            .where(Delivery.webhook_id == Webhook.id, leases.is_claimable(Delivery))
             .order_by(Delivery.due_at, Delivery.id)
             .limit(1)
             .correlate(Webhook)
@@ -93,7 +95,12 @@ class Deliverer(Worker[Delivery]):
         )
         firsts = select(first).select_from(Webhook).where(Webhook.id.not_in(full))
         return await leases.claim(
-            tx, Delivery, limit=limit, lease_seconds=LEASE_SECONDS, only=[Delivery.id.in_(firsts)]
+            tx,
+            Delivery,
+            limit=limit,
+            lease_seconds=LEASE_SECONDS,
+            only=[Delivery.id.in_(firsts)],
+            watch=self.watch,
         )
 
     def _slots_of(self, webhook_id: UUID) -> int:

@@ -84,7 +84,7 @@ async def redeliver(db: Database, webhook_id: UUID, delivery_id: UUID) -> Delive
         delivery.status = "pending"
         delivery.failures = 0
         delivery.wakes += 1
-        delivery.due_at = tx.now
+        delivery.due_at = delivery.scheduled_at = tx.now
         tx.announce(due=Delivery)
         return delivery
 
@@ -128,7 +128,13 @@ async def _redeliver_failed(
         ids = (await tx.session.scalars(failed.order_by(Delivery.id).limit(BATCH).with_for_update())).all()
         if ids:
             again = update(Delivery).where(Delivery.id.in_(ids))
-            again = again.values(status="pending", failures=0, wakes=Delivery.wakes + 1, due_at=tx.now)
+            again = again.values(
+                status="pending",
+                failures=0,
+                wakes=Delivery.wakes + 1,
+                due_at=tx.now,
+                scheduled_at=tx.now,
+            )
             await tx.session.execute(again.execution_options(synchronize_session=False))
             tx.announce(due=Delivery)
         return ids

@@ -3,16 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import ColumnElement
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.clock import DatabaseClock
 from app.db.database import Database
 from app.db.models import Order
 from app.db.url import async_database_url
 from app.orders.callbacks import record_callback
 from app.orders.intake import NewOrder, create_order
 from app.queue import leases
+from app.queue.clock_watch import ClockWatch
 from app.queue.leases import Claim
 from app.secrets import Encryption
 from tests.reconciler.scripted import SetClock
@@ -77,7 +82,7 @@ async def test_no_more_is_claimed_than_asked_for_and_the_longest_due_first(
 
 async def test_an_order_that_is_not_due_is_left_alone(db: Database, clock: SetClock) -> None:
     await place(db)
-    clock.time -= timedelta(seconds=1)
+    clock.step(-1)
     async with db.write() as tx:
         claimed = await leases.claim(tx, Order, limit=1, lease_seconds=60)
     assert (claimed.claims, claimed.next_due_seconds) == ((), 1.0)
@@ -105,7 +110,7 @@ async def test_a_renewed_lease_is_held_longer(db: Database, clock: SetClock) -> 
         order = await leases.hold(tx, held)
         assert order is not None
         renewed = leases.renew(tx, order, held, lease_seconds=60)
-    assert renewed.expires_at_monotonic >= held.expires_at_monotonic
+    assert renewed.expires_at_uptime >= held.expires_at_uptime
     clock.time += timedelta(seconds=50)
     assert await claim(db) == ()
     assert await release(db, renewed, None)
@@ -142,3 +147,111 @@ async def test_an_order_that_became_final_is_not_due(db: Database) -> None:
 
 async def test_a_callback_of_no_order_is_not_stored(db: Database) -> None:
     assert not await record_callback(db, UUID(int=1), b"knock")
+
+
+# --- clocks that step, machines that sleep ------------------------------------------------------------
+
+
+class Elsewhere(SetClock):
+    """The same time on another machine."""
+
+    boot = "another machine"
+
+    def __init__(self, clock: SetClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    async def now(self, session: AsyncSession, *also: ColumnElement[Any]) -> datetime:
+        """Return the database's time, which is one for all."""
+        return await self._clock.now(session, *also)
+
+    def uptime(self) -> float:
+        """Return another uptime."""
+        return self._clock.uptime() - 5_000_000
+
+
+@pytest.fixture
+async def far_db(database_url: str, clock: SetClock) -> AsyncIterator[Database]:
+    """The same database, seen from another machine."""
+    database = Database(async_database_url(database_url), Encryption([SECRET_KEY]), clock=Elsewhere(clock))
+    yield database
+    await database.dispose()
+
+
+async def watched(db: Database, watch: ClockWatch) -> tuple[Claim[Order], ...]:
+    async with db.write() as tx:
+        watch.see(tx)
+        await watch.mend(tx, Order)
+        return (await leases.claim(tx, Order, limit=10, lease_seconds=60, watch=watch)).claims
+
+
+async def test_no_step_ends_a_lease_early_or_late_on_the_same_machine(db: Database, clock: SetClock) -> None:
+    for step in (3600, -7200):
+        await place(db)
+        [held] = await claim(db)
+        clock.step(step)
+        clock.time += timedelta(seconds=59)
+        assert await watched(db, ClockWatch()) == (), "it lasts as long as it was to"
+        assert held.seconds_left() == 1
+        clock.time += timedelta(seconds=1)
+        [taken] = await watched(db, ClockWatch())
+        assert taken.was_cut_off, "and no longer"
+        assert await release(db, taken, None)
+
+
+async def test_a_step_seen_elsewhere_ends_no_lease_early(
+    db: Database, far_db: Database, clock: SetClock
+) -> None:
+    watch = ClockWatch()
+    await place(db)
+    assert len(await claim(db)) == 1
+    assert await watched(far_db, watch) == ()
+    clock.step(3600)
+    clock.time += timedelta(seconds=59)
+    assert await watched(far_db, watch) == ()
+    clock.time += timedelta(seconds=60)
+    assert len(await watched(far_db, watch)) == 1
+
+
+async def test_a_lease_given_elsewhere_by_a_clock_that_was_ahead_waits_for_no_hour(
+    db: Database, far_db: Database, clock: SetClock
+) -> None:
+    watch = ClockWatch()
+    await place(db)
+    assert len(await claim(db)) == 1
+    clock.step(-3600)
+    assert await watched(far_db, watch) == (), "whoever holds it may be alive"
+    clock.time += timedelta(seconds=60)
+    assert len(await watched(far_db, watch)) == 1
+
+
+async def test_what_was_scheduled_by_a_clock_that_was_ahead_is_due_now(db: Database, clock: SetClock) -> None:
+    clock.step(3600)
+    fresh = await place(db)
+    [held] = [it for it in await claim(db) if it.row.id == fresh]
+    waiting = await place(db, "Other")
+    assert await release(db, held, clock.time + timedelta(seconds=300))
+    clock.step(-3600)
+    claims = await watched(db, ClockWatch())
+    assert {it.row.id for it in claims} == {fresh, waiting}, "also after a restart: nobody saw the step"
+
+
+async def test_what_waits_by_a_clock_that_is_right_goes_on_waiting(db: Database, clock: SetClock) -> None:
+    await place(db)
+    [held] = await claim(db)
+    assert await release(db, held, clock.time + timedelta(seconds=300))
+    clock.time += timedelta(seconds=299)
+    assert await watched(db, ClockWatch()) == ()
+
+
+async def test_a_lease_counts_the_time_that_a_machine_slept(db: Database, clock: SetClock) -> None:
+    await place(db)
+    [held] = await claim(db)
+    clock.time += timedelta(minutes=20)  # whoever holds it slept
+    assert held.seconds_left() < 0
+
+
+def test_the_machines_own_clock_counts_on_and_has_one_name() -> None:
+    clock = DatabaseClock()
+    assert clock.uptime() <= clock.uptime()
+    assert clock.boot == DatabaseClock().boot

@@ -44,10 +44,23 @@ GRACE_SECONDS = 900.0
 
 
 class SetClock:
-    """A clock that a test moves."""
+    """A clock that a test moves: `time` is what it shows; what it is moved by passes, unless it is a step."""
+
+    boot = "a machine"
 
     def __init__(self) -> None:
         self.time = datetime(2026, 11, 23, 12, tzinfo=UTC)
+        self._stepped = timedelta()
+
+    def step(self, seconds: float) -> None:
+        """Have it show another time, although none has passed."""
+        self.time += timedelta(seconds=seconds)
+        self._stepped += timedelta(seconds=seconds)
+
+    @property
+    def true(self) -> datetime:
+        """What it would show without the steps."""
+        return self.time - self._stepped
 
     async def now(self, session: AsyncSession, *also: ColumnElement[Any]) -> datetime:
         """Return the set time."""
@@ -56,9 +69,9 @@ class SetClock:
             await session.execute(select(*also))
         return self.time
 
-    def monotonic(self) -> float:
-        """Return the same in seconds."""
-        return self.time.timestamp()
+    def uptime(self) -> float:
+        """Return what has passed, in seconds."""
+        return self.true.timestamp()
 
 
 @dataclass

@@ -125,9 +125,7 @@ class VirtualClock:
             await session.execute(select(*also))
         return self._times.give()
 
-    def monotonic(self) -> float:
-        """Return the monotonic clock's seconds, without those in which the machine slept."""
-        return self._process.monotonic()
+    boot = "the machine of all"
 
     def uptime(self) -> float:
         """Return seconds that count the machine's sleep as well, as Linux's `CLOCK_BOOTTIME` does."""

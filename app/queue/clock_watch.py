@@ -1,0 +1,73 @@
+"""Watches the database's clock for steps, and mends what was scheduled by a clock that was ahead.
+
+The database's clock says when a row is due and, to other machines than the holder's, when a lease ends. It
+may be put forward, so that leases seem to have run out, or back, so that what is due "in an hour" by the old
+time would wait an hour. Steps are seen by comparing it with the machine's uptime, which has none.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import select, update
+
+from app.db.database import Transaction
+from app.db.models import Leased, Order
+
+# What differs by less may be the time that a statement took, or replicas that see a slewing clock.
+STEP_SECONDS = 5.0
+MENDED_EVERY_SECONDS = 60.0
+
+log = structlog.get_logger()
+
+
+class ClockWatch:
+    """What one process has seen of the database's clock."""
+
+    def __init__(self) -> None:
+        """Begin to watch with the first transaction that is shown."""
+        self._ahead_seconds: float | None = None
+        """By how much the database's clock is ahead of the uptime."""
+        self._since_uptime = 0.0
+        """Since when it has not stepped, as far as was seen."""
+        self._has_stepped = False
+        self._mend_at_uptime = 0.0
+
+    def see(self, tx: Transaction) -> None:
+        """Compare the clocks."""
+        ahead = tx.now.timestamp() - tx.began_at_uptime
+        if self._ahead_seconds is None:
+            self._since_uptime = self._mend_at_uptime = tx.began_at_uptime
+        elif abs(ahead - self._ahead_seconds) > STEP_SECONDS:
+            log.warning("clock_stepped", seconds=round(ahead - self._ahead_seconds, 1))
+            self._since_uptime = self._mend_at_uptime = tx.began_at_uptime
+            self._has_stepped = True
+        self._ahead_seconds = ahead
+
+    def has_watched_for(self, tx: Transaction, seconds: float) -> bool:
+        """Tell whether the clock has been watched for so long, and did not step."""
+        return tx.began_at_uptime - self._since_uptime >= seconds
+
+    def trusts_ends(self, tx: Transaction, lease_seconds: float) -> bool:
+        """Tell whether a lease that has ended by the database's clock has truly lasted its time."""
+        return not self._has_stepped or self.has_watched_for(tx, lease_seconds)
+
+    async def mend(self, tx: Transaction, table: type[Leased]) -> None:
+        """Now and then, and after a step, have due now what was scheduled at a time that is yet to come."""
+        if tx.began_at_uptime < self._mend_at_uptime:
+            return
+        self._mend_at_uptime = tx.began_at_uptime + MENDED_EVERY_SECONDS
+        ahead = (
+            select(table.id)
+            .where(table.due_at > tx.now, table.scheduled_at > tx.now + timedelta(seconds=STEP_SECONDS))
+            .with_for_update(skip_locked=True)
+        )
+        found = (await tx.session.scalars(ahead)).all()
+        if not found:
+            return
+        log.warning("clock_was_ahead", table=table.__tablename__, rows=len(found))
+        mended: dict[str, Any] = {"due_at": tx.now, "scheduled_at": tx.now}
+        if table is Order:
+            mended["not_before"] = None
+        due_now = update(table).where(table.id.in_(found)).values(**mended)
+        await tx.session.execute(due_now.execution_options(synchronize_session=False))
