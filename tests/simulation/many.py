@@ -80,6 +80,7 @@ def main() -> None:
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--habits", action="store_true", help="draw CloudPress's habits from the seed too")
     parser.add_argument("--habit", choices=[*HABITS, PLACID], help="give every world this habit alone")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--until-failed", action="store_true", help="stop at the first seed that fails")
     arguments = parser.parse_args()
     habits: str | None = arguments.habit or (DRAWN if arguments.habits else None)
@@ -92,7 +93,7 @@ def main() -> None:
     done = 0
     total: Counter[str] = Counter()
     failed: Told | None = None
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
+    with multiprocessing.get_context("spawn").Pool(arguments.processes) as pool:
         for results in pool.imap(work, [(arguments.database, seeds, habits) for seeds in shares]):
             for life in results:
                 done += 1

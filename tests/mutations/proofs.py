@@ -1,0 +1,85 @@
+"""The proofs that have to notice when a rule is broken. All of them run in `make test`, as they are here."""
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.simulation.test_simulation import SQLITE_SEEDS
+
+SEED = re.compile(r"^seed (?P<place>\d+): (?P<what>.*)$", re.MULTILINE)
+TEST = re.compile(r"^(?:FAILED|ERROR) (?P<place>\S+)(?: - (?P<what>.*))?$", re.MULTILINE)
+PYTEST = ("pytest", "-n0", "-q", "-x", "-p", "no:cacheprovider")
+LIMIT_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a proof failed: at which seed or test, and what it said."""
+
+    place: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Something that `python -m` runs, and that ends with status 1 where it fails."""
+
+    name: str
+    command: tuple[str, ...]
+    one: tuple[str, ...]
+    """The same for a single seed or test, whose name is added."""
+    told: re.Pattern[str]
+    """What it says of a failure."""
+
+    def fails(self, folder: Path, place: str | None = None) -> Failure | None:
+        """Run the proof, or a single seed or test of it, on the tree in a folder; return its first failure.
+
+        Raises:
+            RuntimeError: it ended otherwise than by passing or failing.
+        """
+        command = self.command if place is None else (*self.one, place)
+        # `-m` puts the folder first, so that the copy is what is imported, not what is installed.
+        try:
+            ended = subprocess.run(
+                [sys.executable, "-W", "ignore", "-m", *command],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=LIMIT_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise RuntimeError(f"{self.name} does not end") from None
+        if ended.returncode == 0:
+            return None
+        told = self.told.search(ended.stdout)
+        if ended.returncode != 1 or told is None:
+            last = (ended.stderr or ended.stdout).strip()[-300:]
+            raise RuntimeError(f"{self.name} ended with {ended.returncode}: {last}")
+        return Failure(told["place"], told["what"] or "")
+
+
+def by_pytest(name: str, *arguments: str) -> Proof:
+    """Return a proof that pytest runs."""
+    return Proof(name, (*PYTEST, *arguments), PYTEST, TEST)
+
+
+def by_simulation(name: str, seeds: range, *arguments: str) -> Proof:
+    """Return a proof by simulation."""
+    simulation = ("tests.simulation", "--processes", "1", *arguments)
+    command = (*simulation, "--until-failed", "--seeds", str(len(seeds)), "--first", str(seeds.start))
+    return Proof(name, command, (*simulation, "--seeds", "1", "--first"), SEED)
+
+
+SIMULATION = by_simulation("simulation", SQLITE_SEEDS)
+STATES = by_pytest("states", "tests/test_states.py", "tests/test_states_sequences.py")
+LEASES = by_pytest("leases", "tests/queue/test_leases.py")
+SECOND_LOOKS = by_pytest("second looks", "tests/reconciler/test_second_looks.py")
+UNKNOWN_PLACEMENTS = by_pytest("unknown placements", "tests/reconciler/test_unknown_placements.py")
+CANCELLING = by_pytest("cancelling", "tests/reconciler/test_cancelling.py")
+STAYING_UP = by_pytest("staying up", "tests/reconciler/test_staying_up.py")
+FAULTS = by_pytest("fault matrix", "tests/reconciler/faults", "-k", "test_placing and sqlite")
+DELIVERER = by_pytest("deliverer", "tests/webhooks/test_deliverer.py", "tests/webhooks/test_outcomes.py")
+EVENT_ORDER = by_pytest("event order", "tests/events/test_event_order.py")
