@@ -6,6 +6,7 @@ import typer
 
 from app.cli import accounts, demo, keys, listen, maintenance, orders, sandbox, serve
 from app.config import SettingsError
+from app.network import NetworkSettingsError
 
 app = typer.Typer(
     name="presshook",
@@ -31,6 +32,6 @@ def main() -> None:
     """Run the command line. Bad settings end it with one line and status 2."""
     try:
         app()
-    except SettingsError as error:
+    except (SettingsError, NetworkSettingsError) as error:
         print(f"presshook: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(2)

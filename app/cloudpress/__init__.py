@@ -1,10 +1,11 @@
 """The CloudPress client: its typed requests, what it answers, and the ways it fails.
 
-It knows nothing of Presshook's tables, and nothing else of `app` is imported here.
+It knows nothing of Presshook's tables, and nothing else of `app` is imported here but `app.network`.
 """
 
 from app.cloudpress.addresses import checked_url, normalize_base_url
-from app.cloudpress.client import Answer, CloudPress, Connections
+from app.cloudpress.client import Answer, CloudPress
+from app.cloudpress.connections import Connections
 from app.cloudpress.errors import (
     BadAnswer,
     CloudPressError,

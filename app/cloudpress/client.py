@@ -4,18 +4,17 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib.metadata import version
-from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 import httpx
 
 from app.cloudpress.addresses import normalize_base_url, path_segment
+from app.cloudpress.connections import HEADERS, Connections
 from app.cloudpress.decoding import decode
 from app.cloudpress.redaction import Redaction
 from app.cloudpress.refusals import http_date, refusal
 from app.cloudpress.schemas import About, OrderDetails, OrderSummary, Placed, Site, SiteOrder, Task
-from app.cloudpress.transport import Received, exchange, new_client
+from app.cloudpress.transport import LATE_SECONDS, Received, Request, exchange
 
 PAGE_SIZE = 100
 
@@ -33,37 +32,6 @@ class Answer(Generic[T]):
     value: T
     raw: bytes = field(repr=False)
     date: datetime | None
-
-
-class Connections:
-    """The connections to a brand's API, which clients of many accounts may share."""
-
-    def __init__(self) -> None:
-        """Prepare; nothing connects yet."""
-        headers = {"Accept": "application/json", "User-Agent": f"presshook/{version('presshook')}"}
-        tls = httpx.create_ssl_context()
-        self.reads = new_client(headers, tls, keep_alive=True)
-        # A request on a kept-alive connection that the server has just closed ends with an unknown
-        # outcome. A read is asked again; an order would have to be looked for. So a write connects anew.
-        self.writes = new_client(headers, tls, keep_alive=False)
-        self.known_hosts: set[str] = set()
-        """The base URLs where something has answered in CloudPress's own form."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        await self.reads.aclose()
-        await self.writes.aclose()
 
 
 class CloudPress:
@@ -87,15 +55,16 @@ class CloudPress:
         Raises:
             ValueError: `base_url` is no such address (see `normalize_base_url`), or the token or the
                 account's id cannot stand in a header. The text repeats none of them.
+            NetworkSettingsError: the environment names a proxy that cannot be used.
         """
         for name, value in (("token", token), ("account id", account_id)):
             if not value or not all("!" <= character <= "~" for character in value):
                 raise ValueError(f"the {name} must be printable ASCII characters without spaces")
-        self._base_url = normalize_base_url(base_url)
+        self._base = httpx.URL(normalize_base_url(base_url))
         self._token = token
         self._timeout_seconds = timeout_seconds
-        self._headers = {"Authorization": f"Token {token}", "X-Auth-Account": account_id}
-        self._reads, self._writes = connections.reads, connections.writes
+        self._headers = {**HEADERS, "Authorization": f"Token {token}", "X-Auth-Account": account_id}
+        self._reads, self._writes = (of(str(self._base)) for of in (connections.reads, connections.writes))
         self._known_hosts = connections.known_hosts
 
     async def about(self, *, timeout_seconds: float | None = None) -> Answer[About]:
@@ -142,14 +111,8 @@ class CloudPress:
             "site": site.model_dump(exclude_none=True),
             "callback": {"authorization": callback_authorization, "url": callback_url},
         }
-        request = self._writes.build_request(
-            "POST",
-            f"{self._base_url}/api/orders",
-            content=json.dumps(document).encode(),
-            headers={**self._headers, "Content-Type": "application/json"},
-        )
         redact = Redaction(self._token, callback_authorization)
-        received = await self._receive(self._writes, request, timeout_seconds, redact)
+        received = await self._write("POST", "orders", json.dumps(document).encode(), timeout_seconds, redact)
         return self._answer(decode(received.body, Placed.from_document), received)
 
     async def cancel(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[None]:
@@ -157,45 +120,55 @@ class CloudPress:
 
         Any 2xx means that it is cancelled; the provider documents no body.
         """
-        url = f"{self._base_url}/api/orders/{path_segment(order_id)}"
-        request = self._writes.build_request("DELETE", url, headers=self._headers)
-        redact = Redaction(self._token)
-        received = await self._receive(self._writes, request, timeout_seconds, redact)
+        path = f"orders/{path_segment(order_id)}"
+        received = await self._write("DELETE", path, None, timeout_seconds, Redaction(self._token))
         return Answer(None, raw=received.body, date=http_date(received.headers.get("Date")))
 
     async def _read(self, path: str, read: Callable[[object], T], timeout_seconds: float | None) -> Answer[T]:
-        request = self._reads.build_request("GET", f"{self._base_url}/api/{path}", headers=self._headers)
+        request = Request("GET", self._base, f"/api/{path}", self._headers)
         redact = Redaction(self._token)
-        received = await self._receive(self._reads, request, timeout_seconds, redact)
+        deadline_seconds = self._deadline_seconds(timeout_seconds)
+        received = await exchange(self._reads, request, deadline_seconds=deadline_seconds, redact=redact)
+        self._refuse(received, redact)
         return self._answer(decode(received.body, read), received)
 
-    async def _receive(
-        self,
-        client: httpx.AsyncClient,
-        request: httpx.Request,
-        timeout_seconds: float | None,
-        redact: Redaction,
+    async def _write(
+        self, method: str, path: str, body: bytes | None, timeout_seconds: float | None, redact: Redaction
     ) -> Received:
-        deadline_seconds = self._timeout_seconds
-        if timeout_seconds is not None:
-            deadline_seconds = min(deadline_seconds, timeout_seconds)
-        received = await exchange(client, request, deadline_seconds=deadline_seconds, redact=redact)
-        if not received.is_success:
-            refused = refusal(
-                received.status,
-                received.body,
-                retry_after=received.headers.get("Retry-After"),
-                date=http_date(received.headers.get("Date")),
-                is_known_host=self._base_url in self._known_hosts,
-                redact=redact,
-            )
-            if refused.is_own_form:
-                self._known_hosts.add(self._base_url)
-            raise refused
+        headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
+        received = await exchange(
+            self._writes,
+            Request(method, self._base, f"/api/{path}", headers, body),
+            deadline_seconds=self._deadline_seconds(timeout_seconds),
+            late_seconds=LATE_SECONDS,
+            redact=redact,
+        )
+        self._refuse(received, redact)
         return received
+
+    def _deadline_seconds(self, timeout_seconds: float | None) -> float:
+        return (
+            self._timeout_seconds if timeout_seconds is None else min(self._timeout_seconds, timeout_seconds)
+        )
+
+    def _refuse(self, received: Received, redact: Redaction) -> None:
+        """Raise what an answer other than 2xx means."""
+        if received.is_success:
+            return
+        refused = refusal(
+            received.status,
+            received.body,
+            retry_after=received.headers.get("Retry-After"),
+            date=http_date(received.headers.get("Date")),
+            is_known_host=str(self._base) in self._known_hosts,
+            redact=redact,
+        )
+        if refused.is_own_form:
+            self._known_hosts.add(str(self._base))
+        raise refused
 
     def _answer(self, value: T, received: Received) -> Answer[T]:
         # What could be decoded has CloudPress's own form; but in `about` nothing is required.
         if not isinstance(value, About):
-            self._known_hosts.add(self._base_url)
+            self._known_hosts.add(str(self._base))
         return Answer(value, raw=received.body, date=http_date(received.headers.get("Date")))

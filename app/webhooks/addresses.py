@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpcore
 import structlog
 
+from app.network.streams import Backend, Stream
 from app.webhooks.resolver import Address, Names, address_in, written_out
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -139,7 +140,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         self._allowance = allowance
         self._names = names
         self._is_encrypted = is_encrypted
-        self._backend = httpcore.AnyIOBackend()
+        self._backend = Backend()
 
     async def connect_tcp(
         self,
@@ -148,7 +149,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,  # noqa: ASYNC109 - httpcore's interface
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
+    ) -> Stream:
         """Look a host up, check all its addresses, and connect to the first of them that answers.
 
         Raises:

@@ -2,15 +2,15 @@
 
 import asyncio
 import contextlib
-import ssl
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 from urllib.parse import urlsplit
 
-import certifi
 import httpcore
 
+from app.network import certificate_problem, trust_store
+from app.network.answers import ACCEPT_IDENTITY, CodedError, check_coding, is_alone
 from app.webhooks.addresses import Allowance, ForbiddenAddressError, GuardedBackend
 from app.webhooks.outcomes import Attempt
 from app.webhooks.resolver import Names
@@ -38,12 +38,16 @@ class HttpSender:
     """Sends messages over HTTP. One for all webhooks; `aclose` ends it."""
 
     def __init__(self, allowance: Allowance, *, attempt_seconds: float = ATTEMPT_SECONDS) -> None:
-        """Prepare; nothing connects before the first message."""
+        """Prepare; nothing connects before the first message.
+
+        Raises:
+            NetworkSettingsError: the environment names certificates that cannot be read.
+        """
         self._attempt_seconds = attempt_seconds
-        names = Names()
+        names, tls = Names(), trust_store()
         self._pools = {
             scheme: httpcore.AsyncConnectionPool(
-                ssl_context=ssl.create_default_context(cafile=certifi.where()),
+                ssl_context=tls,
                 max_connections=MOST_CONNECTIONS,
                 max_keepalive_connections=KEPT_OPEN,
                 keepalive_expiry=KEEP_OPEN_SECONDS,
@@ -68,6 +72,10 @@ class HttpSender:
         except ForbiddenAddressError as error:
             return Attempt(None, error=str(error))
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
+            certificate = certificate_problem(error)
+            if certificate is not None:
+                advice = "if it is of your own authority, its operator can name that in SSL_CERT_FILE"
+                return Attempt(None, error=f"The certificate is not trusted: {certificate}; {advice}.")
             # Texts of the network's errors name no secret, but say little as well.
             return Attempt(None, error=f"The connection failed ({type(error).__name__}).")
         except (ValueError, httpcore.UnsupportedProtocol, UnicodeError):
@@ -77,10 +85,12 @@ class HttpSender:
         self, url: httpcore.URL, headers: dict[str, str], body: bytes, *, until: float
     ) -> Attempt:
         sent = {"host": _host(url), "user-agent": USER_AGENT, "content-type": "application/json", **headers}
+        sent[ACCEPT_IDENTITY[0].lower()] = ACCEPT_IDENTITY[1]
         sent["content-length"] = str(len(body))
         pool = self._pools[url.scheme]
         async with pool.stream("POST", url, headers=list(sent.items()), content=body) as answer:
             excerpt = await _beginning(answer, until=until - LAST_SECONDS)
+            await is_alone(answer, method="POST")
             told = {name.lower(): value for name, value in answer.headers}
             attempt = Attempt(
                 answer.status,
@@ -100,9 +110,15 @@ class HttpSender:
 async def _beginning(answer: httpcore.Response, *, until: float) -> bytes:
     """Return the first part of an answer's body, as far as it came soon and by `until`, the loop's time.
 
-    A status is an answer, even if the body breaks off or never comes.
+    A status is an answer, even if the body breaks off, never comes, or is compressed (nobody asked for that).
     """
     excerpt = b""
+    try:
+        check_coding(
+            value.decode("latin-1") for name, value in answer.headers if name.lower() == b"content-encoding"
+        )
+    except CodedError:
+        return excerpt
     until = min(until, asyncio.get_running_loop().time() + BODY_SECONDS)
     with contextlib.suppress(httpcore.NetworkError, httpcore.ProtocolError, TimeoutError):
         async with asyncio.timeout_at(until):

@@ -43,6 +43,18 @@ def drip(data: bytes, *, every_seconds: float) -> Behaviour:
     return behave
 
 
+def flood(beginning: bytes, again: bytes) -> Behaviour:
+    """Send a beginning, and the same thing again for as long as it is taken."""
+
+    async def behave(_request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(beginning)
+        while not writer.is_closing():
+            writer.write(again)
+            await writer.drain()
+
+    return behave
+
+
 async def reset(_request: bytes, writer: asyncio.StreamWriter) -> None:
     """Reset the connection."""
     linger = struct.pack("ii", 1, 0)

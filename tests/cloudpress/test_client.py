@@ -27,6 +27,7 @@ from tests.cloudpress.server import (
     Behaviour,
     close,
     drip,
+    flood,
     misbehaving,
     raw,
     reply,
@@ -56,6 +57,9 @@ async def place(cloudpress: CloudPress) -> object:
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+ONE = b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%b" % (len(PLACED), PLACED)
+NONE = b"HTTP/1.1 422 Unprocessable Content\r\nContent-Length: 21\r\n\r\n" + b'{"errors": ["taken"]}'
 ECHO = json.dumps({"errors": [f"token {TOKEN} and {CALLBACK}"]}).encode()
 ROWS: list[tuple[Behaviour, type[CloudPressError], str, str]] = [
     (close, NoAnswer, "protocol", "it may have been read"),
@@ -72,8 +76,20 @@ ROWS: list[tuple[Behaviour, type[CloudPressError], str, str]] = [
     (reply("200 OK", b'{"order": {}}'), BadAnswer, "unexpected_shape", "no order id"),
     (reply("204 No Content", b""), BadAnswer, "not_json", "no body"),
     (reply("200 OK", b" " * (4 * 1024 * 1024 + 1)), BadAnswer, "too_large", "more than 4 MiB"),
-    (reply("200 OK", gzip.compress(b" " * 5 * 1024 * 1024), "Content-Encoding: gzip"), BadAnswer, "too_large", "counted unpacked"),
-    (reply("200 OK", b"not gzip", "Content-Encoding: gzip"), BadAnswer, "undecodable", "compressed wrongly"),
+    (reply("200 OK", gzip.compress(PLACED), "Content-Encoding: gzip"), BadAnswer, "undecodable", "compressed, which was not asked for"),
+    (reply("200 OK", PLACED, "Content-Encoding: identity, br"), BadAnswer, "undecodable", "said to be compressed"),
+    (raw(b"HTTP/1.0 200 OK\r\n\r\n" + PLACED[:-1]), BadAnswer, "not_json", "cut off, and no length tells"),
+    (reply("200 OK", PLACED + PLACED), BadAnswer, "not_json", "two documents"),
+    (reply("200 OK", PLACED + b"<!-- took 3 ms -->"), BadAnswer, "not_json", "something after the document"),
+    (raw(ONE + b"<!-- took 3 ms -->"), BadAnswer, "several_answers", "something after the answer"),
+    (raw(ONE + ONE), BadAnswer, "several_answers", "twice: which one is it?"),
+    (raw(NONE + ONE), BadAnswer, "several_answers", "refused, and then not"),
+    (raw(ONE + NONE), BadAnswer, "several_answers", "not refused, and then it is"),
+    (flood(HEAD, b"X-More: and more\r\n" * 1000), NoAnswer, "protocol", "a head without end"),
+    (flood(HEAD + b"\r\n", b" " * 1000), BadAnswer, "too_large", "a body without end"),
+    (flood(b"", CONTINUE * 1000), NoAnswer, "protocol", "heads without end before the answer's own"),
+    (flood(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n" * 1000), BadAnswer, "too_large", "more frames than there is in them"),
+    (raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n" + ONE), NoAnswer, "protocol", "nobody asked for another protocol"),
     (reply("302 Found", b"", "Location: /elsewhere"), Refused, "status_302", "redirects are not followed"),
     (reply("401 Unauthorized", ECHO), Refused, "status_401", "and no secret is told"),
     (reply("404 Not Found", b""), NotFound, "status_404", "a class of its own"),
@@ -140,6 +156,8 @@ async def test_what_is_sent(base: str) -> None:
     assert headers["authorization"] == f"token {TOKEN}"
     assert headers["x-auth-account"] == "acct"
     assert headers["accept"] == "application/json"
+    assert headers["accept-encoding"] == "identity"
+    assert headers["host"] == server.url.removeprefix("http://")
     assert json.loads(body) == {
         "site": {"name": "Site", "variant": "vanilla"},
         "callback": {"authorization": CALLBACK, "url": "http://127.0.0.1/v1/callbacks/1"},
