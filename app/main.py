@@ -25,8 +25,10 @@ from app.api.routes.orders import listing, operating, placing
 from app.cloudpress import CloudPressError, Refused
 from app.config import Settings
 from app.db.clock import Clock
-from app.db.database import DATABASE_AWAY, Database
+from app.db.database import Database
+from app.db.errors import DATABASE_AWAY
 from app.events.feed import Feed
+from app.maintenance.fitness import Usability, require_readable
 from app.maintenance.schema import is_current
 from app.queue.signals import Signals
 from app.reconciler import Dependencies, Reconciler
@@ -59,6 +61,7 @@ class Service:
         self.callback_secrets = CallbackSecrets(settings.secret_keys)
         self.db = Database(settings.database, Encryption(settings.secret_keys), clock=clock)
         self.random = random or Random()  # noqa: S311 - jitter, not secrets
+        self.usability = Usability(self.db)
         self.signals = Signals(self.db)
         self.feed = Feed(self.db, self.signals)
         self.metrics = Metrics(role=role, database="sqlite" if self.db.is_sqlite else "postgresql")
@@ -119,18 +122,22 @@ class Service:
         )
 
     async def _migrated(self) -> None:
-        """Wait until the database is migrated: a reconciler on older tables would do harm."""
-        said = ""
+        """Wait until the database is migrated: a reconciler on older tables would do harm.
+
+        Raises:
+            UndecryptableError: it was written under another SECRET_KEY.
+        """
+        is_said = False
         while not self.signals.stopping.is_set():
-            state = "database_behind"
             try:
                 if await self.is_migrated():
+                    await require_readable(self.db)
                     return
+                if not is_said:
+                    log.warning("database_behind", detail="run `presshook migrate`")
+                is_said = True
             except DATABASE_AWAY:
-                state = "database_away"
-            if state != said:
-                log.warning(state, detail="run `presshook migrate`" if state == "database_behind" else None)
-                said = state
+                is_said = False  # why it is away is told where it is noticed
             try:
                 async with asyncio.timeout(SCHEMA_POLL_SECONDS):
                     await self.signals.stopping.wait()
@@ -206,6 +213,7 @@ def _context(service: Service, *, heartbeat_seconds: float) -> Context:
         signals=service.signals,
         callback_secrets=service.callback_secrets,
         is_migrated=service.is_migrated,
+        prove_usable=service.usability.prove,
         feed=service.feed,
         heartbeat_seconds=heartbeat_seconds,
         cloudpress=_Checks(service.clients, service.catalogs),

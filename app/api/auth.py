@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.api.context import Context
 from app.api.middleware.rate_limit import RateLimiter
 from app.api.problems import Problem, database_away, unauthorized
-from app.db.database import DATABASE_AWAY
+from app.db.errors import DATABASE_AWAY
 from app.keys import Grant, KeyRefusedError, authenticate, require_form
 from app.keys import Scope as KeyScope
 from app.secrets import same_key
@@ -88,8 +88,7 @@ class Authentication:
         except Problem as problem:
             await problem.response()(scope, receive, send)
             return
-        except DATABASE_AWAY as error:
-            log.error("database_away", error=type(error).__name__)
+        except DATABASE_AWAY:
             await database_away().response()(scope, receive, send)
             return
         structlog.contextvars.bind_contextvars(key=grant.name)

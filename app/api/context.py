@@ -80,6 +80,7 @@ class Context:
     """What requests work with.
 
     `is_migrated` asks the database whether it has this release's tables, and raises if it is away.
+    `prove_usable` raises if it is away, lacks rights or can write nothing.
     `refusals` counts whom nobody let in, by reason.
     """
 
@@ -88,6 +89,7 @@ class Context:
     signals: Signals
     callback_secrets: CallbackSecrets
     is_migrated: Callable[[], Awaitable[bool]]
+    prove_usable: Callable[[], Awaitable[None]]
     cloudpress: CloudPressChecks
     feed: Feed
     metrics: Metrics

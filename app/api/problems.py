@@ -222,8 +222,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(OperationalError)
     @app.exception_handler(InterfaceError)
     @app.exception_handler(PoolTimeout)
-    async def _away(_request: Request, error: Exception) -> JSONResponse:
-        log.error("database_away", error=type(error).__name__)
+    async def _away(_request: Request, _error: Exception) -> JSONResponse:
         return database_away().response()
 
 

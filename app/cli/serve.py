@@ -6,11 +6,15 @@ from typing import Annotated
 
 import structlog
 import typer
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.config import Settings, SettingsError, load_settings
+from app.db.database import Database
+from app.db.errors import DATABASE_AWAY, UnfitDatabaseError, in_words, secrets_of
 from app.main import Service, create_worker_app
-from app.maintenance.schema import MigrationError, is_current_file, upgrade
+from app.maintenance.fitness import require_readable
+from app.maintenance.schema import MigrationError, is_current, is_current_file, upgrade
+from app.secrets import Encryption, UndecryptableError
 from app.server.embedded import listen, serving
 from app.server.process import ENDING_SIGNALS, raise_file_limit, run_server
 from app.telemetry.logs import configure_logging
@@ -25,7 +29,9 @@ def serve(
     reconciler: Annotated[bool, typer.Option(help="Run the reconciler in this process as well.")] = True,
 ) -> None:
     """Run the API and the reconciler in one process."""
-    settings = _prepare()
+    configure_logging()
+    settings = load_settings()
+    prepare(settings)
     raise_file_limit()
     role = "serve" if reconciler else "api"
     if not run_server(Service(settings, role=role), host=host, port=port, reconcile=reconciler):
@@ -34,7 +40,9 @@ def serve(
 
 def worker() -> None:
     """Run the reconciler alone."""
-    settings = _prepare()
+    configure_logging()
+    settings = load_settings()
+    prepare(settings)
     if not asyncio.run(_work(Service(settings, role="worker"))):
         raise typer.Exit(1)
 
@@ -68,13 +76,31 @@ def migrate() -> None:
         typer.echo("A newer release has migrated the database: there is nothing to do.")
 
 
-def _prepare() -> Settings:
-    """Read the settings, and on SQLite migrate: there is nobody else who would."""
-    configure_logging()
-    settings = load_settings()
+def prepare(settings: Settings) -> None:
+    """See to it that the service can work on its database; on SQLite migrate: there is nobody else who would.
+
+    A database that cannot be reached is waited for, and looked at when it is there.
+
+    Raises:
+        SettingsError: the database must not be used, or was written under another SECRET_KEY.
+    """
     if settings.database.get_backend_name() == "sqlite" and not is_current_file(settings.database):
         _upgrade(settings)
-    return settings
+    asyncio.run(_look_at_database(settings))
+
+
+async def _look_at_database(settings: Settings) -> None:
+    db = Database(settings.database, Encryption(settings.secret_keys))
+    try:
+        if await is_current(db):
+            await require_readable(db)
+    except UndecryptableError as error:
+        raise SettingsError(f"SECRET_KEY: {error}; add the key that it was stored under") from None
+    except DATABASE_AWAY as error:
+        if isinstance(error, DBAPIError) and isinstance(error.orig, UnfitDatabaseError):
+            raise SettingsError(f"DATABASE_URL: {error.orig}") from None
+    finally:
+        await db.dispose()
 
 
 def _upgrade(settings: Settings) -> bool:
@@ -84,5 +110,5 @@ def _upgrade(settings: Settings) -> bool:
     except MigrationError as error:
         raise SettingsError(f"DATABASE_URL: the database cannot be migrated: {error}") from None
     except (SQLAlchemyError, OSError) as error:
-        reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
+        reason = in_words(error, secrets_of(settings.database))
         raise SettingsError(f"DATABASE_URL: the database cannot be migrated: {reason}") from None

@@ -266,7 +266,8 @@ class Event(Base):
     """One thing that happened, mostly to an order, written in the transaction in which it happened."""
 
     __tablename__ = "events"
-    __table_args__ = (Index("ix_events_order_id_id", "order_id", "id"),)
+    # A number that was given is never given again, even if its event is deleted.
+    __table_args__ = (Index("ix_events_order_id_id", "order_id", "id"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
     # NULL: what happened concerns no order, but the service itself.
@@ -337,3 +338,12 @@ class Delivery(Leased):
     response_excerpt: Mapped[str | None] = mapped_column(Text)
     # What went wrong at the last attempt.
     error: Mapped[str | None] = mapped_column(Text)
+
+
+class WriteProbe(Base):
+    """When a process last proved that it can write: a row for each, so that none waits for another."""
+
+    __tablename__ = "write_probes"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    written_at: Mapped[datetime] = mapped_column(UTCDateTime)

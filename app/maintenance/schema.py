@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from sqlalchemy import text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 
 import migrations
 from app.db.database import Database
@@ -62,7 +62,7 @@ async def is_current(db: Database) -> bool:
     try:
         async with db.read() as session:
             revision = (await session.execute(text("SELECT version_num FROM alembic_version"))).scalar()
-    except (OperationalError, ProgrammingError) as error:
+    except DBAPIError as error:
         if _is_missing_table(error):
             return False
         raise

@@ -5,7 +5,7 @@ from pydantic import BaseModel
 
 from app.api.context import ContextDep
 from app.api.problems import database_away, documented
-from app.db.database import DATABASE_AWAY
+from app.db.errors import DATABASE_AWAY
 
 router = APIRouter(tags=["health"])
 
@@ -26,10 +26,11 @@ async def livez() -> Health:
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", operation_id="readyz", responses=documented(503))
 async def readyz(context: ContextDep) -> Health:
-    """Tell whether the database can be reached and is migrated."""
+    """Tell whether the database can be reached, is migrated, and lets this process write."""
     try:
         context.known_migrated.clear()
         await context.require_migrated()
+        await context.prove_usable()
     except DATABASE_AWAY:
         raise database_away() from None
     return Health()
