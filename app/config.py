@@ -12,15 +12,12 @@ from ipaddress import ip_network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-import psycopg
-from psycopg.conninfo import make_conninfo
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import URL
 
 from app.cloudpress import checked_url, normalize_base_url
-from app.db.url import POSTGRESQL, async_database_url
+from app.db.url import async_database_url
 from app.webhooks.addresses import Allowance
 
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
@@ -88,28 +85,8 @@ def _secret_keys(secret: SecretStr) -> SecretStr:
 
 
 def _database_url(secret: SecretStr) -> SecretStr:
-    try:
-        url = make_url(secret.get_secret_value())
-    except (ArgumentError, ValueError):
-        url = None
-    if url is None or url.drivername not in {"sqlite", "postgresql", "postgres"}:
-        raise ValueError("must be sqlite:///path or postgresql://user:password@host/database")
-    if url.drivername == "sqlite" and url.database in {None, "", ":memory:"}:
-        raise ValueError("must name a file (sqlite:///path): several connections share it")
-    if url.drivername != "sqlite" and not _is_connectable(url):
-        raise ValueError("has an option that PostgreSQL does not know, or cannot be understood by it")
+    async_database_url(secret.get_secret_value())
     return secret
-
-
-def _is_connectable(url: URL) -> bool:
-    """Tell whether PostgreSQL's client can make something of an address, as the engine gives it on."""
-    url = url.set(drivername=POSTGRESQL)
-    try:
-        _, arguments = url.get_dialect()().create_connect_args(url)
-        make_conninfo(**arguments)
-    except (ArgumentError, ValueError, psycopg.Error):
-        return False
-    return True
 
 
 def _rate(value: str | None) -> str | None:

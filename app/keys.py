@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from app.db.database import Database
+from app.db.errors import repeated
 from app.db.models import ApiKey
 from app.events.timeline import Actor, record
 from app.events.types import EventType
@@ -115,6 +116,7 @@ def _new_key() -> str:
     return PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
 
 
+@repeated
 async def make_key(db: Database, new: NewKey, *, by: Actor) -> MadeKey:
     """Make a key; `by` is who does, as the service's timeline tells it."""
     key = _new_key()
@@ -144,6 +146,7 @@ async def find_key(session: AsyncSession, key_id: UUID) -> ApiKey | None:
     return await session.get(ApiKey, key_id)
 
 
+@repeated
 async def rotate_key(db: Database, key_id: UUID, *, grace_seconds: float, by: Actor) -> MadeKey | None:
     """Give a key a new secret; the one before it works for `grace_seconds` more.
 
@@ -163,6 +166,7 @@ async def rotate_key(db: Database, key_id: UUID, *, grace_seconds: float, by: Ac
         return MadeKey(stored, key)
 
 
+@repeated
 async def revoke_key(db: Database, key_id: UUID, *, by: Actor) -> bool:
     """Let a key in no more, and end what it has open; return False if there is none with that id."""
     async with db.write() as tx:
@@ -233,6 +237,7 @@ def _check(stored: ApiKey, digest: str, now: datetime) -> datetime | None:
     return min(ends, default=None)
 
 
+@repeated
 async def _note_use(db: Database, key_id: UUID) -> None:
     async with db.write() as tx:
         stored = await tx.session.get(ApiKey, key_id, with_for_update=True)

@@ -10,6 +10,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from app.db import models
+from app.db.engine import ISOLATION, arguments_for, protect_file, require_utf8
 from app.db.url import async_database_url
 
 LOCK_WAIT_SECONDS = 60
@@ -39,11 +40,20 @@ def migrate() -> None:
     """Run the chain in one transaction. A second replica waits and then finds nothing to do."""
     url = database()
     sqlite = url.get_backend_name() == "sqlite"
-    arguments = {"timeout": LOCK_WAIT_SECONDS} if sqlite else {"prepare_threshold": None}
-    engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
+    arguments = {"timeout": LOCK_WAIT_SECONDS} if sqlite else arguments_for(url)
+    engine = create_engine(
+        url,
+        poolclass=NullPool,
+        hide_parameters=True,
+        isolation_level=None if sqlite else ISOLATION,
+        connect_args=arguments,
+    )
     if sqlite:
+        protect_file(url)
         event.listen(engine, "connect", begin_by_hand)
         event.listen(engine, "begin", begin_immediate)
+    else:
+        require_utf8(engine)
     with engine.connect() as connection, connection.begin():
         if not sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})

@@ -79,6 +79,19 @@ class PostgresServer:
         """Have new connections to a database begin with another value of a setting."""
         self._execute(f"ALTER DATABASE {make_url(url).database} SET {name} = '{value}'")
 
+    @contextmanager
+    def url_of_role(self, url: str, rights: str) -> Iterator[str]:
+        """Yield the address of a database for a role that may do no more with its tables than `rights`."""
+        role = f"role_{next(self._numbers)}"
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"CREATE ROLE {role} LOGIN".encode())
+            connection.execute(f"GRANT {rights} ON ALL TABLES IN SCHEMA public TO {role}".encode())
+            try:
+                yield make_url(url).set(username=role, password=None).render_as_string(hide_password=False)
+            finally:
+                connection.execute(f"DROP OWNED BY {role}".encode())
+                connection.execute(f"DROP ROLE {role}".encode())
+
     def _control(self, *arguments: str) -> None:
         server = self.server
         pgexec(
@@ -100,6 +113,12 @@ class PostgresServer:
     def empty_url(self) -> Iterator[str]:
         """Yield the address of a database without tables."""
         with self._database("template1") as url:
+            yield url
+
+    @contextmanager
+    def url_of_encoding(self, encoding: str) -> Iterator[str]:
+        """Yield the address of a database without tables that stores text in an encoding."""
+        with self._database(f"template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'") as url:
             yield url
 
     @contextmanager

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from app.accounts.clients import AccountClients
 from app.accounts.store import UnknownAccountError
 from app.cloudpress import About, Answer, CloudPressError
-from app.db.database import DATABASE_AWAY
+from app.db.errors import DATABASE_AWAY
 
 CATALOG_FRESH_SECONDS = 300.0
 CATALOG_USABLE_SECONDS = 24 * 3600.0

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
 from app.db.database import Database
+from app.db.errors import repeated
 from app.db.models import Account, Order
 from app.events.timeline import Actor, record
 from app.events.types import EventType
@@ -76,6 +77,7 @@ async def store_account(db: Database, account_id: str, change: AccountChange, *,
         return await _store(db, account_id, change, by)
 
 
+@repeated
 async def _store(db: Database, account_id: str, change: AccountChange, by: Actor) -> StoredAccount:
     token = change.token
     async with db.write() as tx:
@@ -146,6 +148,7 @@ async def refused_since(session: AsyncSession, account_ids: list[str]) -> dict[s
     return {account_id: since for account_id, since in await session.execute(refused) if since is not None}
 
 
+@repeated
 async def delete_account(db: Database, account_id: str, *, by: Actor) -> bool:
     """Forget an account and its token; return False if it was not stored.
 

@@ -18,7 +18,7 @@ from app.api.auth import Admission
 from app.api.bodies.events import EventBody
 from app.api.middleware.severable import cut_off_in
 from app.api.problems import Problem
-from app.db.database import DATABASE_AWAY
+from app.db.errors import DATABASE_AWAY
 from app.events.feed import Feed, Subscription
 from app.events.reading import Happened, Interest
 from app.keys import KeyRefusedError

@@ -10,7 +10,7 @@ from fastapi import Header, Response
 
 from app.api.auth import Admission
 from app.api.context import Context
-from app.db.database import DATABASE_AWAY
+from app.db.errors import DATABASE_AWAY
 from app.db.models import Order
 from app.keys import KeyRefusedError
 from app.orders.reading import OrderView, find_order

@@ -7,7 +7,8 @@ from typing import Annotated, TypeVar
 import typer
 
 from app.config import SettingsError, load_settings
-from app.db.database import DATABASE_AWAY, Database
+from app.db.database import Database
+from app.db.errors import DATABASE_AWAY
 from app.maintenance.after_restore import doubt_unplaced_orders, silence_webhooks, skip_event_numbers
 from app.maintenance.rekey import rekey as write_anew
 from app.maintenance.schema import is_current

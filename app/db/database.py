@@ -5,29 +5,26 @@ never fails half-way because another one got in between; on PostgreSQL rows are 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, event, func, select, true
-from sqlalchemy.engine import URL, Connection, ExceptionContext
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy import ColumnElement, case, func, select, true
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.clock import Clock, DatabaseClock
 from app.db.columns import Base, Cipher, _ciphers
+from app.db.engine import POOL_SIZE, POOL_WAIT_SECONDS, make_engine
+from app.db.errors import DATABASE_AWAY, is_repeatable, secrets_of
+from app.db.outages import Outages
 
-POOL_SIZE = 8
-POOL_WAIT_SECONDS = 5
 # Connections that no write takes: while all writes wait for a lock, reads and the readiness go on.
 KEPT_FOR_READS = 2
-BUSY_TIMEOUT_SECONDS = 10
 # Who stands still in a write transaction (a process that is stopped, a network that is cut) loses it, and
 # what it has locked, after this.
 WRITE_IDLE_SECONDS = 5
@@ -40,9 +37,6 @@ EVENTS_WAIT_SECONDS = 10
 # Of PostgreSQL's settings of `synchronous_commit` those under which a commit that was told may be lost.
 LOSING = ("off", "local")
 CHANNEL = "presshook"
-# What the driver and the pool raise while the database is away or has no connection to spare. Any other
-# error of SQLAlchemy is a defect or an impossible value, and trying again would not mend it.
-DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout, OSError)
 
 
 @dataclass(frozen=True)
@@ -71,6 +65,8 @@ class Transaction:
     _due: set[str] = field(default_factory=set)
     events: list[object] = field(default_factory=list)
     """Rows that are inserted last, so that their numbers follow the order of the commits."""
+    under_events_lock: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """What is done after that, while no other's events can come in between. It waits for no lock."""
 
     def announce(self, *, changed: UUID | None = None, due: type[Base] | None = None) -> None:
         """Wake, after the commit, who waits for the order, and who works on rows of the table `due`."""
@@ -101,36 +97,29 @@ class Database:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self._clock = clock or DatabaseClock()
         self._listeners: list[Callable[[Notice], None]] = []
-        self.engine = create_async_engine(
-            url,
-            # An error's text would otherwise hold the statement's values.
-            hide_parameters=True,
-            pool_size=POOL_SIZE,
-            max_overflow=0,
-            pool_timeout=POOL_WAIT_SECONDS,
-            pool_pre_ping=not self.is_sqlite,
-            # Stated, since the database's own default may be another. (SQLite knows but one.)
-            isolation_level=None if self.is_sqlite else "READ COMMITTED",
-            connect_args={**_connect_arguments(sqlite=self.is_sqlite), **(connect_arguments or {})},
-        )
+        self.engine = make_engine(url, connect_arguments)
+        self.outages = Outages(secrets_of(url))
         _ciphers[self.engine.dialect] = cipher
         self._writing = self.engine.execution_options(presshook_write=True)
         # SQLite has one writer. Waiting for it here is fair and holds no thread; across processes
         # the busy timeout does it.
         self._turns = asyncio.Semaphore(1 if self.is_sqlite else POOL_SIZE - KEPT_FOR_READS)
-        event.listen(self.engine.sync_engine, "handle_error", _as_away)
-        if self.is_sqlite:
-            event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
-            event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
 
     def on_commit(self, listener: Callable[[Notice], None]) -> None:
         """Call `listener` with what each write transaction of this process announced."""
         self._listeners.append(listener)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Transaction]:
-        """Run the block as one write transaction, committed when the block ends without an exception."""
-        async with self._turn(), AsyncSession(self._writing, expire_on_commit=False) as session:
+    async def write(self, *, is_urgent: bool = False) -> AsyncIterator[Transaction]:
+        """Run the block as one write transaction, committed when the block ends without an exception.
+
+        One that is urgent uses a connection that is kept for reads, if it must.
+        """
+        async with (
+            self._noting(),
+            self._turn(is_urgent=is_urgent),
+            AsyncSession(self._writing, expire_on_commit=False) as session,
+        ):
             began_at_uptime = self._clock.uptime()
             now = await self._clock.now(session, *(() if self.is_sqlite else _limits()))
             transaction = Transaction(session, now, self._clock, began_at_uptime)
@@ -145,8 +134,22 @@ class Database:
                 listener(notice)
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def _noting(self) -> AsyncIterator[None]:
+        """Take note of how it goes with the database."""
+        try:
+            yield
+        except DATABASE_AWAY as error:
+            if not is_repeatable(error):
+                self.outages.note(error)
+            raise
+        self.outages.note_success()
+
+    @asynccontextmanager
+    async def _turn(self, *, is_urgent: bool) -> AsyncIterator[None]:
         """Wait until one more may write: where connections are few, as long as for one of them."""
+        if is_urgent and not self.is_sqlite:
+            yield
+            return
         try:
             async with asyncio.timeout(None if self.is_sqlite else POOL_WAIT_SECONDS):
                 await self._turns.acquire()
@@ -178,11 +181,14 @@ class Database:
             )
         session.add_all(transaction.events)
         await session.flush()
+        for follow in transaction.under_events_lock:
+            await follow()
+        await session.flush()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """Run the block as one read transaction."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+        async with self._noting(), AsyncSession(self.engine, expire_on_commit=False) as session:
             yield session
 
     async def now(self, session: AsyncSession) -> datetime:
@@ -192,14 +198,6 @@ class Database:
     async def dispose(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
-
-
-def _connect_arguments(*, sqlite: bool) -> dict[str, Any]:
-    if sqlite:
-        # The driver begins nothing by itself; `_begin_sqlite` does.
-        return {"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None}
-    # Without prepared statements a pooler in transaction mode can stand in between.
-    return {"prepare_threshold": None, "connect_timeout": 5, "tcp_user_timeout": 15_000}
 
 
 def _set_locally(name: str, value: object) -> ColumnElement[str]:
@@ -216,31 +214,6 @@ def _limits() -> Sequence[ColumnElement[str]]:
         # As SQLite's `synchronous`: what is acknowledged outlives a crash, whatever the default is.
         _set_locally("synchronous_commit", case((found.in_(LOSING), "on"), else_=found)),
     )
-
-
-def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-# Of a server that was made a standby, and of transactions that it ended for having stood still. The driver
-# does not count them among the operational errors, which all others of this kind are.
-AWAY_STATES = frozenset({"25006", "25P03", "25P04"})
-
-
-def _as_away(context: ExceptionContext) -> None:
-    """Have a server that takes no writes for now be known for one that is away."""
-    if getattr(context.original_exception, "sqlstate", None) in AWAY_STATES:
-        raise OperationalError(
-            context.statement, None, context.original_exception, hide_parameters=True
-        ) from None
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("presshook_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 async def _notify(session: AsyncSession, notice: Notice) -> None:

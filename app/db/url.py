@@ -1,19 +1,87 @@
 """The address of the database, with the driver that the service uses."""
 
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 POSTGRESQL = "postgresql+psycopg"
+SCHEMES = ("postgresql://", "postgres://")
+UNKNOWN = "has an option that PostgreSQL does not know, or cannot be understood by it"
+FORMS = "must be sqlite:///path or postgresql://user:password@host/database"
 
 
 def async_database_url(url: str) -> URL:
     """Turn a plain `DATABASE_URL` into the address that names the asynchronous driver.
 
-    A relative SQLite path is made absolute, so that it means one file wherever it is opened from.
+    A relative SQLite path is made absolute, so that it means one file wherever it is opened from. Of
+    PostgreSQL everything is taken that its own client, libpq, takes as an address.
+
+    Raises:
+        ValueError: it is none; the text tells nothing of it.
     """
-    parsed = make_url(url)
-    if parsed.drivername == "sqlite":
-        path = Path(parsed.database or "").expanduser().absolute()
-        return parsed.set(drivername="sqlite+aiosqlite", database=str(path))
-    return parsed.set(drivername=POSTGRESQL)
+    if url.startswith(SCHEMES):
+        return _postgresql(url)
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ValueError(FORMS) from None
+    if parsed.drivername != "sqlite":
+        raise ValueError(FORMS)
+    if parsed.database in {None, "", ":memory:"}:
+        raise ValueError("must name a file (sqlite:///path): several connections share it")
+    path = Path(parsed.database or "").expanduser().absolute()
+    return parsed.set(drivername="sqlite+aiosqlite", database=str(path))
+
+
+def _postgresql(url: str) -> URL:
+    url, hosts = _without_repeated_hosts(url)
+    try:
+        options = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    except (psycopg.Error, UnicodeError):
+        raise ValueError(
+            "has an option that PostgreSQL does not know, or cannot be understood by it"
+        ) from None
+    options.update(hosts)
+    if "@" in options.get("host", ""):
+        raise ValueError("has an @ too many: write it as %40 in a user's name or a password")
+    if not all(port.isascii() and port.isdigit() for port in options.get("port", "").split(",") if port):
+        raise ValueError("has a port that is no number: write / as %2F and : as %3A in a password")
+    _spread_ports(options)
+    # Hosts and ports stay what libpq makes of them: several, or a folder with a socket.
+    return URL.create(
+        POSTGRESQL,
+        username=options.pop("user", None),
+        password=options.pop("password", None),
+        database=options.pop("dbname", None),
+        query=options,
+    )
+
+
+def _without_repeated_hosts(url: str) -> tuple[str, dict[str, str]]:
+    """Take SQLAlchemy's own way to name several hosts out of an address: `?host=one:5432&host=other:5432`."""
+    start, _, query = url.partition("?") if url.count("?") == 1 else (url, "", "")
+    pairs = parse_qsl(query, keep_blank_values=True)
+    named = [value.partition(":")[::2] for name, value in pairs if name == "host"]
+    if len(named) < 2:
+        return url, {}
+    rest = urlencode([pair for pair in pairs if pair[0] != "host"])
+    hosts = {"host": ",".join(host for host, _ in named), "port": ",".join(port for _, port in named)}
+    return f"{start}?{rest}", hosts
+
+
+def _spread_ports(options: dict[str, str]) -> None:
+    """Name a port for each host, as the engine wants it: libpq takes one for all, too."""
+    if not options.get("port", "").strip(","):
+        options.pop("port", None)
+        return
+    hosts = options.get("host", options.get("hostaddr", "")).split(",")
+    ports = options["port"].split(",")
+    if len(ports) == 1:
+        ports *= len(hosts)
+    if len(ports) != len(hosts):
+        raise ValueError("must name one port, or one for each host")
+    options["port"] = ",".join(ports)

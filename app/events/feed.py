@@ -13,7 +13,8 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.db.database import DATABASE_AWAY, Database
+from app.db.database import Database
+from app.db.errors import DATABASE_AWAY
 from app.events.reading import BATCH, Happened, Interest, newest_event, read_events
 from app.events.types import EventType
 from app.queue.signals import Signals

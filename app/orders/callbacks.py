@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.db.database import Database
+from app.db.errors import repeated
 from app.db.models import Callback, Order
 from app.events.timeline import record
 from app.events.types import EventType
@@ -18,6 +19,7 @@ MAX_BODIES_PER_ORDER = 20
 MAX_ID_DIGITS = 19
 
 
+@repeated
 async def record_callback(db: Database, order_id: UUID, body: bytes) -> bool:
     """Store a callback whose `Authorization` was right and make its order due.
 

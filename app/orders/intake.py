@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from app.db.database import Database
+from app.db.errors import repeated
 from app.db.models import Account, Order
 from app.events.timeline import Actor, record
 from app.events.types import EventType
@@ -87,6 +88,7 @@ async def create_order(db: Database, new: NewOrder, idempotency: Idempotency | N
         return known
 
 
+@repeated
 async def _insert(db: Database, new: NewOrder, idempotency: Idempotency | None) -> Order:
     async with db.write() as tx:
         if new.account_is_stored and not await _keep_account(tx.session, new.account_id):

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
 from app.db.database import Database
+from app.db.errors import repeated
 from app.db.models import Order, Site, Task
 from app.events.timeline import Actor, record
 from app.events.types import EventType
@@ -41,6 +42,7 @@ async def find_order(session: AsyncSession, order_id: UUID) -> OrderView | None:
     return OrderView(order, tuple(tasks), await session.get(Site, order_id))
 
 
+@repeated
 async def read_credentials(db: Database, order_id: UUID, *, reader: Actor) -> Credentials | None:
     """Return how to log in to an order's site, None while there is no such order or no site yet.
 

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Database
+from app.db.errors import repeated
 from app.db.models import Callback, Order, Placement
 from app.events.timeline import Actor, record
 from app.events.types import EventType
@@ -23,6 +24,7 @@ class NotResolvableError(Exception):
     """The order cannot be resolved so; the text says why."""
 
 
+@repeated
 async def request_resolution(
     db: Database, order_id: UUID, *, action: str, cloudpress_order_id: str | None, by: Actor
 ) -> Order | None:
@@ -53,6 +55,7 @@ async def request_resolution(
         return order
 
 
+@repeated
 async def dismiss_duplicates(db: Database, order_id: UUID, *, by: Actor) -> Order | None:
     """Note that an operator found the suspected duplicates of an order to be none.
 
@@ -85,6 +88,7 @@ async def _holder(session: AsyncSession, account_id: str, cloudpress_order_id: s
     return (await session.execute(holder)).scalar_one_or_none()
 
 
+@repeated
 async def request_cancel(db: Database, order_id: UUID, *, by: Actor) -> Order | None:
     """Store that an order is to be cancelled; one that CloudPress cannot have heard of is cancelled at once.
 
@@ -118,6 +122,7 @@ async def _is_unheard_of(session: AsyncSession, order: Order) -> bool:
     return not any(counts)
 
 
+@repeated
 async def request_refresh(db: Database, order_id: UUID, *, by: Actor) -> Order | None:
     """Have an open order looked at now. A final order stays as it is. None if there is no such order."""
     async with db.write() as tx:

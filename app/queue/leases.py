@@ -36,6 +36,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.db.clock import Clock
 from app.db.columns import UTCDateTime
 from app.db.database import Database, Transaction
+from app.db.errors import repeated
 from app.db.models import Leased
 from app.queue.clock_watch import ClockWatch
 
@@ -223,6 +224,7 @@ async def hold(tx: Transaction, claim: Claim[Row]) -> Row | None:
     return (await tx.session.scalars(held)).one_or_none()
 
 
+@repeated
 async def give_back(db: Database, claim: Claim[Row]) -> None:
     """Release a row that is still held, due now."""
     async with db.write() as tx:

@@ -20,7 +20,9 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.db.database import CHANNEL, DATABASE_AWAY, Database, Notice
+from app.db.database import CHANNEL, Database, Notice
+from app.db.engine import arguments_for
+from app.db.errors import DATABASE_AWAY
 from app.db.models import ApiKey, Leased, Order
 
 WATCH_POLL_SECONDS = 0.5
@@ -132,7 +134,7 @@ class Signals:
         """Listen until the connection breaks or does not hear what is said (in an exception group)."""
         # As the pool connects, but for itself.
         _, arguments = self._db.engine.dialect.create_connect_args(self._db.url)
-        ours: dict[str, Any] = {"autocommit": True, "connect_timeout": 5, "prepare_threshold": None}
+        ours: dict[str, Any] = {**arguments_for(self._db.url), "autocommit": True}
         connection = await psycopg.AsyncConnection.connect(**{**arguments, **ours})
         async with connection, asyncio.TaskGroup() as tasks:
             await connection.execute(f"LISTEN {CHANNEL}")

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.db.database import DATABASE_AWAY
+from app.db.errors import DATABASE_AWAY
 from app.db.models import Leased
 from app.queue.clock_watch import ClockWatch
 from app.queue.leases import Claim, Claimed

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from app.db.database import Transaction
+from app.db.errors import repeated
 from app.db.models import Order
 from app.events.timeline import record
 from app.events.types import EventType
@@ -27,6 +28,7 @@ from app.states import (
 )
 
 
+@repeated
 async def conclude(this: Pass, action: str, observation: Observation) -> PassResult | None:
     """Decide what an observation means and write it, if the lease is still held.
 
@@ -59,6 +61,7 @@ async def apply(
     return PassResult(action, before, order.status, order.failures, due_in_seconds)
 
 
+@repeated
 async def put_off(this: Pass, attention: Attention) -> None:
     """Give back an order that a pass could not deal with: it is due later and later, and says why."""
     async with this.dependencies.db.write() as tx:

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts.store import UnknownAccountError
-from app.db.database import DATABASE_AWAY
+from app.db.errors import DATABASE_AWAY, repeated
 from app.db.models import Order
 from app.events.timeline import record
 from app.events.types import EventType
@@ -56,6 +56,7 @@ class Reconciler(Worker[Order]):
         self._slots_of_account = max(1, slots // 2)
         self._in_flight: Counter[str] = Counter()
 
+    @repeated
     async def claim(self, limit: int) -> Claimed[Order]:
         """Claim orders that are due, of each account no more than its slots."""
         full = [account for account in self._in_flight if self._free_slots(account) <= 0]

@@ -1,13 +1,15 @@
 """Places an order: intent, request, answer. The one place from which an order is sent to CloudPress."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from sqlalchemy import delete, select
+from sqlalchemy.exc import DBAPIError
 
 from app.cloudpress import Answer, CloudPressError, NotSent, Placed, Refused, SiteOrder
-from app.db.database import DATABASE_AWAY, Transaction
+from app.db.database import Transaction
+from app.db.errors import DATABASE_AWAY, repeated, sqlstate_of
 from app.db.models import LookUp, Order, Placement
 from app.events.timeline import record
 from app.events.types import EventType
@@ -57,6 +59,12 @@ class Posted:
         """The id that CloudPress answered with."""
         return self.answer.value.order_id if self.answer else None
 
+    def bare(self) -> "Posted":
+        """Return the same without any text of CloudPress's but the order's id; the raw answer holds all."""
+        answer = self.answer and replace(self.answer, value=Placed(order_id=self.answer.value.order_id))
+        ended = replace(self.ended, reasons=(), order_status=None, task_status=None, payment_url=None)
+        return Posted(ended, answer)
+
 
 async def place(this: Pass) -> PassResult | None:
     """Send a pending order to CloudPress, once, and record how that ended.
@@ -82,6 +90,7 @@ async def place(this: Pass) -> PassResult | None:
         raise
 
 
+@repeated
 async def _intend(this: Pass) -> Intent | PassResult | None:
     """Commit that the order is about to be sent, under a lease that is renewed for it.
 
@@ -166,7 +175,11 @@ def _site_of(order: Order) -> SiteOrder:
 
 
 async def _record_for_sure(this: Pass, intent: Intent, posted: Posted) -> PassResult | None:
-    """Record how a request ended, trying again while the database is away: the answer is worth money."""
+    """Record how a request ended, trying again while the database is away: the answer is worth money.
+
+    No text in it may undo that: where the database refuses the whole it gets the bare answer.
+    """
+    is_bare = False
     for tried in range(RECORD_TRIES):
         try:
             return await _record(this, intent, posted)
@@ -179,9 +192,15 @@ async def _record_for_sure(this: Pass, intent: Intent, posted: Posted) -> PassRe
                 error=type(error).__name__,
             )
             await asyncio.sleep(RECORD_RETRY_SECONDS[min(tried, len(RECORD_RETRY_SECONDS) - 1)])
+        except DBAPIError as error:
+            if is_bare:
+                raise
+            log.error("answer_recorded_bare", order=str(this.order.id), sqlstate=sqlstate_of(error))
+            posted, is_bare = posted.bare(), True
     return None
 
 
+@repeated
 async def _record(this: Pass, intent: Intent, posted: Posted) -> PassResult | None:
     """Write the answer to its placement, lease or no lease; change the order only under the lease."""
     async with this.dependencies.db.write() as tx:

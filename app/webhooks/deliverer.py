@@ -16,7 +16,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import selectinload, undefer
 
-from app.db.database import DATABASE_AWAY, Database, Transaction
+from app.db.database import Database, Transaction
+from app.db.errors import DATABASE_AWAY, repeated
 from app.db.models import Delivery, Event, Webhook
 from app.queue import leases
 from app.queue.leases import Claim, Claimed
@@ -65,6 +66,7 @@ class Deliverer(Worker[Delivery]):
         self._in_flight: Counter[UUID] = Counter()
         self._failing: set[UUID] = set()
 
+    @repeated
     async def claim(self, limit: int) -> Claimed[Delivery]:
         """Claim what is due, of each webhook no more than its slots."""
         claims: list[Claim[Delivery]] = []
@@ -155,6 +157,7 @@ class Deliverer(Worker[Delivery]):
         headers = sign(message_id(delivery), int(self._wall_seconds()), body, secrets_of(webhook, now))
         return await self._sender.send(webhook.url, headers, body)
 
+    @repeated
     async def _conclude(self, claim: Claim[Delivery], attempt: Attempt) -> None:
         async with self._db.write() as tx:
             # The webhook first, as everywhere, so that two transactions never wait for each other.

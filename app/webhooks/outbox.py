@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from app.db.database import Database, Transaction
+from app.db.errors import repeated
 from app.db.models import Delivery, Event, Order, Webhook
 
 BATCH = 500
@@ -37,6 +38,7 @@ def _new(tx: Transaction, webhook_id: UUID, event: Event | None) -> Delivery:
     )
 
 
+@repeated
 async def enqueue_test(db: Database, webhook_id: UUID) -> Delivery | None:
     """Make a delivery that no event has caused; None if there is no such webhook."""
     async with db.write() as tx:
@@ -69,6 +71,7 @@ class WebhookDisabledError(Exception):
     """Nothing can be sent to a webhook that is disabled."""
 
 
+@repeated
 async def redeliver(db: Database, webhook_id: UUID, delivery_id: UUID) -> Delivery | None:
     """Have a delivery sent again, whatever became of it; None if there is none.
 
@@ -110,6 +113,7 @@ async def redeliver_since(db: Database, webhook_id: UUID, since: datetime) -> in
     return count
 
 
+@repeated
 async def _redeliver_failed(
     db: Database, webhook_id: UUID, since: datetime, after: UUID | None
 ) -> Sequence[UUID]:
@@ -140,6 +144,7 @@ async def _redeliver_failed(
         return ids
 
 
+@repeated
 async def _deliver_missed(db: Database, webhook_id: UUID, since: datetime, after: int) -> Sequence[int]:
     """Make a batch of deliveries of events that have none, and return the events' numbers in order."""
     async with db.write() as tx:

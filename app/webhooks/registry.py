@@ -11,6 +11,7 @@ from sqlalchemy.orm import undefer
 from uuid_utils.compat import uuid7
 
 from app.db.database import Database, Transaction
+from app.db.errors import repeated
 from app.db.models import Delivery, Webhook
 from app.events.timeline import Actor, record
 from app.events.types import EventType
@@ -43,6 +44,7 @@ class MadeWebhook:
         return f"MadeWebhook({self.stored.id})"
 
 
+@repeated
 async def make_webhook(db: Database, new: NewWebhook, *, by: Actor) -> MadeWebhook:
     """Store a webhook. Only what happens from now on is delivered to it.
 
@@ -80,6 +82,7 @@ async def find_webhook(session: AsyncSession, webhook_id: UUID) -> Webhook | Non
     return await session.get(Webhook, webhook_id)
 
 
+@repeated
 async def change_webhook(
     db: Database, webhook_id: UUID, changes: dict[str, Any], *, by: Actor
 ) -> Webhook | None:
@@ -103,6 +106,7 @@ async def change_webhook(
         return webhook
 
 
+@repeated
 async def rotate_secret(
     db: Database, webhook_id: UUID, *, grace_seconds: float, by: Actor
 ) -> MadeWebhook | None:
@@ -130,6 +134,7 @@ def secrets_of(webhook: Webhook, now: datetime) -> list[str]:
     return present
 
 
+@repeated
 async def remove_webhook(db: Database, webhook_id: UUID, *, by: Actor) -> bool:
     """Remove a webhook and its deliveries; return False if there is none with that id."""
     async with db.write() as tx:

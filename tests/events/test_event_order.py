@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import database
-from app.db.database import DATABASE_AWAY, Database
+from app.db.database import Database
+from app.db.errors import DATABASE_AWAY
 from app.db.models import Order, Site
 from app.db.url import async_database_url
 from app.events.reading import Interest, newest_event, read_events

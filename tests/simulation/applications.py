@@ -9,7 +9,8 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from app.db.database import DATABASE_AWAY, Database
+from app.db.database import Database
+from app.db.errors import DATABASE_AWAY
 from app.events.timeline import Actor
 from app.orders.lifecycle_events import LifecycleEvent
 from app.webhooks import outbox, registry

@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from app.cloudpress import SiteOrder
-from app.db.database import DATABASE_AWAY, Database
+from app.db.database import Database
+from app.db.errors import DATABASE_AWAY
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.intake import Idempotency, NewOrder, create_order

@@ -1,0 +1,112 @@
+"""Engines for SQLite and PostgreSQL: what is committed is kept, and every text can be stored."""
+
+import os
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from app.db import errors, texts
+from app.db.errors import UnfitDatabaseError
+
+POOL_SIZE = 8
+POOL_WAIT_SECONDS = 5
+BUSY_TIMEOUT_SECONDS = 10
+OWN = stat.S_IRUSR | stat.S_IWUSR
+# Stated, since the database's own default may be another. (SQLite knows but one.)
+ISOLATION = "READ COMMITTED"
+# What the operator's address may say otherwise.
+DEFAULTS = {"connect_timeout": 5, "tcp_user_timeout": 15_000, "fallback_application_name": "presshook"}
+
+
+def make_engine(url: URL, connect_arguments: Mapping[str, Any] | None = None) -> AsyncEngine:
+    """Return an engine; nothing connects before it is used."""
+    is_sqlite = url.get_backend_name() == "sqlite"
+    if is_sqlite:
+        protect_file(url)
+    engine = create_async_engine(
+        url,
+        # An error's text would otherwise hold the statement's values.
+        hide_parameters=True,
+        pool_size=POOL_SIZE,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_SECONDS,
+        pool_pre_ping=not is_sqlite,
+        isolation_level=None if is_sqlite else ISOLATION,
+        json_serializer=texts.as_json,
+        connect_args={**arguments_for(url), **(connect_arguments or {})},
+    )
+    event.listen(engine.sync_engine, "handle_error", errors.heed)
+    event.listen(engine.sync_engine, "before_cursor_execute", texts.make_storable, retval=True)
+    if is_sqlite:
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    else:
+        require_utf8(engine.sync_engine)
+    return engine
+
+
+def arguments_for(url: URL) -> dict[str, Any]:
+    """Return what the driver is given beside the address, whoever connects."""
+    if url.get_backend_name() == "sqlite":
+        # The driver begins nothing by itself; `_begin_sqlite` does.
+        return {"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None}
+    defaults = {name: value for name, value in DEFAULTS.items() if name not in url.query}
+    # Without prepared statements a pooler in transaction mode can stand in between. The encoding is not to be
+    # had from the environment, the role or the database: all text is sent as UTF-8.
+    return {**defaults, "prepare_threshold": None, "client_encoding": "UTF8"}
+
+
+def require_utf8(engine: Engine) -> None:
+    """Let an engine use no PostgreSQL database that cannot store every text.
+
+    An order would be bought and could not be recorded, because of a letter in what CloudPress answers.
+    """
+    event.listen(engine, "connect", _require_utf8)
+
+
+def _require_utf8(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    # Told by the server as it lets in; a pooler passes it on.
+    driver: Any = getattr(connection, "driver_connection", connection)
+    encoding = driver.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise UnfitDatabaseError(
+            f"the database stores text as {encoding}, which cannot hold every text: make one with "
+            "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        )
+
+
+def protect_file(url: URL) -> None:
+    """Let nobody but its owner read an SQLite file; SQLite gives its journals the same rights.
+
+    A file that a group may write is shared on purpose, and closed to all others alone.
+    """
+    path = Path(url.database or "")
+    # Where it is not ours to make or to change, whoever uses it is told by what fails then.
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, OWN))
+    for each in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal"))):
+        with suppress(OSError):
+            mode = stat.S_IMODE(each.stat().st_mode)
+            kept = OWN | stat.S_IRGRP | stat.S_IWGRP if mode & stat.S_IWGRP else OWN
+            if mode & ~kept:
+                each.chmod(mode & kept)
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("presshook_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
