@@ -14,7 +14,8 @@ from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.db.database import DATABASE_AWAY, Database
+from app.db.database import Database
+from app.db.errors import DATABASE_AWAY
 from app.db.models import Delivery, Leased, Order, Webhook
 from app.states import FINAL, OrderStatus
 

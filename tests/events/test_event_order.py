@@ -8,14 +8,14 @@ from uuid import UUID
 
 import pytest
 from psycopg.errors import IdleInTransactionSessionTimeout
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import database
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
-from app.db.models import Order, Site
+from app.db.models import Event, Order, Site
 from app.db.url import async_database_url
 from app.events.reading import Interest, newest_event, read_events
 from app.events.timeline import Actor, record
@@ -205,6 +205,17 @@ async def test_reading_credentials_waits_for_the_order_before_it_takes_the_lock(
             "order.request_failed",
             "order.credentials_read",
         ]
+
+
+async def test_the_number_of_a_deleted_event_is_never_given_again(database_url: str) -> None:
+    async with replica(database_url) as db:
+        order_id = await place(db)
+        await _tell(db, order_id)
+        given = await newest(db)
+        async with db.write() as tx:
+            await tx.session.execute(delete(Event).where(Event.id == given))
+        await _tell(db, order_id)
+        assert await newest(db) > given
 
 
 async def _waiting(db: Database) -> int:
