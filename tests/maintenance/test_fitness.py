@@ -105,8 +105,9 @@ async def test_a_full_disk_under_sqlite_is_not_ready(tmp_path_factory: pytest.Te
         def fill(connection: object) -> None:
             connection.exec_driver_sql("PRAGMA max_page_count = 1")  # type: ignore[attr-defined]
 
+        large = NewOrder("acct", "Site" * 50_000, "vanilla", None, None, None, {})
         with pytest.raises(DATABASE_AWAY):
-            await order_with_a_callback(db)
+            await create_order(db, large, None)
         with pytest.raises(DATABASE_AWAY):
             await Usability(db).prove()
 
