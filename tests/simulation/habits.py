@@ -107,6 +107,8 @@ class Habits:
         self.refusal = random.choice([401, 403, 429, 503, 402, 402, 422, 422])
         self.refusing_seconds = random.choice([None, 3600.0]) if self.refusal in {429, 503} else None
         self.refusing_after_seconds = random.uniform(0, 1500)
+        self.has_many_machines = self.are_on and random.random() < 0.5
+        """Whether each of our processes runs on a machine of its own."""
         if "their_clock" in self:
             self._draw_their_clock()
 
@@ -142,7 +144,8 @@ class Habits:
             "refusals": f"{self.refusal} after {self.refusing_after_seconds:.0f} s",
         }
         words = [f"{habit} ({told[habit]})" if habit in told else habit for habit in sorted(self.drawn)]
-        grace = f"grace {self.grace_seconds:.0f} s" if self.are_on else "the tame world of old"
+        machines = "many machines" if self.has_many_machines else "one machine"
+        grace = f"grace {self.grace_seconds:.0f} s, {machines}" if self.are_on else "the tame world of old"
         return f"{', '.join(words) or 'none'}; {grace}"
 
     # --- what CloudPress tells ----------------------------------------------------------------------

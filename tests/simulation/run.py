@@ -77,6 +77,9 @@ class Process:
 
     crashed: bool = False
     frozen_until: float = 0.0
+    machine: str = "the machine of all"
+    booted_before_seconds: float = 0.0
+    """How long its machine had been up when the life began."""
     halts_anywhere: bool = False
     """Whether it may stand still in the middle of a transaction too."""
     sleeps: list[tuple[float, float]] = field(default_factory=list)
@@ -125,11 +128,18 @@ class VirtualClock:
             await session.execute(select(*also))
         return self._times.give()
 
-    boot = "the machine of all"
+    @property
+    def boot(self) -> str:
+        """Return which machine's start the uptime is counted from."""
+        return self._process.machine
 
     def uptime(self) -> float:
         """Return seconds that count the machine's sleep as well, as Linux's `CLOCK_BOOTTIME` does."""
-        return asyncio.get_running_loop().time()
+        return asyncio.get_running_loop().time() + self._process.booted_before_seconds
+
+    def monotonic(self) -> float:
+        """Return seconds that do not; nobody asks for them, and whoever does again is found out."""
+        return self._process.monotonic()
 
 
 class OrderedSignals(Signals):
@@ -281,7 +291,7 @@ class Simulation:
     def posted(self, order_id: UUID, site: SiteOrder) -> None:
         """Have others act at the moment at which a request is sent."""
         self.people.posted(order_id, site)
-        if "our_clock" in self.habits and not self.chaos.calm and self.random.random() < 0.3:
+        if "our_clock" in self.habits and not self.chaos.calm and self.random.random() < 0.5:
             self.call_in(self.random.choice([0.005, 1, 60, 400]), self.step_clock)
 
     def call_in(self, seconds: float, call: Callable[[], None]) -> None:
@@ -442,6 +452,9 @@ class Simulation:
         if self.is_restoring:
             return
         process = Process(halts_anywhere="stops" in self.habits or "sleep" in self.habits)
+        if self.habits.has_many_machines:
+            process.machine = f"the machine of {name}"
+            process.booted_before_seconds = self.random.choice([0.0, 1e3, 1e7])
         db = self.connect(process)
         _silence_the_dead(db, process.is_crashed)
         if process.halts_anywhere:
