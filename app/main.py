@@ -24,7 +24,6 @@ from app.api.routes import accounts, callbacks, catalog, docs, events, health, k
 from app.api.routes.orders import listing, operating, placing
 from app.cloudpress import CloudPressError, Refused
 from app.config import Settings
-from app.db.clock import Clock
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.events.feed import Feed
@@ -52,14 +51,14 @@ class Service:
         self,
         settings: Settings,
         *,
-        clock: Clock | None = None,
+        db: Database | None = None,
         random: Random | None = None,
         role: str = "serve",
     ) -> None:
         """Wire the parts; `run` brings them to life. `role` is what metrics say that the process does."""
         self.settings = settings
         self.callback_secrets = CallbackSecrets(settings.secret_keys)
-        self.db = Database(settings.database, Encryption(settings.secret_keys), clock=clock)
+        self.db = db or Database(settings.database, Encryption(settings.secret_keys))
         self.random = random or Random()  # noqa: S311 - jitter, not secrets
         self.usability = Usability(self.db)
         self.signals = Signals(self.db)

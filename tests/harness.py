@@ -28,13 +28,14 @@ async def eventually(
     reached: Callable[[T], bool],
     *,
     patience_seconds: float = PATIENCE_SECONDS,
+    look_seconds: float = LOOK_SECONDS,
 ) -> T:
     """Look until what is seen is what is waited for, and return it."""
     seen: list[T] = []
     try:
         async with asyncio.timeout(patience_seconds):
             while not (seen and reached(seen[0])):
-                await asyncio.sleep(LOOK_SECONDS if seen else 0)
+                await asyncio.sleep(look_seconds if seen else 0)
                 seen = [await look()]
     except TimeoutError:
         raise AssertionError(f"never seen; last: {seen}") from None

@@ -1,255 +1,64 @@
-"""A proxy between Presshook and the sandbox that spoils the answers of one call, as networks and servers do.
-
-What it does happens on the wire: sockets hang, break off or carry half a document.
-"""
+"""A proxy between Presshook and the sandbox that spoils answers on real sockets."""
 
 import asyncio
-import json
-import re
 import socket
 import struct
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 
-SLOW_SECONDS = 0.2
-RETRY_AFTER_SECONDS = 1
-UNKNOWN_STATUS = "Quantum"
-PAGE = b"<html><body><h1>Sorry</h1></body></html>"
-CALLS = {
-    "place": re.compile(r"POST /api/orders$"),
-    "cancel": re.compile(r"DELETE /api/orders/[^/]+$"),
-    "list": re.compile(r"GET /api/orders$"),
-    "order": re.compile(r"GET /api/orders/[^/]+$"),
-    "task": re.compile(r"GET /api/tasks/[^/]+$"),
-    "site": re.compile(r"GET /api/sites/[^/]+$"),
-}
-STATUSES = ("302", "400", "401", "402", "403", "404", "408", "409", "422", "429", "500", "503")
+from tests.reconciler.faults.spoiling import HangError, Message, ResetError, Spoiler
 
 
-@dataclass(frozen=True)
-class Message:
-    """A request or an answer, whole."""
-
-    first: str
-    headers: dict[str, str]
-    body: bytes
-
-
-class HangError(Exception):
-    """Nothing is answered; the connection stays open until the client has had enough."""
-
-
-class ResetError(Exception):
-    """The connection is reset."""
-
-
-@dataclass
-class FaultyProxy:
-    """Passes requests on; `spoil` names the faults of calls until `heal`."""
-
-    upstream: str
-    url: str = ""
-    faults: dict[str, str] = field(default_factory=dict)
-    once: set[str] = field(default_factory=set)
-    seen: Counter[str] = field(default_factory=Counter)
-    spoilt: Counter[str] = field(default_factory=Counter)
-
-    def spoil(self, call: str, fault: str, *, once: bool = False) -> None:
-        """Give a call a fault, for its next request only or until `heal`."""
-        if fault not in BEFORE and fault not in AFTER:
-            raise ValueError(fault)
-        self.faults[call] = fault
-        if once:
-            self.once.add(call)
-
-    def heal(self, call: str) -> None:
-        """Pass the answers to a call on as they are."""
-        self.faults.pop(call, None)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one request, well or badly, and close."""
-        try:
-            request = await _read(reader)
-            writer.write(await self._answer(request))
-            await writer.drain()
-        except HangError:
-            await reader.read()
-        except ResetError:
-            # With this, closing sends RST and not FIN.
-            raw: socket.socket = writer.get_extra_info("socket")
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    async def _answer(self, request: Message) -> bytes:
-        method, target, _ = request.first.split(" ")
-        path = target.partition("?")[0]
-        call = next((name for name, form in CALLS.items() if form.match(f"{method} {path}")), "other")
-        self.seen[call] += 1
-        fault = self.faults.get(call, "ok")
-        if call in self.once:
-            self.faults.pop(call, None)
-        if fault != "ok":
-            self.spoilt[call] += 1
-        if fault in BEFORE:
-            return await BEFORE[fault]()
-        async with httpx.AsyncClient(timeout=30) as client:
-            answer = await client.request(
-                method,
-                f"{self.upstream}{target}",
-                content=request.body,
-                headers={
-                    name: value
-                    for name, value in request.headers.items()
-                    if name not in {"host", "connection"}
-                },
-            )
-        return await AFTER[fault](answer.status_code, answer.content)
+async def _serve(spoiler: Spoiler, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer one request, well or badly, and close."""
+    try:
+        writer.write(await spoiler.answer(await _read(reader)))
+        await writer.drain()
+    except HangError:
+        await reader.read()
+    except ResetError:
+        # With this, closing sends RST and not FIN.
+        raw: socket.socket = writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass
+    finally:
+        writer.close()
 
 
 async def _read(reader: asyncio.StreamReader) -> Message:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in head[1:] if line)}
-    body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Message(head[0], headers, body)
-
-
-def _http(
-    status: int,
-    body: bytes,
-    *,
-    media_type: str = "application/json",
-    length: int | None = None,
-    extra: str = "",
-) -> bytes:
-    head = (
-        f"HTTP/1.1 {status} Whatever\r\nContent-Type: {media_type}\r\nConnection: close\r\n"
-        f"Content-Length: {len(body) if length is None else length}\r\n{extra}\r\n"
-    )
-    return head.encode() + body
-
-
-async def _hang(*_answer: object) -> bytes:
-    raise HangError
-
-
-async def _reset(*_answer: object) -> bytes:
-    raise ResetError
-
-
-async def _page(*_answer: object) -> bytes:
-    return _http(502, PAGE, media_type="text/html")
-
-
-async def _page_200(*_answer: object) -> bytes:
-    return _http(200, PAGE, media_type="text/html")
-
-
-def _status(status: int) -> Callable[..., Awaitable[bytes]]:
-    async def answer(*_answer: object) -> bytes:
-        extra = f"Retry-After: {RETRY_AFTER_SECONDS}\r\n" if status == 429 else ""
-        if status == 302:
-            extra = "Location: /login\r\n"
-        return _http(status, json.dumps({"errors": [f"Fault {status}"]}).encode(), extra=extra)
-
-    return answer
-
-
-async def _well(status: int, body: bytes) -> bytes:
-    return _http(status, body)
-
-
-async def _slow(status: int, body: bytes) -> bytes:
-    await asyncio.sleep(SLOW_SECONDS)
-    return _http(status, body)
-
-
-async def _cut(status: int, body: bytes) -> bytes:
-    # A 204 has no body that could break off.
-    return _http(200 if status == 204 else status, body[: len(body) // 2], length=max(len(body), 1))
-
-
-async def _half(status: int, body: bytes) -> bytes:
-    return _http(status, body[: len(body) // 2])
-
-
-async def _empty(status: int, _body: bytes) -> bytes:
-    return _http(status, b"")
-
-
-async def _types(status: int, body: bytes) -> bytes:
-    return _http(status, json.dumps({name: [name, 1] for name in json.loads(body or "{}")}).encode())
-
-
-def _with_odd_status(document: dict[str, Any]) -> dict[str, Any]:
-    return {name: UNKNOWN_STATUS if name == "status" else value for name, value in document.items()}
-
-
-async def _odd_status(status: int, body: bytes) -> bytes:
-    document = json.loads(body, object_hook=_with_odd_status)
-    return _http(status, json.dumps(document).encode())
-
-
-async def _no_site_name(status: int, body: bytes) -> bytes:
-    document = json.loads(body)
-    document.get("site", {}).pop("name", None)
-    return _http(status, json.dumps(document).encode())
-
-
-BEFORE: dict[str, Callable[[], Awaitable[bytes]]] = {
-    "timeout before": _hang,
-    "reset before": _reset,
-    "HTML 502 before": _page,
-    "HTML 200 before": _page_200,
-    **{status: _status(int(status)) for status in STATUSES},
-}
-AFTER: dict[str, Callable[[int, bytes], Awaitable[bytes]]] = {
-    "ok": _well,
-    "slow": _slow,
-    "timeout after": _hang,
-    "reset after": _reset,
-    "HTML 502 after": _page,
-    "500 after": _status(500),
-    "cut off": _cut,
-    "truncated JSON": _half,
-    "empty": _empty,
-    "wrong types": _types,
-    "unknown status": _odd_status,
-    "no site name": _no_site_name,
-}
+    message = Message.parse(await reader.readuntil(b"\r\n\r\n"))
+    body = await reader.readexactly(int(message.headers.get("content-length", 0)))
+    return Message(message.first, message.headers, body)
 
 
 @asynccontextmanager
-async def run_proxy(upstream: str) -> AsyncIterator[FaultyProxy]:
+async def run_proxy(upstream: str) -> AsyncIterator[Spoiler]:
     """Run a proxy before `upstream` on a free port."""
-    proxy = FaultyProxy(upstream)
     serving: set[asyncio.Task[None]] = set()
+    async with httpx.AsyncClient(base_url=upstream, timeout=30) as client:
+        spoiler = Spoiler(client)
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        serving.add(task)
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            serving.add(task)
+            try:
+                await _serve(spoiler, reader, writer)
+            finally:
+                serving.discard(task)
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()[:2]
         try:
-            await proxy.serve(reader, writer)
+            spoiler.url = f"http://{host}:{port}"
+            yield spoiler
         finally:
-            serving.discard(task)
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    host, port = server.sockets[0].getsockname()[:2]
-    proxy.url = f"http://{host}:{port}"
-    try:
-        yield proxy
-    finally:
-        server.close()
-        for task in serving:
-            task.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
-        await server.wait_closed()
+            server.close()
+            for task in serving:
+                task.cancel()
+            await asyncio.gather(*serving, return_exceptions=True)
+            await server.wait_closed()
