@@ -1,19 +1,10 @@
 """The types of events. `docs/vocabulary.md` lists them with who causes each; a test compares the two."""
 
-from enum import StrEnum
+from app.states import Code
 
 
-class EventType(StrEnum):
+class EventType(Code):
     """What can happen, named after what it happens to, each with a sentence that says what happened."""
-
-    sentence: str
-
-    def __new__(cls, value: str, sentence: str = "") -> "EventType":
-        """Make a member of its name on the wire and its sentence."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.sentence = sentence
-        return member
 
     # What applications are told of: these carry the order as it was shown. (`orders/lifecycle_events.py`)
     PLACED = "order.placed", "CloudPress has the order, and its id there is known."

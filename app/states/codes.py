@@ -1,4 +1,4 @@
-"""The codes that are told of an order, each with a sentence: why it asks for attention, why it failed."""
+"""Words on the wire, each with a sentence, and two kinds: why an order asks for attention, why it failed."""
 
 from dataclasses import dataclass
 from enum import StrEnum

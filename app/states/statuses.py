@@ -1,19 +1,19 @@
 """The statuses of an order, and which may follow which."""
 
-from enum import StrEnum
+from app.states.codes import Code
 
 
-class OrderStatus(StrEnum):
+class OrderStatus(Code):
     """The statuses of an order."""
 
-    PENDING = "pending"
-    PLACING = "placing"
-    UNCONFIRMED = "unconfirmed"
-    AWAITING_PAYMENT = "awaiting_payment"
-    PROVISIONING = "provisioning"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    PENDING = "pending", "The order is stored and waits for its turn to be sent."
+    PLACING = "placing", "The order is being sent to CloudPress."
+    UNCONFIRMED = "unconfirmed", "Whether CloudPress has the order is not known: it is looked for."
+    AWAITING_PAYMENT = "awaiting_payment", "CloudPress waits for the end user to pay."
+    PROVISIONING = "provisioning", "CloudPress has the order and makes the site."
+    COMPLETED = "completed", "The site is finished."
+    FAILED = "failed", "The order has failed for good."
+    CANCELLED = "cancelled", "The order is cancelled."
 
 
 PENDING, PLACING, UNCONFIRMED, AWAITING_PAYMENT, PROVISIONING, COMPLETED, FAILED, CANCELLED = OrderStatus
