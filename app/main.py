@@ -88,7 +88,17 @@ class Service:
 
     @asynccontextmanager
     async def run(self, *, reconcile: bool, on_death: Callable[[], None]) -> AsyncIterator[None]:
-        """Run the parts while the block runs; `on_death` is called if the reconciler ends by itself."""
+        """Run the parts while the block runs; `on_death` is called if any of them ends by itself."""
+        try:
+            async with self._running(reconcile=reconcile, on_death=on_death):
+                yield
+        except BaseException:
+            # One of the parts has failed and taken the others along: the process must not go on without.
+            on_death()
+            raise
+
+    @asynccontextmanager
+    async def _running(self, *, reconcile: bool, on_death: Callable[[], None]) -> AsyncIterator[None]:
         async with aclosing(self.clients), aclosing(self.catalogs), self.signals.run(), self.feed.run():
             working = asyncio.create_task(self._work()) if reconcile else None
             if working is not None:
@@ -149,8 +159,10 @@ class Service:
         error = None if task.cancelled() else task.exception()
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
-        log.critical("reconciler_died", error=type(error).__name__)
-        on_death()
+        try:
+            log.critical("reconciler_died", error=type(error).__name__)
+        finally:
+            on_death()
 
 
 class _Checks:

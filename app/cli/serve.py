@@ -1,6 +1,8 @@
 """`serve`, `worker` and `migrate`: the service itself."""
 
 import asyncio
+import os
+import sys
 from contextlib import AsyncExitStack
 from typing import Annotated
 
@@ -71,9 +73,18 @@ def migrate() -> None:
     configure_logging()
     settings = load_settings()
     if _upgrade(settings):
-        typer.echo("The database is up to date.")
+        _say("The database is up to date.")
     else:
-        typer.echo("A newer release has migrated the database: there is nothing to do.")
+        _say("A newer release has migrated the database: there is nothing to do.")
+
+
+def _say(text: str) -> None:
+    """Print a line, unless that cannot be done: what it tells has been done all the same."""
+    try:
+        typer.echo(text)
+    except OSError:
+        # The interpreter tries once more when it ends, and would end with another status.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def prepare(settings: Settings) -> None:

@@ -1,9 +1,24 @@
 """Logging: one line per event, JSON unless a person reads along, library loggers above DEBUG."""
 
 import logging
-import sys
+from contextlib import suppress
+from functools import cache
+from typing import Any, TextIO, cast
 
 import structlog
+
+from app.telemetry.sink import Sink
+
+STANDARD_ERROR = 2
+_filtering: Any = structlog.make_filtering_bound_logger(logging.INFO)
+
+
+class Unfailing(_filtering):  # type: ignore[misc]
+    """A logger whose lines may be lost but change nothing: not an answer, not a loop, not an ending."""
+
+    def _proxy_to_logger(self, *arguments: object, **named: object) -> None:
+        with suppress(Exception):
+            super()._proxy_to_logger(*arguments, **named)
 
 
 def configure_logging() -> None:
@@ -13,7 +28,8 @@ def configure_logging() -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    for_people = sys.stderr.isatty()
+    sink = standard_error()
+    for_people = sink.isatty()
     renderer: structlog.typing.Processor = (
         # The pretty traceback shows local variables, secrets included.
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
@@ -22,11 +38,12 @@ def configure_logging() -> None:
     )
     structlog.configure(
         processors=[*shared, renderer],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", sink)),
+        wrapper_class=Unfailing,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    logging.raiseExceptions = False
+    handler = logging.StreamHandler(sink)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -44,3 +61,9 @@ def configure_logging() -> None:
     root.setLevel(logging.INFO)
     for noisy in ("httpx", "httpcore", "sqlalchemy", "alembic", "aiosqlite", "psycopg"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@cache
+def standard_error() -> Sink:
+    """Return where this process's log goes."""
+    return Sink(STANDARD_ERROR)
