@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from app.db.models import Order
 from app.main import Service, create_app
 from app.sandbox import SandboxConfig, create_sandbox
-from app.server.embedded import address, listen, serving
+from app.server.embedded import serving
+from app.server.listening import address, listen
 from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN, make_settings
 
 T = TypeVar("T")

@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.server.embedded import listen, serving
+from app.server.embedded import serving
+from app.server.listening import listen
 
 LOCAL_NETWORKS = "127.0.0.0/8"
 

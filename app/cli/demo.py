@@ -23,7 +23,8 @@ from app.config import GivenSettings
 from app.main import Service, create_app
 from app.maintenance.schema import upgrade
 from app.sandbox import SandboxConfig, create_sandbox
-from app.server.embedded import address, listen, serving
+from app.server.embedded import serving
+from app.server.listening import address, listen
 from app.states import FINAL, OrderStatus
 
 HOST = "127.0.0.1"

@@ -3,9 +3,10 @@
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from app.sandbox import FaultError, SandboxConfig, create_sandbox
+from app.server.listening import address, listen_on
+from app.server.process import run_app
 from app.telemetry.logs import configure_logging
 
 SHUTDOWN_SECONDS = 2
@@ -72,14 +73,8 @@ def sandbox(
         app = create_sandbox(config)
     except FaultError as error:
         raise typer.BadParameter(str(error), param_hint="--fault") from None
-    typer.echo(f"CLOUDPRESS_BASE_URL=http://{host}:{port}")
+    listeners = listen_on(host, port)
+    typer.echo(f"CLOUDPRESS_BASE_URL={address(listeners[0])}")
     typer.echo(f"CLOUDPRESS_API_TOKEN={token}")
     typer.echo(f"CLOUDPRESS_ACCOUNT_ID={account}")
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
+    run_app(app, listeners, ending_seconds=SHUTDOWN_SECONDS)

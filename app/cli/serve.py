@@ -17,7 +17,8 @@ from app.main import Service, create_worker_app
 from app.maintenance.fitness import require_readable
 from app.maintenance.schema import MigrationError, is_current, is_current_file, upgrade
 from app.secrets import Encryption, UndecryptableError
-from app.server.embedded import listen, serving
+from app.server.embedded import serving
+from app.server.listening import listen
 from app.server.process import ENDING_SIGNALS, raise_file_limit, run_server
 from app.telemetry.logs import configure_logging
 
@@ -62,7 +63,7 @@ async def _work(service: Service) -> bool:
     async with AsyncExitStack() as running:
         await running.enter_async_context(service.run(reconcile=True, on_death=died))
         if service.settings.worker_port is not None:
-            listener = listen("0.0.0.0", service.settings.worker_port, exactly=True)  # noqa: S104 - probes come from outside
+            listener = listen("::", service.settings.worker_port, exactly=True)
             await running.enter_async_context(serving(create_worker_app(service), listener))
         await service.signals.stopping.wait()
     return not dead.is_set()

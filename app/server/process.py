@@ -1,6 +1,5 @@
 """The service as a process: its server, its signals, its end."""
 
-import asyncio
 import resource
 import signal
 import socket
@@ -9,23 +8,30 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 import structlog
-import uvicorn
+from starlette.types import ASGIApp
 
 from app.main import Service, create_app
-from app.server.protocol import TimedHeads
+from app.server.fair import FairServer
+from app.server.listening import address, listen_on
 
 log = structlog.get_logger()
 SHUTDOWN_SECONDS = 6
-STUCK_SECONDS = 1.0
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Server(uvicorn.Server):
-    """A server that tells who waits to answer as soon as it is asked to end."""
+class ProcessServer(FairServer):
+    """A server that takes the process's signals, and tells at once who waits that it is asked to end."""
 
-    def __init__(self, config: uvicorn.Config, *, on_exit: Callable[[], None]) -> None:
-        """Serve by `config`; `on_exit` is called with the first signal."""
-        super().__init__(config)
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        ending_seconds: int,
+        on_exit: Callable[[], None],
+        trusted_proxies: str | None = None,
+    ) -> None:
+        """Serve `app` as `FairServer` does; `on_exit` is called with the first signal."""
+        super().__init__(app, ending_seconds=ending_seconds, trusted_proxies=trusted_proxies)
         self._on_exit = on_exit
 
     @contextmanager
@@ -43,26 +49,11 @@ class Server(uvicorn.Server):
         self._on_exit()
         super().handle_exit(sig, frame)
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End, and wait for no client that does not read what it was sent."""
-        cutting = asyncio.create_task(self._cut_off_stuck())
-        try:
-            await super().shutdown(sockets)
-        finally:
-            cutting.cancel()
-
-    async def _cut_off_stuck(self) -> None:
-        """Cut connections off of whose answers the client takes nothing for `STUCK_SECONDS`."""
-        before: dict[asyncio.Transport, int] = {}
-        while True:
-            transports = [connection.transport for connection in self.server_state.connections]
-            unread = {each: size for each in transports if (size := each.get_write_buffer_size())}
-            for transport, size in unread.items():
-                if before.get(transport) == size:
-                    log.warning("stuck_connection_cut_off", unread_bytes=size)
-                    transport.abort()
-            before = unread
-            await asyncio.sleep(STUCK_SECONDS)
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, and say where."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            log.info("listening", url=address(listener))
 
 
 def raise_file_limit() -> None:
@@ -72,8 +63,18 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def run_app(app: ASGIApp, listeners: list[socket.socket], *, ending_seconds: int) -> None:
+    """Serve an application of no more than HTTP until a signal comes."""
+    server = ProcessServer(app, ending_seconds=ending_seconds, on_exit=lambda: None)
+    server.run(sockets=listeners)
+
+
 def run_server(service: Service, *, host: str, port: int, reconcile: bool) -> bool:
-    """Serve until a signal comes; return False if the reconciler died, which ends the server too."""
+    """Serve until a signal comes; return False if the reconciler died, which ends the server too.
+
+    Raises:
+        ListenError: the address cannot be listened on.
+    """
     alive = True
 
     def died() -> None:
@@ -81,20 +82,11 @@ def run_server(service: Service, *, host: str, port: int, reconcile: bool) -> bo
         alive = False
         server.should_exit = True
 
-    app = create_app(service, reconcile=reconcile, on_death=died)
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        http=TimedHeads,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        # Nobody is trusted to say for whom he asks, unless the operator says who.
-        proxy_headers=service.settings.forwarded_allow_ips is not None,
-        forwarded_allow_ips=service.settings.forwarded_allow_ips or "",
+    server = ProcessServer(
+        create_app(service, reconcile=reconcile, on_death=died),
+        ending_seconds=SHUTDOWN_SECONDS,
+        on_exit=service.signals.stop,
+        trusted_proxies=service.settings.forwarded_allow_ips,
     )
-    server = Server(config, on_exit=service.signals.stop)
-    server.run()
+    server.run(sockets=listen_on(host, port))
     return alive and server.started

@@ -1,55 +1,400 @@
-"""HTTP/1.1 as uvicorn speaks it, with an end to waiting for the head of a request.
+"""HTTP/1.1 on one connection: what is parsed of it, for how long it is waited for, and when no more is read.
 
-uvicorn ends a connection that is idle between two requests, and the service a body that drips
-(`app/api/limits.py`). Who sends half of a head would hold a connection for ever.
+The bytes are parsed by httptools (llhttp, which is Node's). uvicorn starts and ends the server; the protocol
+is ours, since one client must not be able to slow down the others, whatever it sends or leaves unread:
+
+- the head of a request has to come whole within 30 s and 64 KiB, and dripping gives no more time;
+- nothing is read on after an answer that left a body unread;
+- of requests that are sent before the answers to those before them are read (pipelining), few are parsed;
+- a body in tiny pieces wakes the application once (`exchange.py`), and may not be mostly framing;
+- who takes nothing of what it is sent for 30 s is cut off (`crowd.py`).
 """
 
 import asyncio
+from collections import deque
+from typing import Any
+from urllib.parse import unquote
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+import httptools
+from starlette.types import ASGIApp
+from uvicorn import Config
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
+from uvicorn.server import ServerState
 
-HEAD_SECONDS = 30.0
+from app.server.crowd import Crowd
+from app.server.exchange import Exchange
+from app.server.wire import PIECE_BYTES, UNAVAILABLE, plain
+
+MAX_HEAD_BYTES = 64 * 1024
+MAX_TARGET_BYTES = 16 * 1024
+MAX_HEADERS = 256
+# How much is parsed at a time: a client that pipelines has no more requests waiting here than fit into it.
+SLICE_BYTES = 2 * 1024
+# How many bytes of framing (chunk headers, extensions, trailers) there may be for each byte of a body.
+FRAMING_BYTES = 16
+# After an answer that left a body unread so much is still taken in, unparsed, for so long: a connection that
+# is closed at once takes the answer from a client that still sends.
+LINGER_BYTES = 1024 * 1024
 
 
-class TimedHeads(H11Protocol):
-    """Closes a connection whose request head has not come whole within 30 s; dripping gives no more time."""
+class _RefusedError(Exception):
+    """A request is not to be understood, or too large to be looked at."""
 
-    _head_deadline: asyncio.TimerHandle | None = None
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        self.status = status
+
+
+class HttpConnection(asyncio.Protocol):
+    """One client's connection."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        crowd: Crowd,
+    ) -> None:
+        """Prepare to serve `config`'s application; `crowd` watches over all connections of the server."""
+        self._app: ASGIApp = config.loaded_app
+        self._root_path = config.root_path
+        self._app_state = app_state
+        self._server_state = server_state
+        self._crowd = crowd
+        self._loop = _loop or asyncio.get_running_loop()
+        self.transport: asyncio.Transport = None  # type: ignore[assignment]  # until `connection_made`
+        self._server: tuple[str, int | None] | None = None
+        self._client: tuple[str, int] | None = None
+        # What was written so far; less what still waits in the transport it is what the client has taken.
+        self.written_bytes = 0
+        self.is_write_paused = False
+        self._drained: asyncio.Event | None = None
+        self._is_read_paused = False
+        self._parser = httptools.HttpRequestParser(self)
+        # Requests that follow one after which the connection closes are dropped, and that one is answered.
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        # The request that is being read or answered, and those that were sent ahead.
+        self._exchange: Exchange | None = None
+        self._ahead: deque[Exchange] = deque()
+        self._unparsed = b""
+        self._refusal: int | None = None
+        """With which status to end once what was asked before is answered."""
+        self._is_ending = False
+        self._lingered_bytes: int | None = None
+        # Of the request whose head or body is being read.
+        self._reading: Exchange | None = None
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        # What has come of it: all, decoded headers, decoded body.
+        self._read_bytes = 0
+        self._head_bytes = 0
+        self._body_bytes = 0
+        self._in_head = False
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        """What every answer carries."""
+        return self._server_state.default_headers
+
+    # What the transport calls
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first head."""
-        super().connection_made(transport)
-        self._expect_head()
-
-    def data_received(self, data: bytes) -> None:
-        """Take what has come; begin to wait for a head that has begun, or cease if it is whole."""
-        super().data_received(data)
-        if self._awaits_head():
-            self._expect_head()
+        """Begin to wait for the first head, unless there are too many connections."""
+        self.transport = transport
+        self._server, self._client = get_local_addr(transport), get_remote_addr(transport)
+        self._server_state.connections.add(self)  # type: ignore[arg-type]
+        if self._crowd.admit(self):
+            self._crowd.expects_head(self)
         else:
-            self._forget_head()
+            self._is_ending = True
+            self.write(UNAVAILABLE)
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
-        self._forget_head()
-        super().connection_lost(exc)
+        """Let go of everything."""
+        self._server_state.connections.discard(self)
+        self._crowd.leave(self)
+        self._is_ending = True
+        self._unparsed = b""
+        self._ahead.clear()
+        for exchange in {self._exchange, self._reading} - {None}:
+            exchange.lose()  # type: ignore[union-attr]
+        self.resume_writing()
 
-    def _awaits_head(self) -> bool:
-        # A body that goes on after its answer is read by nobody but uvicorn, which takes all the time of the
-        # world. (Each piece ends the wait for the next request, too.)
-        is_answered = self.conn.our_state is h11.DONE and self.conn.their_state is h11.SEND_BODY
-        return self.conn.their_state is h11.IDLE or is_answered
+    def data_received(self, data: bytes) -> None:
+        """Take in what has come."""
+        if self._is_ending:
+            self._linger(data)
+            return
+        if self._unparsed:
+            self._unparsed += data
+        else:
+            self._parse(data)
 
-    def _expect_head(self) -> None:
-        if self._head_deadline is None:
-            self._head_deadline = self.loop.call_later(HEAD_SECONDS, self._give_up)
+    def eof_received(self) -> None:
+        """Have the transport close, as it does by itself."""
 
-    def _forget_head(self) -> None:
-        if self._head_deadline is not None:
-            self._head_deadline.cancel()
-            self._head_deadline = None
+    def pause_writing(self) -> None:
+        """Have answers wait until the client has taken some."""
+        self.is_write_paused = True
 
-    def _give_up(self) -> None:
-        # Not `close`, which would wait until the client has taken the answer before.
-        self.transport.abort()
+    def resume_writing(self) -> None:
+        """Have answers go on."""
+        self.is_write_paused = False
+        if self._drained is not None:
+            self._drained.set()
+            self._drained = None
+        self._next()
+
+    # What the server calls
+
+    def shutdown(self) -> None:
+        """End as soon as the request is answered that is being answered."""
+        if self._exchange is None or self._exchange.is_answered:
+            self._is_ending = True
+            self.transport.close()
+        else:
+            self._exchange.keep_alive = False
+
+    # What exchanges call
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Send, or queue to be sent."""
+        if self.transport.is_closing():
+            return
+        self.written_bytes += len(data)
+        self.transport.write(data)
+        self._crowd.wrote(self)
+
+    async def drained(self) -> None:
+        """Wait until the client has taken some of what waits for it, or is gone."""
+        while self.is_write_paused and not self.transport.is_closing():
+            if self._drained is None:
+                self._drained = asyncio.Event()
+            await self._drained.wait()
+
+    def resume_body(self) -> None:
+        """Read on in a body, which the application waits for."""
+        if not self._is_ending:
+            self._read_on()
+
+    def answered(self) -> None:
+        """Go on after an answer: with the next request, or to the end of the connection."""
+        self._server_state.total_requests += 1
+        exchange = self._exchange
+        if exchange is None or self.transport.is_closing():
+            return
+        if not exchange.is_whole:
+            self._part()  # whatever else comes of this request would be read for nothing
+        elif not exchange.keep_alive:
+            self._end()
+        else:
+            self._next()
+
+    def _end(self) -> None:
+        self._is_ending = True
+        self._unparsed = b""
+        self._ahead.clear()
+        self.transport.close()
+
+    def _part(self) -> None:
+        """Close from this side, and for a while wait for the other: it may still be sending."""
+        self._is_ending = True
+        self._unparsed = b""
+        self._ahead.clear()
+        self._lingered_bytes = 0
+        self._crowd.lingers(self)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._resume_reading()
+
+    def _linger(self, data: bytes) -> None:
+        if self._lingered_bytes is None:
+            return
+        self._lingered_bytes += len(data)
+        if self._lingered_bytes > LINGER_BYTES:
+            self._pause_reading()
+
+    def _pause_reading(self) -> None:
+        if not self._is_read_paused and not self.transport.is_closing():
+            self._is_read_paused = True
+            self.transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if self._is_read_paused and not self.transport.is_closing():
+            self._is_read_paused = False
+            self.transport.resume_reading()
+
+    # Requests, one after the other
+
+    def _parse(self, data: bytes) -> None:
+        """Parse slice by slice, as long as no request is sent ahead."""
+        begin = 0
+        while begin < len(data) and not self._is_ending and self._refusal is None:
+            if self._ahead:
+                self._unparsed = data[begin:]
+                self._pause_reading()
+                return
+            part = data[begin : begin + SLICE_BYTES] if len(data) > SLICE_BYTES else data
+            begin += self._feed(part)
+        if self._in_head:
+            self._wait()
+
+    def _read_on(self) -> None:
+        """Parse what waits, and take in more once nothing does."""
+        if self._unparsed and not self._ahead:
+            unparsed, self._unparsed = self._unparsed, b""
+            self._parse(unparsed)
+        if not self._unparsed and self._refusal is None:
+            self._resume_reading()
+
+    def _feed(self, part: bytes) -> int:
+        """Parse a slice; return how much of it was."""
+        self._read_bytes += len(part)
+        try:
+            self._parser.feed_data(part)
+        except httptools.HttpParserUpgrade as upgrade:
+            # Nothing is upgraded here: the request was answered as it is, and so is what follows.
+            return int(upgrade.args[0]) or len(part)
+        except httptools.HttpParserError as error:
+            refused = error.__context__
+            self._refuse(refused.status if isinstance(refused, _RefusedError) else 400)
+            return len(part)
+        if self._in_head and self._read_bytes > MAX_HEAD_BYTES:
+            self._refuse(431)
+        elif self._reading is not None and self._is_mostly_framing():
+            self._refuse(400)
+        return len(part)
+
+    def _is_mostly_framing(self) -> bool:
+        return self._read_bytes > MAX_HEAD_BYTES + PIECE_BYTES + FRAMING_BYTES * self._body_bytes
+
+    def _refuse(self, status: int) -> None:
+        """Refuse what cannot be read, once what was asked before is answered. Nothing more is parsed."""
+        self._refusal = status
+        self._unparsed = b""
+        self._in_head = False
+        if self._reading is not None and self._reading is not self._exchange:
+            self._ahead.pop()  # its body cannot be read
+        elif self._reading is not None:
+            if self._reading.is_started:
+                self.transport.abort()  # half an answer is out: only the connection can tell
+            self._reading.lose()
+            self._exchange = None
+        self._reading = None
+        self._pause_reading()
+        self._next()
+
+    def _next(self) -> None:
+        """Begin with the next request, unless one is being answered or the client does not read."""
+        if self._is_ending or self.is_write_paused or self.transport.is_closing():
+            return
+        if self._exchange is not None and not self._exchange.is_answered:
+            return
+        if self._ahead:
+            self._begin(self._ahead.popleft())
+            self._read_on()
+            return
+        if self._refusal is not None:
+            self.write(plain(self._refusal))
+            self._part()
+            return
+        self._exchange = None
+        self._read_on()
+        self._wait()
+
+    def _wait(self) -> None:
+        """Have it be known for how long the next request is waited for, if none is being answered."""
+        if self._exchange is None and not self._is_ending:
+            (self._crowd.expects_head if self._in_head else self._crowd.idles)(self)
+
+    def _begin(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        task = self._loop.create_task(exchange.run(self._app))
+        self._server_state.tasks.add(task)
+        task.add_done_callback(self._server_state.tasks.discard)
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        """Begin with a head."""
+        self._url = b""
+        self._headers = []
+        self._read_bytes = self._head_bytes = self._body_bytes = 0
+        self._in_head = True
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the request's target."""
+        self._url += url
+        if len(self._url) > MAX_TARGET_BYTES:
+            raise _RefusedError(414)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header. Those after a body are nobody's concern."""
+        if self._in_head:
+            self._head_bytes += len(name) + len(value) + 4
+            if self._head_bytes > MAX_HEAD_BYTES or len(self._headers) == MAX_HEADERS:
+                raise _RefusedError(431)
+            self._headers.append((name.lower(), value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        """Begin with the request."""
+        parser = self._parser
+        version = parser.get_http_version()
+        hosts = 0
+        expects_continue = False
+        for name, value in self._headers:
+            if name == b"host":
+                hosts += 1
+            elif name == b"expect":
+                expects_continue = value.lower() == b"100-continue"
+        if hosts != 1 and (hosts or version == "1.1"):
+            raise _RefusedError(400)
+        self._in_head = False
+        url = httptools.parse_url(self._url)
+        raw_path = url.path
+        path = raw_path.decode("ascii")
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": version,
+            "server": self._server,
+            "client": self._client,
+            "scheme": "http",
+            "method": parser.get_method().decode("ascii"),
+            "root_path": self._root_path,
+            "path": self._root_path + (unquote(path) if "%" in path else path),
+            "raw_path": self._root_path.encode("ascii") + raw_path,
+            "query_string": url.query or b"",
+            "headers": self._headers,
+            "state": self._app_state.copy(),
+        }
+        exchange = Exchange(
+            self,
+            scope,
+            keep_alive=version == "1.1" and parser.should_keep_alive(),
+            expects_continue=expects_continue,
+        )
+        self._reading = exchange
+        self._crowd.is_busy(self)
+        if self._exchange is None and not self._ahead and not self.is_write_paused:
+            self._begin(exchange)
+        else:
+            self._ahead.append(exchange)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body, and no more than the application reads."""
+        if self._reading is None or self._reading.is_answered:
+            return
+        self._body_bytes += len(body)
+        self._reading.take(body)
+        if len(self._reading.body) > PIECE_BYTES:
+            self._pause_reading()
+
+    def on_message_complete(self) -> None:
+        """Take note that a request has come whole."""
+        if self._reading is not None:
+            self._reading.complete()
+            self._reading = None

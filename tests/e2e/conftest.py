@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.server.embedded import address, listen
+from app.server.listening import address, listen
 from tests.harness import eventually
 from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN, SECRET_KEY
 

@@ -16,7 +16,8 @@ import httpx
 import pytest
 from starlette.responses import HTMLResponse
 
-from app.server.embedded import listen, serving
+from app.server.embedded import serving
+from app.server.listening import listen
 from tests.e2e.conftest import PRESSHOOK, playground
 from tests.harness import eventually
 from tests.settings import API_KEY

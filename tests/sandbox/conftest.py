@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from fastapi import FastAPI, Request, Response
 
-from app.server.embedded import listen, serving
+from app.server.embedded import serving
+from app.server.listening import listen
 from tests.sandbox.client import Receiver
 
 

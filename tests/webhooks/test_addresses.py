@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.config import SettingsError, load_settings
-from app.server.embedded import listen, serving
+from app.server.embedded import serving
+from app.server.listening import listen
 from app.webhooks import addresses as guarded
 from app.webhooks.addresses import Allowance, BadUrlError, ForbiddenAddressError
 from app.webhooks.resolver import Names

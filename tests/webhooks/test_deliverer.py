@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from app.db.models import Webhook
 from app.events.reading import Interest, read_events
-from app.server.embedded import address, listen
+from app.server.listening import address, listen
 from app.webhooks import outbox, outcomes
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
 from tests.hooks import complete, deliveries, hook, until_delivered

@@ -14,7 +14,8 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
 from app.db.models import Delivery, Webhook
-from app.server.embedded import listen, serving
+from app.server.embedded import serving
+from app.server.listening import listen
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
 from tests.hooks import complete, hook, until_delivered
 from tests.receiver import LOCAL_NETWORKS, Message, Receiver
