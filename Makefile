@@ -9,12 +9,11 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.14 python3.12 python3.11; 
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 ONCE ?=
 ARGS ?=
-SEEDS ?= 1000
 FIRST ?= 1
 DATABASE ?= sqlite
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-api bench-events simulate check format serve lock clean
+.PHONY: help demo test bench bench-api bench-events simulate prove check format serve lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +41,12 @@ bench-events: $(STAMP) ## measures how soon events are told by stream and webhoo
 	@$(BIN)/python -W ignore -m tests.bench.events
 
 simulate: $(STAMP) ## the simulation from many seeds (SEEDS=10000 FIRST=1 DATABASE=sqlite or postgresql)
-	@$(BIN)/python -W ignore -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --database $(DATABASE)
+	@$(BIN)/python -W ignore -m tests.simulation --seeds $(or $(SEEDS),1000) --first $(FIRST) --database $(DATABASE)
+
+prove: $(STAMP) ## every proof, long; hours (SEEDS= POSTGRESQL_SEEDS= ORDERS= EXAMPLES= SEQUENCES=)
+	@$(BIN)/python -W ignore -m tests.prove --seeds $(or $(SEEDS),10000) \
+		--postgresql-seeds $(or $(POSTGRESQL_SEEDS),500) --orders $(or $(ORDERS),300) \
+		--examples $(or $(EXAMPLES),500) --sequences $(or $(SEQUENCES),20000)
 
 check: $(STAMP) ## formatting, lint and types
 	$(BIN)/ruff format --check .

@@ -1,5 +1,6 @@
 """The state machine: no observation, and no sequence of them, breaks the rules."""
 
+import os
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import get_args
@@ -34,12 +35,12 @@ from app.states import (
 from tests.observations import NOW, OBSERVED, STANDINGS, observations_of
 
 S = OrderStatus
+SEQUENCES = int(os.environ.get("PRESSHOOK_SEQUENCES", "300"))
 SPANS_SECONDS = st.sampled_from([0, 1, 300, 86_400])
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)  # the machine may be busy
+# No deadline: the machine may be busy.
+@settings(max_examples=SEQUENCES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_sequence_of_observations_breaks_the_rules(data: st.DataObject) -> None:
     order = data.draw(STANDINGS, "order")
