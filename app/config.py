@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL
 
-from app.cloudpress import checked_url, normalize_base_url
+from app.cloudpress import checked_url, header_safe, normalize_base_url
 from app.db.url import async_database_url
 from app.webhooks.addresses import Allowance
 
@@ -59,20 +59,13 @@ def _span(value: float) -> float:
     return min(value, LONGEST_SPAN_SECONDS)
 
 
-def _header_safe(secret: SecretStr) -> SecretStr:
-    if not all("!" <= character <= "~" for character in secret.get_secret_value()):
-        raise ValueError("must consist of printable ASCII characters without spaces")
+def _header_safe_secret(secret: SecretStr) -> SecretStr:
+    header_safe(secret.get_secret_value())
     return secret
 
 
 def _public_url(value: str) -> str:
     return checked_url(value, example="https://presshook.example.com")
-
-
-def _account_id(value: str) -> str:
-    if not all("!" <= character <= "~" for character in value):
-        raise ValueError("must consist of printable ASCII characters without spaces")
-    return value
 
 
 def _secret_keys(secret: SecretStr) -> SecretStr:
@@ -125,25 +118,35 @@ def _private_networks(value: str | None) -> str | None:
 
 
 Seconds = Annotated[float, AfterValidator(_span)]
-HeaderSecret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_header_safe)]
+HeaderSecret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_header_safe_secret)]
 Lowercase = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 
 
-class Settings(BaseSettings):
-    """What a deployment sets. The names in the environment are the fields' names in capitals.
-
-    Spans are any positive number of seconds; one of more than a hundred years counts as a hundred years.
-    """
+class DatabaseSettings(BaseSettings):
+    """Where the database is: all that a command needs which neither asks CloudPress nor reads secrets."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
     )
 
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] = SecretStr("sqlite:///presshook.db")
+
+    @cached_property
+    def database(self) -> URL:
+        """The database's address with the driver that the service uses."""
+        return async_database_url(self.database_url.get_secret_value())
+
+
+class Settings(DatabaseSettings):
+    """What a deployment sets. The names in the environment are the fields' names in capitals.
+
+    Spans are any positive number of seconds; one of more than a hundred years counts as a hundred years.
+    """
+
     public_url: Annotated[str, AfterValidator(_public_url)] = "http://127.0.0.1:8000"
     cloudpress_base_url: Annotated[str, AfterValidator(normalize_base_url)]
     cloudpress_api_token: HeaderSecret
-    cloudpress_account_id: Annotated[str, Field(min_length=1), AfterValidator(_account_id)]
+    cloudpress_account_id: Annotated[str, Field(min_length=1), AfterValidator(header_safe)]
     api_key: HeaderSecret | None = None
     secret_key: Annotated[SecretStr, AfterValidator(_secret_keys)]
     callback_wait_seconds: Seconds = 120
@@ -178,11 +181,6 @@ class Settings(BaseSettings):
         """The origins whose scripts may use the API."""
         return tuple(part.strip() for part in (self.cors_origins or "").split(",") if part.strip())
 
-    @cached_property
-    def database(self) -> URL:
-        """The database's address with the driver that the service uses."""
-        return async_database_url(self.database_url.get_secret_value())
-
 
 class GivenSettings(Settings):
     """Settings that no environment and no file has a say in: what is not given has its default."""
@@ -198,6 +196,18 @@ class GivenSettings(Settings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read the given values alone."""
         return (init_settings,)
+
+
+def load_database_settings() -> DatabaseSettings:
+    """Read from the environment where the database is, and nothing else.
+
+    Raises:
+        SettingsError: it is malformed.
+    """
+    try:
+        return DatabaseSettings()
+    except ValidationError as error:
+        raise SettingsError("; ".join(_complaints(error))) from None
 
 
 def load_settings() -> Settings:

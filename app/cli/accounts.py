@@ -4,30 +4,31 @@ import sys
 from typing import Annotated, Any
 
 import typer
+from rich.console import RenderableType
 from rich.markup import escape
-from rich.table import Table
 
-from app.cli.client import HERE, Json, Key, Service, Url, in_path, print_json
-from app.cli.tables import console
+from app.cli.client import HERE, Client, Json, Key, Url, in_path
+from app.cli.printing import console, print_json, say
+from app.cli.tables import listing
 
 app = typer.Typer(help="Work with the CloudPress accounts of a running service.", no_args_is_help=True)
 
 AccountId = Annotated[str, typer.Argument(metavar="ID", help="CloudPress's id of the account.")]
 
 
-def _table(accounts: list[dict[str, Any]]) -> Table:
-    table = Table("account", "name", "from", "state", box=None, header_style="bold")
+def _table(accounts: list[dict[str, Any]]) -> RenderableType:
+    rows = []
     for account in accounts:
         refused = account["attention"]
-        state = f"[red]token refused since {refused['since']}[/]" if refused else "[green]fine[/]"
-        table.add_row(escape(account["id"]), escape(account["name"] or ""), account["source"], state)
-    return table
+        state = f"[red]token refused since {escape(refused['since'])}[/]" if refused else "[green]fine[/]"
+        rows.append((escape(account["id"]), escape(account["name"] or ""), escape(account["source"]), state))
+    return listing(("account", "name", "from", "state"), rows, first=2)
 
 
 @app.command("list")
 def list_accounts(key: Key, *, as_json: Json = False, url: Url = HERE) -> None:
     """List the accounts that orders can be placed for."""
-    accounts = Service(url, key).ask("GET", "/accounts").json()["data"]
+    accounts = Client(url, key).ask("GET", "/accounts").json()["data"]
     if as_json:
         print_json(accounts)
     else:
@@ -37,7 +38,7 @@ def list_accounts(key: Key, *, as_json: Json = False, url: Url = HERE) -> None:
 @app.command()
 def show(account_id: AccountId, key: Key, *, as_json: Json = False, url: Url = HERE) -> None:
     """Show an account."""
-    account = Service(url, key).ask("GET", f"/accounts/{in_path(account_id)}").json()
+    account = Client(url, key).ask("GET", f"/accounts/{in_path(account_id)}").json()
     if as_json:
         print_json(account)
     else:
@@ -61,7 +62,7 @@ def store(
     body: dict[str, Any] = {} if name is None else {"name": name}
     if ask_token:
         body["token"] = _read_token()
-    account = Service(url, key).ask("PUT", f"/accounts/{in_path(account_id)}", json=body).json()
+    account = Client(url, key).ask("PUT", f"/accounts/{in_path(account_id)}", json=body).json()
     if as_json:
         print_json(account)
     else:
@@ -77,5 +78,5 @@ def _read_token() -> str:
 @app.command()
 def remove(account_id: AccountId, key: Key, *, url: Url = HERE) -> None:
     """Forget an account and its token."""
-    Service(url, key).ask("DELETE", f"/accounts/{in_path(account_id)}")
-    typer.echo(f"Account {account_id} is forgotten.")
+    Client(url, key).ask("DELETE", f"/accounts/{in_path(account_id)}")
+    say(f"Account {account_id} is forgotten.")

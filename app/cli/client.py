@@ -1,13 +1,18 @@
 """A client of a running service for the commands: one place for its address, its errors and exit codes."""
 
-import json
+import re
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Any, NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 import typer
+
+from app.cli.printing import complain
+from app.cloudpress import header_safe
 
 TIMEOUT_SECONDS = 60.0
 
@@ -25,22 +30,43 @@ class ExitCode(IntEnum):
     """The order that was waited for ended failed or cancelled."""
 
 
-def fail(message: str, code: ExitCode) -> NoReturn:
-    """End the command with a sentence on standard error."""
-    typer.echo(message, err=True)
+def fail(*lines: str, code: ExitCode = ExitCode.REFUSED) -> NoReturn:
+    """End the command with lines on standard error."""
+    complain(*lines)
     raise typer.Exit(code)
 
 
 def _presentable(key: str) -> str:
-    if not (key and key == key.strip() and key.isascii() and key.isprintable()):
-        fail(
-            "This cannot be an API key, which is one line of ASCII: set PRESSHOOK_API_KEY or --key.",
-            ExitCode.REFUSED,
-        )
-    return key
+    try:
+        return header_safe(key)
+    except ValueError:
+        fail("This cannot be an API key, which is one word of ASCII: set PRESSHOOK_API_KEY or --key.")
 
 
-Url = Annotated[str, typer.Option(envvar="PRESSHOOK_URL", help="Where the service is.")]
+def address(text: str) -> str:
+    """Return an address of HTTP as it can be asked: `localhost:3000` and `3000` are on this machine.
+
+    Raises:
+        typer.BadParameter: it is none; what is wrong is said, and a password in it is not.
+    """
+    if text.isdigit():
+        text = f"localhost:{text}"
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
+        text = f"http://{text}"
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+        httpx.URL(text)
+    except (ValueError, httpx.InvalidURL):
+        raise typer.BadParameter("this is no address: write http://host:port/path") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise typer.BadParameter("write an address such as http://localhost:3000/path")
+    if parts.username is not None or parts.password is not None:
+        raise typer.BadParameter("a user name or a password in an address would be shown: leave it out")
+    return text
+
+
+Url = Annotated[str, typer.Option(envvar="PRESSHOOK_URL", help="Where the service is.", callback=address)]
 Key = Annotated[
     str,
     typer.Option(
@@ -58,8 +84,31 @@ def in_path(text: str) -> str:
     return quote(text, safe="", errors="surrogateescape").replace(".", "%2E")
 
 
+@dataclass
+class Pace:
+    """Holds back a loop of requests: a few at once, and from then on one in each second.
+
+    What is answered at once may be answered so for ever: by a proxy that alters tags, by a service that ends,
+    by what is no Presshook.
+    """
+
+    at_once: float = 5.0
+    _left: float = 5.0
+    _at: float = 0.0
+
+    def keep(self) -> None:
+        """Wait until the next request may be made."""
+        now = time.monotonic()
+        self._left = min(self.at_once, self._left + now - self._at)
+        if self._left < 1:
+            time.sleep(1 - self._left)
+            now, self._left = time.monotonic(), 1.0
+        self._at = now
+        self._left -= 1
+
+
 @dataclass(frozen=True)
-class Service:
+class Client:
     """A running service, as one API key may use it."""
 
     url: str
@@ -88,22 +137,39 @@ class Service:
                 **given,  # type: ignore[arg-type]
             )
         except (httpx.LocalProtocolError, UnicodeEncodeError):
-            fail(
-                "The request cannot be made: an option holds characters that cannot be sent.",
-                ExitCode.REFUSED,
-            )
+            fail("The request cannot be made: an option holds characters that cannot be sent.")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             fail(
-                f"The service cannot be reached at {self.url} ({type(error).__name__}).", ExitCode.UNREACHABLE
+                f"The service cannot be reached at {self.url} ({type(error).__name__}).",
+                code=ExitCode.UNREACHABLE,
             )
         if answer.status_code in {204, 304}:
             return answer
         if answer.is_success:
             if _document(answer) is None:
-                fail(f"What answers at {self.url} does not look like Presshook.", ExitCode.UNREACHABLE)
+                self.is_none()
             return answer
         code = ExitCode.UNREACHABLE if answer.status_code >= 500 else ExitCode.REFUSED
-        fail(refusal(answer), code)
+        fail(*refusal(answer), code=code)
+
+    def is_none(self) -> NoReturn:
+        """End the command because what answers is something else."""
+        fail(f"What answers at {self.url} does not look like Presshook.", code=ExitCode.UNREACHABLE)
+
+    def pages(self, path: str, params: list[tuple[str, str]]) -> Iterator[list[dict[str, Any]]]:
+        """Yield a list page by page to its end; end the command where the pages lead on and bring nothing."""
+        cursor: list[tuple[str, str]] = []
+        known: set[str] = set()
+        while True:
+            page = self.ask("GET", path, params=[*params, *cursor]).json()
+            following = page["next_cursor"]
+            yield page["data"]
+            if following is None:
+                return
+            if not page["data"] or following in known:
+                self.is_none()
+            known.add(following)
+            cursor = [("cursor", following)]
 
 
 def _document(answer: httpx.Response) -> dict[str, Any] | None:
@@ -115,14 +181,14 @@ def _document(answer: httpx.Response) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def refusal(answer: httpx.Response) -> str:
-    """Say what a refusal says."""
+def refusal(answer: httpx.Response) -> list[str]:
+    """Say what a refusal says, in lines."""
     problem = _document(answer) or {}
     detail = problem.get("detail")
     if not isinstance(detail, str):
-        return f"The service answered {answer.status_code}, and nothing that can be understood."
+        return [f"The service answered {answer.status_code}, and nothing that can be understood."]
     if answer.status_code == 401:
-        return "The API key is missing or is not accepted: set PRESSHOOK_API_KEY or --key."
+        return ["The API key is missing or is not accepted: set PRESSHOOK_API_KEY or --key."]
     lines = [detail]
     errors = problem.get("errors")
     for error in errors if isinstance(errors, list) else []:
@@ -132,14 +198,4 @@ def refusal(answer: httpx.Response) -> str:
             lines.append(f"  {error}")
     if problem.get("order_id"):
         lines.append(f"  It is kept as order {problem['order_id']}.")
-    return "\n".join(lines)
-
-
-def print_json(document: object) -> None:
-    """Print a document for scripts."""
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
-
-
-def print_json_line(document: object) -> None:
-    """Print one of several documents for scripts, each a line."""
-    typer.echo(json.dumps(document, separators=(",", ":"), ensure_ascii=False))
+    return lines

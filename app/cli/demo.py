@@ -8,24 +8,23 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx
 import structlog
 import typer
-from rich.console import Console
 from rich.live import Live
-from rich.table import Table
+from rich.markup import escape
 
+from app.cli.demo_orders import DemoOrder, demo_orders, demo_table
+from app.cli.printing import console, say
 from app.config import GivenSettings
 from app.main import Service, create_app
 from app.maintenance.schema import upgrade
 from app.sandbox import SandboxConfig, create_sandbox
 from app.server.embedded import serving
 from app.server.listening import address, listen
-from app.states import FINAL, OrderStatus
 
 HOST = "127.0.0.1"
 API_KEY = "demo-key"
@@ -36,60 +35,6 @@ TASK_SECONDS = 3.0
 CALLBACK_WAIT_SECONDS = 6.0
 PATIENCE_SECONDS = 90.0
 LOOK_SECONDS = 0.2
-COLOURS = {"completed": "green", "failed": "red", "cancelled": "red", "awaiting_payment": "yellow"}
-
-
-@dataclass
-class DemoOrder:
-    """An order of the demo: what it shows and how it has to end."""
-
-    name: str
-    shows: str
-    expected: OrderStatus = OrderStatus.COMPLETED
-    body: dict[str, Any] = field(default_factory=dict)
-    last: str = "ordering"
-    placed_at: float = 0.0
-    final_at: float | None = None
-
-    @property
-    def status(self) -> str:
-        """The status as the API showed it last."""
-        return str(self.body.get("status", "…"))
-
-    def note(self, body: dict[str, Any]) -> None:
-        """Take what the API shows now."""
-        if body["status"] != self.status:
-            self.last = _happened(body)
-        self.body = body
-        if body["status"] in FINAL and self.final_at is None:
-            self.final_at = time.monotonic()
-
-
-def _orders() -> list[DemoOrder]:
-    return [
-        DemoOrder("Rosa's Bakery", "an order as it should be"),
-        DemoOrder("Harbour Books [payment-first]", "the end user pays first"),
-        DemoOrder("Quiet Garden [callback-lost]", "the callback never comes"),
-        DemoOrder("Answerless Inn [place-lost] [callback-early]", "CloudPress's answer to the order is lost"),
-        DemoOrder("Broken Bikes [task-failed]", "CloudPress's task fails", OrderStatus.FAILED),
-        DemoOrder("Forged Metals [callback-forged]", "a forged callback is tried first"),
-    ]
-
-
-def _happened(body: dict[str, Any]) -> str:
-    match body["status"]:
-        case "completed":
-            return f"site {body['site']['primary_domain']} is here"
-        case "failed":
-            return str(body["error"]["detail"])
-        case "awaiting_payment":
-            return "waiting for the end user to pay"
-        case "provisioning":
-            return "CloudPress's task runs"
-        case "unconfirmed":
-            return "was it placed? looking for it"
-        case status:
-            return str(status)
 
 
 def demo(
@@ -109,15 +54,15 @@ def demo(
 
 
 async def _run(folder: Path, *, once: bool) -> bool:
-    console = Console()
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with _services(folder) as (base_url, sandbox_url):
-        console.print(f"Presshook on [b]{base_url}[/b], a stand-in CloudPress on [b]{sandbox_url}[/b]\n")
-        orders = _orders()
+    async with _services(folder) as (base_url, sandbox_url, database_url):
+        console.print(f"Presshook on [b]{base_url}[/b], a stand-in CloudPress on [b]{sandbox_url}[/b]")
+        console.print()
+        orders = demo_orders()
         async with _client(base_url) as client, httpx.AsyncClient(base_url=sandbox_url) as browser:
-            showing = asyncio.create_task(_show(console, client, browser, orders))
+            showing = asyncio.create_task(_show(client, browser, orders))
             await asyncio.wait(
                 [showing, asyncio.create_task(stopped.wait())], return_when=asyncio.FIRST_COMPLETED
             )
@@ -125,24 +70,25 @@ async def _run(folder: Path, *, once: bool) -> bool:
                 showing.cancel()
                 return not once
             await showing
-            as_expected = await _report(console, browser, orders)
+            as_expected = await _report(browser, orders)
         if once:
             return as_expected
-        _print_next_steps(console, base_url, sandbox_url, orders)
+        _print_next_steps(base_url, sandbox_url, database_url, orders)
         await stopped.wait()
     return True
 
 
 @asynccontextmanager
-async def _services(folder: Path) -> AsyncIterator[tuple[str, str]]:
-    """Run both programs; yield their base URLs."""
+async def _services(folder: Path) -> AsyncIterator[tuple[str, str, str]]:
+    """Run both programs; yield their base URLs and the database's."""
     listener, sandbox_listener = listen(HOST, 8000), listen(HOST, 8001)
     sandbox = create_sandbox(
         SandboxConfig({TOKEN: ACCOUNT, **MORE_ACCOUNTS}, task_seconds=TASK_SECONDS, seed=1)
     )
+    database_url = f"sqlite:///{folder / 'demo.db'}"
     async with serving(sandbox, sandbox_listener) as sandbox_url:
         settings = GivenSettings(
-            database_url=f"sqlite:///{folder / 'demo.db'}",
+            database_url=database_url,
             public_url=address(listener),
             cloudpress_base_url=sandbox_url,
             cloudpress_api_token=TOKEN,
@@ -156,7 +102,7 @@ async def _services(folder: Path) -> AsyncIterator[tuple[str, str]]:
         service = Service(settings)
         async with serving(create_app(service), listener) as base_url:
             try:
-                yield base_url, sandbox_url
+                yield base_url, sandbox_url, database_url
             finally:
                 service.signals.stop()
 
@@ -167,21 +113,19 @@ def _client(base_url: str) -> httpx.AsyncClient:
     )
 
 
-async def _show(
-    console: Console, client: httpx.AsyncClient, browser: httpx.AsyncClient, orders: list[DemoOrder]
-) -> None:
+async def _show(client: httpx.AsyncClient, browser: httpx.AsyncClient, orders: list[DemoOrder]) -> None:
     """Place the orders and show them until all are final or patience ends."""
     placing = [asyncio.create_task(_place(client, order)) for order in orders]
     paying = asyncio.create_task(_pay(browser, orders))
     deadline = time.monotonic() + PATIENCE_SECONDS
     try:
-        with Live(_table(orders), console=console, refresh_per_second=10) as live:
+        with Live(demo_table(orders), console=console, refresh_per_second=10) as live:
             while time.monotonic() < deadline and any(order.final_at is None for order in orders):
                 await asyncio.sleep(LOOK_SECONDS)
                 for order in orders:
                     if "id" in order.body and order.final_at is None:
                         order.note((await client.get(f"/v1/orders/{order.body['id']}")).json())
-                live.update(_table(orders))
+                live.update(demo_table(orders))
     finally:
         for task in (*placing, paying):
             task.cancel()
@@ -208,20 +152,7 @@ async def _pay(browser: httpx.AsyncClient, orders: list[DemoOrder]) -> None:
                 order.last = "paid, CloudPress's task runs"
 
 
-def _table(orders: list[DemoOrder]) -> Table:
-    table = Table(expand=False)
-    for column in ("site", "what it shows", "status", "for", "what happened last"):
-        table.add_column(column, no_wrap=column in {"status", "for"})
-    for order in orders:
-        until = order.final_at or time.monotonic()
-        seconds = f"{until - order.placed_at:.1f} s" if order.placed_at else ""
-        colour = COLOURS.get(order.status, "cyan")
-        name = order.name.partition(" [")[0]
-        table.add_row(name, order.shows, f"[{colour}]{order.status}[/]", seconds, order.last)
-    return table
-
-
-async def _report(console: Console, browser: httpx.AsyncClient, orders: list[DemoOrder]) -> bool:
+async def _report(browser: httpx.AsyncClient, orders: list[DemoOrder]) -> bool:
     """Say whether everything went as it has to."""
     wrong = [
         f"{order.name}: {order.status}, not {order.expected}"
@@ -235,19 +166,20 @@ async def _report(console: Console, browser: httpx.AsyncClient, orders: list[Dem
     if len(state["orders"]) != len(orders):
         wrong.append(f"{len(state['orders'])} orders at CloudPress, not {len(orders)}")
     for line in wrong:
-        console.print(f"[red]unexpected:[/] {line}", markup=True)
+        console.print(f"[red]unexpected:[/] {escape(line)}")
     if not wrong:
+        console.print()
         console.print(
-            f"\n[green]As expected:[/] {len(orders)} orders, each placed once, the forged callback refused."
+            f"[green]As expected:[/] {len(orders)} orders, each placed once, the forged callback refused."
         )
     return not wrong
 
 
-def _print_next_steps(console: Console, base_url: str, sandbox_url: str, orders: list[DemoOrder]) -> None:
+def _print_next_steps(base_url: str, sandbox_url: str, database_url: str, orders: list[DemoOrder]) -> None:
     key = f"-H 'Authorization: Bearer {API_KEY}'"
     order_id = orders[0].body["id"]
     order = '{"site": {"name": "My first site", "variant": "vanilla"}}'
-    lines = [
+    say(
         "",
         f"API          {base_url}/docs",
         f"Sandbox      {sandbox_url}/",
@@ -258,7 +190,7 @@ def _print_next_steps(console: Console, base_url: str, sandbox_url: str, orders:
         f"curl {base_url}/v1/orders {key} -H 'Content-Type: application/json' -d '{order}'",
         f"curl {base_url}/v1/orders/{order_id} {key}",
         f"curl {base_url}/v1/orders/{order_id}/credentials {key}",
+        f"DATABASE_URL={database_url} presshook keys create shop",
         "",
         "Ctrl-C ends the demo.",
-    ]
-    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+    )

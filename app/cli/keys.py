@@ -7,12 +7,12 @@ from uuid import UUID
 import typer
 from pydantic import ValidationError
 from rich.markup import escape
-from rich.table import Table
 
 from app.api.routes.keys import MAX_GRACE_SECONDS, KeyRequest
-from app.cli.client import ExitCode, Json, fail, print_json
+from app.cli.client import Json, fail
 from app.cli.maintenance import with_database
-from app.cli.tables import console
+from app.cli.printing import complain, console, print_json, say
+from app.cli.tables import listing
 from app.db.database import Database
 from app.db.models import ApiKey
 from app.keys import COMMAND_LINE, MadeKey, NewKey, Scope, find_keys, make_key, revoke_key, rotate_key
@@ -50,8 +50,8 @@ def _tell(made: MadeKey, *, as_json: bool) -> None:
     if as_json:
         print_json({**_document(made.stored), "key": made.key})
         return
-    typer.echo(f"Key {made.stored.id} ({made.stored.name}). It is shown this once:", err=True)
-    typer.echo(made.key)
+    complain(f"Key {made.stored.id} ({made.stored.name}). It is shown this once:")
+    say(made.key)
 
 
 @app.command()
@@ -84,7 +84,7 @@ def _require_acceptable(name: str, account_ids: list[str] | None) -> None:
     except ValidationError as invalid:
         errors = [(str(it["loc"][0]), it["msg"].removeprefix("Value error, ")) for it in invalid.errors()]
         told = [f"  {'--account' if field == 'account_ids' else field}: {detail}" for field, detail in errors]
-        fail("\n".join(["The key cannot be made.", *told]), ExitCode.REFUSED)
+        fail("The key cannot be made.", *told)
 
 
 async def _all(db: Database) -> tuple[ApiKey, ...]:
@@ -99,17 +99,19 @@ def list_keys(*, as_json: Json = False) -> None:
     if as_json:
         print_json([_document(key) for key in keys])
         return
-    table = Table("id", "name", "starts with", "scopes", "accounts", "state", box=None, header_style="bold")
-    for key in keys:
-        table.add_row(
+    rows = [
+        (
             str(key.id),
+            _state(key),
             escape(key.name),
             f"{key.start}…",
             " ".join(key.scopes),
             escape(" ".join(key.account_ids or ["all"])),
-            _state(key),
         )
-    console.print(table)
+        for key in keys
+    ]
+    names = ("id", "state", "name", "starts with", "scopes", "accounts")
+    console.print(listing(names, rows, first=2))
 
 
 def _state(key: ApiKey) -> str:
@@ -132,7 +134,7 @@ def rotate(
     """Replace a key by a new one with the same rights, and print that this once."""
     made = with_database(lambda db: rotate_key(db, key_id, grace_seconds=grace_hours * 3600, by=COMMAND_LINE))
     if made is None:
-        fail("There is no such key, or it is revoked.", ExitCode.REFUSED)
+        fail("There is no such key, or it is revoked.")
     _tell(made, as_json=as_json)
 
 
@@ -140,5 +142,5 @@ def rotate(
 def revoke(key_id: KeyId) -> None:
     """Let a key in no more."""
     if not with_database(lambda db: revoke_key(db, key_id, by=COMMAND_LINE)):
-        fail("There is no such key.", ExitCode.REFUSED)
-    typer.echo(f"Key {key_id} is revoked.")
+        fail("There is no such key.")
+    say(f"Key {key_id} is revoked.")

@@ -1,7 +1,10 @@
 """`listen`: events from the stream, posted to a local application as a webhook would post them."""
 
+import hashlib
+import hmac
 import json
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -10,11 +13,12 @@ import httpx
 import typer
 from rich.markup import escape
 
-from app.cli.client import HERE, ExitCode, Key, Url, fail, refusal
-from app.cli.tables import console
+from app.cli.client import HERE, Client, Key, Url, address, fail, refusal
+from app.cli.event_stream import EndlessLineError, Message, lines_of, messages_of
+from app.cli.printing import complain, console, say
 from app.orders.lifecycle_events import LifecycleEvent
 from app.webhooks.messages import body, event_message_id
-from app.webhooks.signing import PREFIX, is_secret, new_secret, sign
+from app.webhooks.signing import PREFIX, is_secret, sign
 
 COME_BACK_SECONDS = 1.0
 # Longer than the service's heartbeats are apart.
@@ -31,7 +35,14 @@ class Heard:
 
 
 def listen(
-    forward_to: Annotated[str, typer.Option(metavar="URL", help="Where messages are posted.")],
+    forward_to: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="Where messages are posted, such as localhost:3000/hook.",
+            callback=address,
+        ),
+    ],
     key: Key,
     *,
     kinds: Annotated[
@@ -41,82 +52,81 @@ def listen(
     secret: Annotated[
         str | None,
         typer.Option(
-            envvar="PRESSHOOK_WEBHOOK_SECRET", help="What signs; else a new one.", show_default=False
+            envvar="PRESSHOOK_WEBHOOK_SECRET",
+            help="What signs; else one of the API key's own, the same each time.",
+            show_default=False,
         ),
     ] = None,
     url: Url = HERE,
 ) -> None:
     """Post events, signed, to an application on this machine, and show what it answers."""
     if secret is None:
-        secret = new_secret()
-        typer.echo(f"Messages are signed with {secret}")
+        secret = secret_of(key)
+        say(f"Messages are signed with {secret}")
     elif not is_secret(secret):
         raise typer.BadParameter(f"must be {PREFIX} and base64", param_hint="--secret")
     heard = Heard(None if after is None else str(after))
     types = [str(kind) for kind in kinds or LifecycleEvent]
-    typer.echo(f"Listening at {url}; forwarding to {forward_to}")
+    say(f"Listening at {url}; forwarding to {forward_to}")
     with httpx.Client(timeout=ANSWER_SECONDS) as application:
-        for event in _events(url, key, types, heard):
-            _forward(application, forward_to, event, secret)
+        for message in _messages(Client(url, key), types, heard):
+            if message.data is not None:
+                _forward(application, forward_to, message.data, secret)
+            heard.last_event_id = message.last_event_id or heard.last_event_id
 
 
-def _events(url: str, key: str, types: list[str], heard: Heard) -> Iterator[dict[str, Any]]:
-    """Yield events for ever, over one connection after the other."""
+def secret_of(key: str) -> str:
+    """Return the secret that belongs to an API key: the same on each start, and it does not tell the key."""
+    return PREFIX + b64encode(hmac.digest(key.encode(), b"presshook listen", hashlib.sha256)).decode()
+
+
+def _messages(service: Client, types: list[str], heard: Heard) -> Iterator[Message]:
+    """Yield messages for ever, over one connection after the other."""
     while True:
-        headers = {"Authorization": f"Bearer {key}", "Accept": "text/event-stream"}
+        headers = {"Authorization": f"Bearer {service.key}", "Accept": "text/event-stream"}
         if heard.last_event_id is not None:
             headers["Last-Event-ID"] = heard.last_event_id
         try:
             with httpx.stream(
                 "GET",
-                f"{url.rstrip('/')}/v1/events",
+                f"{service.url.rstrip('/')}/v1/events",
                 params={"type": types},
                 headers=headers,
                 timeout=SILENCE_SECONDS,
             ) as answer:
-                if answer.is_success:
-                    yield from _parsed(answer.iter_lines(), heard)
-                elif answer.status_code == TOO_MANY_REQUESTS or answer.is_server_error:
-                    typer.echo(f"The service is away ({answer.status_code}); trying again.", err=True)
-                else:
+                if answer.status_code == TOO_MANY_REQUESTS or answer.is_server_error:
+                    complain(f"The service is away ({answer.status_code}); trying again.")
+                elif not answer.is_success:
                     answer.read()
-                    fail(refusal(answer), ExitCode.REFUSED)
-        except httpx.InvalidURL:
-            fail(f"{url} is not an address.", ExitCode.UNREACHABLE)
-        except httpx.HTTPError as error:
-            typer.echo(f"The service is away ({type(error).__name__}); trying again.", err=True)
+                    fail(*refusal(answer))
+                elif not answer.headers.get("content-type", "").startswith("text/event-stream"):
+                    service.is_none()
+                else:
+                    yield from messages_of(lines_of(answer.iter_bytes()))
+        except (httpx.HTTPError, EndlessLineError) as error:
+            complain(f"The service is away ({type(error).__name__}); trying again.")
         time.sleep(COME_BACK_SECONDS)
 
 
-def _parsed(lines: Iterator[str], heard: Heard) -> Iterator[dict[str, Any]]:
-    """Yield the events of a stream's lines. (HTML Standard, "Server-sent events")"""
-    fields: dict[str, str] = {}
-    for line in lines:
-        name, _, value = line.partition(": ")
-        if line:
-            fields[name] = value
-            continue
-        if "data" in fields:
-            yield json.loads(fields["data"])
-        heard.last_event_id = fields.get("id", heard.last_event_id)
-        fields = {}
-
-
-def _forward(application: httpx.Client, forward_to: str, event: dict[str, Any], secret: str) -> None:
-    message = body(event["type"], event["at"], event["id"], event["order"] or event["data"])
-    headers = sign(event_message_id(event["id"]), int(time.time()), message, [secret])
+def _forward(application: httpx.Client, forward_to: str, data: str, secret: str) -> None:
+    """Post an event. One that cannot be read is passed over, or it would end each further try as well."""
+    try:
+        event: dict[str, Any] = json.loads(data)
+        message = body(event["type"], event["at"], event["id"], event["order"] or event["data"])
+        headers = sign(event_message_id(event["id"]), int(time.time()), message, [secret])
+        shown = [escape(str(event[name])) for name in ("at", "type", "order_id")]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        complain(f"An event cannot be read ({type(error).__name__}), and is passed over: {data[:200]}")
+        return
     try:
         answer = application.post(
             forward_to, content=message, headers={**headers, "content-type": "application/json"}
         )
         said = f"{answer.status_code} {answer.reason_phrase}"
         colour = "green" if answer.is_success else "red"
-    except httpx.InvalidURL:
-        fail(f"{forward_to} is not an address.", ExitCode.REFUSED)
     except httpx.HTTPError as error:
         said, colour = f"no answer ({type(error).__name__})", "red"
+    at, kind, order_id = shown
     console.print(
-        f"[dim]{event['at']}[/] {event['type']} {event['order_id']} [{colour}]{escape(said)}[/]",
-        highlight=False,
-        soft_wrap=True,
+        f"[dim]{at}[/] {kind} {order_id} [{colour}]{escape(said)}[/]", highlight=False, soft_wrap=True
     )

@@ -6,13 +6,14 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from app.config import SettingsError, load_settings
+from app.cli.printing import say
+from app.config import DatabaseSettings, Settings, SettingsError, load_database_settings, load_settings
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.maintenance.after_restore import doubt_unplaced_orders, silence_webhooks, skip_event_numbers
 from app.maintenance.rekey import rekey as write_anew
 from app.maintenance.schema import is_current
-from app.secrets import Encryption, UndecryptableError
+from app.secrets import Encryption, NoEncryption, UndecryptableError
 from app.telemetry.logs import configure_logging
 
 T = TypeVar("T")
@@ -32,28 +33,33 @@ def after_restore(
         return await doubt_unplaced_orders(db), silenced
 
     doubted, silenced = with_database(work)
-    typer.echo(f"{doubted} pending orders are unconfirmed now: each is looked for before it is placed.")
+    say(f"{doubted} pending orders are unconfirmed now: each is looked for before it is placed.")
     if disable_webhooks:
-        typer.echo(f"{silenced} webhooks are disabled now.")
+        say(f"{silenced} webhooks are disabled now.")
 
 
 def rekey() -> None:
     """Write everything encrypted anew with the first SECRET_KEY."""
-    count = with_database(write_anew)
-    typer.echo(f"{count} rows are encrypted with the first SECRET_KEY now.")
+    count = _with(load_settings(), write_anew)
+    say(f"{count} rows are encrypted with the first SECRET_KEY now.")
 
 
 def with_database(work: Callable[[Database], Awaitable[T]]) -> T:
-    """Do something with the database of the settings, which has to be migrated.
+    """Do something with the database, which has to be migrated, and with nothing in it that is encrypted.
 
     Raises:
-        SettingsError: it cannot be reached, is behind, or holds what no key decrypts.
+        SettingsError: it cannot be reached, or is behind.
     """
+    return _with(load_database_settings(), work)
+
+
+def _with(settings: DatabaseSettings, work: Callable[[Database], Awaitable[T]]) -> T:
+    """Do something with the database; with the keys too, if the settings have them."""
     configure_logging()
-    settings = load_settings()
+    keys = settings.secret_keys if isinstance(settings, Settings) else None
 
     async def run() -> T:
-        db = Database(settings.database, Encryption(settings.secret_keys))
+        db = Database(settings.database, Encryption(keys) if keys else NoEncryption())
         try:
             if not await is_current(db):
                 raise SettingsError(

@@ -1,7 +1,7 @@
 """`orders`: place, list, show, watch, cancel, resolve and refresh orders at a running service."""
 
-import time
 from contextlib import nullcontext
+from itertools import chain, islice
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
@@ -10,8 +10,11 @@ import typer
 from rich.live import Live
 from rich.markup import escape
 
-from app.cli.client import HERE, ExitCode, Json, Key, Service, Url, print_json, print_json_line
-from app.cli.tables import FINAL, console, order_table, orders_table
+from app.api.bodies.orders import VARIANTS
+from app.cli.client import HERE, Client, ExitCode, Json, Key, Pace, Url
+from app.cli.printing import console, print_json, print_json_line, say
+from app.cli.tables import FINAL, order_table, orders_table
+from app.states import OrderStatus
 
 LONGEST_WAIT_SECONDS = 30
 PAGE = 100
@@ -33,7 +36,9 @@ def place(
     name: Annotated[str, typer.Argument(help="The site's name.")],
     key: Key,
     *,
-    variant: Annotated[str, typer.Option(help="vanilla, extendify or migration.")] = "vanilla",
+    variant: Annotated[
+        str, typer.Option(help="vanilla, extendify or migration.", autocompletion=lambda: list(VARIANTS))
+    ] = "vanilla",
     location: Annotated[str | None, typer.Option(help="Where the site is to be.")] = None,
     plan: Annotated[str | None, typer.Option(help="The plan.")] = None,
     return_url: Annotated[str | None, typer.Option(help="Where the end user is sent after paying.")] = None,
@@ -55,7 +60,7 @@ def place(
         body["account_id"] = account
     if metadata:
         body["metadata"] = dict(_pair(item) for item in metadata)
-    service = Service(url, key)
+    service = Client(url, key)
     headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
     order = service.ask("POST", "/orders", json=body, headers=headers).json()
     if follow:
@@ -75,7 +80,13 @@ def _pair(item: str) -> tuple[str, str]:
 def list_orders(
     key: Key,
     *,
-    status: Annotated[list[str] | None, typer.Option(help="Only this status; may be repeated.")] = None,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only this status; may be repeated.",
+            autocompletion=lambda: [str(each) for each in OrderStatus],
+        ),
+    ] = None,
     attention: Annotated[bool, typer.Option("--attention", help="Only what asks for attention.")] = False,
     account: Annotated[list[str] | None, typer.Option(help="Only this account; may be repeated.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 20,
@@ -87,22 +98,15 @@ def list_orders(
     params += [("account_id", value) for value in account or []]
     if attention:
         params.append(("attention", "true"))
-    service = Service(url, key)
-    orders: list[dict[str, Any]] = []
-    cursor: list[tuple[str, str]] = []
-    while len(orders) < limit:
-        some = ("limit", str(min(PAGE, limit - len(orders))))
-        page = service.ask("GET", "/orders", params=[*params, *cursor, some]).json()
-        orders += page["data"]
-        if page["next_cursor"] is None:
-            break
-        cursor = [("cursor", page["next_cursor"])]
+    params.append(("limit", str(min(PAGE, limit))))
+    pages = Client(url, key).pages("/orders", params)
+    orders = list(islice(chain.from_iterable(pages), limit))
     if as_json:
         print_json(orders)
     elif orders:
         console.print(orders_table(orders))
     else:
-        typer.echo("There are no such orders.")
+        say("There are no such orders.")
 
 
 @app.command()
@@ -115,37 +119,29 @@ def show(
     url: Url = HERE,
 ) -> None:
     """Show an order."""
-    service = Service(url, key)
+    service = Client(url, key)
     order = service.ask("GET", f"/orders/{order_id}").json()
-    timeline = list(_events(service, order_id)) if events else []
+    pages = service.pages(f"/orders/{order_id}/events", [("limit", str(PAGE))]) if events else ()
+    timeline = list(chain.from_iterable(pages))
     if as_json:
         print_json({**order, "events": timeline} if events else order)
         return
     console.print(order_table(order))
     for event in timeline:
         data = ", ".join(f"{name} {value}" for name, value in event["data"].items() if value is not None)
-        console.print(f"[dim]{event['at']}[/] {event['type']}", escape(data), highlight=False, soft_wrap=True)
-
-
-def _events(service: Service, order_id: UUID) -> list[dict[str, Any]]:
-    events: list[dict[str, Any]] = []
-    cursor: list[tuple[str, str]] = []
-    while True:
-        page = service.ask("GET", f"/orders/{order_id}/events", params=[("limit", str(PAGE)), *cursor]).json()
-        events += page["data"]
-        if page["next_cursor"] is None:
-            return events
-        cursor = [("cursor", page["next_cursor"])]
+        when, what = escape(event["at"]), escape(event["type"])
+        console.print(f"[dim]{when}[/] {what}", escape(data), highlight=False, soft_wrap=True)
 
 
 @app.command()
 def watch(order_id: OrderId, key: Key, *, as_json: Json = False, url: Url = HERE) -> None:
     """Watch an order until it is final. The exit code is 0 if it is completed, 4 if not."""
-    _watch(Service(url, key), order_id, as_json=as_json)
+    _watch(Client(url, key), order_id, as_json=as_json)
 
 
-def _watch(service: Service, order_id: UUID, *, as_json: bool) -> None:
+def _watch(service: Client, order_id: UUID, *, as_json: bool) -> None:
     """Follow an order by waiting requests; print each state as a line of JSON, or keep a live view."""
+    pace = Pace()
     answer = service.ask("GET", f"/orders/{order_id}")
     order = answer.json()
     with nullcontext() if as_json else Live(order_table(order), console=console) as live:
@@ -156,49 +152,47 @@ def _watch(service: Service, order_id: UUID, *, as_json: bool) -> None:
                 live.update(order_table(order), refresh=True)
             if order["status"] in FINAL:
                 break
-            answer = _changed(service, order_id, answer.headers["ETag"])
+            answer = _changed(service, order_id, answer, pace)
             order = answer.json()
     if order["status"] != "completed":
         raise typer.Exit(ExitCode.NOT_COMPLETED)
 
 
-def _changed(service: Service, order_id: UUID, etag: str) -> httpx.Response:
+def _changed(service: Client, order_id: UUID, known: httpx.Response, pace: Pace) -> httpx.Response:
     """Return the answer that shows another state than the known one."""
+    etag = known.headers.get("ETag")
     while True:
-        began = time.monotonic()
+        pace.keep()
         answer = service.ask(
             "GET",
             f"/orders/{order_id}",
             params=[("wait", str(LONGEST_WAIT_SECONDS))],
-            headers={"If-None-Match": etag},
+            headers={} if etag is None else {"If-None-Match": etag},
         )
-        if answer.status_code != 304:
+        if answer.status_code == 200 and answer.content != known.content:
             return answer
-        if time.monotonic() - began < 1:
-            time.sleep(1)  # a service that is ending answers waiting requests at once
 
 
 @app.command()
 def cancel(order_id: OrderId, key: Key, *, as_json: Json = False, url: Url = HERE) -> None:
     """Cancel an order, if CloudPress still lets it be cancelled."""
-    _print(Service(url, key).ask("DELETE", f"/orders/{order_id}").json(), as_json=as_json)
+    _print(Client(url, key).ask("DELETE", f"/orders/{order_id}").json(), as_json=as_json)
 
 
 @app.command()
 def refresh(order_id: OrderId, key: Key, *, as_json: Json = False, url: Url = HERE) -> None:
     """Have an open order looked at now."""
-    _print(Service(url, key).ask("POST", f"/orders/{order_id}/refresh").json(), as_json=as_json)
+    _print(Client(url, key).ask("POST", f"/orders/{order_id}/refresh").json(), as_json=as_json)
 
 
 @app.command()
 def credentials(order_id: OrderId, key: Key, *, as_json: Json = False, url: Url = HERE) -> None:
     """Show how to log in to a finished site. That it was read is recorded."""
-    ssh = Service(url, key).ask("GET", f"/orders/{order_id}/credentials").json()["ssh"]
+    ssh = Client(url, key).ask("GET", f"/orders/{order_id}/credentials").json()["ssh"]
     if as_json:
         print_json({"ssh": ssh})
         return
-    typer.echo(f"ssh -p {ssh['port'] or 22} {ssh['username']}@{ssh['ipaddr']}")
-    typer.echo(f"password: {ssh['password']}")
+    say(f"ssh -p {ssh['port'] or 22} {ssh['username']}@{ssh['ipaddr']}", f"password: {ssh['password']}")
 
 
 @app.command()
@@ -222,5 +216,5 @@ def resolve(
     if len(actions) != 1:
         raise typer.BadParameter("say one of --adopt ID, --place-again, --fail and --dismiss-duplicates")
     body = {"action": actions[0], **({} if adopt is None else {"cloudpress_order_id": adopt})}
-    order = Service(url, key).ask("POST", f"/orders/{order_id}/resolve", json=body).json()
+    order = Client(url, key).ask("POST", f"/orders/{order_id}/resolve", json=body).json()
     _print(order, as_json=as_json)

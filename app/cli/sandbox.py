@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.printing import say
 from app.sandbox import FaultError, SandboxConfig, create_sandbox
 from app.server.listening import address, listen_on
 from app.server.process import run_app
@@ -60,6 +61,7 @@ def sandbox(
 ) -> None:
     """Run a stand-in CloudPress for development: real HTTP, payments, callbacks, faults on demand."""
     configure_logging()
+    listeners = listen_on(host, port)
     config = SandboxConfig(
         accounts={token: account, **_accounts(also or ["sandbox-token-2=sandbox-account-2"])},
         task_seconds=task_seconds,
@@ -73,8 +75,9 @@ def sandbox(
         app = create_sandbox(config)
     except FaultError as error:
         raise typer.BadParameter(str(error), param_hint="--fault") from None
-    listeners = listen_on(host, port)
-    typer.echo(f"CLOUDPRESS_BASE_URL={address(listeners[0])}")
-    typer.echo(f"CLOUDPRESS_API_TOKEN={token}")
-    typer.echo(f"CLOUDPRESS_ACCOUNT_ID={account}")
+    say(
+        f"CLOUDPRESS_BASE_URL={address(listeners[0])}",
+        f"CLOUDPRESS_API_TOKEN={token}",
+        f"CLOUDPRESS_ACCOUNT_ID={account}",
+    )
     run_app(app, listeners, ending_seconds=SHUTDOWN_SECONDS)

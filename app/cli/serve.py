@@ -1,8 +1,7 @@
 """`serve`, `worker` and `migrate`: the service itself."""
 
 import asyncio
-import os
-import sys
+import socket
 from contextlib import AsyncExitStack
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import structlog
 import typer
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from app.cli.printing import say_if_possible
 from app.config import Settings, SettingsError, load_settings
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY, UnfitDatabaseError, in_words, secrets_of
@@ -18,9 +18,10 @@ from app.maintenance.fitness import require_readable
 from app.maintenance.schema import MigrationError, is_current, is_current_file, upgrade
 from app.secrets import Encryption, UndecryptableError
 from app.server.embedded import serving
-from app.server.listening import listen
+from app.server.listening import listen_on
 from app.server.process import ENDING_SIGNALS, raise_file_limit, run_server
 from app.telemetry.logs import configure_logging
+from app.version import VERSION
 
 log = structlog.get_logger()
 
@@ -34,10 +35,11 @@ def serve(
     """Run the API and the reconciler in one process."""
     configure_logging()
     settings = load_settings()
+    listeners = listen_on(host, port)
     prepare(settings)
     raise_file_limit()
     role = "serve" if reconciler else "api"
-    if not run_server(Service(settings, role=role), host=host, port=port, reconcile=reconciler):
+    if not run_server(Service(settings, role=role), listeners, reconcile=reconciler):
         raise typer.Exit(1)
 
 
@@ -45,12 +47,13 @@ def worker() -> None:
     """Run the reconciler alone."""
     configure_logging()
     settings = load_settings()
+    listeners = listen_on("::", settings.worker_port) if settings.worker_port is not None else []
     prepare(settings)
-    if not asyncio.run(_work(Service(settings, role="worker"))):
+    if not asyncio.run(_work(Service(settings, role="worker"), listeners)):
         raise typer.Exit(1)
 
 
-async def _work(service: Service) -> bool:
+async def _work(service: Service, listeners: list[socket.socket]) -> bool:
     dead = asyncio.Event()
 
     def died() -> None:
@@ -62,8 +65,7 @@ async def _work(service: Service) -> bool:
         loop.add_signal_handler(number, service.signals.stop)
     async with AsyncExitStack() as running:
         await running.enter_async_context(service.run(reconcile=True, on_death=died))
-        if service.settings.worker_port is not None:
-            listener = listen("::", service.settings.worker_port, exactly=True)
+        for listener in listeners:
             await running.enter_async_context(serving(create_worker_app(service), listener))
         await service.signals.stopping.wait()
     return not dead.is_set()
@@ -74,18 +76,9 @@ def migrate() -> None:
     configure_logging()
     settings = load_settings()
     if _upgrade(settings):
-        _say("The database is up to date.")
+        say_if_possible("The database is up to date.")
     else:
-        _say("A newer release has migrated the database: there is nothing to do.")
-
-
-def _say(text: str) -> None:
-    """Print a line, unless that cannot be done: what it tells has been done all the same."""
-    try:
-        typer.echo(text)
-    except OSError:
-        # The interpreter tries once more when it ends, and would end with another status.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        say_if_possible("A newer release has migrated the database: there is nothing to do.")
 
 
 def prepare(settings: Settings) -> None:
@@ -99,6 +92,7 @@ def prepare(settings: Settings) -> None:
     if settings.database.get_backend_name() == "sqlite" and not is_current_file(settings.database):
         _upgrade(settings)
     asyncio.run(_look_at_database(settings))
+    log.info("starting", version=VERSION, database=settings.database.get_backend_name())
 
 
 async def _look_at_database(settings: Settings) -> None:

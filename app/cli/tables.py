@@ -1,12 +1,16 @@
-"""How orders look in a terminal."""
+"""How lists and orders look in a terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
+from rich.console import Group, RenderableType
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
+
+from app.cli.printing import UNLIMITED_WIDTH, console
 
 COLOURS = {
     "completed": "green",
@@ -16,15 +20,48 @@ COLOURS = {
     "unconfirmed": "yellow",
 }
 FINAL = {"completed", "failed", "cancelled"}
+INDENT = 3
 
-console = Console()
+
+def listing(names: Sequence[str], rows: Iterable[Sequence[str]], *, first: int) -> RenderableType:
+    """Return rows of markup as a table where it fits the screen; nothing is ever cut off.
+
+    On a narrow screen the `first` columns are the table, and the rest of each row stands beneath it.
+    """
+    cells = [[*row] for row in rows]
+    whole = _table(names, cells)
+    unlimited = console.options.update(max_width=UNLIMITED_WIDTH)
+    if console.measure(whole, options=unlimited).maximum <= console.width:
+        return whole
+    widths = [
+        max(Text.from_markup(cell).cell_len for cell in column)
+        for column in list(zip(names, *cells, strict=True))[:first]
+    ]
+    while first > 1 and sum(widths[:first]) + 2 * first > console.width:
+        first -= 1
+    widths = widths[:first]
+    parts: list[RenderableType] = [_table(names[:first], [], widths)]
+    for row in cells:
+        rest = "  ".join(cell for cell in row[first:] if cell)
+        parts += [_table((), [row[:first]], widths), Padding(rest, (0, 0, 0, INDENT))]
+    return Group(*parts)
+
+
+def _table(names: Sequence[str], rows: list[list[str]], widths: Sequence[int] | None = None) -> Table:
+    table = Table(box=None, header_style="bold", show_header=bool(names))
+    for place in range(len(names or widths or ())):
+        name = names[place] if names else ""
+        table.add_column(name, no_wrap=True, min_width=widths[place] if widths else None)
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def status_of(order: dict[str, Any]) -> str:
     """Return an order's status in its colour, with a mark if it asks for attention."""
     colour = COLOURS.get(order["status"], "cyan")
     mark = " [bold red]![/]" if order["attention"] else ""
-    return f"[{colour}]{order['status']}[/]{mark}"
+    return f"[{colour}]{escape(order['status'])}[/]{mark}"
 
 
 def ago(moment: str) -> str:
@@ -49,17 +86,19 @@ def note_of(order: dict[str, Any]) -> str:
     return ""
 
 
-def orders_table(orders: Iterable[dict[str, Any]]) -> Table:
-    """Return a table with a row for each order."""
-    table = Table(box=None, header_style="bold")
-    for name, width in (("id", 36), ("status", 16), ("ordered", 10)):
-        table.add_column(name, no_wrap=True, min_width=width)
-    for name in ("site", "note"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
-    for order in orders:
-        name = escape(order["request"]["name"])
-        table.add_row(order["id"], status_of(order), ago(order["created_at"]), name, escape(note_of(order)))
-    return table
+def orders_table(orders: Iterable[dict[str, Any]]) -> RenderableType:
+    """Return a list with a row for each order."""
+    rows = [
+        (
+            escape(order["id"]),
+            status_of(order),
+            ago(order["created_at"]),
+            escape(order["request"]["name"]),
+            escape(note_of(order)),
+        )
+        for order in orders
+    ]
+    return listing(("id", "status", "ordered", "site", "note"), rows, first=3)
 
 
 def order_table(order: dict[str, Any]) -> Table:
@@ -70,9 +109,8 @@ def order_table(order: dict[str, Any]) -> Table:
     request = order["request"]
     rows = {
         "order": order["id"],
-        "site": f"{escape(request['name'])} ({request['variant']})",
-        "status": status_of(order),
-        "account": escape(order["account_id"]),
+        "site": f"{request['name']} ({request['variant']})",
+        "account": order["account_id"],
         "CloudPress order": order["cloudpress_order_id"],
         "pay at": order["payment_url"],
         "domain": (order["site"] or {}).get("primary_domain"),
@@ -83,7 +121,9 @@ def order_table(order: dict[str, Any]) -> Table:
     }
     for name, value in rows.items():
         if value is not None:
-            table.add_row(name, value if name in {"status", "site"} else escape(str(value)))
+            table.add_row(name, escape(str(value)))
+        if name == "site":
+            table.add_row("status", status_of(order))
     for task in order["tasks"]:
         table.add_row("task", escape(f"{task['id']} {task['status']}"))
     return table

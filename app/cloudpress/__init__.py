@@ -14,6 +14,7 @@ from app.cloudpress.errors import (
     NotSent,
     Refused,
 )
+from app.cloudpress.headers import header_safe
 from app.cloudpress.schemas import (
     About,
     NamedItem,
@@ -52,5 +53,6 @@ __all__ = [
     "Task",
     "TaskRef",
     "checked_url",
+    "header_safe",
     "normalize_base_url",
 ]

@@ -11,6 +11,7 @@ import httpx
 from app.cloudpress.addresses import normalize_base_url, path_segment
 from app.cloudpress.connections import HEADERS, Connections
 from app.cloudpress.decoding import decode
+from app.cloudpress.headers import header_safe
 from app.cloudpress.redaction import Redaction
 from app.cloudpress.refusals import http_date, refusal
 from app.cloudpress.schemas import About, OrderDetails, OrderSummary, Placed, Site, SiteOrder, Task
@@ -58,8 +59,10 @@ class CloudPress:
             NetworkSettingsError: the environment names a proxy that cannot be used.
         """
         for name, value in (("token", token), ("account id", account_id)):
-            if not value or not all("!" <= character <= "~" for character in value):
-                raise ValueError(f"the {name} must be printable ASCII characters without spaces")
+            try:
+                header_safe(value)
+            except ValueError as error:
+                raise ValueError(f"the {name} {error}") from None
         self._base = httpx.URL(normalize_base_url(base_url))
         self._token = token
         self._timeout_seconds = timeout_seconds

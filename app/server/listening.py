@@ -13,6 +13,10 @@ BACKLOG = 2048
 USER_TIMEOUT_MILLISECONDS = 30_000
 # How much of what is not sent yet the kernel takes: the rest waits here, where it is counted.
 UNSENT_BYTES = 128 * 1024
+REASONS = {
+    errno.EADDRINUSE: "something listens there already; choose another port with --port",
+    errno.EADDRNOTAVAIL: "it is no address of this machine; choose another with --host",
+}
 NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to connect
 
@@ -41,7 +45,7 @@ def listen_on(host: str, port: int) -> list[socket.socket]:
             return listen_on("0.0.0.0", port)  # noqa: S104 - as many families as there are
         for listener in listeners:
             listener.close()
-        reason = error.strerror or type(error).__name__
+        reason = REASONS.get(error.errno or 0, error.strerror or type(error).__name__)
         raise ListenError(f"cannot listen on {authority(host, port)}: {reason}") from None
     return listeners
 

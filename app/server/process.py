@@ -69,12 +69,8 @@ def run_app(app: ASGIApp, listeners: list[socket.socket], *, ending_seconds: int
     server.run(sockets=listeners)
 
 
-def run_server(service: Service, *, host: str, port: int, reconcile: bool) -> bool:
-    """Serve until a signal comes; return False if the reconciler died, which ends the server too.
-
-    Raises:
-        ListenError: the address cannot be listened on.
-    """
+def run_server(service: Service, listeners: list[socket.socket], *, reconcile: bool) -> bool:
+    """Serve until a signal comes; return False if the reconciler died, which ends the server too."""
     alive = True
 
     def died() -> None:
@@ -88,5 +84,5 @@ def run_server(service: Service, *, host: str, port: int, reconcile: bool) -> bo
         on_exit=service.signals.stop,
         trusted_proxies=service.settings.forwarded_allow_ips,
     )
-    server.run(sockets=listen_on(host, port))
+    server.run(sockets=listeners)
     return alive and server.started

@@ -7,6 +7,7 @@ from typing import Any, TextIO, cast
 
 import structlog
 
+from app.plain import plain
 from app.telemetry.sink import Sink
 
 STANDARD_ERROR = 2
@@ -30,6 +31,8 @@ def configure_logging() -> None:
     ]
     sink = standard_error()
     for_people = sink.isatty()
+    if for_people:  # JSON spells controls out by itself
+        shared.append(_as_plain)
     renderer: structlog.typing.Processor = (
         # The pretty traceback shows local variables, secrets included.
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
@@ -67,3 +70,10 @@ def configure_logging() -> None:
 def standard_error() -> Sink:
     """Return where this process's log goes."""
     return Sink(STANDARD_ERROR)
+
+
+def _as_plain(
+    _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Let no text that came from elsewhere be obeyed by the terminal that the log is read on."""
+    return {name: plain(value) if isinstance(value, str) else value for name, value in event.items()}

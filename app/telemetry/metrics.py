@@ -6,10 +6,11 @@ every value is one of ours, so that their number is bounded.
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.registry import Collector
+
+from app.version import VERSION
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -27,7 +28,7 @@ class Metrics:
             "The release that runs, what it does and on which database.",
             ["version", "role", "database"],
             registry=registry,
-        ).labels(version("presshook"), role, database).set(1)
+        ).labels(VERSION, role, database).set(1)
         self._requests = Histogram(
             "presshook_http_request_duration_seconds",
             "Requests that wait for nothing but their own work.",

@@ -1,16 +1,21 @@
 """The installed program: its commands, how it starts, and how it ends."""
 
 import asyncio
+import errno
+import json
 import signal
 import sqlite3
 import subprocess
 import time
+import tomllib
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
+from app.server.listening import REASONS, address, listen
 from tests.e2e.conftest import PRESSHOOK, answers, environment, free_url, port_of, program
 from tests.harness import eventually
 from tests.sse import stream
@@ -53,6 +58,37 @@ def test_a_port_that_cannot_be_is_refused_in_words(tmp_path: Path, command: str)
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("command", ["serve", "sandbox"])
+def test_a_port_in_use_is_one_line_and_nothing_is_begun(tmp_path: Path, command: str) -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = port_of(address(taken))
+        ended = subprocess.run(
+            [PRESSHOOK, command, "--port", port],
+            env=environment("sqlite:///test.db"), cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        f"presshook: cannot listen on 127.0.0.1:{port}: {REASONS[errno.EADDRINUSE]}\n"
+    )
+    assert list(tmp_path.iterdir()) == [], "no database was made for a service that does not start"
+
+
+def test_the_release_is_told(tmp_path: Path) -> None:
+    ended = subprocess.run([PRESSHOOK, "--version"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert ended.stdout == f"presshook {project['version']}\n"
+
+
+def test_keys_need_no_settings_but_the_database(tmp_path: Path) -> None:
+    env = environment("sqlite:///test.db")
+    run = partial(subprocess.run, cwd=tmp_path, capture_output=True, text=True, check=True)
+    run([PRESSHOOK, "migrate"], env=env)
+    alone = {name: env[name] for name in ("PATH", "DATABASE_URL")}
+    made = run([PRESSHOOK, "keys", "create", "shop"], env=alone)
+    assert made.stdout.startswith("phk_")
+    assert json.loads(run([PRESSHOOK, "keys", "list", "--json"], env=alone).stdout)[0]["name"] == "shop"
+
+
 def test_migrating_what_a_newer_release_has_migrated_is_nothing_to_do(tmp_path: Path) -> None:
     env = environment("sqlite:///test.db")
 
@@ -79,7 +115,7 @@ def test_a_database_that_cannot_be_opened_is_said_in_one_line(tmp_path: Path) ->
 
 
 NO_NAME = "The key cannot be made.\n  name: "
-NO_KEY = "This cannot be an API key, which is one line of ASCII: set PRESSHOOK_API_KEY or --key.\n"
+NO_KEY = "This cannot be an API key, which is one word of ASCII: set PRESSHOOK_API_KEY or --key.\n"
 AT_MOST = "Input should be less than or equal to"
 A_KEY = "01890000-0000-7000-8000-000000000000"
 

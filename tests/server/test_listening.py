@@ -8,7 +8,7 @@ import pytest
 
 from app.server import listening
 from app.server.embedded import serving
-from app.server.listening import ListenError, address, authority, listen, listen_on
+from app.server.listening import REASONS, ListenError, address, authority, listen, listen_on
 from tests.server.conftest import Answering
 
 
@@ -67,7 +67,7 @@ def test_a_port_that_is_taken(host: str) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(ListenError) as told:
             listen_on(host, port)
-        assert str(told.value) == f"cannot listen on {authority(host, port)}: Address already in use"
+        assert str(told.value) == f"cannot listen on {authority(host, port)}: {REASONS[errno.EADDRINUSE]}"
         with listen(host, port) as another:
             assert another.getsockname()[1] != port
         with pytest.raises(ListenError):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.store import (
     AccountChange,
@@ -21,30 +21,19 @@ from app.api.auth import AccountsWriter, OrdersReader
 from app.api.bodies.fields import Line, Strict
 from app.api.context import CannotAsk, Context, ContextDep, require_migrated
 from app.api.problems import Problem, documented, invalid_field, not_found
+from app.config import HeaderSecret
 from app.db.models import Account
 from app.keys import Grant
 
 router = APIRouter(prefix="/v1/accounts", tags=["accounts"], dependencies=[Depends(require_migrated)])
 
 
-def _header_safe(value: str) -> str:
-    if not all("!" <= character <= "~" for character in value):
-        raise ValueError("must consist of printable ASCII characters without spaces")
-    return value
-
-
-def _header_safe_secret(secret: SecretStr) -> SecretStr:
-    _header_safe(secret.get_secret_value())
-    return secret
-
-
-HEADER_SAFE = "^[!-~]+$"
 AccountId = Annotated[
     str,
     Path(
         min_length=1,
         max_length=255,
-        pattern=HEADER_SAFE,
+        pattern="^[!-~]+$",
         description="CloudPress's id of the account: printable ASCII without spaces.",
     ),
 ]
@@ -60,9 +49,7 @@ class AccountRequest(Strict):
     name: Line | None = Field(
         None, description="A name for people. Without one the account keeps what it has; null takes it away."
     )
-    token: (
-        Annotated[SecretStr, Field(min_length=1, max_length=1024), AfterValidator(_header_safe_secret)] | None
-    ) = Field(
+    token: Annotated[HeaderSecret, Field(max_length=1024)] | None = Field(
         None,
         description="The account's CloudPress API token. Without one the account keeps what it has.",
     )

@@ -6,14 +6,16 @@ from pydantic import BaseModel
 from app.api.context import ContextDep
 from app.api.problems import database_away, documented
 from app.db.errors import DATABASE_AWAY
+from app.version import VERSION
 
 router = APIRouter(tags=["health"])
 
 
 class Health(BaseModel):
-    """How the service is."""
+    """How the service is, and which release it is."""
 
     status: str = "ok"
+    version: str = VERSION
 
 
 @router.head("/livez", include_in_schema=False)

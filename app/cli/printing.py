@@ -1,0 +1,80 @@
+"""What the commands print, all of it: foreign text is shown here, and never obeyed by a terminal.
+
+`plain` is the one filter, and all that prints passes through it; a test reads the commands for that.
+"""
+
+import json
+import os
+import sys
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from app.plain import plain
+
+# Wider than any table, where nobody's screen is the limit.
+UNLIMITED_WIDTH = 10_000
+
+
+class Terminal(Console):
+    """rich's console, whose every text is plain. Where nobody watches, nothing is cut to fit a screen."""
+
+    def __init__(self) -> None:
+        """Print to standard output."""
+        super().__init__()
+        if not self.is_terminal and not os.environ.get("COLUMNS"):
+            self.width = UNLIMITED_WIDTH
+
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 - rich's own
+        """Return a text as it is shown: rich asks here for all that is a `str`, also in tables."""
+        return super().render_str(plain(text), **options)
+
+
+console = Terminal()
+
+
+def say(*lines: str) -> None:
+    """Print lines to standard output."""
+    for line in lines:
+        typer.echo(plain(line))
+
+
+def say_if_possible(line: str) -> None:
+    """Print a line, unless that cannot be done: what it tells has been done all the same."""
+    try:
+        say(line)
+    except OSError:
+        # The interpreter tries once more when it ends, and would end with another status.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def complain(*lines: str) -> None:
+    """Print lines to standard error."""
+    for line in lines:
+        typer.echo(plain(line), err=True)
+
+
+def print_json(document: object) -> None:
+    """Print a document for scripts."""
+    text = json.dumps(document, ensure_ascii=_is_ascii(), indent=2)
+    for line in text.split("\n"):
+        typer.echo(plain(line))
+
+
+def print_json_line(document: object) -> None:
+    """Print one of several documents for scripts, each a line."""
+    typer.echo(plain(json.dumps(document, ensure_ascii=_is_ascii(), separators=(",", ":"))))
+
+
+def _is_ascii() -> bool:
+    """Tell whether JSON is printed in ASCII, because the characters of other alphabets cannot be."""
+    return not sys.stdout.encoding.lower().startswith("utf")
+
+
+def prepare_streams() -> None:
+    """Let nothing that is printed or typed fail for its characters: what cannot be written is spelt out."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]

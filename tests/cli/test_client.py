@@ -1,0 +1,161 @@
+"""The client of the commands: addresses as they are typed, and loops that never spin."""
+
+import itertools
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import typer
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app.cli import app as commands
+from app.cli import client as client_module
+from app.cli.client import Client, ExitCode, Pace, address
+from app.states import OrderStatus
+from tests.cli.conftest import served
+
+ORDER = "01a21550-291d-73d1-abf5-90bbb76f1cb1"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("localhost:3000", "http://localhost:3000"),
+        ("localhost:3000/hook?a=http://b", "http://localhost:3000/hook?a=http://b"),
+        ("3000", "http://localhost:3000"),
+        ("127.0.0.1:3000/x", "http://127.0.0.1:3000/x"),
+        ("[::1]:3000", "http://[::1]:3000"),
+        ("https://shop.example.com/hook", "https://shop.example.com/hook"),
+    ],
+)
+def test_an_address_is_what_was_meant(typed: str, meant: str) -> None:
+    assert address(typed) == meant
+    httpx.Request("POST", meant)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "http://",
+        "ftp://localhost",
+        "http://a:b:c",
+        "http://localhost:99999",
+        "file:///etc/passwd",
+        "http://[::1",
+    ],
+)
+def test_what_is_no_address_is_refused(typed: str) -> None:
+    with pytest.raises(typer.BadParameter, match="address"):
+        address(typed)
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown() -> None:
+    with pytest.raises(typer.BadParameter) as refused:
+        address("https://me:s3cr3t@presshook.example.com")
+    assert "s3cr3t" not in str(refused.value)
+
+
+class EnoughError(Exception):
+    """The time of a test is up."""
+
+
+class Clock:
+    """A clock that moves by what is slept, and by nothing else."""
+
+    def __init__(self) -> None:
+        """Begin."""
+        self.slept = 0.0
+        self.until = 3600.0
+
+    def monotonic(self) -> float:
+        """Return the time."""
+        return 1000 + self.slept
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.slept += seconds
+        if self.slept > self.until:
+            raise EnoughError
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of the client, and of nothing else in the process."""
+    clock = Clock()
+    monkeypatch.setattr(client_module, "time", clock)
+    return clock
+
+
+def test_a_few_are_asked_at_once_and_then_one_each_second(clock: Clock) -> None:
+    pace = Pace()
+    for _ in range(65):
+        pace.keep()
+    assert 59 <= clock.slept <= 61
+
+
+TAGS = itertools.cycle(['"a"', 'W/"a-gzip"', None])
+
+
+class Restless:
+    """A service whose order is never final, and which answers every wait at once."""
+
+    def __init__(self, *, changes: bool) -> None:
+        """Change the order each time, or never."""
+        self.changes = changes
+        self.asked = 0
+
+    async def answer(self, request: Request) -> Response:
+        """Answer with an order."""
+        self.asked += 1
+        tag = next(TAGS)
+        status = list(OrderStatus)[self.asked % 5] if self.changes else OrderStatus.PROVISIONING
+        order: dict[str, object] = {
+            "id": ORDER,
+            "status": status,
+            "request": {"name": "x", "variant": "vanilla"},
+            "tasks": [],
+        }
+        order |= dict.fromkeys(("account_id", "cloudpress_order_id", "payment_url", "site", "error"))
+        order |= {"attention": None, "cancellation": None, "created_at": "2026-11-26T00:45:04Z"}
+        return JSONResponse(order, headers={} if tag is None else {"ETag": tag})
+
+
+@pytest.mark.parametrize("changes", [False, True], ids=["the same", "another one each time"])
+def test_no_answer_makes_a_watch_spin(*, changes: bool, clock: Clock) -> None:
+    clock.until = 60
+    restless = Restless(changes=changes)
+    with (
+        served(Starlette(routes=[Route("/v1/orders/{order_id}", restless.answer)])) as url,
+        pytest.raises(EnoughError),
+    ):
+        commands(["orders", "watch", ORDER, "--json", "--url", url, "--key", "k"], standalone_mode=False)
+    assert restless.asked <= 70
+
+
+ENDLESS = [
+    ({"data": [{"id": 1}], "next_cursor": "same"}, "the cursor leads back"),
+    ({"data": [], "next_cursor": "more"}, "a page brings nothing"),
+]
+
+
+@pytest.mark.parametrize(("page", "reason"), ENDLESS)
+def test_pages_that_lead_nowhere_end(page: dict[str, object], reason: str) -> None:
+    async def answer(_request: Request) -> Response:
+        return JSONResponse(page)
+
+    with (
+        served(Starlette(routes=[Route("/v1/{path:path}", answer)])) as url,
+        pytest.raises(typer.Exit) as ended,
+    ):
+        list(_bounded(Client(url, "k").pages("/orders", [])))
+    assert ended.value.exit_code == ExitCode.UNREACHABLE, reason
+
+
+def _bounded(pages: Iterator[object]) -> Iterator[object]:
+    for count, page in enumerate(pages):
+        assert count < 10, "pages without an end"
+        yield page
