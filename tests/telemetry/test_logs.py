@@ -43,3 +43,24 @@ def test_a_traceback_on_a_terminal_shows_no_local_variable(tmp_path: Path) -> No
     os.close(reading)
     assert shown.count("RuntimeError: cannot connect") == 2
     assert "s3cr3t" not in shown
+
+
+FOREIGN = """
+import structlog
+from app.telemetry.logs import configure_logging
+
+configure_logging()
+structlog.get_logger().info("status_unknown", status="\\x1b[31mred\\r\\nforged\\x9b2J")
+"""
+
+
+def test_foreign_text_in_the_log_is_not_obeyed_by_a_terminal(tmp_path: Path) -> None:
+    reading, terminal = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", FOREIGN], stderr=terminal, cwd=tmp_path, env={**os.environ, "NO_COLOR": "1"}
+    ):
+        os.close(terminal)
+        shown = read_terminal(reading)
+    os.close(reading)
+    assert "\\u001b[31mred\\u000d\\u000aforged\\u009b2J" in shown
+    assert shown.count("\n") == 1
