@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from app.main import Service, create_app
 from app.server.fair import FairServer
-from app.server.listening import address, listen_on
+from app.server.listening import address
 
 log = structlog.get_logger()
 SHUTDOWN_SECONDS = 6

@@ -67,9 +67,7 @@ def test_a_port_in_use_is_one_line_and_nothing_is_begun(tmp_path: Path, command:
             env=environment("sqlite:///test.db"), cwd=tmp_path, capture_output=True, text=True, check=False,
         )  # fmt: skip
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr == (
-        f"presshook: cannot listen on 127.0.0.1:{port}: {REASONS[errno.EADDRINUSE]}\n"
-    )
+    assert ended.stderr == (f"presshook: cannot listen on 127.0.0.1:{port}: {REASONS[errno.EADDRINUSE]}\n")
     assert list(tmp_path.iterdir()) == [], "no database was made for a service that does not start"
 
 
