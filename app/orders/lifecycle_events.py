@@ -65,4 +65,4 @@ async def record_lifecycle_events(tx: Transaction, order: Order, before: Before)
         shown = await shown_now(tx.session, order)
         for lifecycle_event in reached:
             event = record(tx, order.id, EventType(lifecycle_event), shown=shown)
-            await enqueue(tx, event, order.account_id)
+            enqueue(tx, event, order.account_id)

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import ColumnElement, cast, exists, func, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 from uuid_utils.compat import uuid7
 
 from app.db.database import Database, Transaction
@@ -15,20 +18,35 @@ from app.db.models import Delivery, Event, Order, Webhook
 BATCH = 500
 
 
-async def enqueue(tx: Transaction, event: Event, account_id: str) -> None:
-    """Make a delivery of an event of this transaction for every webhook that wants it."""
-    # Locked against being removed meanwhile, which would undo the event's transaction.
-    enabled = select(Webhook).where(Webhook.is_enabled).with_for_update(read=True, key_share=True)
-    for webhook in await tx.session.scalars(enabled):
-        if wants(webhook, event.type, account_id):
-            tx.events.append(_new(tx, webhook.id, event))
+def enqueue(tx: Transaction, event: Event, account_id: str) -> None:
+    """Have a delivery made of an event of this transaction for every webhook that wants it.
+
+    Who wants it is read when the event has its number: a webhook that was made meanwhile is told of all that
+    has a higher number than its making, however long ago the event's transaction began.
+    """
+    tx.under_events_lock.append(partial(_deliver, tx, event, account_id))
 
 
-def wants(webhook: Webhook, event_type: str, account_id: str) -> bool:
-    """Tell whether a webhook is to be told of an event."""
-    return (webhook.event_types is None or event_type in webhook.event_types) and (
-        webhook.account_ids is None or account_id in webhook.account_ids
+async def _deliver(tx: Transaction, event: Event, account_id: str) -> None:
+    # Locked against being removed meanwhile, which would undo the event's transaction. One that is being
+    # removed is passed over, since nothing may be waited for here.
+    wanting = select(Webhook.id).where(
+        Webhook.is_enabled,
+        _holds(tx, Webhook.event_types, event.type),
+        _holds(tx, Webhook.account_ids, account_id),
     )
+    locked = wanting.with_for_update(read=True, key_share=True, skip_locked=True)
+    tx.session.add_all(_new(tx, webhook_id, event) for webhook_id in await tx.session.scalars(locked))
+
+
+def _holds(
+    tx: Transaction, column: InstrumentedAttribute[list[str] | None], value: str
+) -> ColumnElement[bool]:
+    """Return the condition that a column is NULL, which means all, or has a value in its list."""
+    if tx.session.get_bind().dialect.name == "sqlite":
+        each = func.json_each(column).table_valued("value")
+        return or_(column.is_(None), exists().select_from(each).where(each.c.value == value))
+    return or_(column.is_(None), cast(column, JSONB).contains(cast([value], JSONB)))
 
 
 def _new(tx: Transaction, webhook_id: UUID, event: Event | None) -> Delivery:

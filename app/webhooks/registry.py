@@ -134,9 +134,28 @@ def secrets_of(webhook: Webhook, now: datetime) -> list[str]:
     return present
 
 
-@repeated
 async def remove_webhook(db: Database, webhook_id: UUID, *, by: Actor) -> bool:
-    """Remove a webhook and its deliveries; return False if there is none with that id."""
+    """Remove a webhook and its deliveries; return False if there is none with that id.
+
+    It is disabled first: what happens while it is being removed passes it over, and a removal that fails
+    must leave no webhook that seems to be told of everything.
+    """
+    await _silence(db, webhook_id)
+    return await _remove(db, webhook_id, by)
+
+
+@repeated
+async def _silence(db: Database, webhook_id: UUID) -> None:
+    async with db.write() as tx:
+        webhook = await tx.session.get(Webhook, webhook_id, with_for_update=LOCK)
+        if webhook is not None and webhook.is_enabled:
+            webhook.is_enabled = False
+            webhook.updated_at = tx.now
+            await _give_up_pending(tx, webhook_id)
+
+
+@repeated
+async def _remove(db: Database, webhook_id: UUID, by: Actor) -> bool:
     async with db.write() as tx:
         webhook = await tx.session.get(Webhook, webhook_id, with_for_update=True)
         if webhook is None:

@@ -14,8 +14,11 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
 from app.db.models import Delivery, Webhook
+from app.events.timeline import record
+from app.events.types import EventType
 from app.server.embedded import serving
 from app.server.listening import listen
+from app.webhooks.outbox import enqueue
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
 from tests.hooks import complete, hook, until_delivered
 from tests.receiver import LOCAL_NETWORKS, Message, Receiver
@@ -198,3 +201,19 @@ async def test_the_code_in_the_documentation_verifies_messages(
                 return (await presshook.client.get(f"{path}/deliveries/{sent}")).json()["response_status"]
 
             assert await eventually(status_of, lambda seen: seen is not None) == status
+
+
+async def test_a_webhook_is_told_of_whatever_is_numbered_after_its_making(
+    presshook: Presshook, receiver: Receiver
+) -> None:
+    """An event whose transaction began before the webhook was made, and is committed after it."""
+    db = presshook.service.db
+    if db.is_sqlite:
+        pytest.skip("SQLite has one writer: nothing is made while a transaction is open")
+    order_id = UUID((await presshook.order("In flight", wait=0)).json()["id"])
+    async with db.write() as tx:
+        event = record(tx, order_id, EventType.PLACED, shown={"id": str(order_id)})
+        enqueue(tx, event, CLOUDPRESS_ACCOUNT)
+        made = await hook(presshook, receiver)
+    sent = await until_delivered(presshook, made["id"], "delivered")
+    assert event.id in {each["event_id"] for each in sent}
