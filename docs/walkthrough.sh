@@ -28,6 +28,7 @@ while :; do
     tag=$(curl -fsS -o /dev/null -D - "$api/orders/$first" -H "$key" | etag)
     curl -fsS "$api/orders/$first?wait=30" -H "$key" -H "If-None-Match: $tag" -o /dev/null
     curl -fsS "$api/orders/$first" -H "$key" | grep -q '"finalized_at":null' || break
+    sleep 1 # whatever answers at once: a loop of requests keeps a pace
 done
 curl -fsS "$api/orders/$first" -H "$key"
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import select
@@ -214,3 +215,26 @@ async def test_without_cloudpress_orders_are_taken_and_the_catalog_is_502(databa
         answer = await presshook.client.get("/v1/catalog")
         assert answer.status_code == 502
         assert answer.json()["detail"] == "CloudPress could not be asked. Try again later."
+
+
+@pytest.mark.parametrize("account_id", ["team/7", "/", "a//b", "a%2Fb", "...", "a?b#c"])
+async def test_an_id_may_hold_whatever_a_header_may(
+    database_url: str, sandbox: Sandbox, account_id: str
+) -> None:
+    await sandbox.post("/tokens", token="token-of-the-odd-account", account_id=account_id)
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        path = f"/v1/accounts/{quote(account_id, safe='')}"
+        stored = await presshook.client.put(path, json={"token": "token-of-the-odd-account"})
+        assert (stored.status_code, stored.headers["location"]) == (201, path)
+        assert (await presshook.client.get(path)).json()["id"] == account_id
+        order = await presshook.client.post("/v1/orders", json={**ORDER, "account_id": account_id})
+        listed = await presshook.client.get("/v1/orders", params={"account_id": account_id})
+        assert [each["id"] for each in listed.json()["data"]] == [order.json()["id"]]
+        await presshook.until(order.json()["id"], "completed")
+        assert (await presshook.client.delete(path)).status_code == 204
+        assert (await presshook.client.get(path)).status_code == 404
+
+
+async def test_no_id_is_no_account(database_url: str, sandbox: Sandbox) -> None:
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        assert (await presshook.client.get("/v1/accounts/")).status_code == 404

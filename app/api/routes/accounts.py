@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.convertors import Convertor, register_url_convertor
 
 from app.accounts.store import (
     AccountChange,
@@ -24,6 +25,23 @@ from app.api.problems import Problem, documented, invalid_field, not_found
 from app.config import HeaderSecret
 from app.db.models import Account
 from app.keys import Grant
+
+
+class OpaqueId(Convertor[str]):
+    """An id that is CloudPress's own, at the end of an address: it may hold a `/`, encoded or not."""
+
+    regex = ".+"
+
+    def convert(self, value: str) -> str:
+        """Return it as it is."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Return it as it is."""
+        return value
+
+
+register_url_convertor("opaque", OpaqueId())
 
 router = APIRouter(prefix="/v1/accounts", tags=["accounts"], dependencies=[Depends(require_migrated)])
 
@@ -117,7 +135,7 @@ async def list_accounts(grant: OrdersReader, context: ContextDep) -> AccountList
     return AccountList(data=[account for account in shown if grant.may_see(account.id)])
 
 
-@router.get("/{account_id}", operation_id="getAccount", responses=documented(401, 403, 404, 422, 503))
+@router.get("/{account_id:opaque}", operation_id="getAccount", responses=documented(401, 403, 404, 422, 503))
 async def get_account(account_id: AccountId, grant: OrdersReader, context: ContextDep) -> AccountBody:
     """Read an account; `attention` says whether CloudPress refuses its token."""
     if not grant.may_see(account_id):
@@ -133,7 +151,7 @@ async def get_account(account_id: AccountId, grant: OrdersReader, context: Conte
 
 
 @router.put(
-    "/{account_id}",
+    "/{account_id:opaque}",
     operation_id="putAccount",
     responses={
         201: {"model": AccountBody, "description": "Stored; it was not known before"},
@@ -170,7 +188,7 @@ async def put_account(
 
 
 @router.delete(
-    "/{account_id}",
+    "/{account_id:opaque}",
     status_code=204,
     operation_id="deleteAccount",
     responses=documented(401, 403, 404, 409, 422, 503),
