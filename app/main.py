@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from random import Random
+from urllib.parse import urlsplit
 
 import structlog
 from fastapi import FastAPI
@@ -20,6 +21,7 @@ from app.api.middleware.body_limit import BodyLimit
 from app.api.middleware.headers import Headers
 from app.api.middleware.rate_limit import RateLimiter
 from app.api.middleware.severable import Severable
+from app.api.middleware.under_path import UnderPath
 from app.api.routes import accounts, callbacks, catalog, docs, events, health, keys, metrics, webhooks
 from app.api.routes.orders import listing, operating, placing
 from app.cloudpress import CloudPressError, Refused
@@ -258,8 +260,9 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    describe(app)
     settings = service.settings
+    path = urlsplit(settings.public_url).path.rstrip("/")
+    describe(app, path=path)
     context = _context(service, heartbeat_seconds=heartbeat_seconds)
     app.state.context = context
     problems.install(app)
@@ -292,6 +295,7 @@ def create_app(
         )
     app.add_middleware(Headers, metrics=service.metrics)
     app.add_middleware(Severable)
+    app.add_middleware(UnderPath, path=path)
     for part in (
         listing,
         placing,
@@ -306,5 +310,5 @@ def create_app(
         metrics,
     ):
         app.include_router(part.router)
-    docs.install(app)
+    docs.install(app, path=path)
     return app

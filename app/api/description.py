@@ -71,7 +71,7 @@ REQUEST_ID = {
 }
 
 
-def describe(app: FastAPI) -> None:
+def describe(app: FastAPI, *, path: str = "") -> None:
     """Have `/openapi.json` tell all that a generator of clients wants to know."""
 
     def openapi() -> dict[str, Any]:
@@ -84,7 +84,7 @@ def describe(app: FastAPI) -> None:
                 routes=app.routes,
                 tags=TAGS,
                 license_info={"name": "MIT", "identifier": "MIT"},
-                servers=[{"url": "/", "description": "This service"}],
+                servers=[{"url": path or "/", "description": "This service"}],
             )
             _complete(document)
             app.openapi_schema = document

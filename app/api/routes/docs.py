@@ -5,9 +5,11 @@ import re
 from base64 import b64encode
 from importlib import resources
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.exceptions import HTTPException
+
+from app.version import VERSION
 
 ASSETS = {
     "swagger-ui-bundle.js": "text/javascript",
@@ -19,19 +21,27 @@ SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 PARAMETERS = {"persistAuthorization": False, "displayRequestDuration": True}
 
 
-def install(app: FastAPI) -> None:
-    """Serve the page and what it loads."""
+def install(app: FastAPI, *, path: str = "") -> None:
+    """Serve the page and what it loads, and at `/` the word where they are; `path` is the service's own."""
     router = APIRouter(include_in_schema=False)
 
+    @router.get("/")
+    async def index() -> dict[str, str]:
+        return {
+            "service": app.title,
+            "version": VERSION,
+            "docs": f"{path}/docs",
+            "openapi": f"{path}/openapi.json",
+        }
+
     @router.get("/docs")
-    async def docs(request: Request) -> Response:
-        root = request.scope.get("root_path", "")
+    async def docs() -> Response:
         page = get_swagger_ui_html(
-            openapi_url=f"{root}/openapi.json",
+            openapi_url=f"{path}/openapi.json",
             title=f"{app.title} API",
-            swagger_js_url=f"{root}/docs/swagger-ui-bundle.js",
-            swagger_css_url=f"{root}/docs/swagger-ui.css",
-            swagger_favicon_url=f"{root}/docs/favicon-32x32.png",
+            swagger_js_url=f"{path}/docs/swagger-ui-bundle.js",
+            swagger_css_url=f"{path}/docs/swagger-ui.css",
+            swagger_favicon_url=f"{path}/docs/favicon-32x32.png",
             swagger_ui_parameters=PARAMETERS,
         )
         page.headers["Content-Security-Policy"] = _policy(bytes(page.body))
