@@ -75,6 +75,8 @@ def test_the_release_is_told(tmp_path: Path) -> None:
     ended = subprocess.run([PRESSHOOK, "--version"], cwd=tmp_path, capture_output=True, text=True, check=True)
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert ended.stdout == f"presshook {project['version']}\n"
+    label = f'org.opencontainers.image.version="{project["version"]}"'
+    assert label in (Path(__file__).parents[2] / "Dockerfile").read_text()
 
 
 def test_keys_need_no_settings_but_the_database(tmp_path: Path) -> None:
