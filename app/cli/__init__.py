@@ -1,33 +1,64 @@
-"""The commands."""
+"""The commands. Only the module of the one that is run is loaded: a client need not wait for a service's."""
 
+import os
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from app.cli import accounts, demo, keys, listen, maintenance, orders, sandbox, serve
 from app.cli.printing import complain, prepare_streams, say
-from app.config import SettingsError
-from app.network import NetworkSettingsError
 from app.version import VERSION
 
-app = typer.Typer(
-    name="presshook",
-    help="Orders WordPress sites from CloudPress and keeps track of them.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-app.command()(serve.serve)
-app.command()(serve.worker)
-app.command()(serve.migrate)
-app.command()(maintenance.rekey)
-app.command()(maintenance.after_restore)
-app.add_typer(orders.app, name="orders")
-app.add_typer(accounts.app, name="accounts")
-app.add_typer(keys.app, name="keys")
-app.command()(listen.listen)
-app.command()(sandbox.sandbox)
-app.command()(demo.demo)
+# What each is, by module and name.
+COMMANDS = {
+    "serve": ("serve", "serve"),
+    "worker": ("serve", "worker"),
+    "migrate": ("serve", "migrate"),
+    "rekey": ("maintenance", "rekey"),
+    "after-restore": ("maintenance", "after_restore"),
+    "orders": ("orders", "app"),
+    "accounts": ("accounts", "app"),
+    "keys": ("keys", "app"),
+    "listen": ("listen", "listen"),
+    "sandbox": ("sandbox", "sandbox"),
+    "demo": ("demo", "demo"),
+}
+# What a shell sets that asks how a line could go on.
+COMPLETING = "_PRESSHOOK_COMPLETE"
+
+
+def main() -> None:
+    """Run the command line. Bad settings and a port in use end it with one line and status 2."""
+    prepare_streams()
+    wanted = [name for name in sys.argv[1:2] if name in COMMANDS and COMPLETING not in os.environ]
+    try:
+        command_line(wanted or COMMANDS)()
+    except SystemExit:
+        raise
+    except _settings_errors() as error:
+        complain(f"presshook: {error}")
+        sys.exit(2)
+
+
+def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """Return the command line with some of its commands, or all."""
+    app = typer.Typer(
+        name="presshook",
+        help="Orders WordPress sites from CloudPress and keeps track of them.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_options)
+    for name in names:
+        module, attribute = COMMANDS[name]
+        command = getattr(import_module(f"app.cli.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so
@@ -36,7 +67,6 @@ def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     *,
     _version: Annotated[
@@ -47,11 +77,7 @@ def _options(
     """Take what concerns no command alone."""
 
 
-def main() -> None:
-    """Run the command line. Bad settings and a port in use end it with one line and status 2."""
-    prepare_streams()
-    try:
-        app()
-    except (SettingsError, NetworkSettingsError) as error:
-        complain(f"presshook: {error}")
-        sys.exit(2)
+def _settings_errors() -> tuple[type[Exception], ...]:
+    """Return what bad settings raise. It is asked for only when something was raised."""
+    raised = (("app.config", "SettingsError"), ("app.network", "NetworkSettingsError"))
+    return tuple(getattr(import_module(module), name) for module, name in raised)

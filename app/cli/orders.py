@@ -1,6 +1,7 @@
 """`orders`: place, list, show, watch, cancel, resolve and refresh orders at a running service."""
 
 from contextlib import nullcontext
+from importlib import import_module
 from itertools import chain, islice
 from typing import Annotated, Any
 from uuid import UUID, uuid4
@@ -10,7 +11,6 @@ import typer
 from rich.live import Live
 from rich.markup import escape
 
-from app.api.bodies.orders import VARIANTS
 from app.cli.client import HERE, Client, ExitCode, Json, Key, Pace, Url
 from app.cli.printing import console, print_json, print_json_line, say
 from app.cli.tables import FINAL, order_table, orders_table
@@ -31,13 +31,18 @@ def _print(order: dict[str, Any], *, as_json: bool) -> None:
         console.print(order_table(order))
 
 
+def _variants() -> list[str]:
+    # The bodies bring the service's tables with them, which no command of a client waits for.
+    return list(import_module("app.api.bodies.orders").VARIANTS)
+
+
 @app.command()
 def place(
     name: Annotated[str, typer.Argument(help="The site's name.")],
     key: Key,
     *,
     variant: Annotated[
-        str, typer.Option(help="vanilla, extendify or migration.", autocompletion=lambda: list(VARIANTS))
+        str, typer.Option(help="vanilla, extendify or migration.", autocompletion=_variants)
     ] = "vanilla",
     location: Annotated[str | None, typer.Option(help="Where the site is to be.")] = None,
     plan: Annotated[str | None, typer.Option(help="The plan.")] = None,

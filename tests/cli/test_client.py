@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.cli import app as commands
 from app.cli import client as client_module
+from app.cli import command_line
 from app.cli.client import Client, ExitCode, Pace, address
 from app.states import OrderStatus
 from tests.cli.conftest import served
@@ -132,7 +132,9 @@ def test_no_answer_makes_a_watch_spin(*, changes: bool, clock: Clock) -> None:
         served(Starlette(routes=[Route("/v1/orders/{order_id}", restless.answer)])) as url,
         pytest.raises(EnoughError),
     ):
-        commands(["orders", "watch", ORDER, "--json", "--url", url, "--key", "k"], standalone_mode=False)
+        command_line()(
+            ["orders", "watch", ORDER, "--json", "--url", url, "--key", "k"], standalone_mode=False
+        )
     assert restless.asked <= 70
 
 

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import app.cli
-from app.cli import app as commands
+from app.cli import command_line
 from app.cli.printing import Terminal, print_json, print_json_line
 from app.plain import plain
 from tests.cli.conftest import served
@@ -129,7 +129,7 @@ def test_no_command_hands_on_what_a_terminal_obeys(
         pytest.skip("it prints no JSON")
     monkeypatch.setenv("COLUMNS", columns)
     with contextlib.suppress(typer.Exit, SystemExit):
-        commands([*command, *form, "--url", hostile, "--key", key], standalone_mode=False)
+        command_line()([*command, *form, "--url", hostile, "--key", key], standalone_mode=False)
     printed = capsys.readouterr()
     assert printed.out or printed.err
     assert is_harmless(printed.out)
