@@ -10,9 +10,11 @@ import asyncio
 import select
 import ssl
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import httpcore
+
+from app.network.connecting import connect
 
 # The head of an answer, with all that may come before it (1xx), which httpcore reads without end.
 HEAD_BYTES = 64 * 1024
@@ -37,8 +39,7 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - it is a stream's
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
 
     def data_received(self, data: bytes) -> None:
         """Keep what came."""
@@ -228,16 +229,9 @@ class Backend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> Stream:
         """Connect; of several addresses of a name to the first that answers, IPv6 a little sooner."""
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout):
-                _, wire = await loop.create_connection(
-                    Wire,
-                    host,
-                    port,
-                    local_addr=(local_address, 0) if local_address else None,
-                    happy_eyeballs_delay=0.25,
-                )
+                wire = await connect(Wire, host, port, local_address=local_address)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout("no connection in time") from error
         except (OSError, UnicodeError) as error:
