@@ -38,6 +38,15 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module", params=DATABASES)
+def module_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The same for all tests of a module, which know that they are not alone."""
+    name = "sqlite_files" if request.param == "sqlite" else "postgres_server"
+    server: SqliteFiles | PostgresServer = request.getfixturevalue(name)
+    with server.migrated_url() as url:
+        yield url
+
+
 @pytest.fixture
 def postgres_url(request: pytest.FixtureRequest, postgres_server: PostgresServer) -> Iterator[str]:
     """The same on PostgreSQL alone."""

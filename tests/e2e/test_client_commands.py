@@ -5,7 +5,7 @@ import json
 import os
 import pty
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -76,11 +76,29 @@ class Terminal:
         return json.loads(ended.stdout)
 
 
+@pytest.fixture(scope="module")
+def environment_of_clients(
+    module_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """A service and a sandbox for all tests here, and what a client's environment says of them."""
+    with asyncio.Runner() as runner:
+        cwd = tmp_path_factory.mktemp("playground")
+        ground = playground(module_database_url, cwd, task_seconds=1, CALLBACK_WAIT_SECONDS="600")
+        url, env = runner.run(ground.__aenter__())
+        try:
+            yield env | {"PRESSHOOK_URL": url, "PRESSHOOK_API_KEY": API_KEY}
+        finally:
+            runner.run(ground.__aexit__(None, None, None))
+
+
 @pytest.fixture
-async def terminal(database_url: str, tmp_path: Path) -> AsyncIterator[Terminal]:
-    """A terminal beside a service and a sandbox."""
-    async with playground(database_url, tmp_path, task_seconds=1, CALLBACK_WAIT_SECONDS="600") as (url, env):
-        yield Terminal(env | {"PRESSHOOK_URL": url, "PRESSHOOK_API_KEY": API_KEY}, tmp_path)
+def terminal(
+    environment_of_clients: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
+) -> Terminal:
+    """A terminal beside them."""
+    database = environment_of_clients["DATABASE_URL"].partition(":")[0]
+    request.node.user_properties.append(("database", database))
+    return Terminal(environment_of_clients, tmp_path)
 
 
 async def test_an_order_from_beginning_to_end(terminal: Terminal) -> None:
@@ -98,7 +116,10 @@ async def test_an_order_from_beginning_to_end(terminal: Terminal) -> None:
     assert ssh["ssh"]["password"] not in shown.stdout
     listed = await terminal.run("orders", "list", "--status", "completed")
     assert placed["id"] in listed.stdout
-    assert [order["id"] for order in await terminal.json("orders", "list")] == [placed["id"]]
+    async with terminal.client() as service:
+        known = (await service.get("/v1/orders")).json()["data"]
+    assert await terminal.json("orders", "list") == known
+    assert placed["id"] in {order["id"] for order in known}
 
 
 async def test_an_order_that_fails_ends_the_watch_with_4(terminal: Terminal) -> None:
@@ -123,6 +144,12 @@ async def test_an_empty_id_to_adopt_places_nothing_again(terminal: Terminal) -> 
         terminal.client() as service,
         httpx.AsyncClient(base_url=terminal.env["CLOUDPRESS_BASE_URL"]) as sandbox,
     ):
+
+        async def sent() -> int:
+            requests = (await sandbox.get("/sandbox/state")).json()["requests"]
+            return int(requests.get("POST /api/orders", 0))
+
+        sent_before = await sent()
         placed = await service.post("/v1/orders", json=body, headers={"Prefer": "wait=0"})
         path = placed.headers["location"]
 
@@ -143,14 +170,14 @@ async def test_an_empty_id_to_adopt_places_nothing_again(terminal: Terminal) -> 
             1,
             "No CloudPress order is suspected to be a duplicate of this one.\n",
         )
-        assert (await sandbox.get("/sandbox/state")).json()["requests"]["POST /api/orders"] == 1
+        assert await sent() == sent_before + 1
 
 
 async def test_what_is_typed_as_an_id_leads_nowhere_else(terminal: Terminal) -> None:
     for arguments, status, said in (
         (("orders", "cancel", "../accounts/zzz"), 2, "Input should be a valid UUID"),
         (("orders", "show", "?limit=1"), 2, "Input should be a valid UUID"),
-        (("accounts", "show", "../orders"), 1, "There is nothing at this address."),
+        (("accounts", "show", "../orders"), 1, "There is no such account."),
         (("accounts", "remove", ".."), 1, "There is no such account."),
         (("accounts", "show", "sandbox-account?x=1"), 1, "There is no such account."),
     ):
