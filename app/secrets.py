@@ -37,6 +37,10 @@ class CallbackSecrets:
         """Return the header's value that CloudPress is given for the order."""
         return self._sign(self._keys[0], str(order_id))
 
+    def authorizations(self, order_id: UUID) -> tuple[str, ...]:
+        """Return every value that CloudPress may have been given for the order, also under an earlier key."""
+        return tuple(self._sign(key, str(order_id)) for key in self._keys)
+
     def verify(self, order_id: str, authorization: bytes) -> bool:
         """Tell whether `authorization` is the value for `order_id`, in constant time.
 

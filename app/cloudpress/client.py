@@ -11,8 +11,9 @@ import httpx
 from app.cloudpress.addresses import normalize_base_url, path_segment
 from app.cloudpress.connections import HEADERS, Connections
 from app.cloudpress.decoding import decode
+from app.cloudpress.errors import BadAnswer
 from app.cloudpress.headers import header_safe
-from app.cloudpress.redaction import Redaction
+from app.cloudpress.redaction import concealing
 from app.cloudpress.refusals import http_date, refusal
 from app.cloudpress.schemas import About, OrderDetails, OrderSummary, Placed, Site, SiteOrder, Task
 from app.cloudpress.transport import LATE_SECONDS, Received, Request, exchange
@@ -64,7 +65,7 @@ class CloudPress:
             except ValueError as error:
                 raise ValueError(f"the {name} {error}") from None
         self._base = httpx.URL(normalize_base_url(base_url))
-        self._token = token
+        self._secrets = (token, *connections.secrets(str(self._base)))
         self._timeout_seconds = timeout_seconds
         self._headers = {**HEADERS, "Authorization": f"Token {token}", "X-Auth-Account": account_id}
         self._reads, self._writes = (of(str(self._base)) for of in (connections.reads, connections.writes))
@@ -87,16 +88,19 @@ class CloudPress:
     async def order(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[OrderDetails]:
         """Read an order. `ValueError` if the id cannot be part of a path."""
         path = f"orders/{path_segment(order_id)}"
-        return await self._read(path, OrderDetails.from_document, timeout_seconds)
+        answer = await self._read(path, OrderDetails.from_document, timeout_seconds)
+        return _about(answer, answer.value.id, order_id)
 
     async def task(self, task_id: int, *, timeout_seconds: float | None = None) -> Answer[Task]:
         """Read a task of any age."""
-        return await self._read(f"tasks/{task_id}", Task.from_document, timeout_seconds)
+        answer = await self._read(f"tasks/{task_id}", Task.from_document, timeout_seconds)
+        return _about(answer, str(answer.value.id), str(task_id))
 
     async def site(self, site_id: str, *, timeout_seconds: float | None = None) -> Answer[Site]:
         """Read a site. `ValueError` if the id cannot be part of a path."""
         path = f"sites/{path_segment(site_id)}"
-        return await self._read(path, Site.from_document, timeout_seconds)
+        answer = await self._read(path, Site.from_document, timeout_seconds)
+        return _about(answer, answer.value.id, site_id)
 
     async def place(
         self,
@@ -114,9 +118,9 @@ class CloudPress:
             "site": site.model_dump(exclude_none=True),
             "callback": {"authorization": callback_authorization, "url": callback_url},
         }
-        redact = Redaction(self._token, callback_authorization)
-        received = await self._write("POST", "orders", json.dumps(document).encode(), timeout_seconds, redact)
-        return self._answer(decode(received.body, Placed.from_document), received)
+        with concealing(*self._secrets, callback_authorization):
+            received = await self._write("POST", "orders", json.dumps(document).encode(), timeout_seconds)
+            return self._answer(decode(received.body, Placed.from_document), received)
 
     async def cancel(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[None]:
         """Cancel an order that is still in progress. `ValueError` if the id cannot be part of a path.
@@ -124,19 +128,20 @@ class CloudPress:
         Any 2xx means that it is cancelled; the provider documents no body.
         """
         path = f"orders/{path_segment(order_id)}"
-        received = await self._write("DELETE", path, None, timeout_seconds, Redaction(self._token))
+        with concealing(*self._secrets):
+            received = await self._write("DELETE", path, None, timeout_seconds)
         return Answer(None, raw=received.body, date=http_date(received.headers.get("Date")))
 
     async def _read(self, path: str, read: Callable[[object], T], timeout_seconds: float | None) -> Answer[T]:
         request = Request("GET", self._base, f"/api/{path}", self._headers)
-        redact = Redaction(self._token)
         deadline_seconds = self._deadline_seconds(timeout_seconds)
-        received = await exchange(self._reads, request, deadline_seconds=deadline_seconds, redact=redact)
-        self._refuse(received, redact)
-        return self._answer(decode(received.body, read), received)
+        with concealing(*self._secrets):
+            received = await exchange(self._reads, request, deadline_seconds=deadline_seconds)
+            self._refuse(received)
+            return self._answer(decode(received.body, read), received)
 
     async def _write(
-        self, method: str, path: str, body: bytes | None, timeout_seconds: float | None, redact: Redaction
+        self, method: str, path: str, body: bytes | None, timeout_seconds: float | None
     ) -> Received:
         headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
         received = await exchange(
@@ -144,9 +149,8 @@ class CloudPress:
             Request(method, self._base, f"/api/{path}", headers, body),
             deadline_seconds=self._deadline_seconds(timeout_seconds),
             late_seconds=LATE_SECONDS,
-            redact=redact,
         )
-        self._refuse(received, redact)
+        self._refuse(received)
         return received
 
     def _deadline_seconds(self, timeout_seconds: float | None) -> float:
@@ -154,7 +158,7 @@ class CloudPress:
             self._timeout_seconds if timeout_seconds is None else min(self._timeout_seconds, timeout_seconds)
         )
 
-    def _refuse(self, received: Received, redact: Redaction) -> None:
+    def _refuse(self, received: Received) -> None:
         """Raise what an answer other than 2xx means."""
         if received.is_success:
             return
@@ -164,7 +168,6 @@ class CloudPress:
             retry_after=received.headers.get("Retry-After"),
             date=http_date(received.headers.get("Date")),
             is_known_host=str(self._base) in self._known_hosts,
-            redact=redact,
         )
         if refused.is_own_form:
             self._known_hosts.add(str(self._base))
@@ -175,3 +178,17 @@ class CloudPress:
         if not isinstance(value, About):
             self._known_hosts.add(str(self._base))
         return Answer(value, raw=received.body, date=http_date(received.headers.get("Date")))
+
+
+def _about(answer: Answer[T], told: str, asked: str) -> Answer[T]:
+    """Return an answer if it is about what was asked for.
+
+    A cache, or a connection that lost count of its answers, gives another order's: it must never be taken for
+    this one's. An id is the same in another letter case, as UUIDs are.
+
+    Raises:
+        BadAnswer: it is about something else.
+    """
+    if told.casefold() != asked.casefold():
+        raise BadAnswer("CloudPress's answer is about something else than was asked for", kind="anothers")
+    return answer

@@ -69,6 +69,11 @@ class Connections:
         """
         return self._pool(base_url, keep=False)
 
+    def secrets(self, base_url: str) -> tuple[str, ...]:
+        """Return what of the environment is secret and on its way to a base URL: the proxy's password."""
+        proxy = proxy_for(base_url)
+        return () if proxy is None or proxy.credentials is None else (proxy.credentials[1],)
+
     def _pool(self, base_url: str, *, keep: bool) -> httpcore.AsyncConnectionPool:
         key = proxy_for(base_url), keep
         if key not in self._pools:

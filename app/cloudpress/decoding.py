@@ -7,6 +7,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from app.cloudpress.errors import BadAnswer
+from app.cloudpress.fields import TooManyError
 
 T = TypeVar("T")
 
@@ -30,15 +31,17 @@ def decode(body: bytes, read: Callable[[object], T]) -> T:
     """Parse a body and read the document in it.
 
     Raises:
-        BadAnswer: it is not JSON, or not the document that `read` expects.
+        BadAnswer: it is not JSON, not the document that `read` expects, or has too many entries in it.
     """
     document = load_json(body)
     try:
         return read(document)
+    except TooManyError as error:
+        reason, kind = str(error), "too_many"
     except ValidationError as error:
-        places = _places(error)
+        reason, kind = _places(error), "unexpected_shape"
     # Raised outside the `except`: the validation error holds the whole input, passwords included.
-    raise BadAnswer(f"CloudPress's answer is not as expected: {places}", kind="unexpected_shape")
+    raise BadAnswer(f"CloudPress's answer is not as expected: {reason}", kind=kind)
 
 
 def _places(error: ValidationError) -> str:

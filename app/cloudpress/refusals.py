@@ -1,14 +1,16 @@
 """Reads answers that are not 2xx: CloudPress's own errors, a proxy's error page, `Retry-After`."""
 
 import html
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import islice
 
 from app.cloudpress.decoding import load_json
 from app.cloudpress.errors import BadAnswer, NotFound, Refused
-from app.cloudpress.redaction import Redaction
+from app.cloudpress.redaction import Redaction, redaction
 
 MAX_ERRORS = 20
 MAX_RETRY_AFTER_SECONDS = 86_400.0
@@ -24,7 +26,6 @@ def refusal(
     retry_after: str | None,
     date: datetime | None,
     is_known_host: bool,
-    redact: Redaction,
 ) -> Refused:
     """Build the exception for an answer with a status other than 2xx.
 
@@ -33,7 +34,7 @@ def refusal(
     kind = NotFound if status == 404 else Refused
     return kind(
         status,
-        _errors(body, redact),
+        _errors(body, redaction()),
         retry_after_seconds(retry_after, date),
         is_own_form=is_own_form(body),
         is_known_host=is_known_host,
@@ -78,7 +79,7 @@ def _errors(body: bytes, redact: Redaction) -> tuple[str, ...]:
     except BadAnswer:
         texts = [_excerpt(body, redact)]
     else:
-        texts = list(_own_errors(document))[:MAX_ERRORS]
+        texts = list(islice(_own_errors(document), MAX_ERRORS))
     return tuple(tidy for tidy in map(redact.tidy, texts) if tidy)
 
 
@@ -100,6 +101,7 @@ def _own_errors(document: object) -> Iterator[str]:
 
 
 def _excerpt(body: bytes, redact: Redaction) -> str:
+    encoding = json.detect_encoding(body)  # a page, too, tells by its first bytes whether it is UTF-16
     # Concealed before it is cut: half a secret would no longer be recognised.
-    start = redact.conceal(body.decode(errors="replace"))[:EXCERPT_LENGTH]
+    start = redact.beginning(body.decode(encoding, errors="replace"))[:EXCERPT_LENGTH]
     return html.unescape(TAGS.sub(" ", UNSEEN_ELEMENTS.sub(" ", start)))

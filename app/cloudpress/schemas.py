@@ -17,13 +17,21 @@ from app.cloudpress.fields import (
     Name,
     Port,
     Secret,
+    ShownAddress,
     Status,
+    StatusText,
     TaskId,
     Text,
     Time,
-    Url,
+    TooManyError,
+    WebAddress,
     mapping,
 )
+
+# A page of the list is asked for with 100. Whoever ignores that may show more, but not all there is.
+MAX_ORDERS_ON_PAGE = 5000
+MAX_TASKS_OF_ORDER = 100
+MAX_CATALOG_ENTRIES = 1000
 
 Part = TypeVar("Part", bound="Schema")
 
@@ -84,8 +92,8 @@ class About(Schema):
     def from_document(cls, document: object) -> Self:
         """Read `/api/about`; an entry that has no id cannot be ordered and is passed over."""
         fields = _object(document)
-        locations = _usable(NamedItem, fields.get("locations"))
-        products = _usable(Product, fields.get("products"))
+        locations = _usable(NamedItem, _bounded(fields, "locations", MAX_CATALOG_ENTRIES))
+        products = _usable(Product, _bounded(fields, "products", MAX_CATALOG_ENTRIES))
         return cls.model_validate({**fields, "locations": locations, "products": products})
 
 
@@ -97,9 +105,12 @@ class Placed(Schema):
     """
 
     order_id: Id
-    order_status: Text = None
+    order_status: StatusText = None
     task: TaskRef | None = None
-    payment_url: Url = None
+    payment_url: WebAddress = None
+    odd_payment_url: Text = None
+    """What CloudPress gave instead of an http(s) URL: never to be shown as one."""
+    asks_for_payment: bool = False
 
     @classmethod
     def from_document(cls, document: object) -> Self:
@@ -110,7 +121,7 @@ class Placed(Schema):
             order_id=order.get("id"),
             order_status=order.get("status"),
             task=_part(TaskRef, fields.get("task")),
-            payment_url=_payment_url(order, fields),
+            **_payment_url(order, fields),
         )
 
 
@@ -118,7 +129,7 @@ class OrderSummary(Schema):
     """An order as the list shows it. It has neither name nor site."""
 
     id: Id
-    status: Text = None
+    status: StatusText = None
     created_at: Time = None
     variant: Name = None
     product: Name = None
@@ -131,14 +142,17 @@ class OrderSummary(Schema):
 
         A look-up concludes from what is *not* in the list, so nothing of it may be passed over.
         """
-        entries = _OBJECTS.validate_python(_object(document).get("orders"))
+        entries = _OBJECTS.validate_python(_bounded(_object(document), "orders", MAX_ORDERS_ON_PAGE))
         return tuple(cls.model_validate({**entry, **_account_id(entry)}) for entry in entries)
 
 
 class OrderDetails(OrderSummary):
     """An order by itself, with its tasks and the site once one is linked."""
 
-    payment_url: Url = None
+    payment_url: WebAddress = None
+    odd_payment_url: Text = None
+    """What CloudPress gave instead of an http(s) URL: never to be shown as one."""
+    asks_for_payment: bool = False
     tasks: tuple[TaskRef, ...] = ()
     site: SiteRef | None = None
 
@@ -151,8 +165,8 @@ class OrderDetails(OrderSummary):
             {
                 **order,
                 **(_account_id(fields) or _account_id(order)),
-                "payment_url": _payment_url(order, fields),
-                "tasks": fields.get("tasks") or (),
+                **_payment_url(order, fields),
+                "tasks": _bounded(fields, "tasks", MAX_TASKS_OF_ORDER) or (),
                 "site": _part(SiteRef, fields.get("site")),
             }
         )
@@ -212,6 +226,7 @@ class Site(Schema):
 
 _OBJECT = TypeAdapter(dict[str, object])
 _OBJECTS = TypeAdapter(list[dict[str, object]])
+_WEB_ADDRESS = TypeAdapter[str](ShownAddress)
 
 
 def _object(document: object) -> dict[str, object]:
@@ -225,6 +240,20 @@ def _part(schema: type[Part], value: object) -> Part | None:
     return None
 
 
+def _bounded(fields: dict[str, object], name: str, most: int) -> object:
+    """Return a field; if it is a list, one of a length that is worth reading.
+
+    Cut, it would tell that something is not there.
+
+    Raises:
+        TooManyError: it is longer.
+    """
+    value = fields.get(name)
+    if isinstance(value, list) and len(value) > most:
+        raise TooManyError(name, most)
+    return value
+
+
 def _usable(schema: type[Part], entries: object) -> list[Part]:
     parts = (_part(schema, entry) for entry in (entries if isinstance(entries, list) else []))
     return [part for part in parts if part is not None]
@@ -235,10 +264,10 @@ def _account_id(fields: dict[str, object]) -> dict[str, object]:
     return {"account_id": account["id"]} if "id" in account else {}
 
 
-def _payment_url(*places: dict[str, object]) -> object:
-    """Find the payment URL under either spelling (provider page: `payment_ur`), None if it is empty."""
-    for fields in places:
-        for key in ("payment_url", "payment_ur"):
-            if fields.get(key):
-                return fields[key]
-    return None
+def _payment_url(*places: dict[str, object]) -> dict[str, object]:
+    """Find the payment URL under either spelling (provider page: `payment_ur`); nothing if it is empty."""
+    found = [fields[key] for fields in places for key in ("payment_url", "payment_ur") if fields.get(key)]
+    for value in found:
+        with suppress(ValidationError):
+            return {"payment_url": _WEB_ADDRESS.validate_python(value), "asks_for_payment": True}
+    return {"odd_payment_url": found[0], "asks_for_payment": True} if found else {}

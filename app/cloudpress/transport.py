@@ -14,7 +14,7 @@ import httpcore
 import httpx
 
 from app.cloudpress.errors import BadAnswer, CloudPressError, NoAnswer, NotSent
-from app.cloudpress.redaction import Redaction
+from app.cloudpress.redaction import redaction
 from app.network import certificate_problem
 from app.network.answers import CodedError, NotAloneError, TooLargeError, read_alone
 
@@ -77,7 +77,6 @@ async def exchange(
     *,
     deadline_seconds: float,
     late_seconds: float = 0.0,
-    redact: Redaction,
 ) -> Received:
     """Send a request and read its whole answer within `deadline_seconds`.
 
@@ -90,7 +89,7 @@ async def exchange(
     """
     if deadline_seconds <= 0:
         raise NotSent("no time was left to ask CloudPress", kind="no_time")
-    one = _Exchange(request, deadline_seconds, redact)
+    one = _Exchange(request, deadline_seconds)
     task = asyncio.create_task(one.run(pool), name="cloudpress")
     try:
         # Not a timeout, which would cancel whoever is about to read what lies there already.
@@ -113,9 +112,8 @@ async def exchange(
 class _Exchange:
     """One request under way, and how far it has come."""
 
-    def __init__(self, request: Request, deadline_seconds: float, redact: Redaction) -> None:
+    def __init__(self, request: Request, deadline_seconds: float) -> None:
         self._deadline_seconds = deadline_seconds
-        self._redact = redact
         self._method = request.method
         self._began_at = _seconds()
         self._is_sent = False
@@ -177,7 +175,7 @@ class _Exchange:
 
     def _failure(self, error: Exception) -> CloudPressError:
         """Say what an exception means. Whatever is not known to precede sending counts as sent."""
-        detail = self._redact.tidy(str(error)) or type(error).__name__
+        detail = redaction().tidy(str(error)) or type(error).__name__
         certificate = certificate_problem(error)
         if self._is_sent:
             if isinstance(error, httpcore.TimeoutException):

@@ -17,6 +17,8 @@ class CallbackSigner(Protocol):
 
     def authorization(self, order_id: UUID) -> str: ...
 
+    def authorizations(self, order_id: UUID) -> tuple[str, ...]: ...
+
 
 @dataclass(frozen=True)
 class Dependencies:

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts.store import UnknownAccountError
+from app.cloudpress.redaction import concealing
 from app.db.errors import DATABASE_AWAY, repeated
 from app.db.models import Order
 from app.events.timeline import record
@@ -97,7 +98,9 @@ class Reconciler(Worker[Order]):
     async def _pass(self, claim: Claim[Order]) -> None:
         started = time.monotonic()
         try:
-            result = await run_pass(Pass(self._dependencies, claim))
+            # CloudPress may tell what it was given for the order in whatever it is asked about it.
+            with concealing(*self._dependencies.callback_signer.authorizations(claim.row.id)):
+                result = await run_pass(Pass(self._dependencies, claim))
         except UnknownAccountError:
             log.warning("account_unknown", order=str(claim.row.id), status=claim.row.status)
             await self._put_off(claim, attention.NO_TOKEN)

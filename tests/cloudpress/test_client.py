@@ -271,11 +271,29 @@ async def test_an_id_cannot_leave_its_place(order_id: str) -> None:
 
 async def test_an_id_is_quoted() -> None:
     async with (
-        misbehaving(reply("200 OK", b'{"order": {"id": "1"}}')) as server,
+        misbehaving(reply("200 OK", b'{"order": {"id": "../../a?b#c"}}')) as server,
         client(server.url) as cloudpress,
     ):
         await cloudpress.order("../../a?b#c")
     assert server.requests[0].startswith(b"GET /api/orders/..%2F..%2Fa%3Fb%23c HTTP/1.1")
+
+
+@pytest.mark.parametrize("read", ["order", "site", "task"])
+async def test_an_answer_about_something_else_is_none(read: str) -> None:
+    """A cache or a connection that lost count gives another order's answer, and with it another order's site."""
+    ids = {"order": "O-1", "site": "s-1", "task": 1}
+    others = {"order": "o-2", "site": "s-2", "task": 2}
+
+    async def ask(told: object) -> object:
+        body = json.dumps({read: {"id": told, "status": "OK"}}).encode()
+        async with misbehaving(reply("200 OK", body)) as server, client(server.url) as cloudpress:
+            return (await getattr(cloudpress, read)(ids[read])).value.id
+
+    assert await ask(ids[read]) == ids[read]
+    assert await ask(str(ids[read]).lower()) == (1 if read == "task" else str(ids[read]).lower())
+    with pytest.raises(BadAnswer) as caught:
+        await ask(others[read])
+    assert caught.value.kind == "anothers"
 
 
 async def test_the_raw_answer_and_its_date_are_kept() -> None:

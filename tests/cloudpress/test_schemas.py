@@ -1,13 +1,23 @@
 """What is read of CloudPress's answers: liberal in what is accepted."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.cloudpress import BadAnswer, OrderDetails, OrderSummary, Placed, Site, Task, normalize_base_url
+from app.cloudpress import (
+    About,
+    BadAnswer,
+    OrderDetails,
+    OrderSummary,
+    Placed,
+    Site,
+    Task,
+    normalize_base_url,
+)
 from app.cloudpress.decoding import decode
 
 Json = dict[str, Any]
@@ -40,7 +50,16 @@ def read(schema: Any, document: object) -> Any:
             "as once spelt",
         ),
         ({"order": {"id": "o"}, "payment_url": ""}, ("o", None, None, None), "an empty URL is none"),
-        ({"order": {"id": "o\x00"}}, ("o\ufffd", None, None, None), "what PostgreSQL refuses is replaced"),
+        (
+            {"order": {"id": "o", "status": "a\x00b\ud800"}},
+            ("o", "a\ufffdb\ufffd", None, None),
+            "what PostgreSQL refuses is replaced",
+        ),
+        (
+            {"order": {"id": "o", "status": "x" * 1000}},
+            ("o", "x" * 63 + "\u2026", None, None),
+            "what is long is cut, and tells that it was",
+        ),
     ],
 )
 def test_placed(document: Json, expected: tuple[object, ...], reason: str) -> None:
@@ -49,12 +68,163 @@ def test_placed(document: Json, expected: tuple[object, ...], reason: str) -> No
     assert (placed.order_id, placed.order_status, task, placed.payment_url) == expected, reason
 
 
+NO_IDS: list[object] = [
+    "",
+    None,
+    True,
+    1.5,
+    [],
+    {},
+    ".",
+    "..",
+    "o\x00",
+    "o\n",
+    "\ud800",
+    "\u2028",
+    "x" * 256,
+    10**300,
+]
+
+
 @pytest.mark.parametrize(
-    "document", [{}, {"order": {}}, {"order": {"id": ""}}, {"order": {"id": None}}, [], None, 1]
+    "document", [{}, {"order": {}}, *({"order": {"id": id_}} for id_ in NO_IDS), [], None, 1]
 )
 def test_an_answer_without_an_order_id_is_bad(document: object) -> None:
     with pytest.raises(BadAnswer):
         read(Placed.from_document, document)
+
+
+@pytest.mark.parametrize("id_", NO_IDS)
+@pytest.mark.parametrize(
+    ("schema", "document"),
+    [
+        (OrderDetails.from_document, lambda it: {"order": {"id": it}}),
+        (OrderSummary.list_from_document, lambda it: {"orders": [{"id": "o"}, {"id": it}]}),
+        (Site.from_document, lambda it: {"site": {"id": it}}),
+        (
+            Task.from_document,
+            lambda it: {"task": {"id": 1, "status": "OK", "orders": [{"id": "o"}, {"id": it}]}},
+        ),
+        (Task.from_document, lambda it: {"task": {"id": 1, "status": "OK", "sites": [{"id": it}]}}),
+    ],
+)
+def test_an_id_that_cannot_be_asked_for_or_stored_is_bad(
+    schema: Any, document: Callable[[object], object], id_: object
+) -> None:
+    with pytest.raises(BadAnswer) as caught:
+        read(schema, document(id_))
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("schema", "document", "most"),
+    [
+        (
+            OrderDetails.from_document,
+            lambda n: {"order": {"id": "o"}, "tasks": [{"id": i} for i in range(n)]},
+            100,
+        ),
+        (OrderSummary.list_from_document, lambda n: {"orders": [{"id": i} for i in range(n)]}, 5000),
+        (About.from_document, lambda n: {"locations": [{"id": i} for i in range(n)]}, 1000),
+        (About.from_document, lambda n: {"products": [{"id": i} for i in range(n)]}, 1000),
+    ],
+)
+def test_a_list_is_read_whole_or_not_at_all(
+    schema: Any, document: Callable[[int], object], most: int
+) -> None:
+    """Cut, it would tell that something is not there: a task that runs, an order, a location."""
+    assert read(schema, document(most))
+    with pytest.raises(BadAnswer) as caught:
+        read(schema, document(most + 1))
+    assert caught.value.kind == "too_many"
+
+
+@pytest.mark.parametrize(
+    ("given_", "shown", "reason"),
+    [
+        ("https://pay.example/o?x=1#y", True, "as documented"),
+        ("http://127.0.0.1:8001/pay/o", True, "the sandbox's"),
+        (" HTTPS://pay.example ", True, "in capitals, with white space around it"),
+        ("https://zahlen.ex\u00e4mple/", True, "of other letters"),
+        ("javascript:alert(1)", False, "it runs"),
+        ("JavaScript:alert(1)//https://pay.example", False, "it runs"),
+        ("java\nscript:alert(1)", False, "browsers drop the line break"),
+        ("data:text/html,<script>alert(1)</script>", False, "it runs"),
+        ("//pay.example/o", False, "no scheme"),
+        ("/pay/o", False, "no host"),
+        ("https://", False, "no host"),
+        ("https:pay.example", False, "no host"),
+        ("https://user:s3cr3t@pay.example/", False, "who reads it takes the user for the host"),
+        ("https://pay.example/\u202e", False, "it shows something else than it is"),
+        ("https://pay.example\\@evil.example/", False, "browsers take it for a slash"),
+        ("https://pay.example/<b>", False, "no character of a URL"),
+        ("https://[::1", False, "not a URL"),
+        ("ftp://pay.example/", False, "no page"),
+        ("https://pay.example/" + "x" * 5000, False, "longer than anybody can use"),
+        (7, False, "no text"),
+        ([1], False, "no text"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("spelling", ["payment_url", "payment_ur"])
+def test_a_payment_url_is_a_page_or_is_kept_and_not_shown(
+    given_: object, *, shown: bool, reason: str, spelling: str
+) -> None:
+    order: OrderDetails = read(OrderDetails.from_document, {"order": {"id": "o", spelling: given_}})
+    placed: Placed = read(Placed.from_document, {"order": {"id": "o"}, spelling: given_})
+    for found in (order, placed):
+        assert found.payment_url == (str(given_).strip() if shown else None), reason
+        assert (found.odd_payment_url is None) is (shown or not isinstance(given_, str | int)), reason
+    assert order.asks_for_payment
+    assert placed.asks_for_payment
+
+
+def test_of_two_payment_urls_the_one_that_can_be_shown_is() -> None:
+    document = {"order": {"id": "o", "payment_ur": "https://pay.example"}, "payment_url": "javascript:1"}
+    placed: Placed = read(Placed.from_document, document)
+    assert (placed.payment_url, placed.odd_payment_url) == ("https://pay.example", None)
+
+
+@pytest.mark.parametrize(
+    ("orders", "ids"),
+    [
+        ([], ()),
+        (None, ()),
+        ({}, ()),
+        ([{"id": "o"}, {"id": 7}], ("o", "7")),
+        (["o"], ("o",)),
+        ({"id": "o"}, ("o",)),
+        ("o", ("o",)),
+    ],
+)
+def test_whom_a_task_names(orders: object, ids: tuple[str, ...]) -> None:
+    task: Task = read(Task.from_document, {"task": {"id": 1, "status": "OK", "orders": orders}})
+    assert task.order_ids == ids
+
+
+@pytest.mark.parametrize(
+    "orders", [[{"id": "o"}, {}], [{"uuid": "o"}], [None], True, [{"id": i} for i in range(101)]]
+)
+def test_a_task_that_leaves_open_whom_it_names_is_bad(orders: object) -> None:
+    """Taken for one that names nobody, it would fit every order."""
+    with pytest.raises(BadAnswer):
+        read(Task.from_document, {"task": {"id": 1, "status": "OK", "orders": orders}})
+
+
+def test_a_password_is_whole_or_absent() -> None:
+    for length, is_read in ((1024, True), (1025, False)):
+        site: Site = read(Site.from_document, {"site": {"id": "s", "ssh": {"password": "x" * length}}})
+        assert site.ssh is not None
+        assert (site.ssh.password is not None) is is_read
+
+
+def test_no_text_is_longer_than_can_be_shown() -> None:
+    long = "x" * 1_000_000
+    task: Task = read(Task.from_document, {"task": {"id": 1, "status": long, "name": long, "title": long}})
+    site: Site = read(
+        Site.from_document, {"site": {"id": "s", "name": long, "primary_domain": {"name": long}}}
+    )
+    texts = [task.status, task.name, task.title, site.name, site.primary_domain]
+    assert [len(text or "") for text in texts] == [64, 2000, 2000, 2000, 2000]
 
 
 def test_an_order_with_its_tasks() -> None:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 
 import pytest
@@ -143,13 +143,14 @@ def answering_late(answer_now: threading.Event) -> Iterator[tuple[str, threading
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(65536)
-            came.set()
-            answer_now.wait(30)
-            connection.sendall(order("o-1"))
-            connection.recv(1)  # until it is closed
+        with suppress(OSError):  # whoever was to ask has given up
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                came.set()
+                answer_now.wait(PATIENCE_SECONDS)
+                connection.sendall(order("o-1"))
+                connection.recv(1)  # until it is closed
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -157,6 +158,8 @@ def answering_late(answer_now: threading.Event) -> Iterator[tuple[str, threading
         yield f"http://127.0.0.1:{listener.getsockname()[1]}", came
     finally:
         answer_now.set()
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
         thread.join()
         listener.close()
 
@@ -213,7 +216,7 @@ async def test_an_answer_that_is_not_here_in_time_is_not_waited_for_long() -> No
     with answering_late(never) as (url, _):
         async with Connections() as connections:
             with pytest.raises(CloudPressError) as caught:
-                await place(client(connections, url, 0.05))
+                await place(client(connections, url, DEADLINE_SECONDS))
     assert caught.value.kind == "timeout"
 
 
