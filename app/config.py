@@ -5,19 +5,30 @@ at fault and never shows a secret's value.
 """
 
 import math
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_network
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 from sqlalchemy.engine import URL
 
 from app.cloudpress import checked_url, header_safe, normalize_base_url
 from app.db.url import async_database_url
+from app.env_file import EnvFileError, bare, near_misses, read_env_file
+from app.guessable import is_local, is_published, weakness
 from app.webhooks.addresses import Allowance
 
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
@@ -122,19 +133,66 @@ HeaderSecret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_header_
 Lowercase = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 
 
+ENV_FILE = Path(".env")
+
+
+class _Environment(EnvSettingsSource):
+    """The environment, each value without what a shell, Docker or an editor has left around it."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return _bare_values(super()._load_env_vars())
+
+
+class _EnvFile(DotEnvSettingsSource):
+    """The same of the `.env` file in the working folder, in whatever UTF it is written."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return _bare_values({name.lower(): value for name, value in _env_file().items()})
+
+
+def _bare_values(values: Mapping[str, str | None]) -> dict[str, str | None]:
+    found = {name: bare(value) for name, value in values.items() if value is not None}
+    return {name: value for name, value in found.items() if value}
+
+
+def _env_file() -> dict[str, str | None]:
+    return read_env_file(ENV_FILE) if os.path.lexists(ENV_FILE) else {}
+
+
 class DatabaseSettings(BaseSettings):
     """Where the database is: all that a command needs which neither asks CloudPress nor reads secrets."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+        # The file is read by `_EnvFile`.
+        env_file=None,
+        env_ignore_empty=True,
+        extra="ignore",
+        hide_input_in_errors=True,
     )
 
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] = SecretStr("sqlite:///presshook.db")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read what is given, then the environment, then the file."""
+        return init_settings, _Environment(settings_cls), _EnvFile(settings_cls)
 
     @cached_property
     def database(self) -> URL:
         """The database's address with the driver that the service uses."""
         return async_database_url(self.database_url.get_secret_value())
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is a file."""
+        return self.database.get_backend_name() == "sqlite"
 
 
 class Settings(DatabaseSettings):
@@ -204,22 +262,20 @@ def load_database_settings() -> DatabaseSettings:
     Raises:
         SettingsError: it is malformed.
     """
-    try:
-        return DatabaseSettings()
-    except ValidationError as error:
-        raise SettingsError("; ".join(_complaints(error))) from None
+    return _load(DatabaseSettings)
 
 
 def load_settings() -> Settings:
     """Read the settings from the environment.
 
     Raises:
-        SettingsError: one is missing or malformed, or they contradict each other.
+        SettingsError: one is missing or malformed, is no secret although it has to be one, or they contradict
+            each other.
     """
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        raise SettingsError("; ".join(_complaints(error))) from None
+    settings = _load(Settings)
+    weak = _weaknesses(settings)
+    if weak:
+        raise SettingsError("; ".join(weak))
     if settings.upstream_timeout_seconds >= settings.lease_seconds:
         raise SettingsError(
             "UPSTREAM_TIMEOUT_SECONDS must be less than LEASE_SECONDS, or a request could outlive "
@@ -228,10 +284,49 @@ def load_settings() -> Settings:
     return settings
 
 
+def misspelt_settings() -> Mapping[str, str]:
+    """Return which names in the environment and in the file look like a setting's, and like which one's."""
+    return near_misses({**os.environ, **_env_file()}, SETTINGS)
+
+
+SETTINGS = frozenset(name.upper() for name in Settings.model_fields)
+
+T = TypeVar("T", bound=DatabaseSettings)
+
+
+def _load(kind: type[T]) -> T:
+    try:
+        return kind()
+    except ValidationError as error:
+        raise SettingsError("; ".join(_complaints(error))) from None
+    except EnvFileError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _weaknesses(settings: Settings) -> list[str]:
+    """Say which secrets are none. Only where all is on one machine may they be those of the playground."""
+    is_playing = is_local(settings.public_url) and is_local(settings.cloudpress_base_url)
+    secrets = [("SECRET_KEY", key) for key in settings.secret_keys]
+    if settings.api_key is not None:
+        secrets.append(("API_KEY", settings.api_key.get_secret_value()))
+    found = [(name, weakness(name, value, is_playing=is_playing)) for name, value in secrets]
+    weak = [f"{name}: {reason}" for name, reason in found if reason is not None]
+    password = settings.database.password or os.environ.get("PGPASSWORD", "")
+    if not is_playing and not settings.is_sqlite and is_published(str(password)):
+        weak.append(
+            "DATABASE_URL: the database's password is public: everybody can read it in Presshook's "
+            "repository; set another one (POSTGRES_PASSWORD in docker-compose.yml)"
+        )
+    return weak
+
+
 def _complaints(error: ValidationError) -> list[str]:
+    misspelt = {meant: name for name, meant in misspelt_settings().items()}
     complaints = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
         reason = "is not set" if problem["type"] == "missing" else problem["msg"]
+        if problem["type"] == "missing" and name in misspelt:
+            reason += f" ({misspelt[name]} is: is it meant?)"
         complaints.append(f"{name}: {reason.removeprefix('Value error, ')}")
     return complaints

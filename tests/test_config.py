@@ -1,18 +1,21 @@
 """Settings: what is taken, and that a bad one is named and a secret one never shown."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from app.config import LONGEST_SPAN_SECONDS, SettingsError, load_settings
+from app.cli import demo
+from app.config import LONGEST_SPAN_SECONDS, SettingsError, load_settings, misspelt_settings
 from app.db.url import async_database_url
+from app.guessable import is_published
 from tests.settings import make_settings
 
 GOOD = {
     "CLOUDPRESS_BASE_URL": "https://app.cloudpress.example/api/",
     "CLOUDPRESS_API_TOKEN": "token",
     "CLOUDPRESS_ACCOUNT_ID": "account",
-    "SECRET_KEY": "k" * 32,
+    "SECRET_KEY": "kept by the tests and by no one else",
 }
 NAMES = [
     "DATABASE_URL", "PUBLIC_URL", "CLOUDPRESS_BASE_URL", "CLOUDPRESS_API_TOKEN", "CLOUDPRESS_ACCOUNT_ID",
@@ -70,7 +73,7 @@ def test_a_missing_setting_is_named(environment: pytest.MonkeyPatch, name: str) 
         ("CLOUDPRESS_ACCOUNT_ID", "ä", "it could not be a header"),
         ("API_KEY", "s3cr3t key", "it could not be a header"),
         ("SECRET_KEY", "s3cr3t", "too short to be one"),
-        ("SECRET_KEY", f"{'k' * 32},s3cr3t", "each of them has to be long enough"),
+        ("SECRET_KEY", f"{GOOD['SECRET_KEY']},s3cr3t", "each of them has to be long enough"),
         ("CALLBACK_WAIT_SECONDS", "0", "a positive number"),
         ("LEASE_SECONDS", "-1", "a positive number"),
         ("LEASE_SECONDS", "nan", "a number"),
@@ -154,3 +157,175 @@ def test_no_secret_is_in_what_settings_show(environment: pytest.MonkeyPatch) -> 
     settings = load_settings()
     assert "s3cr3t" not in repr(settings)
     assert "s3cr3t" not in str(settings.database)
+
+
+@pytest.mark.parametrize(
+    "around", [" {}", "{} ", "{}\n", "{}\r\n", "\t{}\t", '"{}"', "'{}'", ' "{}"\n', "' {} '"]
+)
+@pytest.mark.parametrize("name", [*GOOD, "DATABASE_URL", "PLACING", "API_KEY", "LEASE_SECONDS", "RATE_LIMIT"])
+def test_what_is_left_around_a_value_is_no_part_of_it(
+    environment: pytest.MonkeyPatch, name: str, around: str
+) -> None:
+    more = {"DATABASE_URL": "sqlite:////tmp/x.db", "PLACING": "off", "API_KEY": "a key of the tests alone"}
+    value = {**GOOD, **more, "LEASE_SECONDS": "61", "RATE_LIMIT": "5/hour"}[name].replace(" ", "-")
+    environment.setenv(name, value)
+    plain = load_settings()
+    environment.setenv(name, around.format(value))
+    assert load_settings().model_dump_json() == plain.model_dump_json()
+    assert getattr(load_settings(), name.lower()) == getattr(plain, name.lower())
+    assert load_settings().database.database == plain.database.database
+
+
+@pytest.mark.parametrize("value", [" ", "\n", '""', "''", '" "'])
+def test_a_value_of_nothing_is_not_set(environment: pytest.MonkeyPatch, value: str) -> None:
+    environment.setenv("CLOUDPRESS_API_TOKEN", value)
+    environment.setenv("LEASE_SECONDS", value)
+    with pytest.raises(SettingsError, match=r"^CLOUDPRESS_API_TOKEN: is not set$"):
+        load_settings()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_file_may_be_in_any_utf(environment: pytest.MonkeyPatch, tmp_path: Path, encoding: str) -> None:
+    environment.delenv("CLOUDPRESS_API_TOKEN")
+    (tmp_path / ".env").write_text('# für uns\r\nCLOUDPRESS_API_TOKEN="s3cr3t"\r\n', encoding=encoding)
+    assert load_settings().cloudpress_api_token.get_secret_value() == "s3cr3t"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("A=1\nCLOUDPRESS_API_TOKEN=s3cr3t-ä\n".encode("latin-1"), r"line 2 is not UTF-8"),
+        ("CLOUDPRESS_API_TOKEN=s3cr3t\n".encode("utf-16-le"), r"the file is no text"),
+        (bytes(range(256)), r"line \d+ is not UTF-8"),
+    ],
+)
+@pytest.mark.usefixtures("environment")
+def test_a_file_that_cannot_be_understood_is_named_in_one_line(
+    tmp_path: Path, content: bytes, told: str
+) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    with pytest.raises(SettingsError, match=rf"^\.env: .*{told}.*$") as caught:
+        load_settings()
+    assert "s3cr3t" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_file_that_cannot_be_opened_is_named_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(SettingsError, match=r"^\.env: the file cannot be read: .+$"):
+        load_settings()
+    (tmp_path / ".env").unlink()
+    (tmp_path / ".env").mkdir()
+    with pytest.raises(SettingsError, match=r"^\.env: the file cannot be read: .+$"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("DATABASE_URI", "DATABASE_URL"),
+        ("DATABSE_URL", "DATABASE_URL"),
+        ("CLOUDPRESS_TOKEN", "CLOUDPRESS_API_TOKEN"),
+        ("CLOUDPRESS_URL", "CLOUDPRESS_BASE_URL"),
+        ("SECRETKEY", "SECRET_KEY"),
+        ("PRESSHOOK_DATABASE_URL", "DATABASE_URL"),
+        ("LEASE_SECOND", "LEASE_SECONDS"),
+        ("UPSTREAM-TIMEOUT-SECONDS", "UPSTREAM_TIMEOUT_SECONDS"),
+    ],
+)
+@pytest.mark.parametrize("place", ["environment", "file"])
+def test_a_misspelt_name_is_told(
+    environment: pytest.MonkeyPatch, tmp_path: Path, name: str, meant: str, place: str
+) -> None:
+    if place == "file":
+        (tmp_path / ".env").write_text(f"{name}=x\n")
+    else:
+        environment.setenv(name, "x")
+    assert misspelt_settings() == {name: meant}
+    environment.delenv(meant, raising=False)
+    if meant in GOOD:
+        with pytest.raises(SettingsError, match=rf"{meant}: is not set \({name} is: is it meant\?\)"):
+            load_settings()
+
+
+def test_names_that_others_use_are_not_taken_for_ours(environment: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "SECRET_KEY_BASE", "PRESSHOOK_URL", "PRESSHOOK_API_KEY", "DATABASE",
+                 "lease_seconds", "APP_SECRET", "REDIS_URL", "MY_DATABASE_URL_2", "PUBLIC_IP"):  # fmt: skip
+        environment.setenv(name, "1")
+    assert misspelt_settings() == {}
+
+
+LOCAL = {"CLOUDPRESS_BASE_URL": "http://127.0.0.1:8001", "PUBLIC_URL": "http://127.0.0.1:8000"}
+PLAYGROUND = {"CLOUDPRESS_BASE_URL": "http://sandbox:8001", "PUBLIC_URL": "http://presshook:8000"}
+ABROAD = {"CLOUDPRESS_BASE_URL": "https://app.cloudpress.example", "PUBLIC_URL": "http://127.0.0.1:8000"}
+PUBLIC = {"CLOUDPRESS_BASE_URL": "http://127.0.0.1:8001", "PUBLIC_URL": "https://hooks.shop.example"}
+
+
+@pytest.mark.parametrize("where", [LOCAL, PLAYGROUND, ABROAD, PUBLIC])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("API_KEY", "x"),
+        ("API_KEY", "a" * 32),
+        ("API_KEY", "abab" * 8),
+        ("API_KEY", "0123456789" * 4),
+        ("SECRET_KEY", "a" * 32),
+        ("SECRET_KEY", "abc" * 12),
+        ("SECRET_KEY", "12345678901234567890123456789012"),
+        ("SECRET_KEY", f"{GOOD['SECRET_KEY']},{'z' * 40}"),
+    ],
+)
+def test_a_secret_that_is_soon_guessed_is_refused_everywhere(
+    environment: pytest.MonkeyPatch, where: dict[str, str], name: str, value: str
+) -> None:
+    for each, address in where.items():
+        environment.setenv(each, address)
+    environment.setenv(name, value)
+    with pytest.raises(
+        SettingsError, match=rf"^{name}: can be guessed: .*; make one: openssl rand"
+    ) as caught:
+        load_settings()
+    assert len(value) < 4 or value not in str(caught.value)
+
+
+PUBLISHED = [
+    ("API_KEY", "demo-key"),
+    ("API_KEY", "DEMO-KEY"),
+    ("API_KEY", "shop-key-1"),
+    ("SECRET_KEY", "a-public-key-for-the-playground-alone"),
+    ("DATABASE_URL", "postgresql://presshook:presshook@postgres/presshook"),
+    ("PGPASSWORD", "presshook"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), PUBLISHED)
+@pytest.mark.parametrize("where", [ABROAD, PUBLIC])
+def test_what_is_published_is_refused_where_others_can_come(
+    environment: pytest.MonkeyPatch, where: dict[str, str], name: str, value: str
+) -> None:
+    for each, address in where.items():
+        environment.setenv(each, address)
+    if name == "PGPASSWORD":
+        environment.setenv("DATABASE_URL", "postgresql://presshook@postgres/presshook")
+    environment.setenv(name, value)
+    with pytest.raises(SettingsError, match=r"is public|fewer than 16 characters"):
+        load_settings()
+
+
+@pytest.mark.parametrize(("name", "value"), PUBLISHED)
+@pytest.mark.parametrize("where", [LOCAL, PLAYGROUND])
+def test_the_playground_keeps_what_is_published(
+    environment: pytest.MonkeyPatch, where: dict[str, str], name: str, value: str
+) -> None:
+    for each, address in where.items():
+        environment.setenv(each, address)
+    environment.setenv(name, value)
+    assert load_settings().public_url == where["PUBLIC_URL"]
+
+
+def test_every_secret_of_the_playground_counts_as_published() -> None:
+    compose = (Path(__file__).parents[1] / "docker-compose.yml").read_text()
+    defaults = re.findall(r"\$\{(?:\w*(?:KEY|PASSWORD|TOKEN)):-(?:\$\{[^}]*\})?([^}]+)\}", compose)
+    assert len(defaults) >= 4
+    assert all(is_published(value) for value in [*defaults, demo.API_KEY, demo.TOKEN])

@@ -1,5 +1,6 @@
 """Who may call `/v1`: checked before anything else of a request is looked at, its path included."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.context import Context
+from app.api.middleware.guessing import Guesses
 from app.api.middleware.rate_limit import RateLimiter
 from app.api.problems import Problem, database_away, unauthorized
 from app.db.errors import DATABASE_AWAY
@@ -22,6 +24,7 @@ from app.secrets import same_key
 GUARDED = "/v1"
 CALLBACKS = "/v1/callbacks/"
 METRICS = "/metrics"
+NO_KEY = "no key"
 BOOTSTRAP = Grant("bootstrap", "API_KEY")
 """The environment's key, which may do everything."""
 
@@ -68,6 +71,7 @@ class Authentication:
     def __init__(self, app: ASGIApp, *, context: Context, limiter: RateLimiter | None) -> None:
         """Guard `app`; with a `limiter`, hold back keys that ask too often."""
         self._app = app
+        self._guesses = Guesses()
         self._context = context
         self._limiter = limiter
         key = context.settings.api_key
@@ -83,6 +87,8 @@ class Authentication:
         except KeyRefusedError as error:
             self._context.refusals["key", str(error)] += 1
             log.warning("key_refused", reason=str(error))
+            if str(error) != NO_KEY and (seconds := self._guesses.wait_seconds(_address(scope))):
+                await hold_back(seconds)
             await unauthorized().response()(scope, receive, send)
             return
         except Problem as problem:
@@ -102,7 +108,7 @@ class Authentication:
     async def _grant(self, scope: Scope) -> Grant:
         presented = [value for name, value in scope["headers"] if name == b"authorization"]
         if len(presented) != 1:
-            raise KeyRefusedError("several keys" if presented else "no key")
+            raise KeyRefusedError("several keys" if presented else NO_KEY)
         scheme, _, key = presented[0].decode("latin-1").partition(" ")
         key = key.strip()
         if scheme.lower() != "bearer" or not key:
@@ -112,6 +118,16 @@ class Authentication:
         require_form(key)
         await self._context.require_migrated()
         return await authenticate(self._context.db, key)
+
+
+async def hold_back(seconds: float) -> None:
+    """Let an answer wait."""
+    await asyncio.sleep(seconds)
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def is_guarded(path: str) -> bool:

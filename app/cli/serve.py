@@ -10,7 +10,7 @@ import typer
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.cli.printing import say_if_possible
-from app.config import Settings, SettingsError, load_settings
+from app.config import Settings, SettingsError, load_settings, misspelt_settings
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY, UnfitDatabaseError, in_words, secrets_of
 from app.main import Service, create_worker_app
@@ -89,7 +89,9 @@ def prepare(settings: Settings) -> None:
     Raises:
         SettingsError: the database must not be used, or was written under another SECRET_KEY.
     """
-    if settings.database.get_backend_name() == "sqlite" and not is_current_file(settings.database):
+    for name, meant in misspelt_settings().items():
+        log.warning("setting_unknown", name=name, meant=meant)
+    if settings.is_sqlite and not is_current_file(settings.database):
         _upgrade(settings)
     asyncio.run(_look_at_database(settings))
     log.info("starting", version=VERSION, database=settings.database.get_backend_name())

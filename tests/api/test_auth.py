@@ -3,6 +3,8 @@
 import httpx
 import pytest
 
+from app.api import auth
+from app.api.middleware.guessing import BURST, LONGEST_WAIT_SECONDS, MOST_ADDRESSES, Guesses
 from app.main import Service, create_app
 from tests.api.conftest import client_of
 from tests.settings import API_KEY, make_settings
@@ -85,3 +87,35 @@ async def test_what_can_be_no_key_is_401_even_while_the_database_is_away(without
 async def test_the_rest_needs_no_key(anonymous: httpx.AsyncClient) -> None:
     for path in ("/livez", "/readyz", "/openapi.json", "/docs"):
         assert (await anonymous.get(path)).status_code == 200
+
+
+def test_wrong_keys_of_an_address_are_answered_ever_more_slowly_and_forgiven_with_time() -> None:
+    now = 0.0
+    guesses = Guesses(clock=lambda: now)
+    assert [guesses.wait_seconds("one") for _ in range(BURST)] == [0] * BURST
+    waits = [guesses.wait_seconds("one") for _ in range(100)]
+    assert waits[:3] == [1, 2, 3]
+    assert max(waits) == waits[-1] == LONGEST_WAIT_SECONDS
+    assert guesses.wait_seconds("other") == 0
+    now = LONGEST_WAIT_SECONDS + BURST
+    assert [guesses.wait_seconds("one") for _ in range(BURST)] == [0] * BURST
+    for number in range(2 * MOST_ADDRESSES):
+        guesses.wait_seconds(f"address {number}")
+    assert len(guesses._buckets) == MOST_ADDRESSES
+
+
+@pytest.mark.parametrize("wrong", ["Bearer wrong", "Bearer phk_wrong", "Basic x", f"Bearer {API_KEY}x"])
+async def test_only_wrong_keys_wait(service: Service, monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(auth, "hold_back", sleep)
+    async with client_of(service) as client:
+        for _ in range(BURST + 3):
+            assert (await client.get(ORDER, headers={"Authorization": wrong})).status_code == 401
+        assert slept == pytest.approx([1, 2, 3], abs=0.9)
+        assert (await client.get(ORDER)).status_code == 401
+        assert (await client.get(ORDER, headers={"Authorization": f"Bearer {API_KEY}"})).status_code == 404
+        assert len(slept) == 3

@@ -1,0 +1,77 @@
+"""An `.env` file and the environment, read as people write them: any UTF, quotes and blanks around a value.
+
+`docker run --env-file` keeps quotes, `$(cat file)` and secrets' files keep a newline, PowerShell's `>` writes
+UTF-16: none of that is meant.
+"""
+
+import codecs
+import difflib
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    # Before UTF-16's, with which it begins.
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# How much of two names is the same: CLOUDPRESS_URL is near CLOUDPRESS_BASE_URL, SECRET_KEY_BASE is not near
+# SECRET_KEY.
+NEAR = 0.84
+OWN_PREFIX = "PRESSHOOK_"
+# What other commands and docker-compose.yml read.
+OTHERS = frozenset({"PRESSHOOK_URL", "PRESSHOOK_API_KEY", "PRESSHOOK_WEBHOOK_SECRET", "PRESSHOOK_PORT"})
+
+
+class EnvFileError(Exception):
+    """An `.env` file cannot be read; the text is one line that shows nothing of what is in it."""
+
+
+def read_env_file(path: Path) -> dict[str, str | None]:
+    """Return what a file sets, by names as they are written.
+
+    Raises:
+        EnvFileError: it cannot be opened, or is no text.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise EnvFileError(f"{path}: the file cannot be read: {error.strerror}") from None
+    encoding = next((name for mark, name in BYTE_ORDER_MARKS if raw.startswith(mark)), "utf-8")
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise EnvFileError(f"{path}: line {line} is not UTF-8: save the file as UTF-8") from None
+    if "\x00" in text:
+        raise EnvFileError(f"{path}: the file is no text, or UTF-16 without a mark: save it as UTF-8")
+    return dotenv_values(stream=io.StringIO(text), interpolate=True)
+
+
+def bare(value: str) -> str:
+    """Return a value without the white space around it, and without one pair of quotes around that."""
+    value = value.strip()
+    for quote in "\"'":
+        if len(value) >= 2 and value[0] == value[-1] == quote and quote not in value[1:-1]:
+            return value[1:-1].strip()
+    return value
+
+
+def near_misses(given: Iterable[str], known: Iterable[str]) -> Mapping[str, str]:
+    """Return which of the given names look like a known one, and like which."""
+    names = sorted(known)
+    found = {}
+    for name in given:
+        plain = name.strip().upper().replace("-", "_")
+        if name.upper() in names or plain in OTHERS:
+            continue
+        meant = plain.removeprefix(OWN_PREFIX)
+        near = [meant] if meant in names else difflib.get_close_matches(meant, names, 1, NEAR)
+        if near:
+            found[name] = near[0]
+    return found
