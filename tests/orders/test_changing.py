@@ -28,6 +28,7 @@ OTHERS = {
     ("webhooks/registry.py", "setattr"),
     ("cloudpress/errors.py", "self"),
     ("api/problems.py", "self"),
+    ("server/protocol.py", "self"),
 }
 # Orders are stored, pending, here alone.
 MAKERS = {"orders/intake.py"}

@@ -7,8 +7,8 @@ MUTATIONS = (
     Mutation(
         "a delivery is forgotten",
         "app/webhooks/outbox.py",
-        "            tx.events.append(_new(tx, webhook.id, event))",
-        "            _new(tx, webhook.id, event)",
+        "    tx.session.add_all(_new(tx, webhook_id, event) for",
+        "    list(_new(tx, webhook_id, event) for",
         (SIMULATION,),
     ),
 )
