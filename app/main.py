@@ -1,6 +1,7 @@
 """Wires everything. `create_app` is the service; `Service` is what is in it beside HTTP."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from random import Random
@@ -31,17 +32,21 @@ from app.db.errors import DATABASE_AWAY
 from app.events.feed import Feed
 from app.maintenance.fitness import Usability, require_readable
 from app.maintenance.schema import is_current
+from app.queue.heartbeats import Heartbeats
 from app.queue.signals import Signals
 from app.reconciler import Dependencies, Reconciler
 from app.schedule import Schedule
 from app.secrets import CallbackSecrets, Encryption
 from app.telemetry.metrics import Metrics
 from app.telemetry.snapshot import Snapshots
+from app.version import VERSION
 from app.webhooks.deliverer import Deliverer
 from app.webhooks.sender import HttpSender
 
 SCHEMA_POLL_SECONDS = 2.0
 DRAIN_SECONDS = 6.0
+# The reconciler comes round at least every 10 s. One that is stuck moves nothing: it must not pass for alive.
+STUCK_SECONDS = 30.0
 
 log = structlog.get_logger()
 
@@ -66,6 +71,7 @@ class Service:
         self.signals = Signals(self.db)
         self.feed = Feed(self.db, self.signals)
         self.metrics = Metrics(role=role, database="sqlite" if self.db.is_sqlite else "postgresql")
+        self.heartbeats = Heartbeats(self.db, role=role, version=VERSION, placing=settings.placing == "on")
         self.clients = AccountClients(settings, self.db, self.metrics)
         self.catalogs = Catalogs(self.clients)
         self.sender = HttpSender(settings.webhook_allowance)
@@ -101,7 +107,13 @@ class Service:
 
     @asynccontextmanager
     async def _running(self, *, reconcile: bool, on_death: Callable[[], None]) -> AsyncIterator[None]:
-        async with aclosing(self.clients), aclosing(self.catalogs), self.signals.run(), self.feed.run():
+        async with (
+            aclosing(self.clients),
+            aclosing(self.catalogs),
+            self.signals.run(),
+            self.feed.run(),
+            self.heartbeats.run(self.is_migrated),
+        ):
             working = asyncio.create_task(self._work()) if reconcile else None
             if working is not None:
                 working.add_done_callback(lambda task: self._workers_ended(task, on_death))
@@ -120,6 +132,7 @@ class Service:
         reconciler = Reconciler(self.dependencies, self.signals, metrics=self.metrics)
         deliverer = Deliverer(self.db, self.signals, self.sender, random=self.random, metrics=self.metrics)
         self._watch(reconciler, deliverer)
+        self.heartbeats.tell(lambda: time.monotonic() - reconciler.turned_at < STUCK_SECONDS)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(reconciler.run(grace_seconds=DRAIN_SECONDS))
             tasks.create_task(deliverer.run(grace_seconds=DRAIN_SECONDS))
@@ -232,6 +245,7 @@ def _context(service: Service, *, heartbeat_seconds: float) -> Context:
         cloudpress=_Checks(service.clients, service.catalogs),
         metrics=service.metrics,
         snapshots=Snapshots(service.db),
+        heartbeats=service.heartbeats,
     )
 
 

@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from app.events.types import EventType
-from app.states import AttentionCode, Code, ErrorCode, OrderStatus
+from app.states import AttentionCode, Code, ErrorCode, OrderStatus, WaitingCode
 
 PAGE = Path(__file__).parents[1] / "docs" / "vocabulary.md"
 LISTED = {
     "Statuses of an order": OrderStatus,
     "Types of events": EventType,
     "Attention: why a person should look at an order": AttentionCode,
+    "Waiting: why an order is not done": WaitingCode,
     "Errors: why an order failed": ErrorCode,
 }
 

@@ -13,6 +13,9 @@ from app.api.problems import Problem
 from app.config import Settings
 from app.db.database import Database
 from app.events.feed import Feed
+from app.orders.reading import OrderView
+from app.orders.representation import OrderBody
+from app.queue.heartbeats import Heartbeats
 from app.queue.signals import Signals
 from app.secrets import CallbackSecrets
 from app.telemetry.metrics import Metrics
@@ -94,10 +97,15 @@ class Context:
     feed: Feed
     metrics: Metrics
     snapshots: Snapshots
+    heartbeats: Heartbeats
     heartbeat_seconds: float
     """How often an open stream says that it is alive, and whether its key is still let in is looked up."""
     known_migrated: asyncio.Event = field(default_factory=asyncio.Event)
     refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    async def show(self, view: OrderView) -> OrderBody:
+        """Return an order as it is shown, with why it is not done."""
+        return OrderBody.of(view, await self.heartbeats.surroundings())
 
     async def require_migrated(self) -> None:
         """Raise a 503 problem while the database is behind this release; asked no more once it is not."""

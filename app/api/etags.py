@@ -1,4 +1,7 @@
-"""ETags of orders: a digest of what is shown, so that it changes exactly when that does."""
+"""ETags of orders: a digest of what is shown, so that it changes exactly when that does.
+
+What an order waits for is left out: it changes with time alone. So the tags are weak ones. (RFC 9110, 8.8.1)
+"""
 
 import hashlib
 
@@ -7,7 +10,8 @@ from app.orders.representation import OrderBody
 
 def etag_of(body: OrderBody) -> str:
     """Return the ETag of an order as it is shown."""
-    return f'"{hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]}"'
+    shown = body.model_dump_json(exclude={"waiting_for"})
+    return f'W/"{hashlib.sha256(shown.encode()).hexdigest()[:32]}"'
 
 
 def matches(if_none_match: str, etag: str) -> bool:
@@ -17,4 +21,4 @@ def matches(if_none_match: str, etag: str) -> bool:
     of ours (`W/"…"`, `"…-gzip"`, `"…;br"`), and its client sends that one. All of them hold the digest, which
     occurs nowhere by chance.
     """
-    return if_none_match.strip() == "*" or etag.strip('"') in if_none_match
+    return if_none_match.strip() == "*" or etag.removeprefix("W/").strip('"') in if_none_match

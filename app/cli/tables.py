@@ -116,6 +116,7 @@ def order_table(order: dict[str, Any]) -> Table:
         "domain": (order["site"] or {}).get("primary_domain"),
         "error": (order["error"] or {}).get("detail"),
         "attention": (order["attention"] or {}).get("detail"),
+        "waits for": (order.get("waiting_for") or {}).get("detail"),
         "cancellation": (order["cancellation"] or {}).get("state"),
         "ordered": f"{order['created_at']} ({ago(order['created_at'])})",
     }

@@ -116,6 +116,9 @@ class Order(Leased):
     # Passes in a row that found nothing new, by which waiting grows.
     quiet: Mapped[int] = mapped_column(Integer, default=0)
     missing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # What went wrong with CloudPress in the last pass, if that is what the order waits for.
+    trouble_kind: Mapped[str | None] = mapped_column(Text)
+    trouble_status: Mapped[int | None] = mapped_column(Integer)
     # An order that was placed more than once is looked for once more then.
     late_look_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # CloudPress orders beside the one held that may be this order, placed a second time.
@@ -192,6 +195,8 @@ class Placement(Base):
     cloudpress_order_id: Mapped[str | None] = mapped_column(Text)
     # Which SECRET_KEY signs the callback, so that it is known when that key may go.
     callback_key_id: Mapped[str] = mapped_column(String(16))
+    # The trace that the request was part of, so that the callback can be linked to it. (W3C `traceparent`)
+    traceparent: Mapped[str | None] = mapped_column(String(55))
     answer: Mapped[bytes | None] = mapped_column(EncryptedBytes, deferred=True)
 
 
@@ -347,3 +352,41 @@ class WriteProbe(Base):
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     written_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Replica(Base):
+    """A process of the service, which now and then says that it lives."""
+
+    __tablename__ = "replicas"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    # serve, api or worker.
+    role: Mapped[str] = mapped_column(String(10))
+    host: Mapped[str] = mapped_column(Text)
+    version: Mapped[str] = mapped_column(Text)
+    # Whether its reconciler turned just now.
+    works: Mapped[bool] = mapped_column(Boolean)
+    started_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    seen_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class CheckResult(Base):
+    """What a check of the deployment, which the service repeats by itself, found last."""
+
+    __tablename__ = "check_results"
+
+    id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    # ok, warning, failed or skipped.
+    outcome: Mapped[str] = mapped_column(String(10))
+    detail: Mapped[str] = mapped_column(Text)
+    checked_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class CheckRound(Base):
+    """The one row by which replicas agree on who repeats the checks."""
+
+    __tablename__ = "check_rounds"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    begun_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Order, Site, Task
 from app.orders.reading import OrderView, find_order
-from app.states import FINAL
+from app.states import FINAL, AttentionCode, OrderStatus, Surroundings, Trouble, Waits, waiting_for
 
 
 class OrderedSite(BaseModel):
@@ -72,6 +72,14 @@ class AttentionBody(BaseModel):
     since: datetime
 
 
+class WaitingBody(BaseModel):
+    """Why an order is not done."""
+
+    code: str
+    detail: str
+    until: datetime | None = Field(description="When it is looked at next, whatever happens before.")
+
+
 class CancellationBody(BaseModel):
     """What became of the wish to cancel an order that is still open."""
 
@@ -124,6 +132,7 @@ class OrderBody(BaseModel):
                     "error": None,
                     "attention": None,
                     "cancellation": None,
+                    "waiting_for": None,
                     "metadata": {"customer": "4711"},
                     "created_at": "2026-11-25T15:47:52.424713Z",
                     "updated_at": "2026-11-25T15:47:55.941501Z",
@@ -144,14 +153,18 @@ class OrderBody(BaseModel):
     error: ErrorBody | None
     attention: AttentionBody | None
     cancellation: CancellationBody | None
+    waiting_for: WaitingBody | None = Field(
+        description="Null in what events tell, which is how the order was then. It changes with time, and "
+        "neither `updated_at` nor the ETag heeds it."
+    )
     metadata: dict[str, str]
     created_at: datetime
     updated_at: datetime
     finalized_at: datetime | None
 
     @classmethod
-    def of(cls, view: OrderView) -> "OrderBody":
-        """Show an order with its tasks and site."""
+    def of(cls, view: OrderView, around: Surroundings | None = None) -> "OrderBody":
+        """Show an order with its tasks and site, and what it waits for if it is known what is `around`."""
         order = view.order
         request = OrderedSite(
             name=order.site_name,
@@ -179,6 +192,7 @@ class OrderBody(BaseModel):
             error=error,
             attention=attention,
             cancellation=_cancellation(order),
+            waiting_for=_waiting_for(view, around) if around else None,
             metadata=order.client_metadata,
             created_at=order.created_at,
             updated_at=order.updated_at,
@@ -192,6 +206,27 @@ def _cancellation(order: Order) -> CancellationBody | None:
     if order.cancel_refusal is not None and order.status not in FINAL:
         return CancellationBody(state="refused", reasons=order.cancel_refusal)
     return None
+
+
+def _waiting_for(view: OrderView, around: Surroundings) -> WaitingBody | None:
+    order = view.order
+    trouble = None if order.trouble_kind is None else Trouble(order.trouble_kind, order.trouble_status)
+    waits = Waits(
+        OrderStatus(order.status),
+        order.due_at,
+        held_until=order.lease_until if order.lease_token is not None else None,
+        attention=None if order.attention_code is None else AttentionCode(order.attention_code),
+        trouble=trouble,
+        cloudpress_status=order.cloudpress_status,
+        tasks=tuple(task.status for task in view.tasks),
+        missing=order.missing_since is not None,
+        cancelling=order.cancel_requested_at is not None,
+        resolving=order.resolution is not None,
+    )
+    waiting = waiting_for(waits, around)
+    if waiting is None:
+        return None
+    return WaitingBody(code=waiting.code, detail=waiting.detail, until=waiting.until)
 
 
 def _task(task: Task) -> TaskBody:

@@ -1,6 +1,7 @@
 """A loop that claims rows that are due, no more than there are free slots, and works on each by itself."""
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import Generic, TypeVar
@@ -39,6 +40,8 @@ class Worker(ABC, Generic[Row]):
         self._backstop_seconds = backstop_seconds
         self._is_more_due = False
         self.watch = ClockWatch()
+        self.turned_at = time.monotonic()
+        """When the loop last came round."""
         self.running: set[asyncio.Task[None]] = set()
         """The work in flight."""
 
@@ -68,6 +71,7 @@ class Worker(ABC, Generic[Row]):
         try:
             while not self._signals.stopping.is_set():
                 self._due.clear()
+                self.turned_at = time.monotonic()
                 idle_seconds = await self._claim_and_start()
                 await self._sleep(idle_seconds)
         finally:

@@ -19,6 +19,7 @@ from app.states import (
     Decision,
     NotFoundYet,
     Observation,
+    PostEnded,
     Rechecked,
     Seen,
     Standing,
@@ -55,6 +56,7 @@ async def apply(
         decision = decide(standing(order), observation, tx.now)
         _write(tx, change, decision)
         due_in_seconds = _reschedule(this, tx, change, decision)
+        _note_trouble(order, decision, observation)
         trouble = _trouble_in(observation)
         if trouble is not None:
             _record_trouble(tx, order, trouble)
@@ -100,6 +102,14 @@ def _trouble_in(observation: Observation) -> Trouble | None:
     if isinstance(observation, Seen):
         return observation.trouble or observation.rechecked.trouble
     return observation.trouble if isinstance(observation, Rechecked | NotFoundYet) else None
+
+
+def _note_trouble(order: Order, decision: Decision, observation: Observation) -> None:
+    """Keep what went wrong, for as long as the order waits because of it."""
+    told = observation.trouble if isinstance(observation, PostEnded) else _trouble_in(observation)
+    trouble = told if decision.wait is Wait.RETRY else None
+    order.trouble_kind = trouble.kind if trouble else None
+    order.trouble_status = trouble.status if trouble else None
 
 
 def _record_trouble(tx: Transaction, order: Order, trouble: Trouble) -> None:

@@ -19,7 +19,7 @@ Who moves an order, and when:
     completed, failed, cancelled   the reconciler, from what CloudPress says; final
 
 `statuses` has the transitions, `words` what CloudPress's words mean, `observations` what is decided from,
-`deciding` the decisions, `codes` and `attention` what a person is told.
+`deciding` the decisions, `codes`, `attention` and `waiting` what a person is told.
 """
 
 from app.states.codes import (
@@ -59,6 +59,15 @@ from app.states.statuses import (
     OrderStatus,
     may_follow,
 )
+from app.states.waiting import (
+    ALIVE_SECONDS,
+    BEAT_SECONDS,
+    Surroundings,
+    Waiting,
+    WaitingCode,
+    Waits,
+    waiting_for,
+)
 from app.states.words import (
     NOTHING_LANDED,
     PostOutcome,
@@ -73,6 +82,8 @@ from app.states.words import (
 )
 
 __all__ = [
+    "ALIVE_SECONDS",
+    "BEAT_SECONDS",
     "FINAL",
     "LATE_LOOK_AFTER",
     "LOOK_UPS_BEFORE_PLACING_AGAIN",
@@ -98,9 +109,13 @@ __all__ = [
     "Resolved",
     "Seen",
     "Standing",
+    "Surroundings",
     "Trouble",
     "Unwanted",
     "Wait",
+    "Waiting",
+    "WaitingCode",
+    "Waits",
     "decide",
     "is_decided",
     "is_done",
@@ -112,4 +127,5 @@ __all__ = [
     "may_have_landed",
     "outcome_of_refusal",
     "refuses_to_cancel",
+    "waiting_for",
 ]

@@ -62,8 +62,9 @@ async def list_all(
         found = await list_orders(session, wanted)
     shown = found[:limit]
     more = len(found) > limit
+    around = await context.heartbeats.surroundings()
     return OrderList(
-        data=[OrderBody.of(view) for view in shown],
+        data=[OrderBody.of(view, around) for view in shown],
         next_cursor=write_cursor(shown[-1].order) if more else None,
     )
 

@@ -76,7 +76,7 @@ async def resolve_order(
     tell_applied(response, prefer)
     if adopted is not None and view.order.resolution is None and view.order.cloudpress_order_id != adopted:
         raise Problem(409, "not-resolvable", "The order could not be that CloudPress order: see its events.")
-    return OrderBody.of(view)
+    return await context.show(view)
 
 
 async def _dismiss(context: Context, grant: Grant, view: OrderView) -> OrderBody:
@@ -86,7 +86,7 @@ async def _dismiss(context: Context, grant: Grant, view: OrderView) -> OrderBody
         raise Problem(409, "not-resolvable", str(error)) from None
     if order is None:
         raise not_found()
-    return OrderBody.of(OrderView(order, view.tasks, view.site))
+    return await context.show(OrderView(order, view.tasks, view.site))
 
 
 async def _check_adoption(context: Context, view: OrderView, cloudpress_order_id: str) -> None:
@@ -121,7 +121,7 @@ async def cancel_order(
     """
     view = await find_visible(context, grant, order_id)
     if view.order.status in FINAL:
-        return _cancelled_or_conflict(view)
+        return await _cancelled_or_conflict(context, view)
     order = await request_cancel(context.db, order_id, by=grant.actor)
     if order is None:
         raise not_found()
@@ -134,20 +134,20 @@ async def cancel_order(
     )
     tell_applied(response, prefer)
     if view.order.status in FINAL:
-        return _cancelled_or_conflict(view)
+        return await _cancelled_or_conflict(context, view)
     if view.order.cancel_refusal is not None:
         raise _cancel_refused(view.order, view.order.cancel_refusal)
     response.status_code = 202
-    return OrderBody.of(view)
+    return await context.show(view)
 
 
-def _cancelled_or_conflict(view: OrderView) -> OrderBody:
+async def _cancelled_or_conflict(context: Context, view: OrderView) -> OrderBody:
     """Answer for a final order. One that is cancelled is what was wished for, also the second time."""
     if view.order.status != OrderStatus.CANCELLED:
         raise Problem(
             409, "order-final", f"The order is {view.order.status}, and cannot be cancelled any more."
         )
-    return OrderBody.of(view)
+    return await context.show(view)
 
 
 def _cancel_refused(order: Order, reasons: list[str]) -> Problem:
@@ -173,4 +173,4 @@ async def refresh_order(order_id: UUID, grant: OrdersWriter, context: ContextDep
         raise not_found()
     if order.status in FINAL:
         raise Problem(409, "order-final", f"The order is {order.status}: nothing changes any more.")
-    return OrderBody.of(OrderView(order, view.tasks, view.site))
+    return await context.show(OrderView(order, view.tasks, view.site))

@@ -120,7 +120,7 @@ async def place_order(
     response.status_code = 201 if is_placed_or_final(view.order) else 202
     response.headers["Location"] = location
     tell_applied(response, prefer)
-    return OrderBody.of(view)
+    return await context.show(view)
 
 
 async def _accept(context: Context, grant: Grant, body: OrderRequest, key: Idempotency | None) -> Order:
@@ -181,7 +181,7 @@ async def get_order(
 ) -> OrderBody | Response:
     """Read an order, or wait until it changes."""
     view = await find_visible(context, grant, order_id)
-    body = OrderBody.of(view)
+    body = await context.show(view)
     known = if_none_match if if_none_match is not None else etag_of(body)
     if wait and matches(known, etag_of(body)):
         view = await wait_until(
@@ -194,7 +194,7 @@ async def get_order(
         )
         if admission.is_over:
             raise unauthorized()
-        body = OrderBody.of(view)
+        body = await context.show(view)
     etag = etag_of(body)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if if_none_match is not None and matches(if_none_match, etag):
