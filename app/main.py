@@ -72,6 +72,7 @@ class Service:
         self.feed = Feed(self.db, self.signals)
         self.metrics = Metrics(role=role, database="sqlite" if self.db.is_sqlite else "postgresql")
         self.heartbeats = Heartbeats(self.db, role=role, version=VERSION, placing=settings.placing == "on")
+        self._watch_process()
         self.clients = AccountClients(settings, self.db, self.metrics)
         self.catalogs = Catalogs(self.clients)
         self.sender = HttpSender(settings.webhook_allowance)
@@ -89,6 +90,23 @@ class Service:
             upstream_timeout_seconds=settings.upstream_timeout_seconds,
             placing=settings.placing == "on",
         )
+
+    def _watch_process(self) -> None:
+        """Have metrics tell of what this process holds open."""
+        watch = self.metrics.watch
+        watch("presshook_streams", "Streams of events that are open.", lambda: self.feed.listeners)
+        self.metrics.watch_count(
+            "presshook_streams_dropped_total",
+            "Streams that were ended because their reader was too slow.",
+            lambda: self.feed.dropped,
+        )
+        watch("presshook_db_pool_in_use", "Connections in use.", self.db.connections_in_use)
+        if not self.db.is_sqlite:
+            watch(
+                "presshook_listen_up",
+                "Whether PostgreSQL tells of what other replicas commit.",
+                lambda: self.signals.listening,
+            )
 
     async def is_migrated(self) -> bool:
         """Ask the database whether it has this release's tables."""

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, case, func, select, true
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.pool import QueuePool
 
 from app.db.clock import Clock, DatabaseClock
 from app.db.columns import Base, Cipher, _ciphers
@@ -194,6 +195,11 @@ class Database:
     async def now(self, session: AsyncSession) -> datetime:
         """Return the present time, by the clock that leases and due times use."""
         return await self._clock.now(session)
+
+    def connections_in_use(self) -> int:
+        """Return how many connections of the pool are in use now."""
+        pool = self.engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     async def dispose(self) -> None:
         """Close every connection."""

@@ -51,21 +51,22 @@ class Subscription:
         self._waiting: deque[Happened] = deque()
         self._wake = asyncio.Event()
 
-    def offer(self, happened: Happened) -> None:
-        """Queue an event; a listener that is far behind is dropped."""
+    def offer(self, happened: Happened) -> bool:
+        """Queue an event; a listener that is far behind is dropped. Return whether it was, by this event."""
         if self.ended.is_set():
-            return
+            return False
         if happened.type in KEY_ENDS and happened.data.get("key") == self._key:
             self.end()
-            return
+            return False
         if not self.interest.covers(happened):
-            return
+            return False
         if len(self._waiting) >= MOST_WAITING:
             log.warning("slow_listener_dropped", waiting=MOST_WAITING)
             self.end()
-            return
+            return True
         self._waiting.append(happened)
         self._wake.set()
+        return False
 
     def end(self) -> None:
         """Have the listener end now."""
@@ -100,6 +101,13 @@ class Feed:
         self._subscriptions: set[Subscription] = set()
         self._someone_listens = asyncio.Event()
         self._position = 0
+        self.dropped = 0
+        """How many listeners were dropped for being too slow."""
+
+    @property
+    def listeners(self) -> int:
+        """How many listen."""
+        return len(self._subscriptions)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -140,7 +148,7 @@ class Feed:
         for happened in batch:
             for subscription in self._subscriptions:
                 if happened.id > subscription.begins_after:
-                    subscription.offer(happened)
+                    self.dropped += subscription.offer(happened)
             self._position = happened.id
         return len(batch) == BATCH
 

@@ -2,15 +2,17 @@
 
 from datetime import timedelta
 
+from sqlalchemy import func, select
+
 from app.db.database import Transaction
 from app.db.errors import repeated
-from app.db.models import Order
+from app.db.models import Callback, Order
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.changing import Change, changing
 from app.queue import leases
 from app.reconciler.keeping import keep
-from app.reconciler.passes import Pass, PassResult
+from app.reconciler.passes import Finished, Pass, PassResult
 from app.states import (
     FINAL,
     LATE_LOOK_AFTER,
@@ -50,7 +52,7 @@ async def apply(
     Raises:
         ForbiddenTransitionError: the decision is no allowed transition; the transaction must not commit.
     """
-    before = order.status
+    before, was_open = order.status, order.status not in FINAL
     async with changing(tx, order, action=action) as change:
         change.shows_more = await keep(tx, order, this.findings)
         decision = decide(standing(order), observation, tx.now)
@@ -60,7 +62,15 @@ async def apply(
         trouble = _trouble_in(observation)
         if trouble is not None:
             _record_trouble(tx, order, trouble)
-    return PassResult(action, before, order.status, order.failures, due_in_seconds)
+    finished = await _finished(tx, order) if was_open and order.status in FINAL else None
+    return PassResult(action, before, order.status, order.failures, due_in_seconds, finished)
+
+
+async def _finished(tx: Transaction, order: Order) -> Finished:
+    latest = select(func.max(Callback.last_received_at)).where(Callback.order_id == order.id)
+    called_back_at = (await tx.session.execute(latest)).scalar_one()
+    since_callback = None if called_back_at is None else (tx.now - called_back_at).total_seconds()
+    return Finished((tx.now - order.created_at).total_seconds(), since_callback)
 
 
 @repeated

@@ -116,8 +116,18 @@ class Reconciler(Worker[Order]):
                 self.wake_in(result.due_in_seconds)
             seconds = time.monotonic() - started
             _log_pass(claim, result, seconds)
-            self._metrics.passed(
-                result.action if result else "lost", str(result.after) if result else "none", seconds
+            self._measure(result, seconds)
+
+    def _measure(self, result: PassResult | None, seconds: float) -> None:
+        if result is None:
+            self._metrics.passed("lost", "none", seconds)
+            return
+        self._metrics.passed(result.action, str(result.after), seconds)
+        if result.finished is not None:
+            self._metrics.finished(
+                str(result.after),
+                result.finished.lasted_seconds,
+                since_callback_seconds=result.finished.since_callback_seconds,
             )
 
     async def _put_off(self, claim: Claim[Order], asked: Attention) -> None:

@@ -86,6 +86,16 @@ class PassResult:
     after: OrderStatus
     failures: int
     due_in_seconds: float | None
+    finished: "Finished | None" = None
+    """Set where the pass made the order final."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How long an order took, in seconds: in all, and since its last callback if there was one."""
+
+    lasted_seconds: float
+    since_callback_seconds: float | None
 
 
 def trouble_of(error: CloudPressError) -> Trouble:

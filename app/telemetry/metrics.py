@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from app.version import VERSION
@@ -15,6 +16,9 @@ from app.version import VERSION
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 PROVIDER_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60)
+CALLBACK_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 300)
+ORDER_SECONDS = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21_600, 86_400, 604_800)
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 class Metrics:
@@ -95,6 +99,35 @@ class Metrics:
             registry=registry,
         )
 
+        self._since_callback = Histogram(
+            "presshook_callback_to_final_seconds",
+            "From an order's last callback to its being final.",
+            ["outcome"],
+            buckets=CALLBACK_SECONDS,
+            registry=registry,
+        )
+        self._order_seconds = Histogram(
+            "presshook_order_duration_seconds",
+            "From the acceptance of an order to its being final.",
+            ["outcome"],
+            buckets=ORDER_SECONDS,
+            registry=registry,
+        )
+        self._batch_size = Histogram(
+            "presshook_batch_size",
+            "How many were written together.",
+            ["kind"],
+            buckets=BATCH_SIZES,
+            registry=registry,
+        )
+        self._batch_seconds = Histogram(
+            "presshook_batch_commit_seconds",
+            "How long writing them together took, the commit included.",
+            ["kind"],
+            buckets=REQUEST_SECONDS,
+            registry=registry,
+        )
+
     def request(self, method: str, route: str | None, status: int, seconds: float, *, waits: bool) -> None:
         """Count a request by its route, None for an address that is none of ours."""
         with suppress(Exception):
@@ -127,9 +160,26 @@ class Metrics:
             if lag_seconds is not None:
                 self._lag.observe(max(0.0, lag_seconds))
 
+    def finished(self, outcome: str, seconds: float, *, since_callback_seconds: float | None) -> None:
+        """Count an order that has become final, so long after it was accepted and after its last callback."""
+        with suppress(Exception):
+            self._order_seconds.labels(outcome).observe(max(0.0, seconds))
+            if since_callback_seconds is not None:
+                self._since_callback.labels(outcome).observe(max(0.0, since_callback_seconds))
+
+    def batch(self, kind: str, size: int, seconds: float) -> None:
+        """Count what was written in one transaction."""
+        with suppress(Exception):
+            self._batch_size.labels(kind).observe(size)
+            self._batch_seconds.labels(kind).observe(seconds)
+
     def watch(self, name: str, sentence: str, value: Callable[[], float]) -> None:
         """Tell a gauge that is read when it is asked for."""
         Gauge(name, sentence, registry=self._registry).set_function(value)
+
+    def watch_count(self, name: str, sentence: str, value: Callable[[], float]) -> None:
+        """Tell a counter that another part counts; its name ends in `_total`."""
+        self._registry.register(_Counted(name, sentence, value))
 
     def text(self, collectors: Iterable[Collector] = ()) -> bytes:
         """Return all of it as Prometheus reads it, with what `collectors` tell beside it."""
@@ -137,6 +187,16 @@ class Metrics:
         for collector in collectors:
             shared.register(collector)
         return generate_latest(self._registry) + generate_latest(shared)
+
+
+class _Counted(Collector):
+    """A counter that is read when it is asked for."""
+
+    def __init__(self, name: str, sentence: str, value: Callable[[], float]) -> None:
+        self._name, self._sentence, self._value = name, sentence, value
+
+    def collect(self) -> Iterable[Metric]:
+        yield CounterMetricFamily(self._name, self._sentence, value=self._value())
 
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

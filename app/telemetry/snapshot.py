@@ -16,10 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
-from app.db.models import Delivery, Leased, Order, Webhook
+from app.db.models import CheckResult, Delivery, Leased, Order, Webhook
 from app.states import FINAL, OrderStatus
 
 FRESH_SECONDS = 15.0
+FAILED, SKIPPED = "failed", "skipped"
 OPEN = tuple(status for status in OrderStatus if status not in FINAL)
 QUEUES: tuple[type[Leased], ...] = (Order, Delivery)
 
@@ -33,6 +34,8 @@ class Snapshot:
     due_oldest_seconds: dict[str, float]
     deliveries_pending: int
     webhooks_disabled: int
+    checks: dict[str, float]
+    """What the hourly checks found: 1 where all is well, 0 where something is wrong."""
 
 
 class Snapshots:
@@ -71,12 +74,15 @@ class Snapshots:
                 oldest[table.__tablename__] = 0.0 if due_at is None else (now - due_at).total_seconds()
             pending = select(func.count()).select_from(Delivery).where(Delivery.due_at.is_not(None))
             disabled = select(func.count()).select_from(Webhook).where(Webhook.disabled_reason.is_not(None))
+            found = await session.execute(select(CheckResult.id, CheckResult.outcome))
+            checks = {check: float(outcome != FAILED) for check, outcome in found if outcome != SKIPPED}
             return Snapshot(
                 {status: orders.get(status, 0) for status in OPEN},
                 attention,
                 oldest,
                 (await session.execute(pending)).scalar_one(),
                 (await session.execute(disabled)).scalar_one(),
+                checks,
             )
 
 
@@ -104,6 +110,7 @@ def _metrics(snapshot: Snapshot) -> Sequence[Metric]:
             "queue",
             snapshot.due_oldest_seconds,
         ),
+        ("presshook_doctor_ok", "What the service's own checks found last.", "check", snapshot.checks),
     )
     metrics = []
     for name, sentence, label, values in labelled:

@@ -3,7 +3,9 @@
 import httpx
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import select
 
+from app.events.reading import Interest
 from app.main import Service
 from tests.api.conftest import client_of
 from tests.harness import Sandbox, eventually, run_presshook
@@ -43,6 +45,9 @@ async def test_an_orders_life_is_counted_and_no_label_is_a_strangers_word(
 
         families = await eventually(told, counts)
     assert value_of(families, "presshook_placements_total", outcome="ok") == 1
+    for name in ("presshook_order_duration_seconds", "presshook_callback_to_final_seconds"):
+        assert value_of(families, f"{name}_count", outcome="completed") == 1
+    assert value_of(families, "presshook_order_duration_seconds_sum", outcome="completed") > 0
     assert value_of(families, "presshook_callbacks_total", outcome="accepted") >= 1
     assert value_of(families, "presshook_callbacks_total", reason="wrong authorization") == 1
     asked = "presshook_cloudpress_request_duration_seconds_count"
@@ -74,6 +79,17 @@ async def test_what_the_replicas_share_is_counted_and_absent_while_the_database_
         families = await scrape(other)
     assert value_of(families, "presshook_snapshot_up") == 0
     assert "presshook_orders" not in families
+
+
+async def test_what_a_process_holds_open_is_told(service: Service, client: httpx.AsyncClient) -> None:
+    async with service.feed.subscribe(Interest()), service.db.read() as session:
+        await session.execute(select(1))
+        service.feed.dropped += 2
+        families = await scrape(client)
+    assert value_of(families, "presshook_streams") == 1
+    assert value_of(families, "presshook_streams_dropped_total") == 2
+    assert value_of(families, "presshook_db_pool_in_use") >= 1
+    assert ("presshook_listen_up" in families) != service.db.is_sqlite
 
 
 async def test_they_are_read_with_their_scope_alone(
