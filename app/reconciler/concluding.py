@@ -1,6 +1,6 @@
 """Concludes a pass: what was found is written, what it means decided and done, and the order given back."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
@@ -52,7 +52,7 @@ async def apply(
     Raises:
         ForbiddenTransitionError: the decision is no allowed transition; the transaction must not commit.
     """
-    before, was_open = order.status, order.status not in FINAL
+    before = order.status
     async with changing(tx, order, action=action) as change:
         change.shows_more = await keep(tx, order, this.findings)
         decision = decide(standing(order), observation, tx.now)
@@ -62,13 +62,13 @@ async def apply(
         trouble = _trouble_in(observation)
         if trouble is not None:
             _record_trouble(tx, order, trouble)
-    finished = await _finished(tx, order) if was_open and order.status in FINAL else None
+    finished = await _finished(tx, order) if order.status in FINAL and before not in FINAL else None
     return PassResult(action, before, order.status, order.failures, due_in_seconds, finished)
 
 
 async def _finished(tx: Transaction, order: Order) -> Finished:
     latest = select(func.max(Callback.last_received_at)).where(Callback.order_id == order.id)
-    called_back_at = (await tx.session.execute(latest)).scalar_one()
+    called_back_at: datetime | None = (await tx.session.execute(latest)).scalar_one()
     since_callback = None if called_back_at is None else (tx.now - called_back_at).total_seconds()
     return Finished((tx.now - order.created_at).total_seconds(), since_callback)
 
