@@ -36,6 +36,7 @@ class Exchange:
         "_chunked",
         "_event",
         "_expects_continue",
+        "_head",
         "_is_given",
         "_left",
         "body",
@@ -68,6 +69,7 @@ class Exchange:
         # Bytes of the answer that are still to come, where its length was told.
         self._left: int | None = None
         self._event: asyncio.Event | None = None
+        self._head = b""
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -177,7 +179,14 @@ class Exchange:
         self.keep_alive = encoded.keep_alive
         self._chunked = encoded.chunked
         self._left = 0 if bodiless else encoded.length
-        self.connection.write(encoded.data)
+        # Sent with what follows at once, or else alone.
+        self._head = encoded.data
+        self.connection.loop.call_soon(self._send_head)
+
+    def _send_head(self) -> None:
+        head, self._head = self._head, b""
+        if head:
+            self.connection.write(head)
 
     async def _send_body(self, body: bytes) -> None:
         if self.scope["method"] == "HEAD" or not body:
@@ -187,8 +196,10 @@ class Exchange:
             if self._left < 0:
                 raise RuntimeError("the answer is longer than its Content-Length")
         if len(body) <= PIECE_BYTES:
-            self.connection.write(chunk(body) if self._chunked else body)
+            head, self._head = self._head, b""
+            self.connection.write(head + (chunk(body) if self._chunked else body))
             return
+        self._send_head()
         # No more of an answer waits for a client that does not read than one piece.
         whole = memoryview(body)
         for begin in range(0, len(body), PIECE_BYTES):
@@ -202,6 +213,7 @@ class Exchange:
     def _finish(self) -> None:
         if self._left:
             raise RuntimeError("the answer is shorter than its Content-Length")
+        self._send_head()
         if self._chunked:
             self.connection.write(LAST_CHUNK)
         self.is_answered = True

@@ -1,5 +1,6 @@
 """The service as a process: its server, its signals, its end."""
 
+import gc
 import resource
 import signal
 import socket
@@ -52,8 +53,18 @@ class ProcessServer(FairServer):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve, and say where."""
         await super().startup(sockets)
+        exempt_what_stays()
         for listener in sockets or ():
             log.info("listening", url=address(listener))
+
+
+def exempt_what_stays() -> None:
+    """Have the garbage collector look no more at what is there: modules, routes, schemas, statements.
+
+    They stay until the end, and looking at them again and again took a quarter of the time of a request.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def raise_file_limit() -> None:

@@ -63,7 +63,7 @@ class HttpConnection(asyncio.Protocol):
         self._app_state = app_state
         self._server_state = server_state
         self._crowd = crowd
-        self._loop = _loop or asyncio.get_running_loop()
+        self.loop = _loop or asyncio.get_running_loop()
         self.transport: asyncio.Transport = None  # type: ignore[assignment]  # until `connection_made`
         self._server: tuple[str, int | None] | None = None
         self._client: tuple[str, int] | None = None
@@ -312,7 +312,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _begin(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        task = self._loop.create_task(exchange.run(self._app))
+        task = self.loop.create_task(exchange.run(self._app))
         self._server_state.tasks.add(task)
         task.add_done_callback(self._server_state.tasks.discard)
 

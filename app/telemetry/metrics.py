@@ -6,6 +6,7 @@ every value is one of ours, so that their number is bounded.
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, Metric
@@ -27,6 +28,7 @@ class Metrics:
     def __init__(self, *, role: str = "serve", database: str = "sqlite") -> None:
         """Prepare. `role` is serve, api or worker; `database` is sqlite or postgresql."""
         self._registry = registry = CollectorRegistry()
+        self._children: dict[tuple[int, tuple[str, ...]], Any] = {}
         Gauge(
             "presshook_build_info",
             "The release that runs, what it does and on which database.",
@@ -132,12 +134,20 @@ class Metrics:
         """Count a request by its route, None for an address that is none of ours."""
         with suppress(Exception):
             told = self._waits if waits else self._requests
-            told.labels(method if method in METHODS else "other", route or "none", status).observe(seconds)
+            labels = (method if method in METHODS else "other", route or "none", str(status))
+            self._child(told, labels).observe(seconds)
 
     def callback(self, outcome: str, reason: str = "") -> None:
         """Count a callback: accepted, repeated or refused, and why."""
         with suppress(Exception):
-            self._callbacks.labels(outcome, reason).inc()
+            self._child(self._callbacks, (outcome, reason)).inc()
+
+    def _child(self, metric: Any, labels: tuple[str, ...]) -> Any:  # noqa: ANN401 - as the library's
+        """Return a metric's part with these labels; finding it takes the library longer than counting."""
+        child = self._children.get((id(metric), labels))
+        if child is None:
+            child = self._children[id(metric), labels] = metric.labels(*labels)
+        return child
 
     def provider(self, operation: str, outcome: str, seconds: float) -> None:
         """Count a request to CloudPress."""
