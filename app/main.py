@@ -15,6 +15,7 @@ from app.accounts.catalog import Catalogs
 from app.accounts.clients import AccountClients
 from app.accounts.store import UnknownAccountError
 from app.api import problems
+from app.api.application import Application
 from app.api.auth import Authentication
 from app.api.context import CannotAsk, Catalog, Context
 from app.api.description import describe
@@ -273,7 +274,7 @@ def create_app(
     reconcile: bool = True,
     on_death: Callable[[], None] = lambda: None,
     heartbeat_seconds: float = 15.0,
-) -> FastAPI:
+) -> Application:
     """Return the HTTP service. Its lifespan runs the reconciler too, unless told not to.
 
     `heartbeat_seconds` is how often open streams say that they are alive.
@@ -284,7 +285,7 @@ def create_app(
         async with service.run(reconcile=reconcile, on_death=on_death):
             yield
 
-    app = FastAPI(
+    app = Application(
         title="Presshook",
         version="1",
         lifespan=lifespan,
@@ -328,6 +329,7 @@ def create_app(
     app.add_middleware(Headers, metrics=service.metrics)
     app.add_middleware(Severable)
     app.add_middleware(UnderPath, path=path)
+    app.receive_callbacks(context, path=path)
     for part in (
         listing,
         placing,

@@ -126,6 +126,16 @@ def database_away() -> Problem:
     )
 
 
+def busy() -> Problem:
+    """Return the answer while more comes in than can be stored."""
+    return Problem(
+        503,
+        "busy",
+        "More comes in than can be stored at the moment, and this was not stored. Try again.",
+        headers={"Retry-After": "1"},
+    )
+
+
 def internal_error() -> Problem:
     """Return the answer where a defect of ours has shown."""
     return Problem(

@@ -5,81 +5,42 @@ never fails half-way because another one got in between; on PostgreSQL rows are 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, select, true
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.pool import QueuePool
 
 from app.db.clock import Clock, DatabaseClock
-from app.db.columns import Base, Cipher, _ciphers
-from app.db.engine import POOL_SIZE, POOL_WAIT_SECONDS, make_engine
+from app.db.columns import Cipher, _ciphers
+from app.db.engine import POOL_SIZE, POOL_WAIT_SECONDS, make_engine, make_threads_engine
 from app.db.errors import DATABASE_AWAY, is_repeatable, secrets_of
+from app.db.notice import Notice, Telling
 from app.db.outages import Outages
+from app.db.postgresql import limits, lock_events, notify
+from app.db.whole import Result, Threads, WholeTransaction, Work
 
 # Connections that no write takes: while all writes wait for a lock, reads and the readiness go on.
 KEPT_FOR_READS = 2
-# Who stands still in a write transaction (a process that is stopped, a network that is cut) loses it, and
-# what it has locked, after this.
-WRITE_IDLE_SECONDS = 5
-# Shorter than the wait for a connection, so that those who wait for one locked row let the others through.
-LOCK_WAIT_SECONDS = 4
-# An advisory lock of PostgreSQL: any number that nobody else on the database uses.
-EVENTS_LOCK = 0x70686B5F65767473
-# Longer than anybody may stand still, so that those who wait for that lock outlive him.
-EVENTS_WAIT_SECONDS = 10
-# Of PostgreSQL's settings of `synchronous_commit` those under which a commit that was told may be lost.
-LOSING = ("off", "local")
-CHANNEL = "presshook"
+# Transactions in threads at a time; SQLite has one writer anyway.
+THREADS = 2
 
 
-@dataclass(frozen=True)
-class Notice:
-    """What a committed transaction changed: orders that are seen differently, who is due, events."""
-
-    changed: frozenset[UUID] = frozenset()
-    due: frozenset[str] = frozenset()
-    """The tables in which a row is due."""
-    events: bool = False
-
-    def __bool__(self) -> bool:
-        return self.events or bool(self.due) or bool(self.changed)
-
-
-@dataclass
-class Transaction:
+@dataclass(kw_only=True)
+class Transaction(Telling):
     """One write transaction: its session, its time, and whom to wake once it is committed."""
 
     session: AsyncSession
-    now: datetime
     clock: Clock
     began_at_uptime: float
     """Not later than `now`, by the machine's uptime: what is counted from here never lasts too long."""
-    _changed: set[UUID] = field(default_factory=set)
-    _due: set[str] = field(default_factory=set)
-    events: list[object] = field(default_factory=list)
-    """Rows that are inserted last, so that their numbers follow the order of the commits."""
     under_events_lock: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     """What is done after that, while no other's events can come in between. It waits for no lock."""
-
-    def announce(self, *, changed: UUID | None = None, due: type[Base] | None = None) -> None:
-        """Wake, after the commit, who waits for the order, and who works on rows of the table `due`."""
-        if changed is not None:
-            self._changed.add(changed)
-        if due is not None:
-            self._due.add(due.__tablename__)
-
-    @property
-    def notice(self) -> Notice:
-        """What has been announced so far."""
-        return Notice(frozenset(self._changed), frozenset(self._due), bool(self.events))
 
 
 class Database:
@@ -101,6 +62,14 @@ class Database:
         self.engine = make_engine(url, connect_arguments)
         self.outages = Outages(secrets_of(url))
         _ciphers[self.engine.dialect] = cipher
+        # Where a test has set the clock, or put something between us and the database, all is to be seen on
+        # the event loop.
+        self._threads: Threads | None = None
+        if clock is None and connect_arguments is None:
+            threads = 1 if self.is_sqlite else THREADS
+            engine = make_threads_engine(url, threads)
+            _ciphers[engine.dialect] = cipher
+            self._threads = Threads(engine.execution_options(presshook_write=True), threads=threads)
         self._writing = self.engine.execution_options(presshook_write=True)
         # SQLite has one writer. Waiting for it here is fair and holds no thread; across processes
         # the busy timeout does it.
@@ -122,14 +91,40 @@ class Database:
             AsyncSession(self._writing, expire_on_commit=False) as session,
         ):
             began_at_uptime = self._clock.uptime()
-            now = await self._clock.now(session, *(() if self.is_sqlite else _limits()))
-            transaction = Transaction(session, now, self._clock, began_at_uptime)
+            transaction = Transaction(
+                session=session,
+                now=await self._clock.now(session, *(() if self.is_sqlite else limits())),
+                clock=self._clock,
+                began_at_uptime=began_at_uptime,
+            )
             yield transaction
             await self._insert_events(transaction)
             notice = transaction.notice
             if notice and not self.is_sqlite:
-                await _notify(session, notice)
+                await session.execute(notify(notice))
             await session.commit()
+        self._tell(notice)
+
+    async def write_whole(self, work: Work[Result]) -> Result:
+        """Run `work` as one write transaction, committed when this returns, in one go (`app/db/whole.py`)."""
+        async with self._noting(), self._turn(is_urgent=False):
+            if self._threads is not None:
+                result, notice = await self._threads.run(work)
+            else:
+                result, notice = await self._run_here(work)
+        self._tell(notice)
+        return result
+
+    async def _run_here(self, work: Work[Result]) -> tuple[Result, Notice]:
+        async with AsyncSession(self._writing, expire_on_commit=False) as session:
+            now = await self._clock.now(session, *(() if self.is_sqlite else limits()))
+            done = await session.run_sync(
+                lambda sync: WholeTransaction(now=now, connection=sync.connection()).run(work)
+            )
+            await session.commit()
+        return done
+
+    def _tell(self, notice: Notice) -> None:
         if notice:
             for listener in self._listeners:
                 listener(notice)
@@ -174,12 +169,7 @@ class Database:
         session = transaction.session
         await session.flush()
         if not self.is_sqlite:
-            await session.execute(
-                select(
-                    _set_locally("lock_timeout", f"{EVENTS_WAIT_SECONDS}s"),
-                    func.pg_advisory_xact_lock(EVENTS_LOCK),
-                )
-            )
+            await session.execute(lock_events())
         session.add_all(transaction.events)
         await session.flush()
         for follow in transaction.under_events_lock:
@@ -204,28 +194,5 @@ class Database:
     async def dispose(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
-
-
-def _set_locally(name: str, value: object) -> ColumnElement[str]:
-    """Set one of PostgreSQL's settings for this transaction: a pooler's next client inherits nothing."""
-    return func.set_config(name, value, true())
-
-
-def _limits() -> Sequence[ColumnElement[str]]:
-    """Return what holds for every write transaction on PostgreSQL from its first statement."""
-    found = func.current_setting("synchronous_commit")
-    return (
-        _set_locally("idle_in_transaction_session_timeout", f"{WRITE_IDLE_SECONDS}s"),
-        _set_locally("lock_timeout", f"{LOCK_WAIT_SECONDS}s"),
-        # As SQLite's `synchronous`: what is acknowledged outlives a crash, whatever the default is.
-        _set_locally("synchronous_commit", case((found.in_(LOSING), "on"), else_=found)),
-    )
-
-
-async def _notify(session: AsyncSession, notice: Notice) -> None:
-    """Queue the notice with PostgreSQL, which delivers it at the commit and only then."""
-    payloads = [str(order_id) for order_id in notice.changed]
-    payloads += [f"due {table}" for table in notice.due]
-    if notice.events:
-        payloads.append("events")
-    await session.execute(select(*(func.pg_notify(CHANNEL, payload) for payload in payloads)))
+        if self._threads is not None:
+            self._threads.dispose()

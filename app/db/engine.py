@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.db import errors, texts
 from app.db.errors import UnfitDatabaseError
@@ -33,24 +33,48 @@ def make_engine(url: URL, connect_arguments: Mapping[str, Any] | None = None) ->
         protect_file(url)
     engine = create_async_engine(
         url,
-        # An error's text would otherwise hold the statement's values.
-        hide_parameters=True,
         pool_size=POOL_SIZE,
-        max_overflow=0,
-        pool_timeout=POOL_WAIT_SECONDS,
         pool_pre_ping=not is_sqlite,
-        isolation_level=None if is_sqlite else ISOLATION,
-        json_serializer=texts.as_json,
         connect_args={**arguments_for(url), **(connect_arguments or {})},
+        **_options(url),
     )
-    event.listen(engine.sync_engine, "handle_error", errors.heed)
-    event.listen(engine.sync_engine, "before_cursor_execute", texts.make_storable, retval=True)
-    if is_sqlite:
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    else:
-        require_utf8(engine.sync_engine)
+    _prepare(engine.sync_engine)
     return engine
+
+
+def make_threads_engine(url: URL, threads: int) -> Engine:
+    """Return an engine for threads, over the driver that does without an event loop."""
+    is_sqlite = url.get_backend_name() == "sqlite"
+    engine = create_engine(
+        url.set(drivername="sqlite+pysqlite") if is_sqlite else url,
+        poolclass=QueuePool,
+        pool_size=threads,
+        connect_args=arguments_for(url) | ({"check_same_thread": False} if is_sqlite else {}),
+        **_options(url),
+    )
+    _prepare(engine)
+    return engine
+
+
+def _options(url: URL) -> dict[str, Any]:
+    return {
+        # An error's text would otherwise hold the statement's values.
+        "hide_parameters": True,
+        "max_overflow": 0,
+        "pool_timeout": POOL_WAIT_SECONDS,
+        "isolation_level": None if url.get_backend_name() == "sqlite" else ISOLATION,
+        "json_serializer": texts.as_json,
+    }
+
+
+def _prepare(engine: Engine) -> None:
+    event.listen(engine, "handle_error", errors.heed)
+    event.listen(engine, "before_cursor_execute", texts.make_storable, retval=True)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        require_utf8(engine)
 
 
 def arguments_for(url: URL) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from app.db.database import Transaction
 from app.db.models import Event
+from app.db.notice import Telling
 from app.events.types import EventType
 
 
@@ -26,7 +26,7 @@ class Actor:
 
 
 def record(
-    tx: Transaction,
+    tx: Telling,
     order_id: UUID | None,
     kind: EventType,
     *,

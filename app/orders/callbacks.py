@@ -2,63 +2,177 @@
 
 import hashlib
 import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, insert, select, update
 
 from app.db.database import Database
-from app.db.errors import repeated
 from app.db.models import Callback, Order
+from app.db.several import among
+from app.db.whole import WholeTransaction
 from app.events.timeline import record
 from app.events.types import EventType
-from app.orders.waking import make_due
+from app.orders.waking import make_all_due
+from app.queue.group_commit import LATER, GroupCommit, Later
 from app.states import FINAL
 
 MAX_BODIES_PER_ORDER = 20
 MAX_ID_DIGITS = 19
 
+_ORDERS = select(Order.id, Order.status).where(among(Order.id, "ids")).order_by(Order.id)
+_LOCK = _ORDERS.with_for_update()
+_LOCK_FREE = _ORDERS.with_for_update(skip_locked=True)
+_KEPT = (
+    select(Callback.order_id, Callback.id, Callback.body_sha256, Callback.task_id, Callback.count)
+    .where(among(Callback.order_id, "ids"))
+    .order_by(Callback.id)
+)
+_COUNT = (
+    update(Callback)
+    .where(among(Callback.id, "ids"))
+    .values(count=Callback.count + bindparam("repeats"), last_received_at=bindparam("now"))
+)
 
-@repeated
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A callback whose `Authorization` was right."""
+
+    order_id: UUID
+    body: bytes
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A body that is kept, or will be."""
+
+    id: int | None
+    digest: str
+    task_id: int | None
+    count: int
+    body: bytes = b""
+    repeats: int = 0
+    """How often it came in this batch, after it was kept."""
+
+
 async def record_callback(db: Database, order_id: UUID, body: bytes) -> bool:
-    """Store a callback whose `Authorization` was right and make its order due.
+    """Store one callback as `CallbackIntake.record` does, for who has no other to store with it."""
+    return await CallbackIntake(db).record(order_id, body)
 
-    Returns False if there is no such order. A body that came before is counted, not stored again; so is
-    any further one once an order has had an absurd number of different ones.
+
+class CallbackIntake:
+    """Stores callbacks, each committed when that returns, many at a time where many come."""
+
+    def __init__(self, db: Database) -> None:
+        """Write to `db`."""
+        self._group = GroupCommit(db, write_callbacks, key=attrgetter("order_id"))
+
+    async def record(self, order_id: UUID, body: bytes) -> bool:
+        """Store a callback whose `Authorization` was right and make its order due.
+
+        Returns False if there is no such order. A body that came before is counted, not stored again; so is
+        any further one once an order has had an absurd number of different ones.
+
+        Raises:
+            TooManyWaitingError: the callback was not taken in.
+        """
+        return await self._group.add(Received(order_id, body))
+
+
+def write_callbacks(tx: WholeTransaction, received: Sequence[Received]) -> list[bool | Later]:
+    """Store callbacks as if they came one after the other; tell of each whether there is such an order.
+
+    Those of an order that somebody else has locked are put off, unless it is the only one.
     """
-    async with db.write() as tx:
-        order = await tx.session.get(Order, order_id, with_for_update=True)
-        if order is None:
-            return False
-        known = select(Callback).where(Callback.order_id == order_id).order_by(Callback.id.desc())
-        callbacks = (await tx.session.scalars(known)).all()
-        digest = hashlib.sha256(body).hexdigest()
-        same = next((callback for callback in callbacks if callback.body_sha256 == digest), None)
-        if same is None and len(callbacks) >= MAX_BODIES_PER_ORDER:
-            same = callbacks[0]
-        news = same is None
-        if same is not None:
-            same.count += 1
-            same.last_received_at = tx.now
-            if same.count.bit_count() == 1:  # of many, the second, fourth, eighth, …
-                record(tx, order_id, EventType.CALLBACK_REPEATED, task_id=same.task_id, count=same.count)
-        else:
-            hint = task_id_hint(body)
-            tx.session.add(
-                Callback(
-                    order_id=order_id,
-                    body_sha256=digest,
-                    body=body,
-                    task_id=hint,
-                    first_received_at=tx.now,
-                    last_received_at=tx.now,
-                )
-            )
-            record(tx, order_id, EventType.CALLBACK_RECEIVED, task_id=hint, bytes=len(body))
+    order_ids = sorted({each.order_id for each in received})
+    statuses = _lock_orders(tx, order_ids)
+    locked = _existing(tx, [order_id for order_id in order_ids if order_id not in statuses])
+    bodies = _kept_bodies(tx, list(statuses))
+    news: Counter[UUID] = Counter()
+    for each in received:
+        status = statuses.get(each.order_id)
+        if status is None:
+            continue
+        is_new = _keep(tx, each, bodies[each.order_id])
         # A final order is looked at only to see whether the callback is of another order that is its double.
-        if news or order.status not in FINAL:
-            make_due(tx, order)
+        if is_new or status not in FINAL:
+            news[each.order_id] += 1
+    _write(tx, bodies)
+    make_all_due(tx, news)
+    return [LATER if each.order_id in locked else each.order_id in statuses for each in received]
+
+
+def _lock_orders(tx: WholeTransaction, order_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Lock the orders, all in one statement and in the order of their ids; return their statuses.
+
+    One order is waited for. Of several those are left out that somebody else has locked.
+    """
+    lock = _LOCK if len(order_ids) == 1 else _LOCK_FREE
+    return {row.id: row.status for row in tx.connection.execute(lock, {"ids": order_ids})}
+
+
+def _existing(tx: WholeTransaction, order_ids: Sequence[UUID]) -> set[UUID]:
+    """Return which of the orders that could not be locked exist, if they were not waited for."""
+    if not order_ids or tx.is_sqlite:
+        return set()
+    return set(tx.connection.execute(_ORDERS, {"ids": order_ids}).scalars())
+
+
+def _kept_bodies(tx: WholeTransaction, order_ids: Sequence[UUID]) -> dict[UUID, list[_Kept]]:
+    """Return what is kept of each order, the oldest first."""
+    bodies: dict[UUID, list[_Kept]] = {order_id: [] for order_id in order_ids}
+    if order_ids:
+        for row in tx.connection.execute(_KEPT, {"ids": order_ids}):
+            bodies[row.order_id].append(_Kept(*row[1:]))
+    return bodies
+
+
+def _keep(tx: WholeTransaction, received: Received, bodies: list[_Kept]) -> bool:
+    """Add a body to what is kept of its order, or count it; tell whether it was added."""
+    digest = hashlib.sha256(received.body).hexdigest()
+    same = next((kept for kept in bodies if kept.digest == digest), None)
+    if same is None and len(bodies) >= MAX_BODIES_PER_ORDER:
+        same = bodies[-1]
+    if same is None:
+        hint = task_id_hint(received.body)
+        bodies.append(_Kept(None, digest, hint, 1, received.body))
+        record(tx, received.order_id, EventType.CALLBACK_RECEIVED, task_id=hint, bytes=len(received.body))
         return True
+    same.count += 1
+    same.repeats += 1
+    if same.count.bit_count() == 1:  # of many, the second, fourth, eighth, …
+        record(tx, received.order_id, EventType.CALLBACK_REPEATED, task_id=same.task_id, count=same.count)
+    return False
+
+
+def _write(tx: WholeTransaction, bodies: Mapping[UUID, Sequence[_Kept]]) -> None:
+    added = []
+    repeated: defaultdict[int, list[int]] = defaultdict(list)
+    for order_id, all_kept in bodies.items():
+        for kept in all_kept:
+            if kept.id is None:
+                added.append(
+                    {
+                        "order_id": order_id,
+                        "body_sha256": kept.digest,
+                        "body": kept.body,
+                        "task_id": kept.task_id,
+                        "count": kept.count,
+                        "first_received_at": tx.now,
+                        "last_received_at": tx.now,
+                    }
+                )
+            elif kept.repeats:
+                repeated[kept.repeats].append(kept.id)
+    if added:
+        tx.connection.execute(insert(Callback), added)
+    for repeats, ids in repeated.items():
+        tx.connection.execute(_COUNT, {"ids": ids, "repeats": repeats, "now": tx.now})
 
 
 def task_id_hint(body: bytes) -> int | None:

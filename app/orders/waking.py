@@ -1,7 +1,26 @@
-"""Makes an order due, because there is news of it."""
+"""Makes orders due, because there is news of them."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from uuid import UUID
+
+from sqlalchemy import bindparam, case, update
 
 from app.db.database import Transaction
 from app.db.models import Order
+from app.db.several import among
+from app.db.whole import WholeTransaction
+
+_NOW = bindparam("now", type_=Order.due_at.type)
+_MAKE_DUE = (
+    update(Order)
+    .where(among(Order.id, "ids"))
+    .values(
+        wakes=Order.wakes + bindparam("news"),
+        due_at=case((Order.not_before > _NOW, Order.not_before), else_=_NOW),
+        scheduled_at=_NOW,
+    )
+)
 
 
 def make_due(tx: Transaction, order: Order) -> None:
@@ -13,3 +32,14 @@ def make_due(tx: Transaction, order: Order) -> None:
     order.due_at = max(tx.now, order.not_before or tx.now)
     order.scheduled_at = tx.now
     tx.announce(due=Order)
+
+
+def make_all_due(tx: WholeTransaction, news: Mapping[UUID, int]) -> None:
+    """Do the same for all of many orders, whose rows are locked: `news` is how much there is of each."""
+    by_number: defaultdict[int, list[UUID]] = defaultdict(list)
+    for order_id, number in news.items():
+        by_number[number].append(order_id)
+    for number, order_ids in by_number.items():
+        tx.connection.execute(_MAKE_DUE, {"ids": order_ids, "news": number, "now": tx.now})
+    if news:
+        tx.announce(due=Order)

@@ -20,10 +20,12 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.db.database import CHANNEL, Database, Notice
+from app.db.database import Database
 from app.db.engine import arguments_for
 from app.db.errors import DATABASE_AWAY
 from app.db.models import ApiKey, Leased, Order
+from app.db.notice import Notice
+from app.db.postgresql import CHANNEL
 
 WATCH_POLL_SECONDS = 0.5
 RECONNECT_SECONDS = 2.0

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from app.db import database
+from app.db import postgresql
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.db.models import Order
@@ -79,7 +79,7 @@ async def test_a_replica_that_is_stopped_in_a_write_transaction_takes_no_other_d
 async def test_who_stands_still_in_a_write_transaction_loses_it(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "WRITE_IDLE_SECONDS", 1)
+    monkeypatch.setattr(postgresql, "WRITE_IDLE_SECONDS", 1)
     async with replica(postgres_url) as stopped, replica(postgres_url) as other:
 
         async def stand_still() -> None:
@@ -95,7 +95,7 @@ async def test_who_stands_still_in_a_write_transaction_loses_it(
 async def test_who_waits_for_a_row_in_vain_is_told_so_soon(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setattr(postgresql, "LOCK_WAIT_SECONDS", 1)
     async with replica(postgres_url) as one, replica(postgres_url) as other, one.write() as tx:
         await tx.session.execute(LOCKED)
 

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import database
+from app.db import postgresql
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.db.models import Event, Order, Site
@@ -134,7 +134,7 @@ async def test_who_stands_still_with_the_lock_holds_up_nobody_for_long(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One process is paused between the lock and the commit, as by a stop signal or a cut network."""
-    monkeypatch.setattr(database, "WRITE_IDLE_SECONDS", 1)
+    monkeypatch.setattr(postgresql, "WRITE_IDLE_SECONDS", 1)
     async with replica(database_url) as one, replica(database_url) as other:
         if one.is_sqlite:
             pytest.skip("on SQLite nobody takes the lock")
@@ -168,13 +168,13 @@ async def test_who_stands_still_with_the_lock_holds_up_nobody_for_long(
 async def test_who_waits_for_the_lock_in_vain_is_told_that_the_database_is_away(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "EVENTS_WAIT_SECONDS", 1)
+    monkeypatch.setattr(postgresql, "EVENTS_WAIT_SECONDS", 1)
     async with replica(database_url) as one:
         if one.is_sqlite:
             pytest.skip("on SQLite nobody takes the lock")
         order_id = await place(one)
         async with one.read() as session:
-            await session.execute(select(func.pg_advisory_xact_lock(database.EVENTS_LOCK)))
+            await session.execute(select(func.pg_advisory_xact_lock(postgresql.EVENTS_LOCK)))
             with pytest.raises(DATABASE_AWAY):
                 await _tell(one, order_id)
 

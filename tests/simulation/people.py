@@ -12,7 +12,7 @@ from app.cloudpress import SiteOrder
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.events.timeline import Actor
-from app.orders.callbacks import record_callback
+from app.orders.callbacks import CallbackIntake
 from app.orders.intake import Idempotency, NewOrder, create_order
 from app.orders.requests import NotResolvableError, request_cancel, request_resolution
 from app.sandbox.retries import next_try_seconds
@@ -40,14 +40,16 @@ class People:
         truth: CloudPressTruth,
         auditor: Auditor,
         db: Callable[[], Database],
+        callbacks: Callable[[], CallbackIntake],
         note: Callable[[str], None],
     ) -> None:
-        """Draw how they are; `db` is that of any replica that lives, and raises while none does."""
+        """Draw how they are; `db` and `callbacks` are those of any replica that lives, or raise."""
         self._random = random
         self._chaos = chaos
         self._truth = truth
         self._auditor = auditor
         self._db = db
+        self._callbacks = callbacks
         self._note = note
         self._cancelling = random.choice([0, 0.2, 0.7])
         self._lies = random.choice([0, 0, 3])
@@ -153,18 +155,25 @@ class People:
         if PLACID in self._habits:
             bodies = bodies[:1]
         body = json.dumps(random.choice(bodies)).encode()
-        for _ in range(random.choice([1, 1, 2])):
-            elapsed = 0.0
-            while True:
-                try:
-                    await self.receive(made.local_id, made.callback[1], body)
-                    break
-                except DATABASE_AWAY:
-                    wait = next_try_seconds(elapsed)
-                    if wait is None:
-                        return
-                    await asyncio.sleep(wait)
-                    elapsed += wait
+        # Several at once are written together, and apart from those that come after.
+        for together in random.choice([[1], [1, 1], [3], [2, 1]]):
+            sent = (self._send(made.local_id, made.callback[1], body) for _ in range(together))
+            await asyncio.gather(*sent)
+
+    async def _send(self, order_id: UUID, authorization: str, body: bytes) -> None:
+        """Send a callback until it is answered, for as long as CloudPress does."""
+        elapsed = 0.0
+        while True:
+            try:
+                await self.receive(order_id, authorization, body)
+            except DATABASE_AWAY:
+                wait = next_try_seconds(elapsed)
+                if wait is None:
+                    return
+                await asyncio.sleep(wait)
+                elapsed += wait
+            else:
+                return
 
     async def receive(self, order_id: UUID, authorization: str, body: bytes) -> bool:
         """Take a callback as the API does; tell whether it was let in."""
@@ -172,7 +181,7 @@ class People:
             self.counts["forged"] += 1
             return False
         self.counts["callbacks"] += 1
-        let_in = await record_callback(self._db(), order_id, body)
+        let_in = await self._callbacks().record(order_id, body)
         self._note(f"a callback of {order_id} is let in: {body.decode()}")
         self._auditor.rules.let_in(order_id, body)
         return let_in

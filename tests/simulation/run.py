@@ -23,10 +23,12 @@ from sqlalchemy.orm import Session
 
 from app.cloudpress import SiteOrder
 from app.cloudpress.circuit_breaker import CircuitBreaker
-from app.db.database import Database, Notice
+from app.db.database import Database
+from app.db.notice import Notice
 from app.db.url import async_database_url
 from app.maintenance import after_restore as restoring
 from app.orders import intake as orders
+from app.orders.callbacks import CallbackIntake
 from app.queue.signals import Signals
 from app.reconciler import Dependencies, Reconciler, looking_up
 from app.schedule import Schedule
@@ -162,6 +164,7 @@ class Replica:
     signals: Signals
     reconciler: Reconciler
     deliverer: Deliverer
+    callbacks: CallbackIntake
     running: tuple[asyncio.Task[None], ...] = ()
 
     @property
@@ -247,7 +250,13 @@ class Simulation:
         )
         self.auditor = Auditor(self.reader, self.truth, self.times.wall, self.grace_seconds, rules)
         self.people = People(
-            random, self.chaos, self.truth, self.auditor, lambda: self.anyone().db, self.note
+            random,
+            self.chaos,
+            self.truth,
+            self.auditor,
+            lambda: self.anyone().db,
+            lambda: self.anyone().callbacks,
+            self.note,
         )
         self.applications = Applications(random, self.chaos)
         restores = self.url.startswith("sqlite") and random.random() < 0.2 and PLACID not in self.habits
@@ -494,7 +503,7 @@ class Simulation:
             poll_seconds=POLL_SECONDS,
             wall_seconds=lambda: self.times.wall().timestamp(),
         )
-        replica = Replica(name, process, db, signals, reconciler, deliverer)
+        replica = Replica(name, process, db, signals, reconciler, deliverer, CallbackIntake(db))
         # As NOTIFY does between processes.
         db.on_commit(lambda notice: self.hear(replica, notice))
         replica.running = (

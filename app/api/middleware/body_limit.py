@@ -27,26 +27,48 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        read = 0
-        whole = False
-        deadline = asyncio.get_running_loop().time() + BODY_SECONDS
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        await self._app(scope, limited(scope, receive), send)
 
-        async def limited() -> Message:
-            nonlocal read, whole
-            if whole:
-                return await receive()
-            if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
-                raise HTTPException(413)
-            try:
-                async with asyncio.timeout_at(deadline):
-                    message = await receive()
-            except TimeoutError:
-                raise HTTPException(408) from None
-            whole = not message.get("more_body", False)
-            read += len(message.get("body", b""))
-            if read > MAX_BODY_BYTES:
-                raise HTTPException(413)
-            return message
 
-        await self._app(scope, limited, send)
+def limited(scope: Scope, receive: Receive) -> Receive:
+    """Return a `receive` that raises what `BodyLimit` says."""
+    read = 0
+    whole = False
+    deadline = asyncio.get_running_loop().time() + BODY_SECONDS
+    declared = dict(scope["headers"]).get(b"content-length", b"0")
+
+    async def counted() -> Message:
+        nonlocal read, whole
+        if whole:
+            return await receive()
+        if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+            raise HTTPException(413)
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408) from None
+        whole = not message.get("more_body", False)
+        read += len(message.get("body", b""))
+        if read > MAX_BODY_BYTES:
+            raise HTTPException(413)
+        return message
+
+    return counted
+
+
+async def read_body(scope: Scope, receive: Receive) -> bytes:
+    """Read a whole body within the limits.
+
+    Raises:
+        HTTPException: it is too large (413), did not come in time (408), or its sender has left (400).
+    """
+    within_limits = limited(scope, receive)
+    body = bytearray()
+    while True:
+        message = await within_limits()
+        if message["type"] == "http.disconnect":
+            raise HTTPException(400)
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            return bytes(body)

@@ -49,7 +49,7 @@ class Headers:
         _join_lists(scope)
         began = time.monotonic()
         status = 0
-        request_id = _request_id(scope)
+        request_id = request_id_of(scope)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
 
@@ -93,7 +93,8 @@ def _join_lists(scope: Scope) -> None:
             scope["headers"] = [*others, (name, b", ".join(lines))]
 
 
-def _request_id(scope: Scope) -> str:
+def request_id_of(scope: Scope) -> str:
+    """Return the name of a request: its client's, or a new one."""
     sent = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
     return sent.decode() if REQUEST_ID.fullmatch(sent) else str(uuid4())
 

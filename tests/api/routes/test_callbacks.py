@@ -5,13 +5,18 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
 from app.db.models import Callback, Order
 from app.main import Service
 from app.orders.callbacks import MAX_BODIES_PER_ORDER
+from app.queue.group_commit import GroupCommit, TooManyWaitingError
 from app.secrets import CallbackSecrets
+from app.telemetry import tally
+from tests.api.conftest import client_of
+from tests.harness import eventually
 
 
 @pytest.fixture
@@ -164,3 +169,95 @@ async def test_an_old_key_still_lets_callbacks_in(
         str(order_id), service.callback_secrets.authorization(order_id).encode()
     )
     assert (await client.get(f"/v1/orders/{order_id}")).status_code == 200
+
+
+# --- before the routing, and yet as every other request -------------------------------------------------
+
+
+async def test_an_answer_has_what_every_answer_has(
+    client: httpx.AsyncClient, service: Service, order_id: UUID
+) -> None:
+    named = {"X-Request-ID": "mine"}
+    elsewhere = await client.get(f"/v1/orders/{order_id}", headers={"Authorization": "Bearer no", **named})
+    for path in (f"/v1/callbacks/{order_id}", "/v1/callbacks/nothing"):
+        refused = await client.post(path, headers=named)
+        assert (refused.status_code, elsewhere.status_code) == (401, 401)
+        assert dict(refused.headers) == dict(elsewhere.headers)
+        assert refused.json() == elsewhere.json()
+    taken = await client.post(
+        f"/v1/callbacks/{order_id}", headers={**headers(service, order_id), "X-Request-ID": 'no good: "'}
+    )
+    assert UUID(taken.headers["x-request-id"]).version == 4
+    assert taken.headers["cache-control"] == "no-store"
+    assert taken.headers["x-content-type-options"] == "nosniff"
+    assert "content-type" not in taken.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/callbacks/{}", 405),
+        ("POST", "/v1/callbacks/", 404),
+        ("POST", "/v1/callbacks/{}/", 404),
+        ("POST", "/v1/callbacks/{}/more", 404),
+        ("POST", "/v1/callbackss/{}", 404),
+    ],
+)
+async def test_whatever_is_no_callback_is_left_to_the_routing(
+    client: httpx.AsyncClient, order_id: UUID, method: str, path: str, status: int
+) -> None:
+    assert (await client.request(method, path.format(order_id))).status_code == status
+
+
+async def test_a_flood_of_forgeries_is_told_in_a_line_a_second(
+    client: httpx.AsyncClient, order_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tally, "SECONDS", 0.2)
+    with structlog.testing.capture_logs() as logged:
+        for number in range(30):
+            sent = {"Authorization": f"Bearer {number}"}
+            assert (await client.post(f"/v1/callbacks/{order_id}", headers=sent)).status_code == 401
+
+        async def lines() -> list[int]:
+            return [line["count"] for line in logged if line["event"] == "callback_refused"]
+
+        counts = await eventually(lines, lambda seen: sum(seen) == 30)
+    assert counts[0] == 1, "the first is told at once"
+    assert len(counts) < 30
+    assert "Bearer" not in str(logged)
+
+
+async def test_more_than_can_be_stored_is_sent_away_for_a_moment(
+    client: httpx.AsyncClient, service: Service, order_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> bool:
+        raise TooManyWaitingError
+
+    monkeypatch.setattr(GroupCommit, "add", refuse)
+    answer = await client.post(f"/v1/callbacks/{order_id}", headers=headers(service, order_id))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json()["type"] == "urn:presshook:problem:busy"
+    assert await callbacks(service) == []
+
+
+async def test_a_defect_is_told_without_its_text(
+    client: httpx.AsyncClient, service: Service, order_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def break_down(*_: object) -> bool:
+        raise ValueError("a secret of the body")
+
+    monkeypatch.setattr(GroupCommit, "add", break_down)
+    with structlog.testing.capture_logs() as logged:
+        answer = await client.post(f"/v1/callbacks/{order_id}", headers=headers(service, order_id))
+    assert (answer.status_code, "secret" in answer.text, "secret" in str(logged)) == (500, False, False)
+    assert [line["event"] for line in logged] == ["request_broken"]
+
+
+async def test_a_database_that_is_away_has_it_sent_again(without_database: Service) -> None:
+    order_id = uuid4()
+    sent = headers(without_database, order_id)
+    async with client_of(without_database) as client:
+        answer = await client.post(f"/v1/callbacks/{order_id}", headers=sent)
+        forged = await client.post(f"/v1/callbacks/{order_id}", headers={"Authorization": "Bearer no"})
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:presshook:problem:database-away")
+    assert forged.status_code == 401, "nothing is asked about a forgery"

@@ -1,11 +1,12 @@
 """The mutations, by the room of what they break."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.rows import orders, queue, reconciler, states, webhooks
+from tests.mutations.rows import batches, orders, queue, reconciler, states, webhooks
 
 MUTATIONS: tuple[Mutation, ...] = (
     *states.MUTATIONS,
     *queue.MUTATIONS,
+    *batches.MUTATIONS,
     *orders.MUTATIONS,
     *reconciler.MUTATIONS,
     *webhooks.MUTATIONS,

@@ -1,0 +1,127 @@
+"""Where CloudPress calls back, as plain ASGI: in a storm of callbacks every microsecond of each one counts.
+
+It stands before the routing and all that stands around the other requests, and keeps to what they keep to:
+the same limits, headers, problems, metrics and request ids. `app/api/routes/callbacks.py` describes it.
+"""
+
+import time
+from uuid import UUID
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.context import Context
+from app.api.middleware.body_limit import read_body
+from app.api.middleware.headers import SECURITY, request_id_of
+from app.api.problems import Problem, busy, database_away, internal_error, unauthorized, unread
+from app.db.errors import DATABASE_AWAY
+from app.orders.callbacks import CallbackIntake
+from app.queue.group_commit import TooManyWaitingError
+from app.telemetry.defects import where_raised
+from app.telemetry.tally import Tally
+
+PREFIX = "/v1/callbacks/"
+ROUTE = f"{PREFIX}{{order_id}}"
+ALWAYS = [
+    *((name.lower().encode(), value.encode()) for name, value in SECURITY.items()),
+    (b"cache-control", b"no-store"),
+]
+
+log = structlog.get_logger()
+
+
+class Callbacks:
+    """Middleware that answers callbacks itself.
+
+    The value is checked against the text of the address before the body is read and the database is touched,
+    so a flood of forgeries costs neither, nor does it fill the log: each reason is told once a second.
+    """
+
+    def __init__(self, app: ASGIApp, *, context: Context, path: str) -> None:
+        """Pass on to `app` whatever is no callback. Addresses may begin with `path`, which may be empty."""
+        self._app = app
+        self._prefixes = tuple({PREFIX, f"{path}{PREFIX}"})
+        self._context = context
+        self._intake = CallbackIntake(context.db)
+        self._refused = Tally("callback_refused")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a callback, or pass a request on."""
+        order_id = self._order_id(scope)
+        if order_id is None:
+            await self._app(scope, receive, send)
+            return
+        began = time.monotonic()
+        request_id = request_id_of(scope)
+        status = 204
+        headers = [(b"x-request-id", request_id.encode()), *ALWAYS]
+        body = b""
+        problem = await self._receive(scope, receive, order_id, request_id)
+        if problem is not None:
+            status = problem.status
+            told, body = REFUSED_ENCODED if problem is REFUSED else _encoded(problem)
+            headers += told
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        self._context.metrics.request("POST", ROUTE, status, time.monotonic() - began, waits=False)
+
+    def _order_id(self, scope: Scope) -> str | None:
+        """Return what the address of a callback names, None if the request is none."""
+        if scope["type"] != "http" or scope["method"] != "POST":
+            return None
+        path: str = scope["path"]
+        for prefix in self._prefixes:
+            if path.startswith(prefix):
+                order_id = path[len(prefix) :]
+                return order_id if order_id and "/" not in order_id else None
+        return None
+
+    async def _receive(
+        self, scope: Scope, receive: Receive, order_id: str, request_id: str
+    ) -> Problem | None:
+        """Store a callback, committed when this returns, or return why it was not let in or not stored."""
+        context = self._context
+        presented = [value for name, value in scope["headers"] if name == b"authorization"]
+        if len(presented) != 1 or not context.callback_secrets.verify(order_id, presented[0]):
+            self._refuse("wrong authorization" if presented else "no authorization")
+            return REFUSED
+        try:
+            body = await read_body(scope, receive)
+            await context.require_migrated()
+            let_in = await self._intake.record(UUID(order_id), body)
+        except HTTPException as error:
+            return unread(error.status_code)
+        except DATABASE_AWAY:
+            return database_away()
+        except TooManyWaitingError:
+            self._refused.count("too many at once")
+            return busy()
+        except Problem as problem:
+            return problem
+        except Exception as error:  # noqa: BLE001 - its text may hold anything
+            log.error("request_broken", error=where_raised(error), request_id=request_id)
+            return internal_error()
+        if not let_in:
+            # Its value is ours, so the order was: the database is older than the order.
+            self._refuse("no such order")
+            log.error("callback_of_unknown_order", order=order_id, request_id=request_id)
+            return REFUSED
+        context.metrics.callback("accepted")
+        log.info("callback", order=order_id, bytes=len(body), request_id=request_id)
+        return None
+
+    def _refuse(self, reason: str) -> None:
+        self._context.refusals["callback", reason] += 1
+        self._context.metrics.callback("refused", reason)
+        self._refused.count(reason)
+
+
+def _encoded(problem: Problem) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Return a problem's headers and body."""
+    response = problem.response()
+    return response.raw_headers, bytes(response.body)
+
+
+REFUSED = unauthorized()
+REFUSED_ENCODED = _encoded(REFUSED)

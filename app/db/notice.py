@@ -1,0 +1,50 @@
+"""What a transaction has to tell once it is committed."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from app.db.columns import Base
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a committed transaction changed: orders that are seen differently, who is due, events."""
+
+    changed: frozenset[UUID] = frozenset()
+    due: frozenset[str] = frozenset()
+    """The tables in which a row is due."""
+    events: bool = False
+
+    def __bool__(self) -> bool:
+        return self.events or bool(self.due) or bool(self.changed)
+
+    @property
+    def payloads(self) -> list[str]:
+        """The notice as other processes are told of it."""
+        told = [str(order_id) for order_id in self.changed]
+        told += [f"due {table}" for table in self.due]
+        return [*told, "events"] if self.events else told
+
+
+@dataclass(kw_only=True)
+class Telling:
+    """What every write transaction gathers: its time, its events, and whom to wake once it is committed."""
+
+    now: datetime
+    events: list[object] = field(default_factory=list)
+    """Rows that are inserted last, so that their numbers follow the order of the commits."""
+    _changed: set[UUID] = field(default_factory=set)
+    _due: set[str] = field(default_factory=set)
+
+    def announce(self, *, changed: UUID | None = None, due: type[Base] | None = None) -> None:
+        """Wake, after the commit, who waits for the order, and who works on rows of the table `due`."""
+        if changed is not None:
+            self._changed.add(changed)
+        if due is not None:
+            self._due.add(due.__tablename__)
+
+    @property
+    def notice(self) -> Notice:
+        """What has been announced so far."""
+        return Notice(frozenset(self._changed), frozenset(self._due), bool(self.events))

@@ -1,0 +1,60 @@
+"""Lists of values as one parameter: a statement has one text, however many rows it is about."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ARRAY, ColumnElement, Dialect, Text, bindparam
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import Boolean, TypeDecorator, TypeEngine
+
+
+class Several(TypeDecorator[Sequence[Any]]):
+    """A list of values of one type: an array on PostgreSQL, a JSON array on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, item: TypeEngine[Any]) -> None:
+        """Hold values of the type `item`."""
+        super().__init__()
+        self.item = item
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return what the database calls it."""
+        impl = Text() if dialect.name == "sqlite" else ARRAY(self.item)
+        return dialect.type_descriptor(impl)
+
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: Dialect) -> object:
+        """Return the list as the driver takes it."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        processor = self.item.dialect_impl(dialect).bind_processor(dialect)
+        return json.dumps([processor(each) for each in value] if processor else list(value))
+
+
+class _Among(FunctionElement[bool]):
+    """Whether a value is one of a list."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_Among)
+def _any(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's hook
+    column, several = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} = ANY ({several})"
+
+
+@compiles(_Among, "sqlite")
+def _each(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's hook
+    column, several = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({several}))"  # noqa: S608 - both are SQL
+
+
+def among(column: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
+    """Return the condition that a column is one of the list that is given to the statement as `name`."""
+    return _Among(column, bindparam(name, type_=Several(column.type)))

@@ -1,0 +1,104 @@
+"""Rules of what is written together, broken."""
+
+from tests.mutations.mutation import Mutation
+from tests.mutations.proofs import GROUP_COMMIT, LEASES, SIMULATION
+
+BATCHES = "app/queue/group_commit.py"
+CALLBACKS = "app/orders/callbacks.py"
+WAKING = "app/orders/waking.py"
+WHOLE = "app/db/whole.py"
+
+MUTATIONS = (
+    Mutation(
+        "a batch is acknowledged before its commit",
+        BATCHES,
+        "            results = await self._transaction([entry.item for entry in batch])\n",
+        "            self.early = asyncio.create_task(self._transaction([entry.item for entry in batch]))\n"
+        "            results = [True] * len(batch)\n",
+        (GROUP_COMMIT,),
+    ),
+    Mutation(
+        "a batch is acknowledged without its commit",
+        WHOLE,
+        "            connection.commit()\n",
+        "            connection.rollback()\n",
+        (GROUP_COMMIT,),
+    ),
+    Mutation(
+        "a wake is lost that came while its batch was written",
+        WAKING,
+        'wakes=Order.wakes + bindparam("news"),',
+        'wakes=bindparam("news"),',
+        (GROUP_COMMIT,),
+    ),
+    Mutation(
+        "nobody is told that the orders of a batch are due",
+        WAKING,
+        "    if news:\n        tx.announce(due=Order)\n",
+        "",
+        (SIMULATION,),
+    ),
+    Mutation(
+        "a wake of many shortens what `Retry-After` says",
+        WAKING,
+        "due_at=case((Order.not_before > _NOW, Order.not_before), else_=_NOW),",
+        "due_at=_NOW,",
+        (LEASES,),
+    ),
+    Mutation(
+        "a batch takes its locks in the order of arrival",
+        CALLBACKS,
+        "    order_ids = sorted({each.order_id for each in received})\n"
+        "    statuses = _lock_orders(tx, order_ids)\n",
+        "    order_ids = list(dict.fromkeys(each.order_id for each in received))\n"
+        '    locks = (tx.connection.execute(_LOCK, {"ids": [each]}).all() for each in order_ids)\n'
+        "    statuses = {row.id: row.status for rows in locks for row in rows}\n",
+        (GROUP_COMMIT,),
+    ),
+    Mutation(
+        "a batch waits for an order that somebody else has locked",
+        CALLBACKS,
+        "lock = _LOCK if len(order_ids) == 1 else _LOCK_FREE",
+        "lock = _LOCK",
+        (GROUP_COMMIT,),
+    ),
+    Mutation(
+        "an item's failure fails its neighbours",
+        BATCHES,
+        "            if len(batch) == 1:\n",
+        "            if batch:\n",
+        (GROUP_COMMIT,),
+    ),
+    Mutation(
+        "an item's failure is swallowed",
+        BATCHES,
+        "            if len(batch) == 1:\n                _fail(batch, error)\n",
+        "            if len(batch) == 1:\n                batch[0].done.set_result(False)\n",
+        (GROUP_COMMIT,),
+    ),
+    Mutation(
+        "events of a batch are numbered before the lock",
+        WHOLE,
+        "            if not self.is_sqlite:\n"
+        "                self.connection.execute(lock_events())\n"
+        "            self.connection.execute(insert(Event), [_columns(event) for event in self.events])\n",
+        "            self.connection.execute(insert(Event), [_columns(event) for event in self.events])\n"
+        "            if not self.is_sqlite:\n"
+        "                self.connection.execute(lock_events())\n",
+        (GROUP_COMMIT,),
+    ),
+    Mutation(
+        "a transaction is repeated whose commit was cut off",
+        WHOLE,
+        "if committing or not error.connection_invalidated:",
+        "if not error.connection_invalidated:",
+        (GROUP_COMMIT,),
+    ),
+    Mutation(
+        "a callback that was put off is forgotten",
+        BATCHES,
+        "            self._put_off.setdefault(self._key(entry.item), []).append(entry)\n",
+        "            entry.done.set_result(False)\n",
+        (GROUP_COMMIT,),
+    ),
+)
