@@ -10,7 +10,7 @@ SQLITE_SEEDS = range(1, 201)
 POSTGRESQL_SEEDS = range(1, 51)
 # Lives that break a rule which is stricter than the code yet: a callback that lies makes an order hold a
 # stranger's of the same name. Whoever mends that finds them passing, which is a failure here.
-UNMENDED = frozenset({85})
+UNMENDED: frozenset[int] = frozenset()
 
 
 @pytest.fixture(autouse=True)
