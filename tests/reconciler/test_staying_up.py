@@ -3,12 +3,12 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
@@ -17,8 +17,9 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app import schedule
-from app.cloudpress import Answer, CloudPress, Connections, OrderDetails, OrderSummary, Placed, SiteOrder
+from app.cloudpress import Answer, CloudPress, Connections, OrderDetails
 from app.cloudpress.circuit_breaker import CircuitBreaker
+from app.cloudpress.decorator import ProviderDecorator
 from app.db.models import Order
 from app.main import Service
 from app.orders.intake import NewOrder, create_order
@@ -32,46 +33,29 @@ from tests.reconciler.faults.proxy import run_proxy
 from tests.reconciler.scripted import Bench
 from tests.settings import CLOUDPRESS_ACCOUNT, make_settings
 
+T = TypeVar("T")
 LEASE_SECONDS = 60
 TIMEOUT_SECONDS = 2.0
 # As many as one account may have in flight.
 ORDERS = SLOTS // 2
 
 
-class OddCloudPress(CloudPress):
+class OddCloudPress(ProviderDecorator):
     """A client on whose answers our code chokes, or that never answers: a real one cannot be made to."""
 
     def __init__(self) -> None:
-        super().__init__(Connections(), "http://127.0.0.1:9", token="t", account_id="acct", timeout_seconds=1)
+        super().__init__(
+            CloudPress(Connections(), "http://127.0.0.1:9", token="t", account_id="acct", timeout_seconds=1)
+        )
         self.chokes = True
         self.asked = asyncio.Event()
 
-    async def _odd(self) -> Any:
+    async def _through(self, operation: str, request: Callable[[], Awaitable[Answer[T]]]) -> Answer[T]:
         self.asked.set()
         if self.chokes:
             raise LookupError("s3cr3t")
-        return await asyncio.Event().wait()
-
-    async def order(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[OrderDetails]:
-        """Choke, or hang."""
-        return await self._odd()  # type: ignore[no-any-return]
-
-    async def orders(
-        self, *, page: int = 1, timeout_seconds: float | None = None
-    ) -> Answer[tuple[OrderSummary, ...]]:
-        """Choke, or hang."""
-        return await self._odd()  # type: ignore[no-any-return]
-
-    async def place(
-        self,
-        site: SiteOrder,
-        *,
-        callback_url: str,
-        callback_authorization: str,
-        timeout_seconds: float | None = None,
-    ) -> Answer[Placed]:
-        """Choke, or hang."""
-        return await self._odd()  # type: ignore[no-any-return]
+        await asyncio.Event().wait()
+        raise AssertionError(operation)
 
 
 @dataclass
