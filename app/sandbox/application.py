@@ -13,6 +13,7 @@ from app.sandbox.calls import CallLog
 from app.sandbox.config import SandboxConfig
 from app.sandbox.faults import FaultPlan
 from app.sandbox.misbehaviour import Droppable, errors
+from app.sandbox.parts import Parts
 from app.sandbox.placing import Placing
 from app.sandbox.state import State
 from app.sandbox.work import Work
@@ -29,7 +30,6 @@ def create_sandbox(config: SandboxConfig) -> FastAPI:
     plan = FaultPlan(random)
     plan.set_rates(config.fault_rates)
     work = Work(config, state)
-    accounts = dict(config.accounts)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -37,25 +37,29 @@ def create_sandbox(config: SandboxConfig) -> FastAPI:
             yield
 
     app = FastAPI(title="Sandbox: a stand-in CloudPress", lifespan=lifespan, redirect_slashes=False)
-    app.include_router(
-        provider.create_router(accounts, state, plan, work, Placing(config, state, plan, work))
-    )
-    app.include_router(browsing.create_router(state, work))
-    app.include_router(control.create_router(accounts, state, plan, work))
+    app.state.parts = Parts(dict(config.accounts), state, plan, work, Placing(config, state, plan, work))
+    for routes in (provider.router, browsing.router, control.router):
+        app.include_router(routes)
     app.add_middleware(CallLog)
     app.add_middleware(Droppable)
 
-    @app.exception_handler(provider.ApiError)
-    async def _refused(_request: Request, error: provider.ApiError) -> Response:
-        return error.response
-
-    @app.exception_handler(RequestValidationError)
-    async def _malformed(_request: Request, error: RequestValidationError) -> Response:
-        # Without the input, which may be what no answer can hold, such as NaN.
-        return errors(422, *(f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors()))
-
-    @app.exception_handler(HTTPException)
-    async def _errors(_request: Request, error: HTTPException) -> Response:
-        return errors(error.status_code, str(error.detail))
-
+    app.add_exception_handler(provider.ApiError, _refused)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _failed)
     return app
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, provider.ApiError)  # noqa: S101 - as it is registered
+    return error.response
+
+
+async def _malformed(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    # Without the input, which may be what no answer can hold, such as NaN.
+    return errors(422, *(f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors()))
+
+
+async def _failed(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    return errors(error.status_code, str(error.detail))
