@@ -18,6 +18,7 @@ COMMANDS = {
     "migrate": ("serve", "migrate"),
     "rekey": ("maintenance", "rekey"),
     "after-restore": ("maintenance", "after_restore"),
+    "backup": ("maintenance", "backup"),
     "orders": ("orders", "app"),
     "accounts": ("accounts", "app"),
     "keys": ("keys", "app"),

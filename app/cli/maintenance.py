@@ -1,16 +1,18 @@
-"""`after-restore` and `rekey`: work on the database itself, without CloudPress."""
+"""`after-restore`, `rekey`, `backup`: work on the database itself, without CloudPress."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 
-from app.cli.printing import say
+from app.cli.printing import complain, say
 from app.config import DatabaseSettings, Settings, SettingsError, load_database_settings, load_settings
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.maintenance.after_restore import doubt_unplaced_orders, silence_webhooks, skip_event_numbers
+from app.maintenance.backup import BackupError, back_up_file, pg_dump_line
 from app.maintenance.rekey import rekey as write_anew
 from app.maintenance.schema import is_current
 from app.secrets import Encryption, NoEncryption, UndecryptableError
@@ -42,6 +44,30 @@ def rekey() -> None:
     """Write everything encrypted anew with the first SECRET_KEY."""
     count = _with(load_settings(), write_anew)
     say(f"{count} rows are encrypted with the first SECRET_KEY now.")
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy goes; it must not exist.")],
+) -> None:
+    """Copy the database while the service works; of PostgreSQL, print the line that does."""
+    settings = load_database_settings()
+    # Wherever the line is run.
+    file = file.expanduser().absolute()
+    if not settings.is_sqlite:
+        complain(
+            "Run this line; pg_dump takes the password from PGPASSWORD or a pgpass file, or asks for it:"
+        )
+        say(pg_dump_line(settings.database, file))
+        return
+    try:
+        size = back_up_file(settings.database, file)
+    except BackupError as error:
+        complain(f"presshook: {error}")
+        raise typer.Exit(1) from None
+    say(
+        f"{file}: {size} bytes. Keep SECRET_KEY too, elsewhere.",
+        "Run `presshook after-restore` first on whatever you restore from it.",
+    )
 
 
 def with_database(work: Callable[[Database], Awaitable[T]]) -> T:
