@@ -5,27 +5,15 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from random import Random
-from urllib.parse import urlsplit
 
 import structlog
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 
 from app.accounts.catalog import Catalogs
 from app.accounts.clients import AccountClients
 from app.accounts.store import UnknownAccountError
-from app.api import problems
-from app.api.application import Application
-from app.api.auth import Authentication
+from app.api.application import Application, create_api, create_worker_api
 from app.api.context import CannotAsk, Catalog, Context
-from app.api.description import describe
-from app.api.middleware.body_limit import BodyLimit
-from app.api.middleware.headers import Headers
-from app.api.middleware.rate_limit import RateLimiter
-from app.api.middleware.severable import Severable
-from app.api.middleware.under_path import UnderPath
-from app.api.routes import accounts, callbacks, catalog, docs, events, health, keys, metrics, webhooks
-from app.api.routes.orders import listing, operating, placing
 from app.cloudpress import CloudPressError, Refused
 from app.config import Settings
 from app.db.database import Database
@@ -239,16 +227,8 @@ def _cannot_ask() -> Iterator[None]:
 
 
 def create_worker_app(service: Service) -> FastAPI:
-    """Return what a process that only works answers by HTTP: whether it lives, is ready, and its metrics."""
-    app = FastAPI(title="Presshook worker", openapi_url=None, docs_url=None, redoc_url=None)
-    context = _context(service, heartbeat_seconds=15.0)
-    app.state.context = context
-    problems.install(app)
-    app.add_middleware(Authentication, context=context, limiter=None)
-    app.add_middleware(Headers, metrics=service.metrics)
-    for part in (health, metrics):
-        app.include_router(part.router)
-    return app
+    """Return what a process that only works answers by HTTP."""
+    return create_worker_api(_context(service, heartbeat_seconds=15.0))
 
 
 def _context(service: Service, *, heartbeat_seconds: float) -> Context:
@@ -285,64 +265,4 @@ def create_app(
         async with service.run(reconcile=reconcile, on_death=on_death):
             yield
 
-    app = Application(
-        title="Presshook",
-        version="1",
-        lifespan=lifespan,
-        redirect_slashes=False,
-        docs_url=None,
-        redoc_url=None,
-    )
-    settings = service.settings
-    path = urlsplit(settings.public_url).path.rstrip("/")
-    describe(app, path=path)
-    context = _context(service, heartbeat_seconds=heartbeat_seconds)
-    app.state.context = context
-    problems.install(app)
-    app.add_middleware(BodyLimit)
-    limiter = RateLimiter(settings.rate) if settings.rate else None
-    app.add_middleware(Authentication, context=context, limiter=limiter)
-    if settings.origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.origins,
-            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=[
-                "Authorization",
-                "Content-Type",
-                "Idempotency-Key",
-                "Prefer",
-                "If-None-Match",
-                "Last-Event-ID",
-                "X-Request-ID",
-            ],
-            expose_headers=[
-                "Location",
-                "ETag",
-                "Preference-Applied",
-                "RateLimit",
-                "RateLimit-Policy",
-                "Retry-After",
-                "X-Request-ID",
-            ],
-        )
-    app.add_middleware(Headers, metrics=service.metrics)
-    app.add_middleware(Severable)
-    app.add_middleware(UnderPath, path=path)
-    app.receive_callbacks(context, path=path)
-    for part in (
-        listing,
-        placing,
-        operating,
-        events,
-        webhooks,
-        catalog,
-        accounts,
-        keys,
-        callbacks,
-        health,
-        metrics,
-    ):
-        app.include_router(part.router)
-    docs.install(app, path=path)
-    return app
+    return create_api(_context(service, heartbeat_seconds=heartbeat_seconds), lifespan)

@@ -1,10 +1,55 @@
-"""The application, with what is answered before FastAPI has a look."""
+"""The application: what stands around the routes, in its order, and what is answered before all of it."""
+
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
+from app.api import problems
+from app.api.auth import Authentication
 from app.api.context import Context
+from app.api.description import describe
+from app.api.middleware.body_limit import BodyLimit
 from app.api.middleware.callbacks import Callbacks
+from app.api.middleware.headers import Headers
+from app.api.middleware.rate_limit import RateLimiter
+from app.api.middleware.severable import Severable
+from app.api.middleware.under_path import UnderPath
+from app.api.routes import accounts, callbacks, catalog, docs, events, health, keys, metrics, webhooks
+from app.api.routes.orders import listing, operating, placing
+
+ROUTES = (
+    listing,
+    placing,
+    operating,
+    events,
+    webhooks,
+    catalog,
+    accounts,
+    keys,
+    callbacks,
+    health,
+    metrics,
+)
+ALLOWED_HEADERS = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "Prefer",
+    "If-None-Match",
+    "Last-Event-ID",
+    "X-Request-ID",
+]
+EXPOSED_HEADERS = [
+    "Location",
+    "ETag",
+    "Preference-Applied",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Request-ID",
+]
 
 
 class Application(FastAPI):
@@ -19,3 +64,56 @@ class Application(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         await (self._entrance or super().__call__)(scope, receive, send)
+
+
+def create_api(context: Context, lifespan: Lifespan[FastAPI]) -> Application:
+    """Return the service's API. `lifespan` runs what works beside it."""
+    app = Application(
+        title="Presshook",
+        version="1",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.context = context
+    path = urlsplit(context.settings.public_url).path.rstrip("/")
+    describe(app, path=path)
+    problems.install(app)
+    _surround(app, context, path)
+    app.receive_callbacks(context, path=path)
+    for part in ROUTES:
+        app.include_router(part.router)
+    docs.install(app, path=path)
+    return app
+
+
+def _surround(app: Application, context: Context, path: str) -> None:
+    """Add the middlewares, from the inside out."""
+    settings = context.settings
+    app.add_middleware(BodyLimit)
+    limiter = RateLimiter(settings.rate) if settings.rate else None
+    app.add_middleware(Authentication, context=context, limiter=limiter)
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=ALLOWED_HEADERS,
+            expose_headers=EXPOSED_HEADERS,
+        )
+    app.add_middleware(Headers, metrics=context.metrics)
+    app.add_middleware(Severable)
+    app.add_middleware(UnderPath, path=path)
+
+
+def create_worker_api(context: Context) -> FastAPI:
+    """Return what a process that only works answers by HTTP: whether it lives, is ready, and its metrics."""
+    app = FastAPI(title="Presshook worker", openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.context = context
+    problems.install(app)
+    app.add_middleware(Authentication, context=context, limiter=None)
+    app.add_middleware(Headers, metrics=context.metrics)
+    for part in (health, metrics):
+        app.include_router(part.router)
+    return app
