@@ -7,11 +7,13 @@ import typer
 from rich.console import RenderableType
 from rich.markup import escape
 
-from app.cli.client import HERE, Client, Json, Key, Url, in_path
+from app.cli.client import HERE, Client, ClientCommands, Json, Key, Url, in_path
 from app.cli.printing import console, print_json, say
 from app.cli.tables import listing
 
-app = typer.Typer(help="Work with the CloudPress accounts of a running service.", no_args_is_help=True)
+app = typer.Typer(
+    cls=ClientCommands, help="Work with the CloudPress accounts of a running service.", no_args_is_help=True
+)
 
 AccountId = Annotated[str, typer.Argument(metavar="ID", help="CloudPress's id of the account.")]
 

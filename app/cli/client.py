@@ -10,7 +10,9 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 import typer
+from typer.core import TyperGroup
 
+from app.cli.http import request, told
 from app.cli.printing import complain
 from app.cloudpress import header_safe
 
@@ -107,6 +109,22 @@ class Pace:
         self._left -= 1
 
 
+class ClientCommands(TyperGroup):
+    """Commands that read what a service answers: what is no answer of Presshook's ends them in one line."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own, which it does not export
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            # Whatever may stand in another program's JSON: fields that are missing, or of another kind.
+            fail(
+                f"What the service answered cannot be understood ({type(error).__name__}): is it Presshook, "
+                "and of this release?",
+                code=ExitCode.UNREACHABLE,
+            )
+
+
 @dataclass(frozen=True)
 class Client:
     """A running service, as one API key may use it."""
@@ -128,21 +146,20 @@ class Client:
         `path` is what comes after `/v1`; what users typed stands in it by `in_path`.
         """
         given = {key: value for key, value in (("json", json), ("params", params)) if value is not None}
-        try:
-            answer = httpx.request(
-                method,
-                f"{self.url.rstrip('/')}/v1{path}",
-                headers={"Authorization": f"Bearer {self.key}", **(headers or {})},
-                timeout=TIMEOUT_SECONDS,
-                **given,  # type: ignore[arg-type]
-            )
-        except (httpx.LocalProtocolError, UnicodeEncodeError):
-            fail("The request cannot be made: an option holds characters that cannot be sent.")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            fail(
-                f"The service cannot be reached at {self.url} ({type(error).__name__}).",
-                code=ExitCode.UNREACHABLE,
-            )
+        answer = None
+        with told(self.url) as wrong:
+            try:
+                answer = request(
+                    method,
+                    f"{self.url.rstrip('/')}/v1{path}",
+                    headers={"Authorization": f"Bearer {self.key}", **(headers or {})},
+                    timeout_seconds=TIMEOUT_SECONDS,
+                    **given,
+                )
+            except (httpx.LocalProtocolError, UnicodeEncodeError):
+                fail("The request cannot be made: an option holds characters that cannot be sent.")
+        if answer is None:
+            fail(*wrong, code=ExitCode.UNREACHABLE)
         if answer.status_code in {204, 304}:
             return answer
         if answer.is_success:

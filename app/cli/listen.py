@@ -15,7 +15,9 @@ from rich.markup import escape
 
 from app.cli.client import HERE, Client, Key, Url, address, fail, refusal
 from app.cli.event_stream import EndlessLineError, Message, lines_of, messages_of
+from app.cli.http import open_client, raw
 from app.cli.printing import complain, console, say
+from app.network.answers import CodedError
 from app.orders.lifecycle_events import LifecycleEvent
 from app.webhooks.messages import body, event_message_id
 from app.webhooks.signing import PREFIX, is_secret, sign
@@ -25,6 +27,7 @@ COME_BACK_SECONDS = 1.0
 SILENCE_SECONDS = 60.0
 ANSWER_SECONDS = 15.0
 TOO_MANY_REQUESTS = 429
+MOST_REFUSAL_BYTES = 64 * 1024
 
 
 @dataclass
@@ -68,7 +71,7 @@ def listen(
     heard = Heard(None if after is None else str(after))
     types = [str(kind) for kind in kinds or LifecycleEvent]
     say(f"Listening at {url}; forwarding to {forward_to}")
-    with httpx.Client(timeout=ANSWER_SECONDS) as application:
+    with open_client(forward_to, timeout_seconds=ANSWER_SECONDS) as application:
         for message in _messages(Client(url, key), types, heard):
             if message.data is not None:
                 _forward(application, forward_to, message.data, secret)
@@ -87,25 +90,38 @@ def _messages(service: Client, types: list[str], heard: Heard) -> Iterator[Messa
         if heard.last_event_id is not None:
             headers["Last-Event-ID"] = heard.last_event_id
         try:
-            with httpx.stream(
-                "GET",
-                f"{service.url.rstrip('/')}/v1/events",
-                params={"type": types},
-                headers=headers,
-                timeout=SILENCE_SECONDS,
-            ) as answer:
+            with (
+                open_client(service.url, timeout_seconds=SILENCE_SECONDS) as client,
+                client.stream(
+                    "GET",
+                    f"{service.url.rstrip('/')}/v1/events",
+                    params={"type": types},
+                    headers=headers,
+                ) as answer,
+            ):
                 if answer.status_code == TOO_MANY_REQUESTS or answer.is_server_error:
                     complain(f"The service is away ({answer.status_code}); trying again.")
                 elif not answer.is_success:
-                    answer.read()
-                    fail(*refusal(answer))
+                    fail(*refusal(_short(answer)))
                 elif not answer.headers.get("content-type", "").startswith("text/event-stream"):
                     service.is_none()
                 else:
-                    yield from messages_of(lines_of(answer.iter_bytes()))
+                    yield from messages_of(lines_of(raw(answer)))
+        except CodedError:
+            fail("The stream is compressed, which was not asked for: is there a proxy before the service?")
         except (httpx.HTTPError, EndlessLineError) as error:
             complain(f"The service is away ({type(error).__name__}); trying again.")
         time.sleep(COME_BACK_SECONDS)
+
+
+def _short(answer: httpx.Response) -> httpx.Response:
+    """Return an answer with as much of its body as a refusal has."""
+    body = b""
+    for chunk in raw(answer):
+        body += chunk
+        if len(body) > MOST_REFUSAL_BYTES:
+            break
+    return httpx.Response(answer.status_code, content=body, request=answer.request)
 
 
 def _forward(application: httpx.Client, forward_to: str, data: str, secret: str) -> None:
@@ -119,11 +135,12 @@ def _forward(application: httpx.Client, forward_to: str, data: str, secret: str)
         complain(f"An event cannot be read ({type(error).__name__}), and is passed over: {data[:200]}")
         return
     try:
-        answer = application.post(
-            forward_to, content=message, headers={**headers, "content-type": "application/json"}
-        )
-        said = f"{answer.status_code} {answer.reason_phrase}"
-        colour = "green" if answer.is_success else "red"
+        # Its status is the answer; what else it says is not read.
+        with application.stream(
+            "POST", forward_to, content=message, headers={**headers, "content-type": "application/json"}
+        ) as answer:
+            said = f"{answer.status_code} {answer.reason_phrase}"
+            colour = "green" if answer.is_success else "red"
     except httpx.HTTPError as error:
         said, colour = f"no answer ({type(error).__name__})", "red"
     at, kind, order_id = shown

@@ -11,7 +11,7 @@ import typer
 from rich.live import Live
 from rich.markup import escape
 
-from app.cli.client import HERE, Client, ExitCode, Json, Key, Pace, Url
+from app.cli.client import HERE, Client, ClientCommands, ExitCode, Json, Key, Pace, Url
 from app.cli.printing import console, print_json, print_json_line, say
 from app.cli.tables import FINAL, order_table, orders_table
 from app.states import OrderStatus
@@ -19,7 +19,7 @@ from app.states import OrderStatus
 LONGEST_WAIT_SECONDS = 30
 PAGE = 100
 
-app = typer.Typer(help="Work with the orders of a running service.", no_args_is_help=True)
+app = typer.Typer(cls=ClientCommands, help="Work with the orders of a running service.", no_args_is_help=True)
 
 OrderId = Annotated[UUID, typer.Argument(metavar="ID", help="The order.")]
 

@@ -97,6 +97,7 @@ def test_a_few_are_asked_at_once_and_then_one_each_second(clock: Clock) -> None:
     assert 59 <= clock.slept <= 61
 
 
+FAR_TOO_OFTEN = 500
 TAGS = itertools.cycle(['"a"', 'W/"a-gzip"', None])
 
 
@@ -113,6 +114,8 @@ class Restless:
         self.asked += 1
         tag = next(TAGS)
         status = list(OrderStatus)[self.asked % 5] if self.changes else OrderStatus.PROVISIONING
+        if self.asked > FAR_TOO_OFTEN:
+            status = OrderStatus.COMPLETED  # or a watch that spins would do so for ever
         order: dict[str, object] = {
             "id": ORDER,
             "status": status,
@@ -161,3 +164,47 @@ def _bounded(pages: Iterator[object]) -> Iterator[object]:
     for count, page in enumerate(pages):
         assert count < 10, "pages without an end"
         yield page
+
+
+FOREIGN: list[object] = [
+    {},
+    {"ok": True},
+    {"data": None, "next_cursor": None},
+    {"data": [1, None, "x"], "next_cursor": None},
+    {"data": [{}], "next_cursor": None, "searching": None},
+    {"status": [], "request": None, "ssh": 1},
+    [],
+    None,
+    "<html>",
+]
+ASKING = [
+    ["orders", "list"],
+    ["orders", "show", ORDER],
+    ["orders", "watch", ORDER],
+    ["orders", "credentials", ORDER],
+    ["orders", "cancel", ORDER],
+    ["orders", "place", "x", "--watch"],
+    ["accounts", "list"],
+    ["accounts", "show", "x"],
+    ["orphans", "list"],
+    ["orphans", "adopt", "x", "y"],
+]
+
+
+@pytest.mark.parametrize("command", ASKING, ids=" ".join)
+def test_what_is_no_presshook_ends_a_command_in_one_line(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    documents: list[object] = []
+
+    async def answer(_request: Request) -> Response:
+        return JSONResponse(documents[-1])
+
+    with served(Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST", "DELETE"])])) as url:
+        for document in FOREIGN:
+            documents.append(document)
+            with pytest.raises(SystemExit) as ended:
+                command_line()([*command, "--url", url, "--key", "k"])
+            assert ended.value.code == ExitCode.UNREACHABLE, document
+            [line] = capsys.readouterr().err.splitlines()
+            assert "Presshook" in line
