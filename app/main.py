@@ -24,6 +24,7 @@ from app.maintenance.schema import is_current
 from app.queue.heartbeats import Heartbeats
 from app.queue.signals import Signals
 from app.reconciler import Dependencies, Reconciler
+from app.reconciler.orphan_search import OrphanSearch
 from app.schedule import Schedule
 from app.secrets import CallbackSecrets, Encryption
 from app.telemetry.metrics import Metrics
@@ -134,13 +135,20 @@ class Service:
         await self.db.dispose()
 
     async def _work(self) -> None:
-        """Move orders and deliver events until the signals say stop. If one of the two dies, both end."""
+        """Move orders and deliver events until the signals say stop. If one of the parts dies, all end."""
         await self._migrated()
         reconciler = Reconciler(self.dependencies, self.signals, metrics=self.metrics)
         deliverer = Deliverer(self.db, self.signals, self.sender, random=self.random, metrics=self.metrics)
         self._watch(reconciler, deliverer)
         self.heartbeats.tell(lambda: time.monotonic() - reconciler.turned_at < STUCK_SECONDS)
+        search = OrphanSearch(
+            self.db,
+            self.clients.of,
+            self.signals,
+            own_account_id=self.settings.cloudpress_account_id,
+        )
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(search.run())
             tasks.create_task(reconciler.run(grace_seconds=DRAIN_SECONDS))
             tasks.create_task(deliverer.run(grace_seconds=DRAIN_SECONDS))
 

@@ -16,7 +16,18 @@ from app.api.middleware.headers import Headers
 from app.api.middleware.rate_limit import RateLimiter
 from app.api.middleware.severable import Severable
 from app.api.middleware.under_path import UnderPath
-from app.api.routes import accounts, callbacks, catalog, docs, events, health, keys, metrics, webhooks
+from app.api.routes import (
+    accounts,
+    callbacks,
+    catalog,
+    docs,
+    events,
+    health,
+    keys,
+    metrics,
+    orphans,
+    webhooks,
+)
 from app.api.routes.orders import listing, operating, placing
 
 ROUTES = (
@@ -25,6 +36,7 @@ ROUTES = (
     operating,
     events,
     webhooks,
+    orphans,
     catalog,
     accounts,
     keys,

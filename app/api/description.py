@@ -20,6 +20,7 @@ TAGS = [
     {"name": "webhooks", "description": "Where applications are told what happened, and what became of it."},
     {"name": "catalog", "description": "What can be ordered."},
     {"name": "accounts", "description": "The CloudPress accounts that orders are placed for."},
+    {"name": "orphans", "description": "What CloudPress has and a restored database has lost."},
     {"name": "keys", "description": "API keys: scopes, accounts, expiry, rotation."},
     {"name": "callbacks", "description": "Where CloudPress calls back; not for clients."},
     {"name": "health", "description": "For orchestrators."},

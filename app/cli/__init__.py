@@ -22,6 +22,7 @@ COMMANDS = {
     "orders": ("orders", "app"),
     "accounts": ("accounts", "app"),
     "keys": ("keys", "app"),
+    "orphans": ("orphans", "app"),
     "listen": ("listen", "listen"),
     "sandbox": ("sandbox", "sandbox"),
     "demo": ("demo", "demo"),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -15,6 +16,7 @@ from app.maintenance.after_restore import doubt_unplaced_orders, silence_webhook
 from app.maintenance.backup import BackupError, back_up_file, pg_dump_line
 from app.maintenance.rekey import rekey as write_anew
 from app.maintenance.schema import is_current
+from app.orders.orphans import remember_restoration
 from app.secrets import Encryption, NoEncryption, UndecryptableError
 from app.telemetry.logs import configure_logging
 
@@ -26,16 +28,31 @@ def after_restore(
     disable_webhooks: Annotated[
         bool, typer.Option("--disable-webhooks", help="For a copy: tell no application anything.")
     ] = False,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            help="When the backup was made, in UTC. Else the last moment that the database knows of.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Run first on a restored or copied database: no order that is pending in it is bought twice."""
 
-    async def work(db: Database) -> tuple[int, int]:
+    backup_at = since.replace(tzinfo=UTC) if since is not None else None
+
+    async def work(db: Database) -> tuple[int, int, datetime | None]:
+        searched_since = await remember_restoration(db, since=backup_at)
         silenced = await silence_webhooks(db) if disable_webhooks else 0
         await skip_event_numbers(db)
-        return await doubt_unplaced_orders(db), silenced
+        return await doubt_unplaced_orders(db), silenced, searched_since
 
-    doubted, silenced = with_database(work)
+    doubted, silenced, searched_since = with_database(work)
     say(f"{doubted} pending orders are unconfirmed now: each is looked for before it is placed.")
+    if searched_since is not None:
+        say(
+            f"What CloudPress has made since {searched_since:%Y-%m-%d %H:%M:%S} UTC is looked through once "
+            "the service runs, and nothing is placed before: then see `presshook orphans list`."
+        )
     if disable_webhooks:
         say(f"{silenced} webhooks are disabled now.")
 

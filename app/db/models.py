@@ -390,3 +390,44 @@ class CheckRound(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     begun_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Restoration(Base):
+    """That the database was restored or copied: what was accepted after `since` may be missing."""
+
+    __tablename__ = "restorations"
+
+    id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    # The last thing that the copy knows of, by our clock.
+    since: Mapped[datetime] = mapped_column(UTCDateTime)
+    restored_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class OrphanSearch(Base):
+    """That an account's orders at CloudPress are looked through after a restoration, until `done_at`."""
+
+    __tablename__ = "orphan_searches"
+
+    restoration_id: Mapped[int] = mapped_column(ForeignKey("restorations.id"), primary_key=True)
+    account_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class Orphan(Base):
+    """A CloudPress order, made since a backup, that no row held when it was found. (`orders/orphans`)"""
+
+    __tablename__ = "orphans"
+    __table_args__ = (UniqueConstraint("account_id", "cloudpress_order_id"),)
+
+    id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    account_id: Mapped[str] = mapped_column(Text)
+    cloudpress_order_id: Mapped[str] = mapped_column(Text)
+    cloudpress_status: Mapped[str | None] = mapped_column(Text)
+    # NULL where CloudPress did not tell.
+    site_name: Mapped[str | None] = mapped_column(Text)
+    variant: Mapped[str | None] = mapped_column(Text)
+    placed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    found_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    # When an operator adopted or dismissed it, and who.
+    settled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    settled: Mapped[dict[str, str] | None] = mapped_column(NullableDocument)

@@ -62,3 +62,12 @@ class EventType(Code):
     WEBHOOK_REMOVED = "webhook.removed", "A webhook was removed."
     WEBHOOK_DISABLED = "webhook.disabled", "The service disabled a webhook that takes nothing."
     SERVICE_RESTORED = "service.restored", "The database was restored from a backup or copied."
+    ORPHAN_FOUND = (
+        "service.orphan_found",
+        "CloudPress has an order, made since the backup that was restored, which no order here holds.",
+    )
+    ORPHAN_ADOPTED = "service.orphan_adopted", "An operator made an order here of such a CloudPress order."
+    ORPHAN_DISMISSED = (
+        "service.orphan_dismissed",
+        "An operator found such a CloudPress order to be none of ours.",
+    )

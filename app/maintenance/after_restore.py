@@ -5,11 +5,12 @@ from uuid import UUID
 from sqlalchemy import delete, func, select
 
 from app.db.database import Database, Transaction
-from app.db.models import RESTORED, Event, LookUp, Order, Placement, Webhook
+from app.db.models import Event, LookUp, Order, Webhook
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.changing import changing
-from app.states import LATE_LOOK_AFTER, OrderStatus, PostOutcome
+from app.orders.orphans import doubt
+from app.states import LATE_LOOK_AFTER, OrderStatus
 from app.webhooks.registry import disable
 
 BATCH = 200
@@ -41,19 +42,7 @@ async def doubt_unplaced_orders(db: Database) -> int:
 
 
 async def _doubt(tx: Transaction, order: Order) -> None:
-    attempts = select(func.max(Placement.attempt)).where(Placement.order_id == order.id)
-    attempt = (await tx.session.execute(attempts)).scalar() or 0
-    tx.session.add(
-        Placement(
-            order_id=order.id,
-            attempt=attempt + 1,
-            # The original may have sent it a moment ago, so the grace begins now. How far back a look-up
-            # goes is another matter: `evidence.what_was_sent`.
-            sent_at=tx.now,
-            outcome=PostOutcome.UNKNOWN,
-            callback_key_id=RESTORED,
-        )
-    )
+    await doubt(tx, order)
     await tx.session.execute(delete(LookUp).where(LookUp.order_id == order.id))
     async with changing(tx, order, action="after_restore") as change:
         change.move(OrderStatus.UNCONFIRMED)

@@ -1,5 +1,7 @@
 """Looks for an order whose placement is unknown: by late answers, callbacks, look-up, an operator's word."""
 
+from dataclasses import replace
+
 from sqlalchemy import and_, exists, func, or_, select
 
 from app.cloudpress import CloudPressError
@@ -8,6 +10,7 @@ from app.db.models import Order, Placement
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.attempts import can_have_landed, nothing_landed
+from app.orders.orphans import is_left_to_people, orphans_like
 from app.queue import leases
 from app.reconciler.concluding import apply, conclude
 from app.reconciler.evidence import (
@@ -124,6 +127,8 @@ async def _apply_not_found(this: Pass, tx: Transaction, order: Order, sent: Sent
         unwanted=order.cancel_requested_at is not None,
         woken=order.wakes != this.claim.wakes,
     )
+    orphans = await orphans_like(tx.session, order)
+    nothing = replace(nothing, suspects=tuple(dict.fromkeys((*nothing.suspects, *orphans))))
     if nothing.is_nowhere and not nothing.woken:
         _record_nowhere(tx, order, nothing)
     return await apply(this, tx, order, "look_up", nothing)
@@ -179,7 +184,9 @@ async def _adopt(this: Pass, sent: Sent, order_ids: list[str], source: str) -> P
         order = await leases.hold(tx, this.claim)
         if order is None:
             return None
-        unsure = source == LOOK_UP and await _has_look_alike(tx, order)
+        unsure = source == LOOK_UP and (
+            await _has_look_alike(tx, order) or await is_left_to_people(tx.session, order, order_ids[0])
+        )
         if unsure or await held_among(tx.session, order, order_ids[:1]):
             # Checked under the lock: what was free when it was looked at may be taken by now.
             findings.forget_identity()

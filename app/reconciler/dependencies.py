@@ -20,12 +20,15 @@ class CallbackSigner(Protocol):
     def authorizations(self, order_id: UUID) -> tuple[str, ...]: ...
 
 
+Providers = Callable[[str], Awaitable[Provider]]
+
+
 @dataclass(frozen=True)
 class Dependencies:
     """What a pass works with. `providers` raises `accounts.UnknownAccountError`."""
 
     db: Database
-    providers: Callable[[str], Awaitable[Provider]]
+    providers: Providers
     callback_signer: CallbackSigner
     public_url: str
     schedule: Schedule

@@ -10,11 +10,12 @@ from sqlalchemy.exc import DBAPIError
 from app.cloudpress import Answer, CloudPressError, NotSent, Placed, Refused, SiteOrder
 from app.db.database import Transaction
 from app.db.errors import DATABASE_AWAY, repeated, sqlstate_of
-from app.db.models import LookUp, Order, Placement
+from app.db.models import RESTORED, LookUp, Order, Placement
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.attempts import nothing_landed
 from app.orders.changing import changing
+from app.orders.orphans import doubt, is_searched, orphans_like
 from app.orders.waking import make_due
 from app.queue import leases
 from app.reconciler.concluding import apply
@@ -23,6 +24,7 @@ from app.reconciler.passes import Pass, PassResult, trouble_of
 from app.states import (
     LATE_LOOK_AFTER,
     OrderStatus,
+    PlacingOff,
     PostEnded,
     PostOutcome,
     Reappeared,
@@ -107,6 +109,12 @@ async def _intend(this: Pass) -> Intent | PassResult | None:
         earlier = list(await tx.session.scalars(select(Placement).where(Placement.order_id == order.id)))
         if await has_reappeared(tx.session, order, earlier):
             return await apply(this, tx, order, "reappeared", Reappeared())
+        if not any(attempt.callback_key_id == RESTORED for attempt in earlier):
+            if not await is_searched(tx.session, order.account_id):
+                return await apply(this, tx, order, "orphans_unknown", PlacingOff())
+            if await orphans_like(tx.session, order):
+                await doubt(tx, order)
+                return await apply(this, tx, order, "orphan_suspected", Reappeared())
         # What look-ups have shown says nothing of where this attempt will land.
         await tx.session.execute(delete(LookUp).where(LookUp.order_id == order.id))
         intent = Intent(

@@ -1,0 +1,128 @@
+"""Looks through what CloudPress has made since a backup, account by account, for orders that no row holds.
+
+Every process that works does so by itself after a restoration: what two find is kept once.
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import structlog
+
+from app.accounts.store import UnknownAccountError
+from app.cloudpress import Answer, CloudPressError, NotFound, OrderSummary
+from app.cloudpress.protocol import Provider
+from app.db.database import Database
+from app.db.errors import DATABASE_AWAY
+from app.db.models import Restoration
+from app.orders import orphans
+from app.orders.orphans import Found
+from app.queue.signals import Signals
+from app.reconciler.dependencies import Providers
+
+# Clocks of the database's former machine, of this one and of CloudPress need not agree.
+TOLERANCE = timedelta(minutes=5)
+LOOK_SECONDS = 5.0
+# More pages than any account has: a list that never ends is none.
+MOST_PAGES = 10_000
+
+log = structlog.get_logger()
+
+
+class OrphanSearch:
+    """Sees to it that after a restoration every account's orders are looked through."""
+
+    def __init__(self, db: Database, providers: Providers, signals: Signals, *, own_account_id: str) -> None:
+        """Prepare; `own_account_id` is the environment's, which no table holds."""
+        self._db = db
+        self._providers = providers
+        self._signals = signals
+        self._own_account_id = own_account_id
+
+    async def run(self) -> None:
+        """Search whenever there is something to be searched, until the process ends."""
+        while not self._signals.stopping.is_set():
+            with suppress(*DATABASE_AWAY):  # why it is away is told where it is noticed
+                await self.search()
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._signals.stopping.wait()
+            except TimeoutError:
+                continue
+
+    async def search(self) -> None:
+        """Look through what has not been looked through; what cannot be is tried again the next time."""
+        async with self._db.read() as session:
+            restoration = await orphans.last_restoration(session)
+        if restoration is None:
+            return
+        await orphans.begin_search(self._db, restoration.id, self._own_account_id)
+        async with self._db.read() as session:
+            accounts = await orphans.open_searches(session, restoration.id)
+        for account_id in accounts:
+            if self._signals.stopping.is_set():
+                return
+            await self._search_account(restoration, account_id)
+
+    async def _search_account(self, restoration: Restoration, account_id: str) -> None:
+        try:
+            found = await self._look_through(await self._providers(account_id), restoration, account_id)
+        except (CloudPressError, UnknownAccountError) as error:
+            # Nothing is placed for the account meanwhile, so nobody may miss it.
+            log.warning("orphan_search_failed", account=account_id, error=type(error).__name__)
+            return
+        await orphans.end_search(self._db, restoration.id, account_id)
+        tell = log.warning if found else log.info
+        tell("orphans_searched", account=account_id, since=restoration.since.isoformat(), found=found)
+
+    async def _look_through(self, provider: Provider, restoration: Restoration, account_id: str) -> int:
+        """Keep what nobody holds of all pages of an account's list; return how many that are."""
+        count, page, seen = 0, 1, set[str]()
+        while page <= MOST_PAGES:
+            answer = await provider.orders(page=page)
+            new = [summary for summary in answer.value if summary.id not in seen]
+            if not new:
+                break  # the end, or a list that repeats its last page for ever
+            seen |= {summary.id for summary in new}
+            count += await self._keep(provider, restoration, account_id, answer, new)
+            page += 1
+        return count
+
+    async def _keep(
+        self,
+        provider: Provider,
+        restoration: Restoration,
+        account_id: str,
+        answer: Answer[tuple[OrderSummary, ...]],
+        summaries: list[OrderSummary],
+    ) -> int:
+        async with self._db.read() as session:
+            now = await self._db.now(session)
+            ids = [summary.id for summary in summaries]
+            known = await orphans.held_or_known(session, account_id, ids)
+        found = [
+            await _told(provider, summary)
+            for summary in summaries
+            if summary.id not in known and _is_since(restoration.since, summary, answer.date, now)
+        ]
+        return await orphans.keep_found(self._db, restoration.id, account_id, found) if found else 0
+
+
+def _is_since(since: datetime, summary: OrderSummary, answered_at: datetime | None, now: datetime) -> bool:
+    """Tell whether an order can have been made since the backup: ages are compared, each by its own clock."""
+    if summary.created_at is None:
+        return True
+    return (answered_at or now) - summary.created_at <= now - since + TOLERANCE
+
+
+async def _told(provider: Provider, summary: OrderSummary) -> Found:
+    """Ask what the list does not tell: the site's name."""
+    name, status = None, summary.status
+    try:
+        details = (await provider.order(summary.id)).value
+        status = details.status or status
+        if details.site is not None:
+            name = details.site.name or (await provider.site(details.site.id)).value.name
+    except (NotFound, ValueError):
+        pass  # it was listed, so it counts, whatever it is called
+    return Found(summary.id, status, name, summary.variant, summary.created_at)
