@@ -1,11 +1,12 @@
 """Webhooks as they are stored: made, changed, rotated, disabled, removed. The database only."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 from uuid_utils.compat import uuid7
@@ -17,8 +18,15 @@ from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.webhooks.signing import new_secret
 
+MOST_WEBHOOKS = 100
+"""So many may be told of the same accounts: each event of theirs is written down once more for each."""
+BATCH = 200
 # Who makes deliveries of an event need not wait for it, and so holds up no order.
 LOCK = {"key_share": True}
+
+
+class TooManyWebhooksError(Exception):
+    """There are as many webhooks as there may be for these accounts."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +57,14 @@ async def make_webhook(db: Database, new: NewWebhook, *, by: Actor) -> MadeWebho
     """Store a webhook. Only what happens from now on is delivered to it.
 
     `by` is who does, as the service's timeline tells it; so it is for all that is done to a webhook.
+
+    Raises:
+        TooManyWebhooksError: there are as many as there may be for these accounts.
     """
     secret = new_secret()
     async with db.write() as tx:
+        if await _count_within(tx.session, new.account_ids) >= MOST_WEBHOOKS:
+            raise TooManyWebhooksError
         stored = Webhook(
             id=uuid7(),
             url=new.url,
@@ -72,9 +85,36 @@ def _sorted(values: tuple[str, ...] | None) -> list[str] | None:
     return None if values is None else sorted(set(values))
 
 
-async def find_webhooks(session: AsyncSession) -> tuple[Webhook, ...]:
-    """Return all webhooks, the newest first."""
-    return tuple(await session.scalars(select(Webhook).order_by(Webhook.id.desc())))
+async def _count_within(session: AsyncSession, account_ids: tuple[str, ...] | None) -> int:
+    """Return how many webhooks are told of these accounts and of no others; None stands for every account."""
+    if account_ids is None:
+        counted = select(func.count()).select_from(Webhook).where(Webhook.account_ids.is_(None))
+        return (await session.execute(counted)).scalar_one()
+    told = await session.scalars(select(Webhook.account_ids).where(Webhook.account_ids.is_not(None)))
+    return sum(_is_within(each, account_ids) for each in told)
+
+
+def _is_within(told: list[str] | None, account_ids: Collection[str] | None) -> bool:
+    return account_ids is None or (told is not None and set(told) <= set(account_ids))
+
+
+async def find_webhooks(
+    session: AsyncSession, *, account_ids: Collection[str] | None, before: UUID | None, limit: int
+) -> tuple[Webhook, ...]:
+    """Return up to `limit` webhooks that are told of no more than these accounts, the newest first.
+
+    `before` is the last of the page before. None stands for every account.
+    """
+    found: list[Webhook] = []
+    while True:
+        following = select(Webhook).order_by(Webhook.id.desc()).limit(BATCH)
+        if before is not None:
+            following = following.where(Webhook.id < before)
+        batch = (await session.scalars(following)).all()
+        found += [webhook for webhook in batch if _is_within(webhook.account_ids, account_ids)]
+        if len(found) >= limit or len(batch) < BATCH:
+            return tuple(found[:limit])
+        before = batch[-1].id
 
 
 async def find_webhook(session: AsyncSession, webhook_id: UUID) -> Webhook | None:

@@ -19,6 +19,7 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.server.embedded import serving
 from app.server.listening import listen
+from app.webhooks import registry
 from app.webhooks.outbox import enqueue
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
 from tests.hooks import complete, hook, until_delivered
@@ -219,3 +220,45 @@ async def test_a_webhook_is_told_of_whatever_is_numbered_after_its_making(
         made = await hook(presshook, receiver)
     sent = await until_delivered(presshook, made["id"], "delivered")
     assert event.id in {each["event_id"] for each in sent}
+
+
+async def test_webhooks_are_paged_and_no_key_makes_any_number_of_them(
+    presshook: Presshook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "MOST_WEBHOOKS", 5)
+    monkeypatch.setattr(registry, "BATCH", 2)
+    body = {"url": "https://shop.example.com/"}
+    tokens = []
+    for accounts in (["one"], ["two"], ["one", "two"], None):
+        key = {"name": "k", "scopes": ["orders:read", "webhooks:write"], "account_ids": accounts}
+        token = (await presshook.client.post("/v1/keys", json=key)).json()["key"]
+        tokens.append({"Authorization": f"Bearer {token}"})
+    made: dict[int, list[str]] = {}
+    for number, token_headers in enumerate(tokens[:2]):
+        answers = [
+            await presshook.client.post("/v1/webhooks", json=body, headers=token_headers) for _ in range(6)
+        ]
+        assert [answer.status_code for answer in answers] == [201] * 5 + [409]
+        assert answers[-1].json()["type"].endswith("too-many-webhooks")
+        made[number] = [answer.json()["id"] for answer in answers[:5]]
+    assert (await presshook.client.post("/v1/webhooks", json=body, headers=tokens[2])).status_code == 409
+    whole = await presshook.client.post("/v1/webhooks", json=body, headers=tokens[3])
+    assert whole.status_code == 201, "nobody takes anybody else's"
+
+    for number, token_headers in enumerate(tokens[:2]):
+        seen: list[str] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = (
+                await presshook.client.get(
+                    "/v1/webhooks", params={"limit": "2", **cursor}, headers=token_headers
+                )
+            ).json()
+            assert len(page["data"]) <= 2
+            seen += [each["id"] for each in page["data"]]
+            if page["next_cursor"] is None:
+                break
+            cursor = {"cursor": page["next_cursor"]}
+        assert seen == made[number][::-1]
+    assert (await presshook.client.delete(f"/v1/webhooks/{made[0][0]}", headers=tokens[0])).status_code == 204
+    assert (await presshook.client.post("/v1/webhooks", json=body, headers=tokens[0])).status_code == 201

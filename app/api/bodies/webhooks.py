@@ -121,9 +121,10 @@ def _shown(webhook: Webhook) -> dict[str, Any]:
 
 
 class WebhookList(BaseModel):
-    """Webhooks, the newest first."""
+    """Webhooks, the newest first. `next_cursor` leads on to older ones, null at the end."""
 
     data: list[WebhookBody]
+    next_cursor: str | None
 
 
 class DeliveryBody(BaseModel):

@@ -51,21 +51,35 @@ def _disabled() -> Problem:
     return Problem(409, "webhook-disabled", "The webhook is disabled: enable it first.")
 
 
-@router.get("", operation_id="listWebhooks", responses=documented(401, 403, 503))
-async def list_webhooks(grant: WebhooksWriter, context: ContextDep) -> WebhookList:
-    """List the webhooks that are told of no more than the key may see."""
-    async with context.db.read() as session:
-        webhooks = await registry.find_webhooks(session)
-    return WebhookList(
-        data=[WebhookBody.of(webhook) for webhook in webhooks if grant.covers((), webhook.account_ids)]
+def _too_many() -> Problem:
+    return Problem(
+        409,
+        "too-many-webhooks",
+        f"There are {registry.MOST_WEBHOOKS} webhooks for these accounts already: remove one, or change one.",
     )
+
+
+@router.get("", operation_id="listWebhooks", responses=documented(401, 403, 422, 503))
+async def list_webhooks(
+    grant: WebhooksWriter,
+    context: ContextDep,
+    limit: Annotated[int, Query(ge=1, le=100, description="Webhooks on a page.")] = 50,
+    cursor: Annotated[UUID | None, Query(description="The `next_cursor` of the page before.")] = None,
+) -> WebhookList:
+    """List the webhooks that are told of no more than the key may see, the newest first."""
+    async with context.db.read() as session:
+        found = await registry.find_webhooks(
+            session, account_ids=grant.account_ids, before=cursor, limit=limit + 1
+        )
+    page = [WebhookBody.of(webhook) for webhook in found[:limit]]
+    return WebhookList(data=page, next_cursor=str(page[-1].id) if len(found) > limit else None)
 
 
 @router.post(
     "",
     status_code=201,
     operation_id="createWebhook",
-    responses=documented(400, 401, 403, 413, 415, 422, 503),
+    responses=documented(400, 401, 403, 409, 413, 415, 422, 503),
 )
 async def create_webhook(
     body: WebhookRequest, response: Response, grant: WebhooksTeller, context: ContextDep
@@ -75,17 +89,17 @@ async def create_webhook(
     It is told of the accounts that the key may see, now and later.
     """
     _check_url(context, body.url)
-    made = await registry.make_webhook(
-        context.db,
-        registry.NewWebhook(
-            body.url,
-            None if body.event_types is None else tuple(body.event_types),
-            None if grant.account_ids is None else tuple(grant.account_ids),
-            body.description,
-            body.enabled,
-        ),
-        by=grant.actor,
+    new = registry.NewWebhook(
+        body.url,
+        None if body.event_types is None else tuple(body.event_types),
+        None if grant.account_ids is None else tuple(grant.account_ids),
+        body.description,
+        body.enabled,
     )
+    try:
+        made = await registry.make_webhook(context.db, new, by=grant.actor)
+    except registry.TooManyWebhooksError:
+        raise _too_many() from None
     response.headers["Location"] = f"/v1/webhooks/{made.stored.id}"
     return MadeWebhookBody.told(made)
 
