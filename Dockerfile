@@ -10,7 +10,7 @@ RUN python -m venv /opt/build \
     && python -m venv --without-pip /opt/presshook \
     && /opt/build/bin/pip --python /opt/presshook install --quiet --require-hashes --only-binary=:all: \
         --no-compile -r requirements/runtime.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE presshook.py ./
 COPY app app
 COPY migrations migrations
 RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /tmp/wheel . \

@@ -6,6 +6,7 @@ import json
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 import tomllib
 from contextlib import closing
@@ -77,6 +78,20 @@ def test_the_release_is_told(tmp_path: Path) -> None:
     assert ended.stdout == f"presshook {project['version']}\n"
     label = f'org.opencontainers.image.version="{project["version"]}"'
     assert label in (Path(__file__).parents[2] / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("by", [[PRESSHOOK], [sys.executable, "-m", "presshook"]], ids=["script", "module"])
+def test_packages_of_the_same_names_elsewhere_hide_nothing(tmp_path: Path, by: list[str | Path]) -> None:
+    for name in ("app", "migrations"):
+        package = tmp_path / name
+        package.mkdir()
+        (package / "__init__.py").write_text("raise RuntimeError('this is not Presshook')\n")
+    env = environment("sqlite:///test.db") | {"PYTHONPATH": f"{tmp_path}:."}
+    for command in (["--version"], ["migrate"], ["keys", "create", "shop"]):
+        ended = subprocess.run(
+            [*by, *command], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert (ended.returncode, "RuntimeError" in ended.stderr) == (0, False), ended.stderr
 
 
 def test_keys_need_no_settings_but_the_database(tmp_path: Path) -> None:
