@@ -15,7 +15,7 @@ from app.sandbox.faults import FaultPlan
 from app.sandbox.misbehaviour import Droppable, errors
 from app.sandbox.parts import Parts
 from app.sandbox.placing import Placing
-from app.sandbox.state import State
+from app.sandbox.state import State, unused_task_id
 from app.sandbox.work import Work
 
 
@@ -26,7 +26,7 @@ def create_sandbox(config: SandboxConfig) -> FastAPI:
         FaultError: a rate is of no known fault, or is not between 0 and 1.
     """
     random = Random(config.seed)  # noqa: S311 - a sandbox's ids and passwords are no secrets
-    state = State(random)
+    state = State(random) if config.seed is not None else State(random, last_task_id=unused_task_id())
     plan = FaultPlan(random)
     plan.set_rates(config.fault_rates)
     work = Work(config, state)

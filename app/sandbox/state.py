@@ -7,6 +7,7 @@ from uuid import UUID
 
 LOCATIONS = ("Amsterdam", "Frankfurt", "Iowa")
 PRODUCTS = (("Starter", "One site"), ("Business", "One site, more room"))
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 VARIANTS = ("vanilla", "extendify", "migration")
 FINAL_TASK = frozenset({"OK", "FAILED", "CANCELLED"})
 ORDER_AFTER_TASK = {"OK": "completed", "FAILED": "failed", "CANCELLED": "cancelled"}
@@ -19,6 +20,15 @@ def _uuid(random: Random) -> str:
 def now() -> datetime:
     """Return the time: the only place that reads a clock."""
     return datetime.now(UTC)
+
+
+def unused_task_id() -> int:
+    """Return a number that no sandbox before this one has given to a task.
+
+    One that began again at the same number would show whoever remembers a task another order's. Hundredths
+    of seconds count faster than anybody orders.
+    """
+    return int((now() - BEGINNING).total_seconds() * 100)
 
 
 @dataclass
@@ -94,12 +104,12 @@ class Order:
 
 
 class State:
-    """All orders. Ids are drawn from a seeded source, so that a run can be repeated."""
+    """All orders. Ids are drawn from a source that may be seeded, so that a run can be repeated."""
 
-    def __init__(self, random: Random) -> None:
-        """Begin with nothing."""
+    def __init__(self, random: Random, *, last_task_id: int = 1000) -> None:
+        """Begin with nothing; tasks are numbered after `last_task_id`."""
         self._random = random
-        self._next_task_id = 1000
+        self._next_task_id = last_task_id
         self.orders: dict[str, Order] = {}
         self.requests: dict[str, int] = {}
 

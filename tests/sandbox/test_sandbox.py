@@ -308,3 +308,16 @@ async def test_what_is_shown_holds_no_secret(sandbox: Sandbox) -> None:
         assert "Site [callback-early]" in page
         assert CLOUDPRESS_TOKEN not in page
         assert "12345" not in page
+
+
+async def test_a_sandbox_that_starts_again_gives_no_number_and_no_id_a_second_time() -> None:
+    given: list[tuple[str, int]] = []
+    for _ in range(3):
+        async with run_sandbox(seed=None) as sandbox:
+            for name in ("One", "Two"):
+                placed = await place(sandbox, name)
+                given.append((placed["order"]["id"], placed["task"]["id"]))
+            assert (await sandbox.client.get("/api/tasks/1001", headers=HEADERS)).status_code == 404
+    orders, tasks = zip(*given, strict=True)
+    assert len(set(orders)) == len(set(tasks)) == len(given)
+    assert list(tasks) == sorted(tasks)

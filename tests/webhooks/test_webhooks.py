@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
-from app.db import database
+from app.db import postgresql
 from app.db.models import Delivery, Webhook
 from app.events.timeline import record
 from app.events.types import EventType
@@ -209,7 +209,7 @@ async def test_a_webhook_is_told_of_whatever_is_numbered_after_its_making(
     presshook: Presshook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An event whose transaction began before the webhook was made, and is committed after it."""
-    monkeypatch.setattr(database, "WRITE_IDLE_SECONDS", 60)  # on a busy machine it stands open for long
+    monkeypatch.setattr(postgresql, "WRITE_IDLE_SECONDS", 60)  # on a busy machine it stands open for long
     db = presshook.service.db
     if db.is_sqlite:
         pytest.skip("SQLite has one writer: nothing is made while a transaction is open")
