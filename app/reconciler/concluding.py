@@ -52,7 +52,7 @@ async def apply(
     Raises:
         ForbiddenTransitionError: the decision is no allowed transition; the transaction must not commit.
     """
-    before = order.status
+    before, asked_before = order.status, order.attention_code
     async with changing(tx, order, action=action) as change:
         change.shows_more = await keep(tx, order, this.findings)
         decision = decide(standing(order), observation, tx.now)
@@ -63,7 +63,17 @@ async def apply(
         if trouble is not None:
             _record_trouble(tx, order, trouble)
     finished = await _finished(tx, order) if order.status in FINAL and before not in FINAL else None
-    return PassResult(action, before, order.status, order.failures, due_in_seconds, finished)
+    return PassResult(
+        action,
+        before,
+        order.status,
+        order.failures,
+        due_in_seconds,
+        finished,
+        reason=order.trouble_kind,
+        status=order.trouble_status,
+        attention=order.attention_code if order.attention_code != asked_before else None,
+    )
 
 
 async def _finished(tx: Transaction, order: Order) -> Finished:

@@ -21,7 +21,7 @@ from app.reconciler.choosing import run_pass
 from app.reconciler.concluding import put_off
 from app.reconciler.dependencies import Dependencies
 from app.reconciler.passes import Pass, PassResult
-from app.states import Attention, attention
+from app.states import PLACED, Attention, attention
 from app.telemetry.defects import where_raised
 from app.telemetry.metrics import Metrics
 
@@ -102,7 +102,7 @@ class Reconciler(Worker[Order]):
             with concealing(*self._dependencies.callback_signer.authorizations(claim.row.id)):
                 result = await run_pass(Pass(self._dependencies, claim))
         except UnknownAccountError:
-            log.warning("account_unknown", order=str(claim.row.id), status=claim.row.status)
+            log.error("account_unknown", order=str(claim.row.id), status=claim.row.status)
             await self._put_off(claim, attention.NO_TOKEN)
         except DATABASE_AWAY as error:
             # The lease runs out by itself, and the order is taken up again when the database is back.
@@ -116,7 +116,22 @@ class Reconciler(Worker[Order]):
                 self.wake_in(result.due_in_seconds)
             seconds = time.monotonic() - started
             _log_pass(claim, result, seconds)
+            self._miss_callback(claim, result)
             self._measure(result, seconds)
+
+    def _miss_callback(self, claim: Claim[Order], result: PassResult | None) -> None:
+        """Tell of an order that was found out about by asking alone: callbacks may not get in."""
+        finished = result.finished if result is not None else None
+        wait_seconds = self._dependencies.schedule.callback_wait_seconds
+        if (
+            finished is not None
+            and finished.since_callback_seconds is None
+            and finished.lasted_seconds > wait_seconds
+            and result is not None
+            and result.before in PLACED
+        ):
+            detail = "no callback was let in for it: can CloudPress reach PUBLIC_URL?"
+            log.warning("callback_missed", order=str(claim.row.id), status=result.after, detail=detail)
 
     def _measure(self, result: PassResult | None, seconds: float) -> None:
         if result is None:
@@ -141,13 +156,18 @@ def _log_pass(claim: Claim[Order], result: PassResult | None, seconds: float) ->
     if result is None:
         log.info("pass", order=str(claim.row.id), action="lost", duration_ms=round(seconds * 1000))
         return
-    log.info(
+    begins_to_fail = result.failures.bit_count() == 1  # the first, second, fourth, eighth, … in a row
+    tell = log.error if result.attention else log.warning if begins_to_fail else log.info
+    tell(
         "pass",
         order=str(claim.row.id),
         before=result.before,
         after=result.after,
         action=result.action,
         failures=result.failures,
+        reason=result.reason,
+        status=result.status,
+        attention=result.attention,
         due_in_seconds=None if result.due_in_seconds is None else round(result.due_in_seconds, 1),
         duration_ms=round(seconds * 1000),
     )

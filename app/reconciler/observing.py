@@ -97,6 +97,7 @@ class Observer:
             order_status=(order.status or "") if order else None,
             tasks=self._statuses(),
             payment_url=order.payment_url if order else None,
+            odd_payment_url=order is not None and order.asks_for_payment and order.payment_url is None,
             site_read=site_read,
             missing=self._missing,
             trouble=self._trouble,

@@ -88,6 +88,11 @@ class PassResult:
     due_in_seconds: float | None
     finished: "Finished | None" = None
     """Set where the pass made the order final."""
+    reason: str | None = None
+    status: int | None = None
+    """Why the order could not go on, and CloudPress's status if it was an answer."""
+    attention: str | None = None
+    """The code, where the order asks for a person since this pass."""
 
 
 @dataclass(frozen=True)

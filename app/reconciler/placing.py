@@ -168,6 +168,7 @@ async def _post(this: Pass, intent: Intent) -> Posted:
         order_status=placed.order_status,
         task_status=placed.task.status if placed.task else None,
         payment_url=placed.payment_url,
+        odd_payment_url=placed.asks_for_payment and placed.payment_url is None,
     )
     return Posted(ended, answer)
 

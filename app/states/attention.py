@@ -20,6 +20,13 @@ MISSING = Attention(
 )
 
 
+NO_PAYMENT_PAGE = Attention(
+    AttentionCode.PAYMENT_URL_UNUSABLE,
+    "CloudPress waits for a payment and gives an address that is no http(s) page, which is shown to nobody. "
+    "Ask CloudPress where the end user pays, or look at the order there. The order goes on by itself.",
+)
+
+
 def defect(where: str) -> Attention:
     """Say that a defect of ours keeps an order from going on."""
     return Attention(AttentionCode.PASS_BROKEN, f"A defect of Presshook ({where}): report it.")

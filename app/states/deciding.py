@@ -121,7 +121,7 @@ def _after_post(order: Standing, post: PostEnded) -> Decision:
     match post.outcome:
         case PostOutcome.PLACED:
             decided = is_final_task(post.task_status) or is_final_order(post.order_status)
-            return _open(post.payment_url, Wait.TURN if decided else None)
+            return _open(post, Wait.TURN if decided else None)
         case PostOutcome.NOT_SENT:
             return Decision(PENDING, Wait.RETRY, attention=order.attention, retry_after_seconds=retry_after)
         case PostOutcome.HELD_OFF:
@@ -165,9 +165,11 @@ def _resolved(resolved: Resolved) -> Decision:
     return Decision(PENDING, Wait.TURN)
 
 
-def _open(payment_url: str | None, wait: Wait | None = None) -> Decision:
-    if payment_url:
-        return Decision(AWAITING_PAYMENT, wait or Wait.PAYMENT, payment_url=payment_url)
+def _open(shown: PostEnded | Seen, wait: Wait | None = None) -> Decision:
+    if shown.payment_url:
+        return Decision(AWAITING_PAYMENT, wait or Wait.PAYMENT, payment_url=shown.payment_url)
+    if shown.odd_payment_url:
+        return Decision(AWAITING_PAYMENT, wait or Wait.PAYMENT, attention=attention.NO_PAYMENT_PAGE)
     return Decision(PROVISIONING, wait or Wait.TASK)
 
 
@@ -180,7 +182,7 @@ def _seen(order: Standing, seen: Seen, now: datetime) -> Decision:
         status = order.status if order.status in PLACED else PROVISIONING
         shown = Decision(status, Wait.TASK, keeps_payment_url=True)
     else:
-        shown = _open(seen.payment_url, Wait.SETTLING if _settling(seen) else None)
+        shown = _open(seen, Wait.SETTLING if _settling(seen) else None)
     if seen.trouble is not None:
         return replace(
             shown,

@@ -64,6 +64,8 @@ class PostEnded:
     order_status: str | None = None
     task_status: str | None = None
     payment_url: str | None = None
+    odd_payment_url: bool = False
+    """Whether a payment is asked for at what is no http(s) page."""
     reasons: tuple[str, ...] = ()
     trouble: Trouble | None = None
 
@@ -163,6 +165,8 @@ class Seen:
     order_status: str | None
     tasks: tuple[str, ...]
     payment_url: str | None = None
+    odd_payment_url: bool = False
+    """Whether a payment is asked for at what is no http(s) page."""
     site_read: bool = False
     missing: bool = False
     cancel_accepted: bool = False

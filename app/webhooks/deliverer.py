@@ -166,16 +166,22 @@ class Deliverer(Worker[Delivery]):
             delivery = await leases.hold(tx, claim)
             if delivery is None or webhook is None:
                 return
+            was_enabled = webhook.is_enabled
             status, due_in_seconds = await self._write(tx, webhook, delivery, attempt, claim)
         if due_in_seconds is not None:
             self.wake_in(due_in_seconds)
-        log.info(
+        begins_to_fail = not attempt.is_success and delivery.failures.bit_count() == 1
+        is_given_up = was_enabled and (status == "failed" or not webhook.is_enabled)
+        tell = log.error if is_given_up else log.warning if begins_to_fail else log.info
+        tell(
             "delivery",
             delivery=str(delivery.id),
             webhook=str(webhook.id),
             answered=attempt.status,
             error=attempt.error,
             status=status,
+            failures=delivery.failures,
+            webhook_disabled=webhook.disabled_reason if was_enabled else None,
             due_in_seconds=None if due_in_seconds is None else round(due_in_seconds, 1),
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import update
+from structlog.testing import capture_logs
 
 from app.db.models import Webhook
 from app.events.reading import Interest, read_events
@@ -324,3 +325,26 @@ async def test_one_that_cannot_be_signed_is_put_off_and_says_so(
     )
     assert (waiting["status"], waiting["response_status"]) == ("pending", None)
     assert waiting["error"] == "A defect of Presshook (UndecryptableError): report it."
+
+
+@pytest.mark.usefixtures("_soon")
+async def test_the_log_warns_where_a_webhook_begins_to_fail_and_calls_its_end_an_error(
+    presshook: Presshook, receiver: Receiver
+) -> None:
+    made = await hook(presshook, receiver, event_types=["order.completed"])
+    receiver.status = 500
+    with capture_logs() as logged:
+        await complete(presshook)
+        await until_delivered(presshook, made["id"], "failed")
+    told = [(line["log_level"], line["failures"]) for line in logged if line["event"] == "delivery"]
+    assert told == [("warning", 1), ("warning", 2), ("info", 3), ("warning", 4), ("error", 5)]
+    receiver.status = 410
+    with capture_logs() as logged:
+        await complete(presshook, "Gone")
+        await eventually(
+            lambda: presshook.client.get(f"/v1/webhooks/{made['id']}"),
+            lambda answer: not answer.json()["enabled"],
+        )
+    [gone] = [line for line in logged if line["event"] == "delivery"]
+    assert (gone["log_level"], gone["answered"]) == ("error", 410)
+    assert gone["webhook_disabled"]
