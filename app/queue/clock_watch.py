@@ -30,7 +30,6 @@ class ClockWatch:
         """By how much the database's clock is ahead of the uptime."""
         self._since_uptime = 0.0
         """Since when it has not stepped, as far as was seen."""
-        self._has_stepped = False
         self._mend_at_uptime = 0.0
 
     def see(self, tx: Transaction) -> None:
@@ -41,33 +40,40 @@ class ClockWatch:
         elif abs(ahead - self._ahead_seconds) > STEP_SECONDS:
             log.warning("clock_stepped", seconds=round(ahead - self._ahead_seconds, 1))
             self._since_uptime = self._mend_at_uptime = tx.began_at_uptime
-            self._has_stepped = True
         self._ahead_seconds = ahead
 
-    def has_watched_for(self, tx: Transaction, seconds: float) -> bool:
-        """Tell whether the clock has been watched for so long, and did not step."""
-        return tx.began_at_uptime - self._since_uptime >= seconds
+    def seconds_to_watch(self, tx: Transaction, lease_seconds: float) -> float:
+        """Return for how long the clock has to go on without a step before the end of a lease is believed.
 
-    def trusts_ends(self, tx: Transaction, lease_seconds: float) -> bool:
-        """Tell whether a lease that has ended by the database's clock has truly lasted its time."""
-        return not self._has_stepped or self.has_watched_for(tx, lease_seconds)
+        Whoever has just begun to watch cannot know of a step that was right before.
+        """
+        return max(0.0, self._since_uptime + lease_seconds - tx.began_at_uptime)
 
     async def mend(self, tx: Transaction, table: type[Leased]) -> None:
-        """Now and then, and after a step, have due now what was scheduled at a time that is yet to come."""
+        """Now and then, and after a step, reschedule what was scheduled at a time that is yet to come.
+
+        An order is looked at now, which costs a look. A delivery waits again for as long as it was to: its
+        attempts are counted, and a clock that steps may not use them up.
+        """
         if tx.began_at_uptime < self._mend_at_uptime:
             return
         self._mend_at_uptime = tx.began_at_uptime + MENDED_EVERY_SECONDS
         ahead = (
-            select(table.id)
+            select(table.id, table.due_at, table.scheduled_at)
             .where(table.due_at > tx.now, table.scheduled_at > tx.now + timedelta(seconds=STEP_SECONDS))
             .with_for_update(skip_locked=True)
         )
-        found = (await tx.session.scalars(ahead)).all()
+        found = (await tx.session.execute(ahead)).all()
         if not found:
             return
         log.warning("clock_was_ahead", table=table.__tablename__, rows=len(found))
-        mended: dict[str, Any] = {"due_at": tx.now, "scheduled_at": tx.now}
         if table is Order:
-            mended["not_before"] = None
-        due_now = update(table).where(table.id.in_(found)).values(**mended)
-        await tx.session.execute(due_now.execution_options(synchronize_session=False))
+            mended: dict[str, Any] = {"due_at": tx.now, "scheduled_at": tx.now, "not_before": None}
+            due_now = update(table).where(table.id.in_([row.id for row in found])).values(**mended)
+            await tx.session.execute(due_now.execution_options(synchronize_session=False))
+            return
+        waiting_again = [
+            {"id": row.id, "due_at": tx.now + (row.due_at - row.scheduled_at), "scheduled_at": tx.now}
+            for row in found
+        ]
+        await tx.session.execute(update(table), waiting_again)

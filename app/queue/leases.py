@@ -4,8 +4,8 @@ Orders and deliveries are leased alike. A lease is a fencing token in the row. W
 `hold` returns nothing, and drops what it has observed.
 
 When a lease ends is written by the database's clock, and by the holder's machine, whose uptime no step bends.
-Whoever is on the same machine goes by the latter alone. Others go by the database's clock, and wait for as
-long as a lease lasts after they saw it step. (`ClockWatch`)
+Whoever is on the same machine goes by the latter alone. Others go by the database's clock, once they have
+watched it for as long as a lease lasts and have not seen it step. (`ClockWatch`)
 """
 
 from collections import Counter
@@ -110,15 +110,14 @@ def is_claimable(table: type[Leased]) -> ColumnElement[bool]:
 
 def _moment(tx: Transaction, lease_seconds: float, watch: ClockWatch | None) -> dict[str, Any]:
     """Return what `is_claimable` goes by."""
-    trusted = watch is None or watch.trusts_ends(tx, lease_seconds)
-    lasting = watch is not None and watch.has_watched_for(tx, lease_seconds)
+    trusted = watch is None or not watch.seconds_to_watch(tx, lease_seconds)
     return {
         "now": tx.now,
         "boot": tx.clock.boot,
         "uptime": tx.began_at_uptime,
         "expired_by": tx.now if trusted else NEVER,
         # A lease lasts no longer than its span. One that does was given by a clock that was ahead.
-        "impossible_after": tx.now + timedelta(seconds=2 * lease_seconds) if lasting else ALWAYS,
+        "impossible_after": tx.now + timedelta(seconds=2 * lease_seconds) if watch and trusted else ALWAYS,
     }
 
 
@@ -160,7 +159,8 @@ async def claim(
     claims = tuple(
         Claim(row, token, row.wakes, expires_at_uptime, tx.clock, row.id in cut_off) for row in rows
     )
-    next_due_seconds = await _next_due_seconds(tx, table, moment)
+    watching_seconds = watch.seconds_to_watch(tx, lease_seconds) if watch is not None else 0.0
+    next_due_seconds = await _next_due_seconds(tx, table, moment, watching_seconds)
     return Claimed(claims, next_due_seconds, is_more_due=len(locked) == limit)
 
 
@@ -190,16 +190,23 @@ def _due(table: type[Leased], share: InstrumentedAttribute[str] | None) -> Selec
     )
 
 
-async def _next_due_seconds(tx: Transaction, table: type[Leased], moment: dict[str, Any]) -> float | None:
-    """Return when the next row can be claimed: when it is due, or when the lease on it runs out."""
+async def _next_due_seconds(
+    tx: Transaction, table: type[Leased], moment: dict[str, Any], watching_seconds: float
+) -> float | None:
+    """Return when the next row can be claimed: when it is due, or when the lease on it runs out.
+
+    What another machine holds is looked at again once the clock has been watched for long enough.
+    """
     connection = await tx.session.connection()
     asked = {name: moment[name] for name in ("now", "boot", "uptime")}
-    due_at, ends_at_uptime = (await connection.execute(_next_due(table), asked)).one()
+    due_at, ends_at_uptime, held_elsewhere = (await connection.execute(_next_due(table), asked)).one()
     waits = []
     if due_at is not None:
         waits.append((due_at - tx.now).total_seconds())
     if ends_at_uptime is not None:
         waits.append(ends_at_uptime - tx.began_at_uptime)
+    if held_elsewhere and watching_seconds:
+        waits.append(watching_seconds)
     return max(0.0, min(waits)) if waits else None
 
 
@@ -208,12 +215,14 @@ def _next_due(table: type[Leased]) -> Select[*tuple[Any, ...]]:
     """Return the statement for that: the earliest by the database's clock, and by this machine's uptime."""
     now = bindparam("now", type_=UTCDateTime())
     here = and_(table.lease_until.is_not(None), table.lease_boot == bindparam("boot", type_=Text()))
+    elsewhere = and_(table.lease_until.is_not(None), table.lease_boot != bindparam("boot", type_=Text()))
     held = and_(table.lease_until.is_not(None), table.lease_until > table.due_at)
     claimable_at = case((here, None), (held, table.lease_until), else_=table.due_at)
     ends_at = case((here, table.lease_ends_at_uptime))
     return select(
         func.min(case((claimable_at > now, claimable_at))),
         func.min(case((ends_at > bindparam("uptime", type_=Double()), ends_at))),
+        func.count(case((elsewhere, 1))),
     ).where(table.due_at.is_not(None))
 
 

@@ -213,6 +213,22 @@ async def test_a_step_seen_elsewhere_ends_no_lease_early(
     assert len(await watched(far_db, watch)) == 1
 
 
+async def test_whoever_starts_after_a_step_elsewhere_ends_no_lease_early(
+    db: Database, far_db: Database, clock: SetClock
+) -> None:
+    await place(db)
+    assert len(await claim(db)) == 1
+    clock.step(3600)
+    watch = ClockWatch()
+    assert await watched(far_db, watch) == (), "the step was before it began to watch"
+    async with far_db.write() as tx:
+        watch.see(tx)
+        claimed = await leases.claim(tx, Order, limit=10, lease_seconds=60, watch=watch)
+    assert claimed.next_due_seconds == 60, "it looks again once it can believe the clock"
+    clock.time += timedelta(seconds=60)
+    assert len(await watched(far_db, watch)) == 1
+
+
 async def test_a_lease_given_elsewhere_by_a_clock_that_was_ahead_waits_for_no_hour(
     db: Database, far_db: Database, clock: SetClock
 ) -> None:
