@@ -79,6 +79,7 @@ class Service:
             lease_seconds=settings.lease_seconds,
             upstream_timeout_seconds=settings.upstream_timeout_seconds,
             placing=settings.placing == "on",
+            may_place_again=settings.place_again == "proven",
         )
 
     def _watch_process(self) -> None:

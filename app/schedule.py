@@ -30,6 +30,12 @@ class Schedule:
     placement_grace_seconds: float
     random: Random = field(default_factory=Random, repr=False)
 
+    @property
+    def look_up_seconds(self) -> float:
+        """How much time lies between two look-ups of an order that is looked for."""
+        shortest, longest = LOOK_UP_SECONDS
+        return min(max(self.placement_grace_seconds / 10, shortest), longest)
+
     def delay_seconds(self, wait: Wait, *, quiet: int, failures: int) -> float | None:
         """Return how long to wait, None for ever.
 
@@ -55,10 +61,8 @@ class Schedule:
             case Wait.SETTLING:
                 return _doubling(quiet)
             case Wait.LOOK_UP:
-                shortest, longest = LOOK_UP_SECONDS
-                often = min(max(self.placement_grace_seconds / 10, shortest), longest)
                 # What was not found for long waits for a person, and every look reads the whole list.
-                return _grown(often, quiet - FREQUENT_LOOK_UPS, LOOK_UP_CEILING_SECONDS)
+                return _grown(self.look_up_seconds, quiet - FREQUENT_LOOK_UPS, LOOK_UP_CEILING_SECONDS)
             case Wait.RETRY:
                 return _doubling(failures - 1)
 

@@ -56,6 +56,14 @@ class Presshook:
         body = {"site": {"name": name, "variant": "vanilla", **site}}
         return await self.client.post("/v1/orders", json=body, headers={"Prefer": f"wait={wait:.0f}"})
 
+    async def order_among_others(self, name: str) -> str:
+        """Place an order whose answer is lost between two that go well, so that a look-up can be proven."""
+        assert (await self.order("Before")).status_code == 201
+        order_id: str = (await self.order(name, wait=0)).json()["id"]
+        await self.until(order_id, "unconfirmed")
+        assert (await self.order("After")).status_code == 201
+        return order_id
+
     async def show(self, order_id: str) -> dict[str, Any]:
         """Read an order."""
         answer = await self.client.get(f"/v1/orders/{order_id}")

@@ -15,19 +15,22 @@ from app.states import (
     Attention,
     AttentionCode,
     CutOff,
+    Doubt,
+    GivenUp,
     NotFoundYet,
     Observation,
     OrderStatus,
+    Overdue,
     PlacingOff,
     PostEnded,
     PostOutcome,
     Reappeared,
     Rechecked,
-    Resolved,
     Seen,
     Standing,
     Trouble,
     Unwanted,
+    Word,
 )
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -70,10 +73,11 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "detail": st.just("Do this."),
     "held": IDS,
     "duplicates": st.just(()) | st.lists(IDS, max_size=7).map(tuple),
+    "doubts": st.just(()) | st.lists(st.sampled_from(Doubt), max_size=3).map(tuple),
+    "unknown": st.just(()) | st.lists(IDS, max_size=2).map(tuple),
     "by": st.just("operator"),
     "look_ups": st.integers(0, 3),
     "retry_after_seconds": st.floats(0, 86_400),
-    "grace_seconds": st.sampled_from([0.1, GRID_SECONDS, 3 * GRID_SECONDS, 1e6]),
 }
 
 
@@ -91,7 +95,7 @@ def _of(name: str, wanted: Any) -> st.SearchStrategy[Any]:
         return BY_TYPE[wanted]
     if get_origin(wanted) in {Union, UnionType}:
         return st.one_of(*(_of(name, member) for member in get_args(wanted)))
-    if wanted in {Trouble, Attention, Rechecked}:
+    if wanted in {Trouble, Attention, Rechecked, Word}:
         return every(wanted)
     if name in BY_NAME:
         return BY_NAME[name]
@@ -99,18 +103,17 @@ def _of(name: str, wanted: Any) -> st.SearchStrategy[Any]:
 
 
 STANDINGS = every(Standing)
-RESOLVED = every(Resolved, status=st.sampled_from([S.FAILED, S.PENDING]))
 # What can be observed of an order depends on its status (see reconciler/passes.py); a final one must bear
 # anything.
 OBSERVED: dict[OrderStatus, tuple[type, ...]] = {
-    S.PENDING: (PlacingOff, Reappeared, Unwanted),
+    S.PENDING: (PlacingOff, Overdue, Reappeared, Unwanted),
     S.PLACING: (PostEnded, CutOff),
-    S.UNCONFIRMED: (NotFoundYet, PostEnded, Resolved, Seen),
+    S.UNCONFIRMED: (NotFoundYet, PostEnded, GivenUp, Seen),
     S.AWAITING_PAYMENT: (Seen, Rechecked),
     S.PROVISIONING: (Seen, Rechecked),
     **dict.fromkeys((S.COMPLETED, S.FAILED, S.CANCELLED), get_args(Observation)),
 }
-DRAWN = {drawn: RESOLVED if drawn is Resolved else every(drawn) for drawn in get_args(Observation)}
+DRAWN = {drawn: every(drawn) for drawn in get_args(Observation)}
 
 
 def observations_of(status: OrderStatus) -> st.SearchStrategy[Observation]:

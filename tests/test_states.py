@@ -46,28 +46,49 @@ def test_the_module_says_the_same_transitions() -> None:
     assert said == allowed
 
 
+ANYONE, OWN, KNOWN = (False, False), (True, False), (False, True)
+"""Who may have spoken: anyone; CloudPress, by its form; a host where CloudPress has answered before."""
+
+
 @pytest.mark.parametrize(
-    ("status", "outcome", "reason"),
+    ("status", "who", "retry_after", "outcome", "reason"),
     [
-        (200, PostOutcome.UNKNOWN, "a 2xx is no refusal, so nobody can have learned an outcome from it here"),
-        (301, PostOutcome.HELD_OFF, "a redirect means a wrong base URL, which the operator mends"),
-        (400, PostOutcome.REJECTED, "the order itself is wrong"),
-        (401, PostOutcome.HELD_OFF, "the token is the operator's to mend"),
-        (402, PostOutcome.REJECTED, "the account cannot order this"),
-        (403, PostOutcome.HELD_OFF, "the token is the operator's to mend"),
-        (404, PostOutcome.REJECTED, "something that the order names is not there"),
-        (408, PostOutcome.UNKNOWN, "CloudPress may have read the request before it gave up"),
-        (409, PostOutcome.REJECTED, "the order contradicts another"),
-        (418, PostOutcome.HELD_OFF, "an unlisted 4xx is not about the order's content"),
-        (422, PostOutcome.REJECTED, "the order itself is wrong"),
-        (429, PostOutcome.HELD_OFF, "CloudPress asks to wait"),
-        (500, PostOutcome.UNKNOWN, "it may have failed after the order was made"),
-        (502, PostOutcome.UNKNOWN, "'passing' is said of reads; after a POST it says nothing"),
-        (599, PostOutcome.UNKNOWN, "any 5xx"),
+        (200, OWN, None, PostOutcome.UNKNOWN, "a 2xx is no refusal, so nobody can have learned an outcome here"),
+        (103, ANYONE, None, PostOutcome.UNKNOWN, "an interim answer is no outcome"),
+        *((status, ANYONE, None, PostOutcome.HELD_OFF, "a wrong base URL") for status in (301, 307, 308)),
+        *(
+            (status, OWN, None, PostOutcome.UNKNOWN, "it may say where to find what was made")
+            for status in (300, 302, 303, 304, 305, 306, 399)
+        ),
+        *((status, OWN, None, PostOutcome.REJECTED, "the order itself is wrong") for status in (400, 402, 404, 409, 422)),
+        *(
+            (status, KNOWN, 5.0, PostOutcome.UNKNOWN, "a proxy may have said it of what went through")
+            for status in (400, 402, 404, 409, 422, 401, 403, 407, 413)
+        ),
+        *((status, OWN, None, PostOutcome.HELD_OFF, "the token is the operator's to mend") for status in (401, 403)),
+        (408, OWN, None, PostOutcome.UNKNOWN, "CloudPress may have read the request before it gave up"),
+        (418, OWN, None, PostOutcome.UNKNOWN, "no page lists it"),
+        (429, OWN, None, PostOutcome.HELD_OFF, "CloudPress asks to wait"),
+        (429, KNOWN, 5.0, PostOutcome.HELD_OFF, "CloudPress asks to wait, as its page says it does"),
+        (429, KNOWN, None, PostOutcome.UNKNOWN, "its page says that it would say for how long"),
+        (429, ANYONE, 5.0, PostOutcome.UNKNOWN, "nobody knows who speaks"),
+        (503, OWN, 5.0, PostOutcome.HELD_OFF, "CloudPress asks to wait"),
+        (503, KNOWN, 5.0, PostOutcome.HELD_OFF, "CloudPress asks to wait"),
+        (503, OWN, None, PostOutcome.UNKNOWN, "'passing' is said of reads; after a POST it says nothing"),
+        (503, ANYONE, 5.0, PostOutcome.UNKNOWN, "nobody knows who speaks"),
+        (500, OWN, 5.0, PostOutcome.UNKNOWN, "it may have failed after the order was made"),
+        (502, KNOWN, 5.0, PostOutcome.UNKNOWN, "'passing' is said of reads; after a POST it says nothing"),
+        (599, OWN, None, PostOutcome.UNKNOWN, "any 5xx"),
     ],
-)
-def test_what_a_refusal_of_a_placement_means(status: int, outcome: PostOutcome, reason: str) -> None:
-    assert outcome_of_refusal(status) is outcome, reason
+)  # fmt: skip
+def test_what_a_refusal_of_a_placement_means(
+    status: int, who: tuple[bool, bool], retry_after: float | None, outcome: PostOutcome, reason: str
+) -> None:
+    is_own_form, is_known_host = who
+    found = outcome_of_refusal(
+        status, is_own_form=is_own_form, is_known_host=is_known_host, retry_after_seconds=retry_after
+    )
+    assert found is outcome, reason
 
 
 def posted(outcome: PostOutcome, *, first: bool = True, **fields: object) -> PostEnded:
@@ -91,7 +112,7 @@ ROWS: list[tuple[OrderStatus, Observation, OrderStatus, Wait, str]] = [
     (S.PLACING, posted(PostOutcome.UNKNOWN), S.UNCONFIRMED, Wait.LOOK_UP, "nobody knows"),
     (S.PLACING, CutOff(), S.UNCONFIRMED, Wait.LOOK_UP, "whoever sent it is gone"),
     (S.PENDING, PlacingOff(), S.PENDING, Wait.TASK, "it waits until placing is on again"),
-    (S.UNCONFIRMED, NotFoundYet(NOW, 900), S.UNCONFIRMED, Wait.LOOK_UP, "not found is not absent"),
+    (S.UNCONFIRMED, NotFoundYet(grace_over=False), S.UNCONFIRMED, Wait.LOOK_UP, "not found is not absent"),
     (S.UNCONFIRMED, posted(PostOutcome.NOT_SENT), S.PENDING, Wait.RETRY, "the answer was recorded late"),
     (S.UNCONFIRMED, seen(tasks=("RUNNING",)), S.PROVISIONING, Wait.TASK, "found: the task runs"),
     (S.UNCONFIRMED, seen("completed", ("OK",), site_read=True), S.COMPLETED, Wait.NOTHING, "found, and finished"),
@@ -174,13 +195,13 @@ def test_what_an_observation_means(
         ),
         (
             Standing(S.UNCONFIRMED),
-            NotFoundYet(NOW - timedelta(seconds=899), 900),
+            NotFoundYet(grace_over=False),
             None,
             "the grace is not over",
         ),
         (
             Standing(S.UNCONFIRMED),
-            NotFoundYet(NOW - timedelta(seconds=900), 900),
+            NotFoundYet(grace_over=True),
             "placement_unconfirmed",
             "the grace is over",
         ),

@@ -15,20 +15,23 @@ from app.states import (
     PLACED,
     AttentionCode,
     Decision,
+    Doubt,
+    GivenUp,
     NotFoundYet,
     Observation,
     OrderStatus,
+    Overdue,
     PlacingOff,
     PostEnded,
     PostOutcome,
     Reappeared,
     Rechecked,
-    Resolved,
     Seen,
     Standing,
     Trouble,
     Unwanted,
     Wait,
+    Word,
     decide,
     may_follow,
 )
@@ -79,7 +82,7 @@ def check(order: Standing, observation: Observation, decision: Decision, now: da
     check_end(order, observation, decision)
     check_what_stands_beside(order, decision, now)
     if order.status not in FINAL:
-        check_reason(order, observation, decision, now)
+        check_reason(order, observation, decision)
 
 
 def recheck_of(order: Standing, observation: Observation) -> Rechecked:
@@ -126,15 +129,18 @@ def check_what_stands_beside(order: Standing, decision: Decision, now: datetime)
         assert decision.wait not in {Wait.TASK, Wait.PAYMENT}
 
 
-def check_reason(order: Standing, observation: Observation, decision: Decision, now: datetime) -> None:
+def check_reason(order: Standing, observation: Observation, decision: Decision) -> None:
     """Check that an open order goes only where its observation is reason enough."""
     match observation:
         case NotFoundYet():
-            check_search(observation, decision, now)
+            check_search(observation, decision)
         case PostEnded():
             check_post(observation, decision)
-        case Resolved():
-            assert decision.status is observation.status
+        case GivenUp():
+            assert decision.status is S.FAILED
+        case Overdue():
+            assert decision.status is S.PENDING
+            assert decision.attention is not None
         case Unwanted():
             assert decision.status is S.CANCELLED
             assert decision.late_look == observation.was_sent
@@ -149,15 +155,54 @@ def check_reason(order: Standing, observation: Observation, decision: Decision, 
             assert decision.status is order.status
 
 
-def check_search(sought: NotFoundYet, decision: Decision, now: datetime) -> None:
-    """Check that only an order that surely is nowhere is sent again or given up, and that doubts are told."""
-    nowhere = surely_nowhere(sought) and not sought.woken
-    assert (decision.status is S.CANCELLED) == (nowhere and sought.unwanted)
-    assert (decision.status is S.PENDING) == (nowhere and sought.placing and not sought.unwanted)
-    assert decision.late_look or decision.status is not S.CANCELLED
-    learned = sought.trouble is None and not sought.unfinished
-    if decision.status is S.UNCONFIRMED and learned and not sought.woken and now >= sought.grace_ends_at:
-        assert decision.attention is not None, "whoever can help is told"
+def check_search(sought: NotFoundYet, decision: Decision) -> None:
+    """Check that only an order that surely is nowhere is sent again or ends, and that doubts are told."""
+    nowhere = surely_nowhere(sought)
+    by_word = sought.word is not None and not sought.unwanted
+    if decision.status is S.CANCELLED:
+        assert nowhere
+        assert sought.unwanted
+        assert decision.late_look
+    elif decision.status is S.FAILED:
+        assert nowhere
+        assert sought.reasons is not None
+        assert decision.late_look
+    elif decision.status is S.PENDING:
+        assert sought.placing
+        assert not sought.unwanted
+        assert may_go_by_word(sought) if by_word else may_go_by_itself(sought)
+    else:
+        check_told(sought, decision)
+
+
+def check_told(sought: NotFoundYet, decision: Decision) -> None:
+    """Check that whoever can help is told, and that a word which does not hold any more ends."""
+    assert decision.status is S.UNCONFIRMED
+    if sought.trouble is None and not sought.unfinished and not sought.woken and sought.grace_over:
+        assert decision.attention is not None
+    if decision.ends_word:
+        assert sought.word is not None
+        assert sought.word.unknown or sought.word.called_back
+
+
+def may_go_by_itself(sought: NotFoundYet) -> bool:
+    """Tell whether an order may be sent again without a person, as the design says it."""
+    reserved = sought.overdue or sought.refused or not sought.may_place_again
+    return surely_nowhere(sought) and not reserved
+
+
+def may_go_by_word(sought: NotFoundYet) -> bool:
+    """Tell whether an operator's word lets an order be sent again, as the design says it."""
+    word = sought.word
+    return (
+        word is not None
+        and not word.unknown
+        and not word.called_back
+        and sought.has_looked
+        and sought.trouble is None
+        and not sought.unfinished
+        and not sought.woken
+    )
 
 
 def check_post(post: PostEnded, decision: Decision) -> None:
@@ -172,14 +217,15 @@ def check_post(post: PostEnded, decision: Decision) -> None:
 
 
 def surely_nowhere(sought: NotFoundYet) -> bool:
-    """Tell whether an order may be placed again, as the design says it."""
-    grace_ends_at = sought.sent_at + timedelta(seconds=sought.grace_seconds)
+    """Tell whether nothing at CloudPress can be an order, as the design says it."""
     return (
         sought.look_ups >= LOOK_UPS_BEFORE_PLACING_AGAIN
-        and sought.last_look_up_at is not None
-        and sought.last_look_up_at >= grace_ends_at
+        and sought.began_late
+        and not sought.doubts
         and not (sought.candidates or sought.suspects or sought.called_back)
         and sought.trouble is None
+        and not sought.unfinished
+        and not sought.woken
     )
 
 
@@ -191,19 +237,25 @@ def test_every_observation_is_drawn_in_some_open_status() -> None:
 
 # Just enough to place again, every field said.
 NOWHERE = NotFoundYet(
-    sent_at=NOW - timedelta(seconds=900),
-    grace_seconds=900,
+    grace_over=True,
     trouble=None,
     unfinished=False,
     look_ups=2,
-    last_look_up_at=NOW,
+    began_late=True,
+    doubts=(),
     candidates=(),
     suspects=(),
     look_alike=False,
     called_back=False,
     placing=True,
+    may_place_again=True,
     unwanted=False,
     woken=False,
+    overdue=False,
+    refused=False,
+    reasons=None,
+    word=None,
+    has_looked=True,
 )
 
 
@@ -217,20 +269,30 @@ def test_an_unwanted_order_that_surely_is_nowhere_is_cancelled_and_looked_for_on
     assert (decision.status, decision.wait, decision.late_look) == (S.CANCELLED, Wait.NOTHING, True)
 
 
+def test_a_rejected_order_that_surely_is_nowhere_fails_and_is_looked_for_once_more() -> None:
+    decision = decide(Standing(S.UNCONFIRMED), replace(NOWHERE, refused=True, reasons=("no",)), NOW)
+    assert (decision.status, decision.late_look) == (S.FAILED, True)
+    assert decision.problem is not None
+    assert decision.problem.code == "rejected"
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"look_ups": 1}, "one look-up may have come just before it landed"),
-        ({"last_look_up_at": NOW - timedelta(seconds=1)}, "the last look-up began within the grace"),
-        ({"last_look_up_at": None}, "a look-up is under way, or none was complete"),
-        ({"grace_seconds": 901.0}, "the grace is not over"),
+        ({"began_late": False}, "the last look-up began within the grace"),
+        ({"unfinished": True}, "a look-up is under way"),
+        *(({"doubts": (doubt,)}, doubt.sentence) for doubt in Doubt),
         ({"candidates": ("cp-1",)}, "it may be this one"),
         ({"candidates": ("cp-1", "cp-2")}, "it may be one of these"),
-        ({"suspects": ("cp-1",)}, "it may be this one, once it can be read"),
+        ({"suspects": ("cp-1",)}, "it may be this one, whatever it tells"),
         ({"called_back": True}, "whoever calls back has made it"),
         ({"trouble": Trouble("timeout")}, "something was not answered"),
         ({"woken": True}, "there was news while it was looked for"),
         ({"placing": False}, "the operator lets nothing be sent"),
+        ({"may_place_again": False}, "the operator leaves it to people"),
+        ({"overdue": True}, "nobody may want it any more"),
+        ({"refused": True}, "somebody said no for good, though not CloudPress"),
     ],
 )
 def test_each_doubt_alone_forbids_placing_again(change: dict[str, object], reason: str) -> None:
@@ -240,5 +302,35 @@ def test_each_doubt_alone_forbids_placing_again(change: dict[str, object], reaso
     assert decision.status is S.UNCONFIRMED, reason
 
 
+WORD = replace(NOWHERE, word=Word(), doubts=(Doubt.NO_LATER_ORDER,), look_ups=0, began_late=False)
+
+
+def test_an_operators_word_outweighs_doubts() -> None:
+    known = replace(WORD, suspects=("cp-1",), called_back=True, refused=True, overdue=True)
+    assert decide(Standing(S.UNCONFIRMED), known, NOW).status is S.PENDING
+
+
+@pytest.mark.parametrize(
+    ("change", "ends", "reason"),
+    [
+        ({"word": Word(unknown=("cp-1",))}, True, "he did not know of it"),
+        ({"word": Word(called_back=True)}, True, "he did not know that it called back"),
+        ({"has_looked": False}, False, "nobody has looked since"),
+        ({"woken": True}, False, "there was news meanwhile"),
+        ({"trouble": Trouble("timeout")}, False, "something was not answered"),
+        ({"placing": False}, False, "nothing is sent at the moment"),
+    ],
+)
+def test_what_an_operator_did_not_know_outweighs_his_word(
+    change: dict[str, object],
+    ends: bool,  # noqa: FBT001 - a parameter of a table
+    reason: str,
+) -> None:
+    decision = decide(Standing(S.UNCONFIRMED), replace(WORD, **change), NOW)  # type: ignore[arg-type]
+    assert (decision.status, decision.ends_word) == (S.UNCONFIRMED, ends), reason
+    if ends:
+        assert decision.attention is not None
+
+
 def test_every_field_of_a_search_is_said() -> None:
-    assert len(fields(NotFoundYet)) == 13, "a new one that speaks against placing again needs its row above"
+    assert len(fields(NotFoundYet)) == 19, "a new one that speaks against placing again needs its row above"

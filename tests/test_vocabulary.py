@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.events.types import EventType
-from app.states import AttentionCode, Code, ErrorCode, OrderStatus, WaitingCode
+from app.states import AttentionCode, Code, Doubt, ErrorCode, OrderStatus, WaitingCode
 
 PAGE = Path(__file__).parents[1] / "docs" / "vocabulary.md"
 LISTED = {
@@ -13,6 +13,7 @@ LISTED = {
     "Types of events": EventType,
     "Attention: why a person should look at an order": AttentionCode,
     "Waiting: why an order is not done": WaitingCode,
+    "Doubts: why an order is not sent again": Doubt,
     "Errors: why an order failed": ErrorCode,
 }
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -125,13 +126,13 @@ class Order(Leased):
     suspected_duplicates: Mapped[list[str] | None] = mapped_column(NullableDocument)
     # Those that were and no longer are: cancelled at CloudPress, or dismissed by an operator.
     settled_duplicates: Mapped[list[str] | None] = mapped_column(NullableDocument)
-    # What an operator wishes for an unconfirmed order, until the reconciler has done it.
-    resolution: Mapped[dict[str, str] | None] = mapped_column(NullableDocument)
-    # A client's wish to cancel, until the order is final or CloudPress has refused.
+    # What an operator has decided about an unconfirmed order, until the reconciler has done it.
+    resolution: Mapped[dict[str, Any] | None] = mapped_column(NullableDocument)
+    # A client's request to cancel, until the order is final or CloudPress has refused.
     cancel_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # When CloudPress said yes to it; what it shows then decides.
     cancel_accepted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # CloudPress's words, where the last wish was refused.
+    # CloudPress's words, where the last request was refused.
     cancel_refusal: Mapped[list[str] | None] = mapped_column(NullableDocument)
 
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
@@ -183,10 +184,19 @@ class Placement(Base):
     """One attempt to place an order, written before anything is sent."""
 
     __tablename__ = "placements"
+    # Who else was sent at about that time proves what a look-up can see.
+    __table_args__ = (Index("ix_placements_sent_at", "sent_at"),)
 
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
     attempt: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     sent_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    # The same by the uptime of the machine that sent it (`Clock.uptime`), and by CloudPress's own clock, as
+    # far as that was known right before.
+    sent_boot: Mapped[str | None] = mapped_column(Text)
+    sent_uptime: Mapped[float | None] = mapped_column(Double)
+    cloudpress_sent_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # The last of the strangers that had been seen by then: those were there before.
+    strangers_before: Mapped[int | None] = mapped_column(BigInteger)
     # NULL until it is known how the attempt ended; a crash leaves it so.
     outcome: Mapped[str | None] = mapped_column(String(20))
     answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -201,20 +211,52 @@ class Placement(Base):
 
 
 class LookUp(Base):
-    """How far the look-up of an order has come, and what the complete ones have shown."""
+    """How far the look-up of an order has come, and what the complete ones have shown.
+
+    (`reconciler/progress`)
+    """
 
     __tablename__ = "look_ups"
 
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    # The last attempt that may have made an order: what was seen before it says nothing.
+    attempt: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    # Since when each machine knows of that attempt, by its uptime: the grace is counted from there.
+    known_since: Mapped[dict[str, float]] = mapped_column(JSONDocument, default=dict, server_default="{}")
     # NULL while none is under way.
     begun_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # The page of the list that comes next; NULL once all were read.
+    # Whether it, or the last that ended, was begun after the grace.
+    begun_late: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    # The page of the list that comes next; NULL once all were read. Of those that were, digests.
     page: Mapped[int | None] = mapped_column(Integer)
+    pages: Mapped[list[str]] = mapped_column(JSONDocument, default=list, server_default="[]")
+    entries: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    # What was listed, once all was read only what nobody of ours holds; and the orders of ours that have to
+    # be listed.
+    listed: Mapped[dict[str, Any]] = mapped_column(JSONDocument, default=dict, server_default="{}")
+    canaries: Mapped[dict[str, Any]] = mapped_column(JSONDocument, default=dict, server_default="{}")
     unseen: Mapped[list[str]] = mapped_column(JSONDocument)
     candidates: Mapped[list[str]] = mapped_column(JSONDocument)
     suspects: Mapped[list[str]] = mapped_column(JSONDocument)
     completed: Mapped[int] = mapped_column(Integer)
+    doubts: Mapped[list[str]] = mapped_column(JSONDocument, default=list, server_default="[]")
     last_begun_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # When the last one ended, by the uptime of the machine that ended it.
+    ended_boot: Mapped[str | None] = mapped_column(Text)
+    ended_uptime: Mapped[float | None] = mapped_column(Double)
+
+
+class Stranger(Base):
+    """A CloudPress order of an account that no order of ours held when a look-up listed it."""
+
+    __tablename__ = "strangers"
+    __table_args__ = (UniqueConstraint("account_id", "cloudpress_order_id"),)
+
+    # In the order in which they were first seen: what has a lower number than an attempt was there before it.
+    id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    account_id: Mapped[str] = mapped_column(Text)
+    cloudpress_order_id: Mapped[str] = mapped_column(Text)
+    seen_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class Task(Base):

@@ -11,7 +11,7 @@ from app.db.models import Order
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.lifecycle_events import Before, record_lifecycle_events
-from app.states import FINAL, Attention, OrderStatus, may_follow
+from app.states import FINAL, PLACED, Attention, OrderStatus, may_follow
 
 
 class ForbiddenTransitionError(Exception):
@@ -46,8 +46,9 @@ class Change:
         if not may_follow(before, status):
             raise ForbiddenTransitionError(f"{before} may not become {status}")
         order.status = status
-        if status is not OrderStatus.UNCONFIRMED:
-            order.resolution = None  # an operator's word that has been overtaken
+        has_been_sent = (before, status) == (OrderStatus.PLACING, OrderStatus.UNCONFIRMED)
+        if status in PLACED or has_been_sent:
+            order.resolution = None  # an operator's word that was carried out, or has been overtaken
         if status in FINAL:
             order.finalized_at = order.finalized_at or self._tx.now
             order.cancel_requested_at = order.cancel_accepted_at = None

@@ -199,6 +199,18 @@ async def orphans_like(session: AsyncSession, order: Order) -> tuple[str, ...]:
     )
 
 
+async def dismissed_orphans(session: AsyncSession, account_id: str) -> set[str]:
+    """Return the orphans of an account of which an operator has said that they are none of ours."""
+    settled = select(Orphan.cloudpress_order_id, Orphan.settled).where(
+        Orphan.account_id == account_id, Orphan.settled_at.is_not(None)
+    )
+    return {row.cloudpress_order_id for row in await session.execute(settled) if _is_dismissed(row.settled)}
+
+
+def _is_dismissed(settled: dict[str, Any] | None) -> bool:
+    return (settled or {}).get("action") == "dismiss"
+
+
 async def is_left_to_people(session: AsyncSession, order: Order, cloudpress_order_id: str) -> bool:
     """Tell whether a CloudPress order is an open orphan and the order newer than the restored database.
 
@@ -236,6 +248,8 @@ async def doubt(tx: Transaction, order: Order) -> None:
             # The original may have sent it a moment ago, so the grace begins now. How far back a look-up
             # goes is another matter: `evidence.what_was_sent`.
             sent_at=tx.now,
+            sent_boot=tx.clock.boot,
+            sent_uptime=tx.began_at_uptime,
             outcome=PostOutcome.UNKNOWN,
             callback_key_id=RESTORED,
         )

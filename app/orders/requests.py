@@ -6,12 +6,12 @@ A request is stored and makes its order due; the reconciler fulfils it, or says 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.database import Database
+from app.db.database import Database, Transaction
 from app.db.errors import repeated
-from app.db.models import Callback, Order, Placement
+from app.db.models import Callback, LookUp, Order, Placement
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.attempts import can_have_landed
@@ -30,16 +30,18 @@ async def request_resolution(
 ) -> Order | None:
     """Store what an operator decides about an unconfirmed order; the reconciler does it.
 
-    `action` is `adopt` (with `cloudpress_order_id`), `place_again` or `fail`. None if there is no such order.
+    `action` is `adopt` (with `cloudpress_order_id`), `place_again` or `fail`. The latter but one can be asked
+    for an order too that waits for a person before it is sent. None if there is no such order.
 
     Raises:
-        NotResolvableError: the order is not unconfirmed, or another order has that CloudPress order.
+        NotResolvableError: the order is not to be resolved so, or another order has that CloudPress order.
     """
     async with db.write() as tx:
         order = await tx.session.get(Order, order_id, with_for_update=True)
         if order is None:
             return None
-        if order.status != OrderStatus.UNCONFIRMED:
+        waits = order.status == OrderStatus.PENDING and order.attention_code == AttentionCode.NOT_SENT
+        if order.status != OrderStatus.UNCONFIRMED and not (waits and action == "place_again"):
             raise NotResolvableError(
                 f"Only an unconfirmed order can be resolved; this one is {order.status}."
             )
@@ -49,28 +51,45 @@ async def request_resolution(
             if holder is not None:
                 raise NotResolvableError(f"Order {holder} has that CloudPress order already.")
             resolution["cloudpress_order_id"] = cloudpress_order_id
-        order.resolution = resolution
         record(tx, order_id, EventType.RESOLUTION_REQUESTED, **resolution)
+        if action == "place_again":
+            resolution |= {"at": tx.now.isoformat(), "known": await _take_note(tx, order)}
+        order.resolution = resolution
         make_due(tx, order)
         return order
 
 
+async def _take_note(tx: Transaction, order: Order) -> list[str]:
+    """Return what an operator can know who has an order placed again; what comes up later speaks against it.
+
+    So CloudPress's list is read anew before it is done, and the callbacks of until now are overruled.
+    """
+    overruled = update(Callback).where(Callback.order_id == order.id, Callback.overruled_at.is_(None))
+    await tx.session.execute(overruled.values(overruled_at=tx.now))
+    look_up = await tx.session.get(LookUp, order.id)
+    if look_up is None:
+        return []
+    look_up.begun_at = look_up.last_begun_at = None
+    look_up.completed = 0
+    return [*look_up.candidates, *look_up.suspects]
+
+
 @repeated
 async def dismiss_duplicates(db: Database, order_id: UUID, *, by: Actor) -> Order | None:
-    """Note that an operator found the suspected duplicates of an order to be none.
+    """Note that an operator found that what may be an order, or its duplicate, at CloudPress is neither.
 
-    They are not suspected again. None if there is no such order.
+    It is not suspected again. None if there is no such order.
 
     Raises:
-        NotResolvableError: none are suspected.
+        NotResolvableError: nothing is suspected.
     """
     async with db.write() as tx:
         order = await tx.session.get(Order, order_id, with_for_update=True)
         if order is None:
             return None
-        if not order.suspected_duplicates:
-            raise NotResolvableError("No CloudPress order is suspected to be a duplicate of this one.")
-        dismissed = order.suspected_duplicates
+        dismissed = await _suspected(tx, order)
+        if not dismissed:
+            raise NotResolvableError("No CloudPress order is suspected to be this one, or its duplicate.")
         async with changing(tx, order, action="dismiss_duplicates") as change:
             order.settled_duplicates = sorted({*(order.settled_duplicates or ()), *dismissed})
             order.suspected_duplicates = None
@@ -79,6 +98,16 @@ async def dismiss_duplicates(db: Database, order_id: UUID, *, by: Actor) -> Orde
                 change.ask_for(None)
             make_due(tx, order)  # another cause of attention may have been behind this one
         return order
+
+
+async def _suspected(tx: Transaction, order: Order) -> list[str]:
+    """Return what is suspected of an order, and forget what a look-up has found of it so far."""
+    suspected = set(order.suspected_duplicates or ())
+    look_up = await tx.session.get(LookUp, order.id)
+    if look_up is not None and order.status == OrderStatus.UNCONFIRMED:
+        suspected |= {*look_up.candidates, *look_up.suspects}
+        look_up.candidates, look_up.suspects, look_up.unseen, look_up.begun_at = [], [], [], None
+    return sorted(suspected)
 
 
 async def _holder(session: AsyncSession, account_id: str, cloudpress_order_id: str) -> UUID | None:

@@ -162,6 +162,9 @@ def _write(tx: Transaction, change: Change, decision: Decision) -> None:
         if decision.missing != (order.missing_since is not None):
             record(tx, order.id, EventType.NOT_FOUND if decision.missing else EventType.FOUND_AGAIN)
         order.missing_since = (order.missing_since or tx.now) if decision.missing else None
+    if decision.ends_word:
+        order.resolution = None
+        record(tx, order.id, EventType.RESOLUTION_IMPOSSIBLE)
     change.ask_for(decision.attention)
 
 

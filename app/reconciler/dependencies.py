@@ -1,12 +1,13 @@
 """What every pass works with, wired once when the service starts."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
 from app.cloudpress.protocol import Provider
 from app.db.database import Database
+from app.reconciler.provider_clock import ProviderClock
 from app.schedule import Schedule
 
 
@@ -35,6 +36,10 @@ class Dependencies:
     lease_seconds: float
     upstream_timeout_seconds: float
     placing: bool = True
+    """Whether orders are sent at all (PLACING)."""
+    may_place_again: bool = True
+    """Whether an order that surely is nowhere is sent again without a person (PLACE_AGAIN)."""
+    provider_clock: ProviderClock = field(default_factory=ProviderClock)
 
     def callback_url(self, order_id: UUID) -> str:
         """Return where CloudPress calls back for an order."""

@@ -32,7 +32,7 @@ async def recheck(this: Pass) -> Rechecked:
         this.findings.hints, open_hints = called_back.settled, not called_back.is_complete
         named |= dict.fromkeys(called_back.order_ids, CALLBACK)
         await _look_at_duplicates(this)
-        if order.late_look_at is not None and order.late_look_at <= sent.now:
+        if order.late_look_at is not None and order.late_look_at <= sent.now.wall:
             trouble = await _look_again(this, sent)
     except CloudPressError as error:
         trouble = trouble_of(error)
@@ -53,8 +53,8 @@ async def _look_at_duplicates(this: Pass) -> None:
 
 async def _look_again(this: Pass, sent: Sent) -> Trouble | None:
     """Look for a second order that a late request has made meanwhile."""
-    progress = await OrderLookUp(this, sent).go_on()
-    if progress.is_complete:
+    progress = await OrderLookUp(this, sent, by_name=True).go_on()
+    if progress.has_ended:
         this.findings.late_look_done = True
         this.findings.duplicates |= {*progress.candidates, *progress.suspects}
     return progress.trouble

@@ -7,15 +7,17 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cloudpress import Answer, NotFound, OrderDetails, OrderSummary
-from app.db.models import RESTORED, Callback, Order, Placement, Task
+from app.cloudpress import Answer, NotFound, OrderDetails
+from app.db.models import RESTORED, Callback, Order, Placement, Site, Task
 from app.orders.attempts import nothing_landed
+from app.reconciler.names import Tidying
 from app.reconciler.passes import Pass
+from app.reconciler.window import CLOCK_TOLERANCE, Now, tells_same_kind
 from app.states import MISSING_ATTENTION_SECONDS, PostOutcome, may_have_landed
 
 ANSWER, CALLBACK, LOOK_UP, OPERATOR = "answer", "callback", "lookup", "operator"
-CLOCK_TOLERANCE = timedelta(minutes=5)
 MAX_HINTS = 20
+NAMES_LEARNED_FROM = 50
 # A 404 is not final: what a callback names may be shown later. After a day it is given up.
 HINT_LIFETIME = timedelta(seconds=MISSING_ATTENTION_SECONDS)
 
@@ -33,6 +35,8 @@ class Named:
     """The CloudPress orders that callbacks speak for."""
 
     order_ids: tuple[str, ...] = ()
+    suspects: tuple[str, ...] = ()
+    """Those of which something does not agree."""
     settled: tuple[int, ...] = ()
     """Tasks of which all is known that will be, and that need not be asked about again."""
     is_complete: bool = True
@@ -50,9 +54,29 @@ class Sent:
     """Whether a callback was ever let in."""
     called_back_since: bool
     """Whether one was that no operator has overruled by having the order placed again."""
-    first_sent_at: datetime
-    last_sent_at: datetime
-    now: datetime
+    now: Now
+
+    @property
+    def landed(self) -> tuple[Placement, ...]:
+        """The attempts that may have made an order."""
+        return tuple(it for it in self.placements if may_have_landed(it.outcome))
+
+    @property
+    def attempt(self) -> int:
+        """The number of the last of those, 0 if there was none."""
+        return self.landed[-1].attempt if self.landed else 0
+
+    def elapsed_seconds(self, known_since: dict[str, float]) -> float:
+        """Return how long ago the last of them surely was, by the uptime of this machine.
+
+        `known_since` says since when each machine has known of it, and is told of this one if that is new. No
+        step of a clock shortens what is counted so, nor does it make anybody wait longer.
+        """
+        boot, uptime = self.now.boot, self.now.uptime
+        last = self.landed[-1] if self.landed else None
+        if last is not None and last.sent_boot == boot and last.sent_uptime is not None:
+            return uptime - last.sent_uptime
+        return uptime - known_since.setdefault(boot, uptime)
 
     @property
     def answered_ids(self) -> tuple[str, ...]:
@@ -64,49 +88,42 @@ class Sent:
     def late_outcome(self) -> PostOutcome | None:
         """How the last attempt ended, if that was recorded after the order was taken for cut off.
 
-        A callback says more: of an attempt that came to nothing there is none.
+        A callback says more: of an attempt that came to nothing there is none. Where an earlier attempt may
+        have made an order, that is looked for all the same.
         """
         last = self.placements[-1] if self.placements else None
         if last is None or last.outcome is None or self.called_back_since:
             return None
         outcome = PostOutcome(last.outcome)
-        settled = not may_have_landed(outcome) or (
-            outcome is PostOutcome.REJECTED and nothing_landed(self.placements[:-1])
-        )
-        return outcome if settled else None
+        came_to_nothing = not may_have_landed(outcome) or outcome is PostOutcome.REJECTED
+        return outcome if came_to_nothing and nothing_landed(self.placements[:-1]) else None
 
 
 async def what_was_sent(this: Pass) -> Sent:
     """Read what is known of the attempts to place an order."""
     order, db = this.order, this.dependencies.db
     async with db.read() as session:
-        placements = tuple(
-            await session.scalars(
-                select(Placement).where(Placement.order_id == order.id).order_by(Placement.attempt)
-            )
+        placements = await session.scalars(
+            select(Placement).where(Placement.order_id == order.id).order_by(Placement.attempt)
         )
-        callbacks = tuple(
-            await session.scalars(
-                select(Callback).where(Callback.order_id == order.id).order_by(Callback.id.desc())
-            )
+        callbacks = await session.scalars(
+            select(Callback).where(Callback.order_id == order.id).order_by(Callback.id.desc())
         )
+        found, let_in = tuple(placements), tuple(callbacks)
         known = set(await session.scalars(select(Task.id).where(Task.order_id == order.id)))
         since = {
             callback.task_id: callback.first_received_at
-            for callback in callbacks
+            for callback in let_in
             if callback.checked_at is None and callback.task_id is not None
         }
         hints = [Hint(task_id, moment) for task_id, moment in since.items() if task_id not in known]
-        is_restored = any(placement.callback_key_id == RESTORED for placement in placements)
+        uptime = this.claim.clock.uptime()
         return Sent(
-            placements=placements,
+            placements=found,
             hints=tuple(hints[:MAX_HINTS]),
-            called_back=bool(callbacks),
-            called_back_since=any(callback.overruled_at is None for callback in callbacks),
-            # What happened to a restored order since it was accepted is not known.
-            first_sent_at=placements[0].sent_at if placements and not is_restored else order.created_at,
-            last_sent_at=placements[-1].sent_at if placements else order.created_at,
-            now=await db.now(session),
+            called_back=bool(let_in),
+            called_back_since=any(callback.overruled_at is None for callback in let_in),
+            now=Now(await db.now(session), this.claim.clock.boot, uptime),
         )
 
 
@@ -124,59 +141,45 @@ async def has_reappeared(session: AsyncSession, order: Order, placements: Iterab
     return (await session.execute(called_back)).scalar_one() > 0
 
 
-def is_young_enough(sent: Sent, summary: OrderSummary, answered_at: datetime | None) -> bool:
-    """Tell whether a CloudPress order can have been made by one of the attempts.
-
-    Ages are compared, each by its own clock, so that the clocks need not agree. One that does not say when
-    it was made can be.
-    """
-    if summary.created_at is None:
-        return True
-    age = (answered_at or sent.now) - summary.created_at
-    return age <= sent.now - sent.first_sent_at + CLOCK_TOLERANCE
-
-
-def is_same_kind(order: Order, summary: OrderSummary) -> bool:
-    """Tell whether the account and the variant agree, as far as they are told."""
-    if summary.account_id is not None and summary.account_id != order.account_id:
-        return False
-    return summary.variant is None or summary.variant.lower() == order.variant.lower()
-
-
 async def named_by_callbacks(this: Pass, sent: Sent) -> Named:
-    """Return the CloudPress orders that tasks named by the order's own callbacks belong to, and that agree.
+    """Return the CloudPress orders that tasks named by the order's own callbacks belong to.
 
     Whoever knows a callback's secret chooses its body, so the account, the variant, the name and the age
-    have to agree.
+    have to agree. Those that do not are suspects.
 
     Raises:
         CloudPressError: CloudPress could not be asked.
     """
     named: list[str] = []
+    suspects: list[str] = []
     settled: list[int] = []
     for hint in sent.hints:
         found = await _orders_of_task(this, sent, hint.task_id)
-        named += found or ()
-        if found is not None or sent.now - hint.since >= HINT_LIFETIME:
+        for order_id, agrees in (found or {}).items():
+            (named if agrees else suspects).append(order_id)
+        if found is not None or sent.now.wall - hint.since >= HINT_LIFETIME:
             settled.append(hint.task_id)
-    return Named(tuple(dict.fromkeys(named)), tuple(settled), len(settled) == len(sent.hints))
+    return Named(
+        tuple(dict.fromkeys(named)),
+        tuple(dict.fromkeys(suspects)),
+        tuple(settled),
+        len(settled) == len(sent.hints),
+    )
 
 
-async def _orders_of_task(this: Pass, sent: Sent, task_id: int) -> list[str] | None:
-    """Return the orders of a task that agree; None where CloudPress answered 404, which is not final."""
+async def _orders_of_task(this: Pass, sent: Sent, task_id: int) -> dict[str, bool] | None:
+    """Return a task's orders, and which agree; None where CloudPress answered 404, which is not final."""
     try:
         task = await this.read_task(task_id)
     except NotFound:
         return None
-    if task.value.account_ids and this.order.account_id not in task.value.account_ids:
-        return []
-    agreeing = []
+    is_of_account = not task.value.account_ids or this.order.account_id in task.value.account_ids
+    agreeing = {}
     for order_id in task.value.order_ids:
         details = await this.find_order(order_id)
         if details is None:
             return None
-        if await _agrees(this, sent, details):
-            agreeing.append(order_id)
+        agreeing[order_id] = is_of_account and await _agrees(this, sent, details)
     return agreeing
 
 
@@ -195,11 +198,38 @@ async def name_of_site(this: Pass, details: OrderDetails) -> str | None:
 
 
 async def _agrees(this: Pass, sent: Sent, details: Answer[OrderDetails]) -> bool:
-    order = this.order
-    if not is_same_kind(order, details.value) or not is_young_enough(sent, details.value, details.date):
+    order, told = this.order, details.value
+    if not tells_same_kind(told, order.account_id, order.variant) or not _is_young(order, sent, details):
         return False
-    # A name that nobody tells does not speak against it: the callback came in at the order's own address.
-    return await name_of_site(this, details.value) in {None, order.site_name}
+    name = await name_of_site(this, told)
+    # The callback came in at the order's own address, so a name that nobody tells does not speak against it.
+    return name is None or (await seen_tidying(this)).makes(order.site_name, name)
+
+
+async def seen_tidying(this: Pass) -> Tidying:
+    """Return what CloudPress was seen to do to the names of orders of the account that it named itself."""
+    held = (
+        select(Order.site_name, Site.details)
+        .join(Site, Site.order_id == Order.id)
+        .where(Order.account_id == this.order.account_id, Order.cloudpress_order_id_source == ANSWER)
+        .order_by(Site.read_at.desc())
+        .limit(NAMES_LEARNED_FROM)
+    )
+    async with this.dependencies.db.read() as session:
+        rows = (await session.execute(held)).all()
+    pairs = ((row.site_name, row.details.get("name")) for row in rows)
+    return Tidying.learned_from((sent, told) for sent, told in pairs if told is not None)
+
+
+def _is_young(order: Order, sent: Sent, details: Answer[OrderDetails]) -> bool:
+    """Tell whether a CloudPress order is not older than the first attempt, each age by its own clock."""
+    if details.value.created_at is None:
+        return True
+    age = (details.date or sent.now.wall) - details.value.created_at
+    first = next(iter(sent.landed), None)
+    is_known = first is not None and first.callback_key_id != RESTORED
+    since = sent.now.since(first) if first is not None and is_known else sent.now.wall - order.created_at
+    return age <= since + CLOCK_TOLERANCE
 
 
 async def held_among(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> set[str]:

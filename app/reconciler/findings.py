@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from app import cloudpress
+from app.reconciler.names import UNKNOWN_TIDYING, Tidying
 from app.reconciler.progress import Progress
 
 
@@ -24,11 +25,11 @@ class Findings:
     hints: tuple[int, ...] = ()
     """Tasks that callbacks named, and that need not be asked about again."""
     look_up: Progress | None = None
+    tidying: Tidying = UNKNOWN_TIDYING
+    """What CloudPress was seen to do to names, as far as that was asked."""
     late_look_done: bool = False
     resolved: bool = False
     """Whether what an operator asked for was done, or turned out to be impossible."""
-    overruled: bool = False
-    """Whether it was to place the order again whatever callbacks say."""
     cancel_accepted: bool = False
     cancel_refusal: tuple[str, ...] | None = None
     """CloudPress's words, if it refused to cancel."""

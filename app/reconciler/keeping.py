@@ -78,9 +78,6 @@ async def _keep_evidence(tx: Transaction, order: Order, findings: Findings) -> N
             Callback.order_id == order.id, Callback.task_id.in_(findings.hints), Callback.checked_at.is_(None)
         )
         await tx.session.execute(checked.values(checked_at=tx.now))
-    if findings.overruled:
-        overruled = update(Callback).where(Callback.order_id == order.id)
-        await tx.session.execute(overruled.values(overruled_at=tx.now))
     _keep_duplicates(tx, order, findings)
 
 

@@ -1,97 +1,162 @@
-"""Looks an order up in CloudPress's list, page by page and one by one, over as many passes as it takes."""
+"""Looks an order up in CloudPress's list, page by page and one by one, over as many passes as it takes.
 
-from enum import StrEnum
+Every CloudPress order of the account that nobody of ours holds and that can have been made since the first
+attempt is found, whatever it tells: a candidate if all that it tells agrees, else a suspect.
+"""
 
-from app.cloudpress import CloudPressError
-from app.db.models import LookUp
-from app.reconciler.evidence import Sent, held_among, is_same_kind, is_young_enough, name_of_site
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.cloudpress import CloudPressError, OrderDetails
+from app.db.models import RESTORED, LookUp, Order, Stranger
+from app.orders.orphans import dismissed_orphans
+from app.reconciler.canaries import doubts_of, find_canaries
+from app.reconciler.evidence import Sent, held_among, name_of_site, seen_tidying
+from app.reconciler.names import Tidying, resembles
 from app.reconciler.passes import Pass, trouble_of
 from app.reconciler.progress import Progress
+from app.reconciler.window import Now, Window, tells_same_kind, window_of
+from app.states import Doubt
 
-FULL_PAGE = 100
+# Of more than these it is not asked what each of them is: a person has to look anyway.
+READ_AT_MOST = 20
 
 
-class Verdict(StrEnum):
-    """Where a CloudPress order belongs that may be the one that is looked up."""
+async def load_progress(this: Pass, sent: Sent) -> Progress:
+    """Return how far the look-up of the order has come, which will be kept with whatever becomes of it."""
+    if this.findings.look_up is None:
+        async with this.dependencies.db.read() as session:
+            this.findings.look_up = Progress.of(await session.get(LookUp, this.order.id), sent.attempt)
+    return this.findings.look_up
 
-    CANDIDATE = "candidate"
-    SUSPECT = "suspect"
+
+def is_grace_over(this: Pass, sent: Sent, progress: Progress) -> bool:
+    """Tell whether an order has been looked for since its last attempt for as long as the grace lasts."""
+    grace_seconds = this.dependencies.schedule.placement_grace_seconds
+    return sent.elapsed_seconds(progress.known_since) >= grace_seconds
 
 
 class OrderLookUp:
     """One order's look-up, continued where the last pass left it."""
 
-    def __init__(self, this: Pass, sent: Sent) -> None:
-        """Prepare to look up; `go_on` does it."""
+    def __init__(self, this: Pass, sent: Sent, *, by_name: bool = False) -> None:
+        """Prepare to look up; `go_on` does it. With `by_name` what surely has another name is passed over."""
         self._pass = this
         self._sent = sent
+        self._by_name = by_name
+        self._window = Window()
 
     async def go_on(self) -> Progress:
         """Go on with the look-up, or begin one, for as long as the pass has time."""
-        async with self._pass.dependencies.db.read() as session:
-            progress = Progress.of(await session.get(LookUp, self._pass.order.id))
-        self._pass.findings.look_up = progress
-        progress.begin(self._sent.now)
+        this, sent = self._pass, self._sent
+        progress = await load_progress(this, sent)
+        if progress.begun_at is None:
+            async with this.dependencies.db.read() as session:
+                canaries = await find_canaries(session, this.order, sent.landed)
+            progress.begin(sent.now.wall, late=is_grace_over(this, sent, progress), canaries=canaries)
         try:
             if await self._list(progress) and await self._see(progress):
-                progress.complete()
+                now = self._now()
+                progress.end(now.boot, now.uptime, doubts=self._doubts(progress))
         except CloudPressError as error:
             progress.trouble = trouble_of(error)
         return progress
 
+    def _doubts(self, progress: Progress) -> list[Doubt]:
+        """Say what a look-up leaves open that has seen the list whole."""
+        is_restored = any(attempt.callback_key_id == RESTORED for attempt in self._sent.landed)
+        return doubts_of(progress.canaries.values()) + ([Doubt.RESTORED] if is_restored else [])
+
+    def _now(self) -> Now:
+        begun, uptime = self._sent.now, self._pass.claim.clock.uptime()
+        return Now(begun.wall + timedelta(seconds=uptime - begun.uptime), begun.boot, uptime)
+
     async def _list(self, progress: Progress) -> bool:
         """Read the pages that are left; tell whether all were read."""
-        while progress.page is not None:
+        was_listed = progress.is_listed
+        while not progress.is_listed:
             if not self._pass.has_time():
                 return False
-            answer = await self._pass.list_orders(progress.page)
-            found = [
-                summary.id
-                for summary in answer.value
-                if is_same_kind(self._pass.order, summary)
-                and is_young_enough(self._sent, summary, answer.date)
-            ]
-            known = {*progress.unseen, *progress.candidates, *progress.suspects}
-            progress.unseen += [order_id for order_id in dict.fromkeys(found) if order_id not in known]
-            progress.page = progress.page + 1 if len(answer.value) >= FULL_PAGE else None
+            answer = await self._pass.list_orders(progress.page or 1)
+            progress.turn(answer.value)
+            for summary in answer.value:
+                canary = progress.canaries.get(summary.id)
+                if canary is not None:
+                    sending_seconds = self._pass.dependencies.upstream_timeout_seconds
+                    canary.look_at(self._pass.order.account_id, summary, sending_seconds=sending_seconds)
+            if answer.date is not None:
+                self._window = window_of(self._sent.landed, self._now(), answer.date)
+        if not was_listed:
+            await self._sift(progress)
         return True
 
-    async def _see(self, progress: Progress) -> bool:
-        """See one by one what was listed and nobody holds; tell whether all were seen."""
-        order = self._pass.order
+    async def _sift(self, progress: Progress) -> None:
+        """Leave out what is explained: we hold it, it was there before, was dismissed, or is older.
+
+        An age counts only where it is proven that we understand how CloudPress tells it.
+        """
+        order, canaries = self._pass.order, progress.canaries.values()
+        understood = any(it.proves_age for it in canaries) and not any(it.differs for it in canaries)
+        window = self._window if understood else Window()
+        found = {**dict.fromkeys(progress.unseen), **progress.listed}
         async with self._pass.dependencies.db.read() as session:
-            held = await held_among(session, order, progress.unseen)
+            held = await held_among(session, order, found)
+            explained = await self._there_before(session, order) | set(order.settled_duplicates or ())
+            explained |= await dismissed_orphans(session, order.account_id)
         held |= {order.cloudpress_order_id} if order.cloudpress_order_id else set()
+        progress.listed = {it: created_at for it, created_at in found.items() if it not in held}
+        progress.unseen = [
+            order_id
+            for order_id, created_at in progress.listed.items()
+            if order_id not in explained
+            and window.holds(datetime.fromisoformat(created_at) if created_at else None)
+        ]
+
+    async def _there_before(self, session: AsyncSession, order: Order) -> set[str]:
+        """Return the strangers that were seen before the first attempt that may have made an order."""
+        first = next(iter(self._sent.landed), None)
+        if first is None or first.strangers_before is None:
+            return set()
+        seen = select(Stranger.cloudpress_order_id).where(
+            Stranger.account_id == order.account_id, Stranger.id <= first.strangers_before
+        )
+        return set(await session.scalars(seen))
+
+    async def _see(self, progress: Progress) -> bool:
+        """See one by one what may be the order; tell whether all were seen."""
+        if not self._by_name and len(progress.unseen) > READ_AT_MOST:
+            progress.suspects += progress.unseen
+            progress.unseen = []
+        if progress.unseen or progress.candidates:
+            self._pass.findings.tidying = await seen_tidying(self._pass)
+        tidying = self._pass.findings.tidying
         while progress.unseen:
+            if not self._pass.has_time():
+                return False
             order_id = progress.unseen[-1]
-            if order_id not in held:
-                if not self._pass.has_time():
-                    return False
-                match await self._verdict(order_id):
-                    case Verdict.CANDIDATE:
-                        progress.candidates.append(order_id)
-                    case Verdict.SUSPECT:
-                        progress.suspects.append(order_id)
+            details = await self._pass.find_order(order_id)
+            # It was listed, so a 404 is a passing failure or tells nothing.
+            name = await name_of_site(self._pass, details.value) if details else None
+            if details is not None and self._agrees(details.value, name, tidying):
+                progress.candidates.append(order_id)
+            elif not self._is_passed_over(name, tidying):
+                progress.suspects.append(order_id)
             progress.unseen.pop()
         return True
 
-    async def _verdict(self, order_id: str) -> Verdict | None:
-        """Say whether a CloudPress order is among the candidates, the suspects, or neither."""
+    def _agrees(self, details: OrderDetails, name: str | None, tidying: Tidying) -> bool:
+        """Tell whether all that a CloudPress order tells is as expected, and enough of it is told."""
         order = self._pass.order
-        details = await self._pass.find_order(order_id)
-        if details is None:
-            return Verdict.SUSPECT  # it was listed, so a 404 is a passing failure or tells nothing
-        if not is_same_kind(order, details.value):
-            return None
-        name = await name_of_site(self._pass, details.value)
-        if name is None:
-            return Verdict.SUSPECT
-        if name == order.site_name and details.value.variant is not None:
-            return Verdict.CANDIDATE
-        return Verdict.SUSPECT if resembles(name, order.site_name) else None
+        is_same_kind = tells_same_kind(details, order.account_id, order.variant)
+        return (
+            is_same_kind
+            and details.variant is not None
+            and name is not None
+            and tidying.makes(order.site_name, name)
+        )
 
-
-def resembles(name: str, other: str) -> bool:
-    """Tell whether two names differ by nothing but case, spaces or truncation."""
-    one, two = ("".join(text.split()).casefold() for text in (name, other))
-    return one.startswith(two) or two.startswith(one)
+    def _is_passed_over(self, name: str | None, tidying: Tidying) -> bool:
+        is_another = name is not None and not resembles(name, self._pass.order.site_name)
+        return self._by_name and is_another and tidying.is_known

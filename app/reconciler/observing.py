@@ -39,7 +39,7 @@ class Observer:
         order = await self._ask(lambda: self._pass.read_order(cloudpress_order_id))
         if order is not None:
             found.order, self._order = order, order.value
-        await self._look_at_tasks()
+        await self._look_at_tasks(cloudpress_order_id)
         site_id = self._site_id()
         site = None
         if site_id is not None and is_done(self._order.status if self._order else None, self._statuses()):
@@ -47,15 +47,22 @@ class Observer:
             found.site = site or found.site
         return self._seen(site_read=site is not None)
 
-    async def _look_at_tasks(self) -> None:
+    async def _look_at_tasks(self, cloudpress_order_id: str) -> None:
         listed = {task.id: task for task in self._order.tasks} if self._order else {}
-        for task_id in sorted(listed.keys() | await self._known_task_ids()):
+        for task_id in sorted(listed.keys() | await self._known_task_ids(cloudpress_order_id)):
             answer = await self._ask(lambda it=task_id: self._pass.read_task(it))  # type: ignore[misc]
+            if answer is not None and not _is_of(answer.value, cloudpress_order_id):
+                # The number was given anew, to another order's task.
+                log.warning("task_of_another_order", order=str(self._pass.order.id), task=task_id)
+                answer = None
             task = answer or listed.get(task_id)
             if task is not None:
                 self._tasks[task_id] = self._pass.findings.tasks[task_id] = task
 
-    async def _known_task_ids(self) -> set[int]:
+    async def _known_task_ids(self, cloudpress_order_id: str) -> set[int]:
+        """Return the tasks that are known of the CloudPress order that is held, and of no other."""
+        if self._pass.order.cloudpress_order_id != cloudpress_order_id:
+            return set()
         async with self._pass.dependencies.db.read() as session:
             known = select(Task.id).where(Task.order_id == self._pass.order.id)
             return set(await session.scalars(known))
@@ -102,3 +109,9 @@ class Observer:
             missing=self._missing,
             trouble=self._trouble,
         )
+
+
+def _is_of(task: CloudPressTask, cloudpress_order_id: str) -> bool:
+    """Tell whether a task is an order's, as far as it tells."""
+    named = {order_id.lower() for order_id in task.order_ids}
+    return not named or cloudpress_order_id.lower() in named

@@ -1,6 +1,9 @@
 """A pass over one order: what it holds, what it works with, and what it has found so far."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
 
 from app.cloudpress import Answer, CloudPressError, NotFound, OrderDetails, OrderSummary, Refused, Site, Task
 from app.cloudpress.protocol import Provider
@@ -10,6 +13,7 @@ from app.reconciler.dependencies import Dependencies
 from app.reconciler.findings import Findings
 from app.states import OrderStatus, Trouble
 
+T = TypeVar("T")
 SHARE_OF_LEASE = 0.75
 
 
@@ -49,13 +53,26 @@ class Pass:
             raise LookupError("this pass was to ask nothing")
         return self.provider
 
+    def note(self, date: datetime | None) -> None:
+        """Note what CloudPress's clock showed just now."""
+        self.dependencies.provider_clock.note(date, self.claim.clock.uptime())
+
+    async def _noted(self, request: Awaitable[Answer[T]]) -> Answer[T]:
+        try:
+            answer = await request
+        except Refused as error:
+            self.note(error.date)
+            raise
+        self.note(answer.date)
+        return answer
+
     async def list_orders(self, page: int) -> Answer[tuple[OrderSummary, ...]]:
         """List a page of the account's orders."""
-        return await self.cloudpress.orders(page=page, timeout_seconds=self.seconds_left())
+        return await self._noted(self.cloudpress.orders(page=page, timeout_seconds=self.seconds_left()))
 
     async def read_order(self, order_id: str) -> Answer[OrderDetails]:
         """Read an order. `ValueError` if the id cannot be part of a path."""
-        return await self.cloudpress.order(order_id, timeout_seconds=self.seconds_left())
+        return await self._noted(self.cloudpress.order(order_id, timeout_seconds=self.seconds_left()))
 
     async def find_order(self, order_id: str) -> Answer[OrderDetails] | None:
         """Read an order; None if there is none."""
@@ -66,15 +83,15 @@ class Pass:
 
     async def read_task(self, task_id: int) -> Answer[Task]:
         """Read a task."""
-        return await self.cloudpress.task(task_id, timeout_seconds=self.seconds_left())
+        return await self._noted(self.cloudpress.task(task_id, timeout_seconds=self.seconds_left()))
 
     async def read_site(self, site_id: str) -> Answer[Site]:
         """Read a site. `ValueError` if the id cannot be part of a path."""
-        return await self.cloudpress.site(site_id, timeout_seconds=self.seconds_left())
+        return await self._noted(self.cloudpress.site(site_id, timeout_seconds=self.seconds_left()))
 
     async def cancel(self, order_id: str) -> None:
         """Ask for an order to be cancelled."""
-        await self.cloudpress.cancel(order_id, timeout_seconds=self.seconds_left())
+        await self._noted(self.cloudpress.cancel(order_id, timeout_seconds=self.seconds_left()))
 
 
 @dataclass(frozen=True)

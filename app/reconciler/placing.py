@@ -1,16 +1,18 @@
 """Places an order: intent, request, answer. The one place from which an order is sent to CloudPress."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
 from app.cloudpress import Answer, CloudPressError, NotSent, Placed, Refused, SiteOrder
 from app.db.database import Transaction
 from app.db.errors import DATABASE_AWAY, repeated, sqlstate_of
-from app.db.models import RESTORED, LookUp, Order, Placement
+from app.db.models import RESTORED, LookUp, Order, Placement, Stranger
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.attempts import nothing_landed
@@ -21,14 +23,18 @@ from app.queue import leases
 from app.reconciler.concluding import apply
 from app.reconciler.evidence import ANSWER, has_reappeared, held_among
 from app.reconciler.passes import Pass, PassResult, trouble_of
+from app.reconciler.progress import Progress
+from app.reconciler.window import Now
 from app.states import (
     LATE_LOOK_AFTER,
     OrderStatus,
+    Overdue,
     PlacingOff,
     PostEnded,
     PostOutcome,
     Reappeared,
     Trouble,
+    may_have_landed,
     outcome_of_refusal,
 )
 
@@ -37,6 +43,12 @@ RECORD_TRIES = 120
 RECORD_GRACE_SECONDS = 2.0
 # What is left of the lease after the request, so that whoever takes the order over finds it ended.
 LEASE_MARGIN = 0.99
+PLACE_AGAIN = "place_again"
+"""What an operator decides who has an order placed again."""
+# An order that could not be sent for so long may not be wanted any more.
+GIVEN_UP_AFTER = timedelta(days=1)
+# What look-ups have shown is good for as long as lies between two of them, and for what a pass takes.
+SHORTEST_LOOK_UP_LIFE_SECONDS = 10.0
 
 log = structlog.get_logger()
 
@@ -96,17 +108,21 @@ async def place(this: Pass) -> PassResult | None:
 async def _intend(this: Pass) -> Intent | PassResult | None:
     """Commit that the order is about to be sent, under a lease that is renewed for it.
 
-    Where something speaks for its being at CloudPress already it is looked for instead: the result is
-    returned. None if it is no longer ours to send.
+    Where something speaks against it that has come up since it was decided, that is seen to first: the result
+    is returned. None if it is no longer ours to send.
     """
     async with this.dependencies.db.write() as tx:
         order = await leases.hold(tx, this.claim)
         if order is None or order.status != OrderStatus.PENDING:
             return None
         if order.cancel_requested_at is not None:
-            leases.release(tx, order, this.claim, tx.now, not_before=order.not_before)
+            leases.release(tx, order, this.claim, tx.now)  # dropping it needs no request
             return None
-        earlier = list(await tx.session.scalars(select(Placement).where(Placement.order_id == order.id)))
+        earlier = list(
+            await tx.session.scalars(
+                select(Placement).where(Placement.order_id == order.id).order_by(Placement.attempt)
+            )
+        )
         if await has_reappeared(tx.session, order, earlier):
             return await apply(this, tx, order, "reappeared", Reappeared())
         if not any(attempt.callback_key_id == RESTORED for attempt in earlier):
@@ -115,8 +131,10 @@ async def _intend(this: Pass) -> Intent | PassResult | None:
             if await orphans_like(tx.session, order):
                 await doubt(tx, order)
                 return await apply(this, tx, order, "orphan_suspected", Reappeared())
-        # What look-ups have shown says nothing of where this attempt will land.
-        await tx.session.execute(delete(LookUp).where(LookUp.order_id == order.id))
+        if is_overdue(order, tx.now):
+            return await apply(this, tx, order, "overdue", Overdue())
+        if not nothing_landed(earlier) and await _has_to_look_again(this, tx, order, earlier):
+            return await apply(this, tx, order, "look_again", Reappeared())
         intent = Intent(
             max((placement.attempt for placement in earlier), default=0) + 1, nothing_landed(earlier)
         )
@@ -125,14 +143,40 @@ async def _intend(this: Pass) -> Intent | PassResult | None:
         return intent
 
 
+def is_overdue(order: Order, now: datetime) -> bool:
+    """Tell whether an order could not be sent for so long that a person has to say whether it is wanted."""
+    resolution = order.resolution or {}
+    asked_at = resolution.get("at") if resolution.get("action") == PLACE_AGAIN else None
+    since = datetime.fromisoformat(asked_at) if asked_at else order.created_at
+    return now - since > GIVEN_UP_AFTER
+
+
+async def _has_to_look_again(this: Pass, tx: Transaction, order: Order, earlier: Sequence[Placement]) -> bool:
+    """Tell whether what look-ups have shown of an order, which is to be sent once more, is old by now."""
+    attempt = max(placement.attempt for placement in earlier if may_have_landed(placement.outcome))
+    progress = Progress.of(await tx.session.get(LookUp, order.id), attempt)
+    age_seconds = progress.age_seconds(Now(tx.now, tx.clock.boot, tx.began_at_uptime))
+    interval_seconds = max(this.dependencies.schedule.look_up_seconds, SHORTEST_LOOK_UP_LIFE_SECONDS)
+    if age_seconds is not None and age_seconds <= interval_seconds:
+        return False
+    progress.look_again()
+    this.findings.look_up = progress
+    return True
+
+
 async def _write_intent(this: Pass, tx: Transaction, order: Order, intent: Intent) -> None:
     if not intent.first:
         order.late_look_at = tx.now + LATE_LOOK_AFTER
+    last_stranger = select(func.max(Stranger.id)).where(Stranger.account_id == order.account_id)
     tx.session.add(
         Placement(
             order_id=order.id,
             attempt=intent.attempt,
             sent_at=tx.now,
+            sent_boot=tx.clock.boot,
+            sent_uptime=tx.began_at_uptime,
+            cloudpress_sent_at=this.dependencies.provider_clock.at(tx.began_at_uptime),
+            strangers_before=(await tx.session.execute(last_stranger)).scalar_one(),
             callback_key_id=this.dependencies.callback_signer.key_id,
         )
     )
@@ -157,10 +201,17 @@ async def _post(this: Pass, intent: Intent) -> Posted:
     except NotSent as error:
         return Posted(PostEnded(PostOutcome.NOT_SENT, first, trouble=trouble_of(error)))
     except Refused as error:
-        outcome = outcome_of_refusal(error.status)
+        this.note(error.date)
+        outcome = outcome_of_refusal(
+            error.status,
+            is_own_form=error.is_own_form,
+            is_known_host=error.is_known_host,
+            retry_after_seconds=error.retry_after_seconds,
+        )
         return Posted(PostEnded(outcome, first, reasons=error.errors, trouble=trouble_of(error)))
     except CloudPressError as error:
         return Posted(PostEnded(PostOutcome.UNKNOWN, first, trouble=trouble_of(error)))
+    this.note(answer.date)
     placed = answer.value
     ended = PostEnded(
         PostOutcome.PLACED,

@@ -1,27 +1,54 @@
 """How far the look-up of an order has come, and what the complete ones have shown: kept between passes."""
 
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from app.cloudpress import OrderSummary
 from app.db.database import Transaction
-from app.db.models import LookUp, Order
+from app.db.models import LookUp, Order, Stranger
 from app.events.timeline import record
 from app.events.types import EventType
-from app.states import Trouble
+from app.reconciler.canaries import Canary
+from app.reconciler.window import Now
+from app.states import Doubt, Trouble
+
+MAX_ENTRIES = 20_000
+# Pages in a row that bring nothing new, so that a list which never ends is not read for ever.
+IDLE_PAGES = 3
+LIST_DOUBTS = frozenset({Doubt.LIST_REPEATS, Doubt.LIST_SHIFTED, Doubt.LIST_TOO_LONG})
+IDLE = ""
+"""Stands for a page without news."""
 
 
 @dataclass
 class Progress:
-    """How far a look-up has come, and what the complete ones have shown."""
+    """How far a look-up has come, and what the complete ones since the last attempt have shown."""
 
+    attempt: int = 0
+    known_since: dict[str, float] = field(default_factory=dict)
     begun_at: datetime | None = None
+    begun_late: bool = False
     page: int | None = 1
+    pages: list[str] = field(default_factory=list)
+    entries: int = 0
+    listed: dict[str, str | None] = field(default_factory=dict)
+    """What was listed, and when CloudPress says that it was made."""
+    canaries: dict[str, Canary] = field(default_factory=dict)
     unseen: list[str] = field(default_factory=list)
     candidates: list[str] = field(default_factory=list)
     suspects: list[str] = field(default_factory=list)
     completed: int = 0
+    doubts: list[Doubt] = field(default_factory=list)
     last_begun_at: datetime | None = None
+    ended_boot: str | None = None
+    ended_uptime: float | None = None
     trouble: Trouble | None = None
 
     @property
@@ -29,47 +56,159 @@ class Progress:
         """Whether no look-up is under way."""
         return self.begun_at is None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether none is under way, and one has ended."""
+        return self.is_complete and self.last_begun_at is not None
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether there is no page left to ask for."""
+        return self.page is None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the list was read to its end the last time, with nothing left out."""
+        return not LIST_DOUBTS & set(self.doubts)
+
     @classmethod
-    def of(cls, row: LookUp | None) -> Self:
-        """Return the progress that was kept, or none."""
-        if row is None:
-            return cls()
+    def of(cls, row: LookUp | None, attempt: int) -> Self:
+        """Return what was kept since an attempt, or none: what look-ups before it have shown says nothing."""
+        if row is None or row.attempt != attempt:
+            return cls(attempt=attempt)
         return cls(
+            attempt=attempt,
+            known_since=dict(row.known_since),
             begun_at=row.begun_at,
+            begun_late=row.begun_late,
             page=row.page,
+            pages=list(row.pages),
+            entries=row.entries,
+            listed=dict(row.listed),
+            canaries={order_id: Canary(**kept) for order_id, kept in row.canaries.items()},
             unseen=list(row.unseen),
             candidates=list(row.candidates),
             suspects=list(row.suspects),
             completed=row.completed,
+            doubts=[Doubt(doubt) for doubt in row.doubts],
             last_begun_at=row.last_begun_at,
+            ended_boot=row.ended_boot,
+            ended_uptime=row.ended_uptime,
         )
 
-    def begin(self, now: datetime) -> None:
-        """Begin a look-up, unless one is under way."""
-        if self.begun_at is None:
-            self.begun_at, self.page = now, 1
-            self.unseen, self.candidates, self.suspects = [], [], []
+    def begin(self, now: datetime, *, late: bool, canaries: dict[str, Canary]) -> None:
+        """Begin a look-up. What was found before is looked at again, also where it is not listed any more."""
+        self.begun_at, self.begun_late = now, late
+        self.page, self.pages, self.entries, self.listed = 1, [], 0, {}
+        self.canaries = canaries
+        self.unseen = [*self.candidates, *self.suspects]
+        self.candidates, self.suspects, self.doubts = [], [], []
 
-    def complete(self) -> None:
-        """Note that the look-up under way has seen everything."""
+    def look_again(self) -> None:
+        """Count nothing that was seen before now: what held the order off may have let it land meanwhile."""
+        self.begun_at = self.last_begun_at = None
+        self.completed = 0
+
+    def age_seconds(self, now: Now) -> float | None:
+        """Return how long ago the last look-up ended, None if none has."""
+        if not self.has_ended or self.last_begun_at is None:
+            return None
+        if self.ended_boot == now.boot and self.ended_uptime is not None:
+            return now.uptime - self.ended_uptime
+        return abs((now.wall - self.last_begun_at).total_seconds())
+
+    def turn(self, page: Sequence[OrderSummary]) -> None:
+        """Note a page of the list, and whether there is another to ask for.
+
+        An empty page is the end. One that was there before, or several without news, show that asking on
+        leads nowhere, and that the list is not known whole. So does an entry that comes twice: where the list
+        shifted while it was read, another may have slipped through.
+        """
+        new = [summary for summary in page if summary.id not in self.listed]
+        digest = _digest(page)
+        for summary in page:
+            self.listed[summary.id] = summary.created_at.isoformat() if summary.created_at else None
+        self.entries += len(page)
+        if not page:
+            self.page = None
+            if self.entries != len(self.listed):
+                self.doubts.append(Doubt.LIST_SHIFTED)
+        elif digest in self.pages or (not new and self.pages[1 - IDLE_PAGES :] == [IDLE] * (IDLE_PAGES - 1)):
+            self._stop(Doubt.LIST_REPEATS)
+        elif self.entries > MAX_ENTRIES:
+            self._stop(Doubt.LIST_TOO_LONG)
+        elif self.page is not None:
+            self.page += 1
+        self.pages.append(digest if new else IDLE)
+
+    def _stop(self, doubt: Doubt) -> None:
+        self.page = None
+        self.doubts.append(doubt)
+
+    def end(self, boot: str, uptime: float, *, doubts: Iterable[Doubt]) -> None:
+        """Note that the look-up under way has seen everything that it could, and what it leaves open."""
+        self.doubts = list(dict.fromkeys((*self.doubts, *doubts)))
+        # In one order, so that what a person is told does not change with that of the list.
+        self.candidates, self.suspects = sorted(self.candidates), sorted(self.suspects)
         self.last_begun_at, self.begun_at = self.begun_at, None
-        self.completed += 1
+        self.ended_boot, self.ended_uptime = boot, uptime
+        self.completed += self.is_whole
 
     async def save(self, tx: Transaction, order: Order) -> None:
-        """Keep the progress, and tell of a complete look-up that showed something else than the last."""
+        """Keep the progress, and tell of a look-up that ended and showed something else than the last."""
         row = await tx.session.get(LookUp, order.id)
         shown = (sorted(self.candidates), sorted(self.suspects))
         if row is None:
             row = LookUp(order_id=order.id, completed=0, candidates=[], suspects=[], unseen=[])
             tx.session.add(row)
-        if self.is_complete and (
-            row.completed == 0 or shown != (sorted(row.candidates), sorted(row.suspects))
-        ):
-            record(tx, order.id, EventType.LOOKED_UP, candidates=shown[0], suspects=shown[1])
-        row.begun_at = self.begun_at
-        row.page = self.page
-        row.unseen = list(self.unseen)
-        row.candidates = list(self.candidates)
-        row.suspects = list(self.suspects)
-        row.completed = self.completed
-        row.last_begun_at = self.last_begun_at
+        if self.has_ended and self.last_begun_at != row.last_begun_at:
+            doubts = [str(doubt) for doubt in self.doubts]
+            before = (sorted(row.candidates), sorted(row.suspects), row.doubts or [])
+            if row.last_begun_at is None or (*shown, doubts) != before:
+                record(
+                    tx, order.id, EventType.LOOKED_UP, candidates=shown[0], suspects=shown[1], doubts=doubts
+                )
+            await self._keep_strangers(tx, order)
+        for name in KEPT:
+            setattr(row, name, getattr(self, name))
+        row.canaries = {order_id: canary.to_document() for order_id, canary in self.canaries.items()}
+
+    async def _keep_strangers(self, tx: Transaction, order: Order) -> None:
+        """Remember what nobody of ours holds: an order that is sent after this cannot be it."""
+        listed = set(self.listed)
+        known = select(Stranger.cloudpress_order_id).where(
+            Stranger.account_id == order.account_id, Stranger.cloudpress_order_id.in_(listed)
+        )
+        rows = [
+            {"account_id": order.account_id, "cloudpress_order_id": order_id, "seen_at": tx.now}
+            for order_id in sorted(listed - set(await tx.session.scalars(known)))
+        ]
+        if rows:
+            # Whoever looks for another order of the account may write the same at the same time.
+            insert = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else postgresql_insert
+            await tx.session.execute(insert(Stranger).values(rows).on_conflict_do_nothing())
+
+
+KEPT = (
+    "attempt",
+    "known_since",
+    "begun_at",
+    "begun_late",
+    "page",
+    "pages",
+    "entries",
+    "listed",
+    "unseen",
+    "candidates",
+    "suspects",
+    "completed",
+    "doubts",
+    "last_begun_at",
+    "ended_boot",
+    "ended_uptime",
+)
+
+
+def _digest(page: Sequence[OrderSummary]) -> str:
+    ids = "\n".join(summary.id for summary in page)
+    return hashlib.sha256(ids.encode()).hexdigest()[:12]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from app.states.codes import Attention, AttentionCode
-from app.states.observations import NotFoundYet, Trouble
+from app.states.observations import NotFoundYet, Trouble, Word
 
 NAMED_AT_MOST = 5
 RESOLVE = "Then resolve the order: adopt that CloudPress order, place again, or fail."
@@ -17,6 +17,12 @@ MISSING = Attention(
     AttentionCode.NOT_FOUND,
     "CloudPress has answered 404 for this order, its task or its site for a day. Ask CloudPress what "
     "became of it; Presshook goes on asking.",
+)
+
+NOT_SENT = Attention(
+    AttentionCode.NOT_SENT,
+    "The order could not be sent for a day, so it waits for a person. If it is still wanted, resolve it: "
+    "place again. Otherwise cancel it.",
 )
 
 
@@ -57,18 +63,22 @@ def refused(trouble: Trouble | None) -> Attention | None:
 
 
 def unconfirmed(sought: NotFoundYet) -> Attention:
-    """Tell the operator why an order is neither found nor placed again, and what to do."""
+    """Tell the operator why an order is neither found nor placed again, what is known, and what to do."""
+    if sought.word is not None and not sought.word.still_holds:
+        return _overtaken(sought.word)
     if len(sought.candidates) > 1 or (sought.candidates and sought.look_alike):
         return Attention(
             AttentionCode.PLACEMENT_AMBIGUOUS,
             f"More than one order could be CloudPress's {listed(sought.candidates)}. Find out in CloudPress "
             f"which one is this order's. {RESOLVE}",
         )
-    if sought.suspects:
+    if sought.candidates or sought.suspects:
+        known = listed((*sought.candidates, *sought.suspects))
         return Attention(
             AttentionCode.PLACEMENT_SUSPECTED,
-            f"CloudPress has {listed(sought.suspects)}, which may be this order: without a readable site, "
-            f"or with a name like it. Look at them in CloudPress. {RESOLVE}",
+            f"CloudPress has {known}, which no order here holds and which may be this order, whatever name "
+            f"it tells. Look at it in CloudPress. {RESOLVE} If it is another's, resolve the order: dismiss "
+            "duplicates.",
         )
     if sought.called_back:
         return Attention(
@@ -76,12 +86,44 @@ def unconfirmed(sought: NotFoundYet) -> Attention:
             "A callback was let in for this order, so CloudPress has it, but which one it is was not found. "
             f"Look for it in CloudPress by its site's name. {RESOLVE}",
         )
+    if sought.refused:
+        return _refused_for_good(sought)
     return Attention(
         AttentionCode.PLACEMENT_UNCONFIRMED,
-        "The order was sent to CloudPress, and whether it arrived is not known yet. Presshook goes on "
-        "looking, and sends it again only once it is surely not there. Or look for it in CloudPress "
-        f"yourself. {RESOLVE}",
+        f"The order was sent to CloudPress, and whether it arrived is not known. {_missing_proof(sought)} "
+        f"Look for it in CloudPress by its site's name. {RESOLVE}",
     )
+
+
+def _overtaken(word: Word) -> Attention:
+    if word.called_back:
+        return Attention(
+            AttentionCode.PLACEMENT_CALLED_BACK,
+            "Since it was asked to place this order again, a callback was let in for it, so it was not: "
+            f"CloudPress seems to have it. Look for it there by its site's name. {RESOLVE}",
+        )
+    return Attention(
+        AttentionCode.PLACEMENT_SUSPECTED,
+        f"Since it was asked to place this order again, CloudPress shows {listed(word.unknown)}, so it was "
+        f"not: this may be it. Look at it in CloudPress. {RESOLVE}",
+    )
+
+
+def _refused_for_good(sought: NotFoundYet) -> Attention:
+    reasons = f": {'; '.join(sought.reasons)}" if sought.reasons else "."
+    return Attention(
+        AttentionCode.PLACEMENT_REFUSED,
+        f"An attempt to place this order was refused for good{reasons} An attempt may have made it all the "
+        f"same. {_missing_proof(sought)} Look for it in CloudPress by its site's name. {RESOLVE}",
+    )
+
+
+def _missing_proof(sought: NotFoundYet) -> str:
+    """Say what is missing before the order may be sent again without a person."""
+    doubts = (*sought.open_doubts, *sought.reservations)
+    if not doubts:
+        return "It was not found, and nothing may be sent to CloudPress at the moment (PLACING=off)."
+    return f"It is not sent again by itself: {' '.join(doubt.sentence for doubt in doubts)}"
 
 
 def duplicate(held: str | None, others: Iterable[str]) -> Attention:

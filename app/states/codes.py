@@ -31,6 +31,11 @@ class AttentionCode(Code):
         "placement_called_back",
         "CloudPress called back for the order, and which of its orders that was is not known.",
     )
+    PLACEMENT_REFUSED = (
+        "placement_refused",
+        "The order was refused for good after an attempt that may have made it.",
+    )
+    NOT_SENT = "not_sent", "The order could not be sent for a day, and may not be wanted any more."
     SUSPECTED_DUPLICATE = "suspected_duplicate", "CloudPress may have the order a second time."
     NOT_FOUND = "not_found", "CloudPress has answered 404 for the order, its task or its site for a day."
     CREDENTIALS_REFUSED = "credentials_refused", "CloudPress does not take the account's API token."
@@ -42,6 +47,42 @@ class AttentionCode(Code):
         "CloudPress asks for a payment at an address that is no web page.",
     )
     PASS_BROKEN = "pass_broken", "A defect of Presshook keeps the order from going on."
+
+
+class Doubt(Code):
+    """What is missing before it is sure that an order is not at CloudPress.
+
+    Without any it may be sent again.
+    """
+
+    TOO_EARLY = "too_early", "The look-ups began before the grace was over."
+    TOO_FEW = "too_few", "The list was not read twice."
+    LIST_REPEATS = "list_repeats", "CloudPress's list shows the same page again and again."
+    LIST_SHIFTED = (
+        "list_shifted",
+        "CloudPress's list changed while it was read, so something may be left out.",
+    )
+    LIST_TOO_LONG = "list_too_long", "CloudPress's list is too long to be read whole."
+    NO_EARLIER_ORDER = (
+        "no_earlier_order",
+        "No order that was sent shortly before this one proves that the list goes back so far.",
+    )
+    NO_LATER_ORDER = (
+        "no_later_order",
+        "No order that was sent shortly after this one proves that the list shows what is so new.",
+    )
+    ORDERS_MISSING = "orders_missing", "CloudPress's list leaves out orders that it surely has."
+    ORDERS_DIFFER = (
+        "orders_differ",
+        "CloudPress's list tells the account, the variant or the age of our orders otherwise than expected.",
+    )
+    RESTORED = (
+        "restored",
+        "The database was restored from a backup, so nobody knows when the order may have been sent.",
+    )
+    LEFT_TO_PEOPLE = "left_to_people", "PLACE_AGAIN=never leaves placing again to people."
+    OVERDUE = "overdue", "The order is more than a day old, and may not be wanted any more."
+    REFUSED = "refused_for_good", "The order was refused for good."
 
 
 class ErrorCode(Code):

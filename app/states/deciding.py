@@ -8,18 +8,20 @@ from app.states.codes import Attention, ErrorCode, Problem
 from app.states.observations import (
     CutOff,
     Decision,
+    GivenUp,
     NotFoundYet,
     Observation,
+    Overdue,
     PlacingOff,
     PostEnded,
     Reappeared,
     Rechecked,
-    Resolved,
     Seen,
     Standing,
     Trouble,
     Unwanted,
     Wait,
+    Word,
 )
 from app.states.statuses import (
     AWAITING_PAYMENT,
@@ -57,14 +59,17 @@ def _goes_on(order: Standing, observation: Observation, now: datetime) -> Decisi
             return Decision(UNCONFIRMED, Wait.LOOK_UP)
         case PlacingOff():
             return Decision(PENDING, Wait.TASK, attention=order.attention)
+        case Overdue():
+            return Decision(PENDING, Wait.PAYMENT, attention=attention.NOT_SENT)
         case Reappeared():
             return Decision(UNCONFIRMED, Wait.TURN)
         case Unwanted():
             return Decision(CANCELLED, Wait.NOTHING, late_look=observation.was_sent)
         case NotFoundYet():
-            return _still_looking(order, observation, now)
-        case Resolved():
-            return _resolved(observation)
+            return _still_looking(order, observation)
+        case GivenUp():
+            problem = Problem(ErrorCode.FAILED_BY_OPERATOR, f"Given up by {observation.by}.")
+            return Decision(FAILED, Wait.NOTHING, problem=problem)
         case Seen() | Rechecked():
             return _looked_at(order, observation, now)
 
@@ -122,47 +127,63 @@ def _after_post(order: Standing, post: PostEnded) -> Decision:
         case PostOutcome.PLACED:
             decided = is_final_task(post.task_status) or is_final_order(post.order_status)
             return _open(post, Wait.TURN if decided else None)
+        case PostOutcome.NOT_SENT | PostOutcome.HELD_OFF if order.cancelling:
+            return Decision(PENDING, Wait.TURN)  # dropping it needs no request, so no `Retry-After` holds it
         case PostOutcome.NOT_SENT:
             return Decision(PENDING, Wait.RETRY, attention=order.attention, retry_after_seconds=retry_after)
         case PostOutcome.HELD_OFF:
             asked = attention.refused(post.trouble) or order.attention
             return Decision(PENDING, Wait.RETRY, attention=asked, retry_after_seconds=retry_after)
         case PostOutcome.REJECTED if post.first:
-            detail = "CloudPress refused the order" + (
-                f": {'; '.join(post.reasons)}" if post.reasons else "."
-            )
-            problem = Problem(ErrorCode.REJECTED, detail, post.reasons)
-            return Decision(FAILED, Wait.NOTHING, problem=problem)
+            return Decision(FAILED, Wait.NOTHING, problem=_rejected(post.reasons))
         case PostOutcome.REJECTED | PostOutcome.UNKNOWN:
             # A later attempt can be refused *because* an earlier one landed.
             return Decision(UNCONFIRMED, Wait.LOOK_UP, retry_after_seconds=retry_after)
 
 
-def _still_looking(order: Standing, sought: NotFoundYet, now: datetime) -> Decision:
-    if sought.is_nowhere and sought.woken:
-        # A callback that came in during this pass speaks against it; so does an operator's word.
-        return Decision(UNCONFIRMED, Wait.TURN, attention=order.attention)
-    if sought.is_nowhere and sought.unwanted:
-        return Decision(CANCELLED, Wait.NOTHING, late_look=True)
-    if sought.is_nowhere and sought.placing:
-        return Decision(PENDING, Wait.TURN)
-    asked = attention.refused(sought.trouble)
-    # Half a look-up tells nothing new, so what was said before stands.
-    if asked is None and (sought.trouble is not None or sought.unfinished):
-        asked = order.attention
-    if asked is None and now >= sought.grace_ends_at:
-        asked = attention.unconfirmed(sought)
+def _still_looking(order: Standing, sought: NotFoundYet) -> Decision:
     if sought.trouble is not None:
-        retry_after = sought.trouble.retry_after_seconds
-        return Decision(UNCONFIRMED, Wait.RETRY, attention=asked, retry_after_seconds=retry_after)
-    return Decision(UNCONFIRMED, Wait.TURN if sought.unfinished else Wait.LOOK_UP, attention=asked)
+        return Decision(
+            UNCONFIRMED,
+            Wait.RETRY,
+            # Nothing was learned, so what was said before stands.
+            attention=attention.refused(sought.trouble) or order.attention or _asked_by(sought),
+            retry_after_seconds=sought.trouble.retry_after_seconds,
+        )
+    if sought.unfinished:
+        return Decision(UNCONFIRMED, Wait.TURN, attention=order.attention or _asked_by(sought))
+    if sought.woken:
+        # What came in during this pass may speak against all that follows.
+        return Decision(UNCONFIRMED, Wait.TURN, attention=order.attention)
+    if sought.word is not None and not sought.unwanted:
+        return _by_word(sought, sought.word)
+    if not sought.is_nowhere:
+        return Decision(UNCONFIRMED, Wait.LOOK_UP, attention=_asked_by(sought))
+    if sought.unwanted:
+        return Decision(CANCELLED, Wait.NOTHING, late_look=True)
+    if sought.reasons is not None:
+        return Decision(FAILED, Wait.NOTHING, problem=_rejected(sought.reasons), late_look=True)
+    if sought.placing and not sought.reservations:
+        return Decision(PENDING, Wait.TURN)
+    return Decision(UNCONFIRMED, Wait.LOOK_UP, attention=_asked_by(sought))
 
 
-def _resolved(resolved: Resolved) -> Decision:
-    if resolved.status is FAILED:
-        problem = Problem(ErrorCode.FAILED_BY_OPERATOR, f"Given up by {resolved.by}.")
-        return Decision(FAILED, Wait.NOTHING, problem=problem)
-    return Decision(PENDING, Wait.TURN)
+def _by_word(sought: NotFoundYet, word: Word) -> Decision:
+    """Do as an operator said, unless there is something that he did not know."""
+    if not word.still_holds:
+        return Decision(UNCONFIRMED, Wait.LOOK_UP, attention=attention.unconfirmed(sought), ends_word=True)
+    if sought.placing and sought.has_looked:
+        return Decision(PENDING, Wait.TURN)
+    return Decision(UNCONFIRMED, Wait.LOOK_UP, attention=_asked_by(sought))
+
+
+def _asked_by(sought: NotFoundYet) -> Attention | None:
+    return attention.unconfirmed(sought) if sought.grace_over else None
+
+
+def _rejected(reasons: tuple[str, ...]) -> Problem:
+    detail = "CloudPress refused the order" + (f": {'; '.join(reasons)}" if reasons else ".")
+    return Problem(ErrorCode.REJECTED, detail, reasons)
 
 
 def _open(shown: PostEnded | Seen, wait: Wait | None = None) -> Decision:

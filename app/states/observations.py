@@ -1,10 +1,10 @@
 """What `decide` goes by, and what it returns: the order's standing, the observations, the decision."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
-from app.states.codes import Attention, Problem
+from app.states.codes import Attention, Doubt, Problem
 from app.states.statuses import OrderStatus
 from app.states.words import PostOutcome
 
@@ -81,10 +81,16 @@ class PlacingOff:
 
 
 @dataclass(frozen=True)
-class Reappeared:
-    """Observation: something speaks for an order, which is to be sent, being at CloudPress already.
+class Overdue:
+    """Observation: the order could not be sent for a day, and nobody has said that it is still wanted."""
 
-    A callback was let in meanwhile, or the answer to an earlier attempt was recorded late.
+
+@dataclass(frozen=True)
+class Reappeared:
+    """Observation: an order that is to be sent has to be looked for first.
+
+    A callback was let in meanwhile, the answer to an earlier attempt was recorded late, or it was held off
+    for so long that what look-ups have shown is old.
     """
 
 
@@ -99,46 +105,86 @@ class Unwanted:
 
 
 @dataclass(frozen=True)
+class Word:
+    """An operator's word to place an order again, and what he did not know when he gave it.
+
+    `unknown` are CloudPress orders that may be it and that no look-up had shown by then; `called_back` says
+    that a callback was let in since.
+    """
+
+    unknown: tuple[str, ...] = ()
+    called_back: bool = False
+
+    @property
+    def still_holds(self) -> bool:
+        """Whether nothing has come up that he did not know."""
+        return not self.unknown and not self.called_back
+
+
+@dataclass(frozen=True)
 class NotFoundYet:
     """Observation: the order whose placement is unknown has not been found, and what speaks for what.
 
-    `look_ups` counts the complete ones; `last_look_up_at` is when the last of them began. `candidates`
-    match the order, `suspects` may be it. `called_back` says that a callback was ever let in, `unwanted`
-    that the client asked to cancel, `woken` that there was news while the pass looked.
+    `look_ups` counts the complete ones since the order may have landed last, and since whatever held it off;
+    `began_late` says that the last began after the grace. `doubts` are what the last leaves open.
+    `candidates` match the order, `suspects` may be it whatever they tell. `called_back` says that a callback
+    was ever let in, `unwanted` that the client asked to cancel, `woken` that there was news while the pass
+    looked.
     """
 
-    sent_at: datetime
-    grace_seconds: float
+    grace_over: bool
     trouble: Trouble | None = None
     unfinished: bool = False
     look_ups: int = 0
-    last_look_up_at: datetime | None = None
+    began_late: bool = False
+    doubts: tuple[Doubt, ...] = ()
     candidates: tuple[str, ...] = ()
     suspects: tuple[str, ...] = ()
     look_alike: bool = False
     called_back: bool = False
     placing: bool = True
+    may_place_again: bool = True
+    """Whether Presshook may do so without a person (PLACE_AGAIN)."""
     unwanted: bool = False
     woken: bool = False
+    overdue: bool = False
+    refused: bool = False
+    """Whether an attempt was answered with a refusal for good."""
+    reasons: tuple[str, ...] | None = None
+    """CloudPress's own words for it, if it was CloudPress that refused."""
+    word: Word | None = None
+    has_looked: bool = False
+    """Whether a look-up has ended since the operator's word."""
 
     @property
-    def grace_ends_at(self) -> datetime:
-        """When the order is placed again if nothing can be it, or asks for attention."""
-        return self.sent_at + timedelta(seconds=self.grace_seconds)
+    def open_doubts(self) -> tuple[Doubt, ...]:
+        """What is missing before it is sure that the order is not at CloudPress."""
+        doubts = [] if self.began_late else [Doubt.TOO_EARLY]
+        if self.look_ups < LOOK_UPS_BEFORE_PLACING_AGAIN:
+            doubts.append(Doubt.TOO_FEW)
+        return (*doubts, *self.doubts)
 
     @property
     def is_nowhere(self) -> bool:
-        """Whether nothing at CloudPress can be the order, as far as this pass has looked."""
-        begun_late_enough = self.last_look_up_at is not None and self.last_look_up_at >= self.grace_ends_at
-        evidence = self.candidates or self.suspects or self.called_back or self.trouble
-        return begun_late_enough and self.look_ups >= LOOK_UPS_BEFORE_PLACING_AGAIN and not evidence
+        """Whether nothing at CloudPress can be the order: proven, not only not seen."""
+        evidence = self.candidates or self.suspects or self.called_back
+        return not (evidence or self.trouble or self.unfinished or self.open_doubts)
+
+    @property
+    def reservations(self) -> tuple[Doubt, ...]:
+        """Why an order that is nowhere is not sent again without a person all the same."""
+        reserved = {
+            Doubt.LEFT_TO_PEOPLE: not self.may_place_again,
+            Doubt.OVERDUE: self.overdue,
+            Doubt.REFUSED: self.refused,
+        }
+        return tuple(doubt for doubt, applies in reserved.items() if applies)
 
 
 @dataclass(frozen=True)
-class Resolved:
-    """Observation: an operator has decided that the order is placed again, or fails."""
+class GivenUp:
+    """Observation: an operator has decided that the order fails."""
 
-    status: OrderStatus
     by: str
 
 
@@ -176,7 +222,16 @@ class Seen:
 
 
 Observation = (
-    PostEnded | CutOff | PlacingOff | Reappeared | Unwanted | NotFoundYet | Resolved | Rechecked | Seen
+    PostEnded
+    | CutOff
+    | PlacingOff
+    | Overdue
+    | Reappeared
+    | Unwanted
+    | NotFoundYet
+    | GivenUp
+    | Rechecked
+    | Seen
 )
 
 
@@ -198,5 +253,7 @@ class Decision:
     retry_after_seconds: float | None = None
     late_look: bool = False
     """Whether a request that is still on its way could make an order yet."""
+    ends_word: bool = False
+    """Whether an operator's word to place the order again does not hold any more."""
     due_by: datetime | None = None
     """When the order is due at the latest, whatever it waits for."""

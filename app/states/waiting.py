@@ -83,6 +83,8 @@ DECIDED_BY_OPERATORS = frozenset(
         AttentionCode.PLACEMENT_AMBIGUOUS,
         AttentionCode.PLACEMENT_SUSPECTED,
         AttentionCode.PLACEMENT_CALLED_BACK,
+        AttentionCode.PLACEMENT_REFUSED,
+        AttentionCode.NOT_SENT,
     }
 )
 REPAIRED_FIRST = (
@@ -146,6 +148,8 @@ def _blocked(order: Waits) -> tuple[WaitingCode, str] | None:
     again = "sent again" if order.status is PENDING else "asked again"
     if order.resolving:
         return WaitingCode.RESOLUTION, "An operator has decided what becomes of the order; it is done {at}."
+    if order.attention is AttentionCode.NOT_SENT:
+        return WaitingCode.DECISION, "An operator has to say whether the order is still wanted: place again."
     if order.attention in DECIDED_BY_OPERATORS:
         return (
             WaitingCode.DECISION,

@@ -34,13 +34,34 @@ def may_have_landed(outcome: str | None) -> bool:
     return outcome not in NOTHING_LANDED
 
 
-def outcome_of_refusal(status: int) -> PostOutcome:
-    """Say what a status other than 2xx, in answer to a request to place an order, means for it."""
-    if status in {400, 402, 404, 409, 422}:
+REFUSALS_FOR_GOOD = frozenset({400, 402, 404, 409, 422})
+"""Statuses that CloudPress refuses an order with for what is in it."""
+HARMLESS_REDIRECTS = frozenset({301, 307, 308})
+"""Those that ask for the same request elsewhere.
+
+The others may say where to find what was made. (RFC 9110, 15.4)
+"""
+
+
+def outcome_of_refusal(
+    status: int, *, is_own_form: bool, is_known_host: bool, retry_after_seconds: float | None
+) -> PostOutcome:
+    """Say what a status other than 2xx, in answer to a request to place an order, means for it.
+
+    A proxy's refusal says nothing of what became of a request, so most count only in CloudPress's own form;
+    those that ask to be left alone also from where CloudPress has answered before. Whatever is not known not
+    to have landed may have.
+    """
+    is_held_off = retry_after_seconds is not None and (is_own_form or is_known_host)
+    if status in HARMLESS_REDIRECTS:
+        return PostOutcome.HELD_OFF
+    if status in REFUSALS_FOR_GOOD and is_own_form:
         return PostOutcome.REJECTED
-    if status == 408 or status >= 500 or status < 300:
-        return PostOutcome.UNKNOWN
-    return PostOutcome.HELD_OFF
+    if status in {401, 403, 429} and is_own_form:
+        return PostOutcome.HELD_OFF
+    if status in {429, 503} and is_held_off:
+        return PostOutcome.HELD_OFF
+    return PostOutcome.UNKNOWN
 
 
 def refuses_to_cancel(status: int) -> bool:

@@ -4,6 +4,7 @@ For what the sandbox cannot be asked for: one answer that is lost at one moment,
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,6 +28,7 @@ from app.cloudpress import (
     TaskRef,
 )
 from app.cloudpress.protocol import Provider
+from app.db import models
 from app.db.database import Database
 from app.db.models import Order
 from app.db.url import async_database_url
@@ -82,9 +84,28 @@ class ScriptedCloudPress:
     script: defaultdict[str, list[Exception | None]] = field(default_factory=lambda: defaultdict(list))
     orders_made: dict[str, OrderDetails] = field(default_factory=dict)
     tasks: dict[int, Task] = field(default_factory=dict)
+    sites: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     heeds_cancelling: bool = True
     """Whether what it agrees to cancel is cancelled."""
+    # Its habits. No page of the provider promises that it has none.
+    tidies: Callable[[str], str] = str
+    """What it makes of names."""
+    spells_account: Callable[[str], str] = str
+    spells_variant: Callable[[str], str] = str
+    page_size: int = 100
+    ignores_pages: bool = False
+    hides: Callable[[str], bool] = lambda _order_id: False
+    """Which orders its list leaves out."""
+    ahead: timedelta = timedelta()
+    """How far its clock is ahead."""
+    zone: timedelta = timedelta()
+    """By how much the times of its orders are told in another zone, without saying so."""
+
+    @property
+    def now(self) -> datetime:
+        """What its clock shows."""
+        return self.clock.true + self.ahead
 
     def count(self, request: str) -> int:
         """Return how often a request was made."""
@@ -104,15 +125,20 @@ class ScriptedCloudPress:
         self.orders_made[order_id] = OrderDetails(
             id=order_id,
             status="processing",
-            created_at=self.clock.time,
-            variant="vanilla",
-            account_id=ACCOUNT,
+            created_at=self.now + self.zone,
+            variant=self.spells_variant("vanilla"),
+            account_id=self.spells_account(ACCOUNT),
             tasks=(TaskRef(id=number, status=status),),
-            site=SiteRef(id=name, name=name),
+            site=SiteRef(id=f"site-{number}", name=self.tidies(name)),
         )
         self.tasks[number] = Task(
-            id=number, status=status, order_ids=(order_id,), account_ids=(ACCOUNT,), site_ids=(name,)
+            id=number,
+            status=status,
+            order_ids=(order_id,),
+            account_ids=(self.spells_account(ACCOUNT),),
+            site_ids=(f"site-{number}",),
         )
+        self.sites[f"site-{number}"] = self.tidies(name)
         return order_id
 
     def end(self, order_id: str, status: str) -> None:
@@ -123,7 +149,7 @@ class ScriptedCloudPress:
         self.tasks[number] = self.tasks[number].model_copy(update={"status": status})
 
     def _answer(self, value: Any) -> Answer[Any]:
-        return Answer(value, b"{}", self.clock.time)
+        return Answer(value, b"{}", self.now)
 
     async def about(self, *, timeout_seconds: float | None = None) -> Answer[About]:
         """Not asked by the reconciler."""
@@ -134,7 +160,9 @@ class ScriptedCloudPress:
     ) -> Answer[tuple[OrderSummary, ...]]:
         """List the orders."""
         self._next("orders")
-        listed = list(self.orders_made.values())[(page - 1) * 100 : page * 100]
+        first = 0 if self.ignores_pages else (page - 1) * self.page_size
+        shown = [order for order in self.orders_made.values() if not self.hides(order.id)]
+        listed = shown[first : first + self.page_size]
         return self._answer(tuple(OrderSummary(**order.model_dump(include=SUMMARY)) for order in listed))
 
     async def order(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[OrderDetails]:
@@ -155,7 +183,9 @@ class ScriptedCloudPress:
     async def site(self, site_id: str, *, timeout_seconds: float | None = None) -> Answer[Site]:
         """Show a site."""
         self._next("site")
-        return self._answer(Site(id=site_id, name=site_id))
+        if site_id not in self.sites:
+            raise NotFound(404)
+        return self._answer(Site(id=site_id, name=self.sites[site_id]))
 
     async def place(
         self,
@@ -165,9 +195,11 @@ class ScriptedCloudPress:
         callback_authorization: str,
         timeout_seconds: float | None = None,
     ) -> Answer[Placed]:
-        """Make an order, unless the script says what goes wrong."""
+        """Make an order, unless the script says what goes wrong before, or after it (`answer`)."""
+        self.asked.append(f"place {site.name}")
         self._next("place")
         order_id = self.land(site.name, status="RUNNING")
+        self._next("answer")
         [task] = self.orders_made[order_id].tasks
         return self._answer(Placed(order_id=order_id, task=task))
 
@@ -176,7 +208,7 @@ class ScriptedCloudPress:
         self._next("cancel")
         if self.heeds_cancelling:
             self.end(order_id, "CANCELLED")
-        return Answer(None, b"", self.clock.time)
+        return Answer(None, b"", self.now)
 
 
 SUMMARY = {"id", "status", "created_at", "variant", "account_id"}
@@ -230,6 +262,36 @@ class Bench:
                 stored.cloudpress_order_id = "cp-1"
         return order_id
 
+    async def order_among_others(
+        self, name: str = "Shop", *, others: tuple[str, str] = ("Before", "After")
+    ) -> UUID:
+        """Accept and send an order between two others, which go well: by those a look-up is proven to see."""
+        await self.order(others[0])
+        await self.work()
+        self.clock.time += timedelta(seconds=60)
+        order_id = await self.order(name)
+        await self.work()
+        self.clock.time += timedelta(seconds=60)
+        await self.order(others[1])
+        await self.work()
+        for held in [it.cloudpress_order_id for it in await self.orders() if it.site_name in others]:
+            if held is not None:
+                self.cloudpress.end(held, "OK")
+        return order_id
+
+    async def known_tasks(self, order_id: UUID) -> list[int]:
+        """Return the tasks that are stored of an order."""
+        async with self.db.read() as session:
+            return sorted(
+                await session.scalars(select(models.Task.id).where(models.Task.order_id == order_id))
+            )
+
+    async def known_site(self, order_id: UUID) -> str | None:
+        """Return the site that is stored of an order."""
+        async with self.db.read() as session:
+            site = await session.get(models.Site, order_id)
+            return site.id if site else None
+
     async def work(self) -> int:
         """Run a pass over each order that is due now, and return how many those were."""
         claims = (await self.reconciler.claim(100)).claims
@@ -239,7 +301,7 @@ class Bench:
 
     async def work_for(self, seconds: float) -> None:
         """Let time pass, and run each pass when it is due."""
-        end = self.clock.time + timedelta(seconds=seconds)
+        end, passes = self.clock.time + timedelta(seconds=seconds), 0
         while True:
             async with self.db.read() as session:
                 due = [at for at in await session.scalars(select(Order.due_at)) if at is not None]
@@ -247,12 +309,19 @@ class Bench:
                 break
             self.clock.time = max(self.clock.time, min(due))
             assert await self.work(), "what is due can be claimed"
+            passes += 1
+            assert passes < 3000, "an order goes round and round"
         self.clock.time = end
 
     async def read(self, order_id: UUID) -> Order:
         """Return an order as it is stored."""
         async with self.db.read() as session:
             return await session.get_one(Order, order_id)
+
+    async def orders(self) -> list[Order]:
+        """Return all orders, as they were accepted."""
+        async with self.db.read() as session:
+            return list(await session.scalars(select(Order).order_by(Order.id)))
 
     async def events(self, order_id: UUID, kind: str | None = None) -> list[Happened]:
         """Return an order's events, or those of one type."""

@@ -143,12 +143,11 @@ async def test_an_unconfirmed_order_that_is_nowhere_is_cancelled_and_not_placed_
     database_url: str, sandbox: Sandbox
 ) -> None:
     async with run_presshook(database_url, sandbox.url, placement_grace_seconds=GRACE_SECONDS) as presshook:
-        order_id = (await presshook.order("Nowhere [place-500]", wait=0)).json()["id"]
-        await presshook.until(order_id, "unconfirmed")
+        order_id = await presshook.order_among_others("Nowhere [place-500]")
         assert (await cancel(presshook, order_id, wait=0)).status_code == 202
         await presshook.until(order_id, "cancelled")
-        assert await sandbox.orders() == []
-        assert await sandbox.requests("POST /api/orders") == 1
+        assert await sandbox.orders("Nowhere [place-500]") == []
+        assert await sandbox.requests("POST /api/orders") == 3
 
 
 async def test_an_order_that_was_cancelled_while_it_was_being_sent(

@@ -40,11 +40,21 @@ async def test_an_order_that_surely_did_not_land_is_placed_again_after_the_grace
     database_url: str, sandbox: Sandbox, fault: str
 ) -> None:
     async with run_presshook(database_url, sandbox.url, placement_grace_seconds=GRACE_SECONDS) as presshook:
-        answer = await presshook.order(f"Again [{fault}]", wait=0)
-        await presshook.until(answer.json()["id"], "completed")
-        assert len(await sandbox.orders()) == 1
-        assert await sandbox.requests("POST /api/orders") == 2
+        order_id = await presshook.order_among_others(f"Again [{fault}]")
+        await presshook.until(order_id, "completed")
+        assert len(await sandbox.orders()) == 3
+        assert await sandbox.requests("POST /api/orders") == 4
         assert await sandbox.requests("GET /api/orders") >= 2, "two complete look-ups come before"
+
+
+async def test_an_order_of_which_no_look_up_is_proven_to_see_is_left_to_a_person(
+    database_url: str, sandbox: Sandbox
+) -> None:
+    async with run_presshook(database_url, sandbox.url, placement_grace_seconds=GRACE_SECONDS) as presshook:
+        order_id = (await presshook.order("Alone [place-500]", wait=0)).json()["id"]
+        asked = await attention(presshook, order_id, "placement_unconfirmed")
+        assert "No order that was sent shortly before this one" in asked["detail"]
+        assert await sandbox.requests("POST /api/orders") == 1
 
 
 async def test_an_unpaid_order_is_a_suspect_until_it_has_a_site(database_url: str, sandbox: Sandbox) -> None:

@@ -1,6 +1,7 @@
 """The fault matrix: what becomes of an order for each fault of each answer that the reconciler uses, and why.
 
-`made` is how many orders CloudPress has in the end, `sent` how often it was asked for one.
+`made` is how many orders CloudPress has in the end, `sent` how often it was asked for one. Of an order that
+is spoilt while it is placed others are sent before and after, which are not counted.
 """
 
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class CancelRow:
     cancellation: str | None = None
 
 
-_AGAIN = "may have landed; two look-ups, one after the grace, say no: it is placed again"
+_AGAIN = "may have landed; two look-ups, one after the grace, are proven to see and say no: placed again"
 _FOUND = "it landed: found by look-up, never repeated"
 _HELD_OFF = "refused for a reason that is not in the order: it stays pending and is sent again"
 _REJECTED = "refused for what is in the order, on the first attempt"
@@ -67,7 +68,7 @@ PLACING = (
     PlaceRow("truncated JSON", "completed", 1, 1, _FOUND),
     PlaceRow("empty", "completed", 1, 1, _FOUND),
     PlaceRow("wrong types", "completed", 1, 1, _FOUND),
-    PlaceRow("302", "completed", 1, 2, _HELD_OFF),
+    PlaceRow("302", "completed", 1, 2, "may show where to find what was made, so it may have landed"),
     PlaceRow("401", "completed", 1, 2, _HELD_OFF),
     PlaceRow("403", "completed", 1, 2, _HELD_OFF),
     PlaceRow("429", "completed", 1, 2, "not before Retry-After; surely not landed, so no look-up"),

@@ -9,6 +9,8 @@ from tests.reconciler.faults.matrix import CancelRow, PlaceRow, ReadRow
 from tests.reconciler.faults.spoiling import Spoiler
 
 SPOILT_LOOKS = 2
+# How many orders prove what a look-up sees.
+OTHERS = 2
 
 T = TypeVar("T")
 
@@ -58,12 +60,26 @@ class World:
 
 
 async def placing(it: World, row: PlaceRow) -> None:
-    """Spoil the first answer to placing."""
-    it.cloudpress.spoil("place", row.fault, once=True)
-    order = await it.until(await it.order())
+    """Spoil the first answer to placing an order that others are sent before and after."""
+    order = await it.until(await _order_among_others(it, place=row.fault))
     assert order["status"] == row.ends, row.reason
-    await it.check(made=row.made, sent=row.sent)
+    await it.check(made=row.made + OTHERS, sent=row.sent + OTHERS)
     assert order["attention"] is None
+
+
+async def _order_among_others(it: World, **faults: str) -> str:
+    """Place an order whose answer is spoilt between two that go well, so that a look-up can be proven."""
+    await it.until(await it.order("Before [callback-lost]"), "provisioning", "completed")
+    for call, fault in faults.items():
+        it.cloudpress.spoil(call, fault, once=call == "place")
+    order_id = await it.order()
+
+    async def sent() -> int:
+        return it.cloudpress.seen["place"]
+
+    await it.eventually(sent, lambda times: times >= OTHERS)
+    await it.until(await it.order("After [callback-lost]"), "provisioning", "completed")
+    return order_id
 
 
 async def following(it: World, row: ReadRow) -> None:
@@ -83,11 +99,11 @@ async def seeking_what_landed(it: World, row: ReadRow) -> None:
 
 
 async def seeking_what_did_not_land(it: World, row: ReadRow) -> None:
-    """Spoil the look-up of an order that never landed."""
-    it.cloudpress.spoil("place", "reset before", once=True)
-    it.cloudpress.spoil(row.call, row.fault)
-    await _wait_and_heal(it, await it.order(), row)
-    await it.check(made=1, sent=2)
+    """Spoil the look-up of an order that never landed, and that others were sent before and after."""
+    faults = {"place": "reset before", row.call: row.fault}
+    order_id = await _order_among_others(it, **faults)
+    await _wait_and_heal(it, order_id, row, sent=1 + OTHERS)
+    await it.check(made=1 + OTHERS, sent=2 + OTHERS)
 
 
 async def seeking_by_the_site(it: World, row: ReadRow) -> None:
@@ -138,7 +154,7 @@ async def cancelling(it: World, row: CancelRow) -> None:
     await it.check(made=1, sent=1)
 
 
-async def _wait_and_heal(it: World, order_id: str, row: ReadRow) -> dict[str, Any]:
+async def _wait_and_heal(it: World, order_id: str, row: ReadRow, *, sent: int = 1) -> dict[str, Any]:
     """See that a fault which holds an order up does so, past the grace, and nothing else; return its end."""
     if row.waits is not None:
         await it.until_spoilt(row.call)
@@ -148,7 +164,7 @@ async def _wait_and_heal(it: World, order_id: str, row: ReadRow) -> dict[str, An
             )
         order = await it.presshook.show(order_id)
         assert order["status"] == row.waits, row.reason
-        assert it.cloudpress.seen["place"] == 1, row.reason
+        assert it.cloudpress.seen["place"] == sent, row.reason
         if row.attention:
             assert order["attention"]["code"] == row.attention
         it.cloudpress.heal(row.call)

@@ -1,0 +1,45 @@
+"""Which other orders could be meant by the same CloudPress order."""
+
+from datetime import timedelta
+
+from sqlalchemy import and_, exists, or_, select
+
+from app.db.database import Transaction
+from app.db.models import Order, Placement
+from app.orders.attempts import can_have_landed
+from app.reconciler.names import Tidying
+from app.states import ErrorCode, OrderStatus
+
+SOUGHT = (OrderStatus.PLACING, OrderStatus.UNCONFIRMED)
+# A request that has not landed by then will not.
+FORGOTTEN_AFTER = timedelta(days=7)
+
+
+async def has_look_alike(tx: Transaction, order: Order, tidying: Tidying) -> bool:
+    """Tell whether another order, of a name that CloudPress could tell alike, may be what was found.
+
+    `tidying` is what CloudPress was seen to do to names.
+
+    That is one of which a request may have landed and of which no CloudPress order is known, also where it
+    was given up or cancelled since. One that was placed more than once counts even when it is placed or
+    final: a request of its own that landed late may be what was found.
+    """
+    may_have_landed = exists().where(Placement.order_id == Order.id, can_have_landed())
+    is_unaccounted_for = and_(
+        Order.cloudpress_order_id.is_(None),
+        or_(Order.error_code.is_(None), Order.error_code != ErrorCode.REJECTED),
+        or_(Order.finalized_at.is_(None), Order.finalized_at > tx.now - FORGOTTEN_AFTER),
+        may_have_landed,
+    )
+    others = select(Order.site_name).where(
+        Order.account_id == order.account_id,
+        or_(
+            Order.status.in_(SOUGHT),
+            is_unaccounted_for,
+            Order.late_look_at.is_not(None),
+            Order.suspected_duplicates.is_not(None),
+        ),
+        Order.id != order.id,
+    )
+    names = await tx.session.scalars(others)
+    return any(tidying.confuses(name, order.site_name) for name in names)

@@ -1,0 +1,65 @@
+"""When CloudPress can have made an order, by its own clock, and whether what it tells agrees with the order.
+
+What CloudPress tells of an order's account, variant or age may be spelled in many ways. It never excludes an
+order from what is suspected, except by an age that is proven to be told as we understand it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.cloudpress import OrderSummary
+from app.db.models import Placement
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+# By how much CloudPress's clock and ours may differ over the time since an order was sent.
+DRIFT = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Window:
+    """From when on CloudPress can have made an order; None: nobody knows, so at any time."""
+
+    begins_at: datetime | None = None
+
+    def holds(self, created_at: datetime | None) -> bool:
+        """Tell whether an order that was made then, by CloudPress's word, can be the one."""
+        return self.begins_at is None or created_at is None or created_at >= self.begins_at
+
+
+@dataclass(frozen=True)
+class Now:
+    """The present time, by all clocks that there are."""
+
+    wall: datetime
+    """The database's."""
+    boot: str
+    uptime: float
+
+    def since(self, attempt: Placement) -> timedelta:
+        """Return how long ago an attempt was made, by the uptime if this machine made it."""
+        if attempt.sent_boot == self.boot and attempt.sent_uptime is not None:
+            return timedelta(seconds=self.uptime - attempt.sent_uptime)
+        return self.wall - attempt.sent_at
+
+
+def window_of(attempts: Iterable[Placement], now: Now, date: datetime | None) -> Window:
+    """Return when the attempts can have made an order. `date` is what CloudPress's clock shows now.
+
+    That clock is believed where it has gone on since as ours has; where it has not, or was not known when the
+    first attempt was made, the window has no beginning.
+    """
+    first = next(iter(attempts), None)
+    if first is None or first.cloudpress_sent_at is None or date is None:
+        return Window()
+    theirs = date - first.cloudpress_sent_at
+    if abs(theirs - now.since(first)) > DRIFT:
+        return Window()
+    return Window(first.cloudpress_sent_at - CLOCK_TOLERANCE)
+
+
+def tells_same_kind(summary: OrderSummary, account_id: str, variant: str) -> bool:
+    """Tell whether the account and the variant agree, as far as they are told."""
+    if summary.account_id is not None and summary.account_id != account_id:
+        return False
+    return summary.variant is None or summary.variant.lower() == variant.lower()
