@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from uuid import UUID
 
 from app.db.models import RESTORED
-from app.reconciler.evidence import CLOCK_TOLERANCE
+from app.reconciler.window import CLOCK_TOLERANCE
 from app.states import FINAL, TRANSITIONS, OrderStatus
 from tests.simulation.habits import PLACID
 from tests.simulation.provider import CloudPressTruth, MadeOrder

@@ -24,7 +24,7 @@ ORDER_FIELDS = (
     "cancel_requested_at",
     "created_at",
 )
-MOMENTS = frozenset({"due_at", "not_before", "lease_until", "created_at", "sent_at"})
+MOMENTS = frozenset({"at", "due_at", "not_before", "lease_until", "created_at", "sent_at"})
 
 
 class Reader:
@@ -70,7 +70,7 @@ class Reader:
 
     def lifecycle_events(self) -> list[dict[str, Any]]:
         """Return the events that applications are told of."""
-        found = self._rows("events", "id", "type", "shown", such="WHERE shown IS NOT NULL")
+        found = self._rows("events", "id", "type", "shown", "at", such="WHERE shown IS NOT NULL")
         for row in found:
             row["shown"] = json.loads(row["shown"]) if isinstance(row["shown"], str) else row["shown"]
         return found

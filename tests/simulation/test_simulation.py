@@ -4,13 +4,10 @@ import pytest
 import structlog
 
 from tests.databases import PostgresServer, SqliteFiles
-from tests.simulation.run import Simulation, simulate
+from tests.simulation.run import DRAWN, Simulation, simulate
 
 SQLITE_SEEDS = range(1, 201)
 POSTGRESQL_SEEDS = range(1, 51)
-# Lives that break a rule which is stricter than the code yet: a callback that lies makes an order hold a
-# stranger's of the same name. Whoever mends that finds them passing, which is a failure here.
-UNMENDED: frozenset[int] = frozenset()
 
 
 @pytest.fixture(autouse=True)
@@ -29,18 +26,13 @@ def passed(life: Simulation) -> bool:
     return life.violation is None
 
 
-def _expected(seed: int) -> object:
-    marks = pytest.mark.xfail(reason="a stranger's order is held by a lying callback", strict=True)
-    return pytest.param(seed, marks=marks) if seed in UNMENDED else seed
-
-
-@pytest.mark.parametrize("seed", [_expected(seed) for seed in SQLITE_SEEDS])
+@pytest.mark.parametrize("seed", SQLITE_SEEDS)
 def test_on_sqlite_no_order_is_lost_or_doubled(
     seed: int, sqlite_files: SqliteFiles, request: pytest.FixtureRequest
 ) -> None:
     request.node.user_properties.append(("database", "sqlite"))
     with sqlite_files.migrated_url() as url:
-        life = simulate(seed, url)
+        life = simulate(seed, url, habits=DRAWN)
         sqlite_files.remove(url)
     assert passed(life)
     assert life.accepted or life.counts["restores"], "a restore may lose all that was accepted"
@@ -52,6 +44,6 @@ def test_on_postgresql_no_order_is_lost_or_doubled(
 ) -> None:
     request.node.user_properties.append(("database", "postgresql"))
     with postgres_server.migrated_url() as url:
-        life = simulate(seed, url)
+        life = simulate(seed, url, habits=DRAWN)
     assert passed(life)
     assert life.accepted or life.counts["restores"], "a restore may lose all that was accepted"
