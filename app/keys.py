@@ -34,6 +34,7 @@ class Scope(StrEnum):
 
     ORDERS_READ = "orders:read"
     ORDERS_WRITE = "orders:write"
+    ORDERS_ERASE = "orders:erase"
     CREDENTIALS_READ = "credentials:read"
     ACCOUNTS_WRITE = "accounts:write"
     KEYS_WRITE = "keys:write"

@@ -172,6 +172,7 @@ def _needs(*scopes: KeyScope) -> Callable[[Grant], Grant]:
 
 OrdersReader = Annotated[Grant, Depends(_needs(KeyScope.ORDERS_READ))]
 OrdersWriter = Annotated[Grant, Depends(_needs(KeyScope.ORDERS_WRITE))]
+OrdersEraser = Annotated[Grant, Depends(_needs(KeyScope.ORDERS_ERASE))]
 CredentialsReader = Annotated[Grant, Depends(_needs(KeyScope.CREDENTIALS_READ))]
 AccountsWriter = Annotated[Grant, Depends(_needs(KeyScope.ACCOUNTS_WRITE))]
 KeysWriter = Annotated[Grant, Depends(_needs(KeyScope.KEYS_WRITE))]

@@ -185,6 +185,12 @@ def cancel(order_id: OrderId, key: Key, *, as_json: Json = False, url: Url = HER
 
 
 @app.command()
+def erase(order_id: OrderId, key: Key, *, as_json: Json = False, url: Url = HERE) -> None:
+    """Erase everything personal of a final order, for good. Who asked is recorded."""
+    _print(Client(url, key).ask("DELETE", f"/orders/{order_id}/data").json(), as_json=as_json)
+
+
+@app.command()
 def refresh(order_id: OrderId, key: Key, *, as_json: Json = False, url: Url = HERE) -> None:
     """Have an open order looked at now."""
     _print(Client(url, key).ask("POST", f"/orders/{order_id}/refresh").json(), as_json=as_json)

@@ -138,6 +138,8 @@ class Order(Leased):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
     finalized_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # Since then the row is a tombstone. (`orders/erasing.py`)
+    erased_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class Account(Base):

@@ -48,6 +48,7 @@ class EventType(Code):
     DUPLICATE_SUSPECTED = "order.duplicate_suspected", "CloudPress may have the order a second time."
     DUPLICATE_ENDED = "order.duplicate_ended", "A suspected duplicate was cancelled or failed at CloudPress."
     DUPLICATES_DISMISSED = "order.duplicates_dismissed", "An operator found suspected duplicates to be none."
+    ERASED = "order.erased", "What was personal of the order was erased on request; its tombstone stays."
     CREDENTIALS_READ = "order.credentials_read", "Somebody read how to log in to the site."
 
     # What concerns no order.

@@ -5,11 +5,12 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 
 from app.db.database import Database
 from app.db.models import Callback, Order
@@ -19,12 +20,12 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.waking import make_all_due
 from app.queue.group_commit import LATER, GroupCommit, Later
-from app.states import FINAL
+from app.states import FINAL, OrderStatus
 
 MAX_BODIES_PER_ORDER = 20
 MAX_ID_DIGITS = 19
 
-_ORDERS = select(Order.id, Order.status).where(among(Order.id, "ids")).order_by(Order.id)
+_ORDERS = select(Order.id, Order.status, Order.erased_at).where(among(Order.id, "ids")).order_by(Order.id)
 _LOCK = _ORDERS.with_for_update()
 _LOCK_FREE = _ORDERS.with_for_update(skip_locked=True)
 _KEPT = (
@@ -90,30 +91,33 @@ def write_callbacks(tx: WholeTransaction, received: Sequence[Received]) -> list[
     Those of an order that somebody else has locked are put off, unless it is the only one.
     """
     order_ids = sorted({each.order_id for each in received})
-    statuses = _lock_orders(tx, order_ids)
-    locked = _existing(tx, [order_id for order_id in order_ids if order_id not in statuses])
-    bodies = _kept_bodies(tx, list(statuses))
+    orders = _lock_orders(tx, order_ids)
+    locked = _existing(tx, [order_id for order_id in order_ids if order_id not in orders])
+    bodies = _kept_bodies(tx, list(orders))
     news: Counter[UUID] = Counter()
     for each in received:
-        status = statuses.get(each.order_id)
-        if status is None:
+        order = orders.get(each.order_id)
+        # What an erased order is told is not kept: nothing can become of it.
+        if order is None or order.erased_at is not None:
             continue
         is_new = _keep(tx, each, bodies[each.order_id])
         # A final order is looked at only to see whether the callback is of another order that is its double.
-        if is_new or status not in FINAL:
+        if is_new or order.status not in FINAL:
             news[each.order_id] += 1
     _write(tx, bodies)
     make_all_due(tx, news)
-    return [LATER if each.order_id in locked else each.order_id in statuses for each in received]
+    return [LATER if each.order_id in locked else each.order_id in orders for each in received]
 
 
-def _lock_orders(tx: WholeTransaction, order_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Lock the orders, all in one statement and in the order of their ids; return their statuses.
+def _lock_orders(
+    tx: WholeTransaction, order_ids: Sequence[UUID]
+) -> dict[UUID, Row[UUID, OrderStatus, datetime | None]]:
+    """Lock the orders, all in one statement and in the order of their ids; return what matters of them.
 
     One order is waited for. Of several those are left out that somebody else has locked.
     """
     lock = _LOCK if len(order_ids) == 1 else _LOCK_FREE
-    return {row.id: row.status for row in tx.connection.execute(lock, {"ids": order_ids})}
+    return {row.id: row for row in tx.connection.execute(lock, {"ids": order_ids})}
 
 
 def _existing(tx: WholeTransaction, order_ids: Sequence[UUID]) -> set[UUID]:

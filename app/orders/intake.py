@@ -19,6 +19,7 @@ from app.db.errors import repeated
 from app.db.models import Account, Order
 from app.events.timeline import Actor, record
 from app.events.types import EventType
+from app.orders.erasing import digested
 from app.states import OrderStatus
 
 
@@ -130,7 +131,9 @@ async def find_repeated(db: Database, idempotency: Idempotency) -> Order | None:
         IdempotencyConflictError: it stands for another request's.
     """
     known = select(Order).where(
-        Order.idempotency_identity == idempotency.identity, Order.idempotency_key == idempotency.key
+        Order.idempotency_identity == idempotency.identity,
+        # An erased order has its digest.
+        Order.idempotency_key.in_([idempotency.key, digested(idempotency.key)]),
     )
     async with db.read() as session:
         order = (await session.scalars(known)).one_or_none()

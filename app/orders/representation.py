@@ -137,6 +137,7 @@ class OrderBody(BaseModel):
                     "created_at": "2026-11-25T15:47:52.424713Z",
                     "updated_at": "2026-11-25T15:47:55.941501Z",
                     "finalized_at": "2026-11-25T15:47:55.941501Z",
+                    "erased_at": None,
                 }
             ]
         }
@@ -161,6 +162,10 @@ class OrderBody(BaseModel):
     created_at: datetime
     updated_at: datetime
     finalized_at: datetime | None
+    erased_at: datetime | None = Field(
+        default=None,
+        description="Since then nothing personal is kept of it: no name, no URL, no metadata, no site.",
+    )
 
     @classmethod
     def of(cls, view: OrderView, around: Surroundings | None = None) -> "OrderBody":
@@ -197,6 +202,7 @@ class OrderBody(BaseModel):
             created_at=order.created_at,
             updated_at=order.updated_at,
             finalized_at=order.finalized_at,
+            erased_at=order.erased_at,
         )
 
 

@@ -103,6 +103,7 @@ COMMANDS = [
     ("orders", "credentials", ORDER),
     ("orders", "place", "Site"),
     ("orders", "cancel", ORDER),
+    ("orders", "erase", ORDER),
     ("orders", "refresh", ORDER),
     ("orders", "resolve", ORDER, "--fail"),
     ("accounts", "list"),

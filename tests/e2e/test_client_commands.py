@@ -198,6 +198,7 @@ async def test_cancelling_and_refreshing(terminal: Terminal) -> None:
     order = await terminal.json("orders", "place", "Unwanted [payment-first]")
     assert (await terminal.json("orders", "refresh", order["id"]))["status"] == "awaiting_payment"
     assert (await terminal.json("orders", "cancel", order["id"]))["status"] == "cancelled"
+    assert (await terminal.json("orders", "erase", order["id"]))["erased_at"] is not None
     refused = await terminal.run("orders", "refresh", order["id"])
     assert (refused.returncode, refused.stderr) == (1, "The order is cancelled: nothing changes any more.\n")
 

@@ -44,6 +44,7 @@ SCOPED = [
     ("DELETE", f"/v1/orders/{NOTHING}", Scope.ORDERS_WRITE),
     ("POST", f"/v1/orders/{NOTHING}/refresh", Scope.ORDERS_WRITE),
     ("POST", f"/v1/orders/{NOTHING}/resolve", Scope.ORDERS_WRITE),
+    ("DELETE", f"/v1/orders/{NOTHING}/data", Scope.ORDERS_ERASE),
     ("GET", f"/v1/orders/{NOTHING}/credentials", Scope.CREDENTIALS_READ),
     ("PUT", "/v1/accounts/a", Scope.ACCOUNTS_WRITE),
     ("DELETE", "/v1/accounts/a", Scope.ACCOUNTS_WRITE),

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
 
-from app.api.auth import AdmissionDep, OrdersWriter
+from app.api.auth import AdmissionDep, OrdersEraser, OrdersWriter
 from app.api.bodies.orders import AdoptRequest, ResolveRequest
 from app.api.context import CannotAsk, Context, ContextDep, require_migrated
 from app.api.problems import Problem, documented, not_found
@@ -12,6 +12,7 @@ from app.api.visible import find_visible
 from app.api.waiting import Prefer, preferred_wait_seconds, tell_applied, wait_until
 from app.db.models import Order
 from app.keys import Grant
+from app.orders.erasing import UnfinishedError, erase_order
 from app.orders.reading import OrderView
 from app.orders.representation import OrderBody
 from app.orders.requests import (
@@ -157,6 +158,27 @@ def _cancel_refused(order: Order, reasons: list[str]) -> Problem:
         f"CloudPress refuses to cancel the order, which is {order.status}.",
         errors=reasons,
     )
+
+
+@router.delete(
+    "/{order_id}/data",
+    operation_id="eraseOrder",
+    responses=documented(401, 403, 404, 409, 422, 503),
+)
+async def erase_order_data(order_id: UUID, grant: OrdersEraser, context: ContextDep) -> OrderBody:
+    """Erase everything personal of a final order, for good: a tombstone stays, and who asked is recorded.
+
+    Gone are its name, URLs and metadata, its site, what CloudPress told of it and called back with, what
+    its events told, and its webhooks' deliveries, also those on their way.
+    """
+    await find_visible(context, grant, order_id)
+    try:
+        is_erased = await erase_order(context.db, order_id, by=grant.actor)
+    except UnfinishedError as error:
+        raise Problem(409, "order-unfinished", str(error)) from None
+    if not is_erased:
+        raise not_found()
+    return await context.show(await find_visible(context, grant, order_id))
 
 
 @router.post(
