@@ -14,6 +14,7 @@ from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.maintenance.after_restore import doubt_unplaced_orders, silence_webhooks, skip_event_numbers
 from app.maintenance.backup import BackupError, back_up_file, pg_dump_line
+from app.maintenance.lost_key import forget_undecryptable
 from app.maintenance.rekey import rekey as write_anew
 from app.maintenance.schema import is_current
 from app.orders.orphans import remember_restoration
@@ -57,9 +58,27 @@ def after_restore(
         say(f"{silenced} webhooks are disabled now.")
 
 
-def rekey() -> None:
+def rekey(
+    *,
+    forget: Annotated[
+        bool,
+        typer.Option(
+            "--forget-undecryptable",
+            help="Where a key is lost: give up what it alone could decrypt. There is no way back.",
+        ),
+    ] = False,
+) -> None:
     """Write everything encrypted anew with the first SECRET_KEY."""
-    count = _with(load_settings(), write_anew)
+    settings = load_settings()
+    if forget:
+        cipher = Encryption(settings.secret_keys)
+        given_up = _with(settings, lambda db: forget_undecryptable(db, cipher))
+        say(*(f"{count} of {name} are given up." for name, count in sorted(given_up.items())))
+        if given_up.get("accounts.token"):
+            say("The accounts of these tokens are removed: store them again (`presshook accounts set`).")
+        if given_up.get("webhooks.secret"):
+            say("The webhooks of these secrets are disabled: rotate each, tell its application, enable it.")
+    count = _with(settings, write_anew)
     say(f"{count} rows are encrypted with the first SECRET_KEY now.")
 
 

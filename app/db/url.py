@@ -50,6 +50,8 @@ def _postgresql(url: str) -> URL:
         raise ValueError("has an @ too many: write it as %40 in a user's name or a password")
     if not all(port.isascii() and port.isdigit() for port in options.get("port", "").split(",") if port):
         raise ValueError("has a port that is no number: write / as %2F and : as %3A in a password")
+    if "@" in url.partition("://")[2].partition("/")[2].partition("?")[0]:
+        raise ValueError("has an @ in the database's name: write / as %2F in a user's name or a password")
     _spread_ports(options)
     # Hosts and ports stay what libpq makes of them: several, or a folder with a socket.
     return URL.create(

@@ -109,6 +109,7 @@ def test_what_libpq_takes_reaches_the_driver(url: str, told: dict[str, str], rea
     [
         ("postgresql://u:s3cr3t@t@h/d", "an @ in the password, which makes a part of it the host"),
         ("postgresql://u:s3cr3t/t@h/d", "a / in the password, which makes a part of it the port"),
+        ("postgresql://u:1234/s3cr3t@h/d", "the same, where it looks like a port"),
         ("postgresql://u@h/d?nothing=s3cr3t", "no such option"),
         ("postgresql://u@h:s3cr3t/d", "a port that is no number"),
         ("postgresql://u@one:1,two:2/d?port=3,4,s3cr3t", "more ports than hosts"),
