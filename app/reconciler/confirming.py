@@ -30,6 +30,7 @@ from app.reconciler.placing import PLACE_AGAIN, is_overdue
 from app.reconciler.progress import Progress
 from app.states import (
     REFUSALS_FOR_GOOD,
+    Doubt,
     GivenUp,
     NotFoundYet,
     PostEnded,
@@ -88,12 +89,13 @@ async def _suspect(this: Pass, progress: Progress, named: Named) -> None:
 def _is_found(this: Pass, progress: Progress) -> bool:
     """Tell whether a whole list shows one order that agrees, and none that can be ours beside it.
 
-    An operator who knew it, and wants the order placed again, has said that it is not.
+    A list that leaves out what we know to be there may leave out ours as well, and show another's. An operator who knew it, and wants the order placed again, has said that it is not.
     """
     known = _known_to_operator(this.order) or ()
     return (
         progress.has_ended
         and progress.is_whole
+        and Doubt.ORDERS_MISSING not in progress.doubts
         and len(progress.candidates) == 1
         and not progress.suspects
         and progress.candidates[0] not in known

@@ -305,6 +305,19 @@ async def test_a_list_that_leaves_out_one_that_we_hold_proves_nothing(bench: Ben
     assert Doubt.ORDERS_MISSING.sentence in await named(bench, order_id)
 
 
+async def test_a_strangers_twin_in_a_list_that_leaves_out_ours_is_not_adopted(bench: Bench) -> None:
+    order_id, truly = await lost_among_others(bench)
+    twin = bench.cloudpress.land("Shop")
+    bench.cloudpress.hides = lambda listed: listed in {truly, "cp-3"}
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).cloudpress_order_id is None
+    assert twin in await named(bench, order_id)
+    bench.cloudpress.hides = lambda _listed: False
+    await bench.work_for(LONG)
+    assert (await bench.read(order_id)).cloudpress_order_id is None
+    assert {truly, twin} <= set(re.findall("cp-[0-9]+", await named(bench, order_id)))
+
+
 async def test_what_a_list_has_shown_once_is_not_forgotten(bench: Bench) -> None:
     bench.cloudpress.tidies = lambda name: f"Site {len(name)} of many"
     order_id, truly = await lost_among_others(bench)
