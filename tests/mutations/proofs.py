@@ -73,10 +73,11 @@ def by_simulation(name: str, seeds: range, *arguments: str) -> Proof:
     return Proof(name, command, (*simulation, "--seeds", "1", "--first"), SEED)
 
 
-SIMULATION = by_simulation("simulation", SQLITE_SEEDS)
+SIMULATION = by_simulation("simulation", SQLITE_SEEDS, "--habits")
 STATES = by_pytest("states", "tests/test_states.py", "tests/test_states_sequences.py")
 LEASES = by_pytest("leases", "tests/queue/test_leases.py")
 SECOND_LOOKS = by_pytest("second looks", "tests/reconciler/test_second_looks.py")
+NEVER_TWICE = by_pytest("never twice", "tests/reconciler/test_never_twice.py", "-k", "sqlite")
 UNKNOWN_PLACEMENTS = by_pytest("unknown placements", "tests/reconciler/test_unknown_placements.py")
 CANCELLING = by_pytest("cancelling", "tests/reconciler/test_cancelling.py")
 STAYING_UP = by_pytest("staying up", "tests/reconciler/test_staying_up.py")

@@ -1,9 +1,23 @@
 """Rules of the reconciler, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import CANCELLING, SECOND_LOOKS, SIMULATION, STAYING_UP, UNKNOWN_PLACEMENTS
+from tests.mutations.proofs import (
+    CANCELLING,
+    NEVER_TWICE,
+    SECOND_LOOKS,
+    SIMULATION,
+    STAYING_UP,
+    UNKNOWN_PLACEMENTS,
+)
 
+CANARIES = "app/reconciler/canaries.py"
 EVIDENCE = "app/reconciler/evidence.py"
+LOOKING_UP = "app/reconciler/looking_up.py"
+LOOK_ALIKES = "app/reconciler/look_alikes.py"
+NAMES = "app/reconciler/names.py"
+OBSERVING = "app/reconciler/observing.py"
+PROGRESS = "app/reconciler/progress.py"
+WINDOW = "app/reconciler/window.py"
 PLACING = "app/reconciler/placing.py"
 CONFIRMING = "app/reconciler/confirming.py"
 KEEPING = "app/reconciler/keeping.py"
@@ -11,18 +25,130 @@ DUPLICATES = "app/reconciler/duplicates.py"
 
 MUTATIONS = (
     Mutation(
-        "a look-up knows no age",
-        EVIDENCE,
-        "return age <= sent.now - sent.first_sent_at + CLOCK_TOLERANCE",
-        "return bool(age or sent)",
-        (SIMULATION,),
+        "age is counted from the last attempt",
+        WINDOW,
+        "first = next(iter(attempts), None)",
+        "first = next(iter(tuple(attempts)[::-1]), None)",
+        (NEVER_TWICE, SIMULATION),
     ),
     Mutation(
-        "age is counted from the last attempt",
+        "the window is told by our clock",
+        PLACING,
+        "cloudpress_sent_at=this.dependencies.provider_clock.at(tx.began_at_uptime),",
+        "cloudpress_sent_at=tx.now,",
+        (NEVER_TWICE, SIMULATION),
+    ),
+    Mutation(
+        "an age is believed that our own orders contradict",
+        LOOKING_UP,
+        "window = self._window if understood else Window()",
+        "window = self._window",
+        (NEVER_TWICE, SIMULATION),
+    ),
+    Mutation(
+        "the grace is counted by the database's clock",
         EVIDENCE,
-        "return age <= sent.now - sent.first_sent_at + CLOCK_TOLERANCE",
-        "return age <= sent.now - sent.last_sent_at + CLOCK_TOLERANCE",
-        (UNKNOWN_PLACEMENTS, SECOND_LOOKS, SIMULATION),
+        "            return uptime - last.sent_uptime\n",
+        "            return (self.now.wall - last.sent_at).total_seconds()\n",
+        (NEVER_TWICE, SIMULATION),
+    ),
+    Mutation(
+        "orders that the list leaves out prove as much",
+        CANARIES,
+        "if not all(canary.is_listed for canary in found):",
+        "if False:",
+        (NEVER_TWICE, SIMULATION),
+    ),
+    Mutation(
+        "no order from before is needed to prove a list",
+        CANARIES,
+        "if not any(canary.is_earlier for canary in found):",
+        "if False:",
+        (NEVER_TWICE, SIMULATION),
+    ),
+    Mutation(
+        "no order from after is needed to prove a list",
+        CANARIES,
+        "if not any(canary.is_later for canary in found):",
+        "if False:",
+        (NEVER_TWICE, SIMULATION),
+    ),
+    Mutation(
+        "a short page is the last",
+        PROGRESS,
+        "        if not page:\n            self.page = None\n",
+        "        if len(page) < 100:\n            self.page = None\n",
+        (NEVER_TWICE, SIMULATION),
+    ),
+    Mutation(
+        "what a list once showed is forgotten",
+        PROGRESS,
+        "self.unseen = [*self.candidates, *self.suspects]",
+        "self.unseen = []",
+        (NEVER_TWICE, SIMULATION),
+    ),
+    Mutation(
+        "what has another name is no suspect",
+        LOOKING_UP,
+        "return self._by_name and is_another and tidying.is_known",
+        "return is_another",
+        (NEVER_TWICE, SIMULATION),
+    ),
+    Mutation(
+        "what was there before is a suspect",
+        LOOKING_UP,
+        "if first is None or first.strangers_before is None:",
+        "if True:",
+        (NEVER_TWICE,),
+    ),
+    Mutation(
+        "names are compared as letters alone",
+        NAMES,
+        "return self.is_known and all(_done(steps, sent) == told for steps in self.explanations)",
+        "return key_of(sent) == key_of(told)",
+        (NEVER_TWICE, SIMULATION),
+    ),
+    Mutation(
+        "what the tidying makes alike is no look-alike",
+        LOOK_ALIKES,
+        "return any(tidying.confuses(name, order.site_name) for name in names)",
+        "return any(name == order.site_name for name in names)",
+        (NEVER_TWICE, SIMULATION),
+    ),
+    Mutation(
+        "nobody looks once more before an order is sent again",
+        PLACING,
+        "if not nothing_landed(earlier) and await _has_to_look_again(this, tx, order, earlier):",
+        "if False:",
+        (NEVER_TWICE, SIMULATION),
+    ),
+    Mutation(
+        "an order that could not be sent for a day is sent all the same",
+        PLACING,
+        "if is_overdue(order, tx.now):",
+        "if False:",
+        (NEVER_TWICE, SIMULATION),
+    ),
+    Mutation(
+        "a list that leaves something out is good enough to adopt by",
+        CONFIRMING,
+        "        and Doubt.ORDERS_MISSING not in progress.doubts\n",
+        "",
+        (NEVER_TWICE, SIMULATION),
+    ),
+    Mutation(
+        "the tasks of an order that was held by mistake are asked for",
+        OBSERVING,
+        "if self._pass.order.cloudpress_order_id != cloudpress_order_id:",
+        "if False:",
+        (NEVER_TWICE, SIMULATION),
+    ),
+    Mutation(
+        "a task decides for an order that it does not name",
+        OBSERVING,
+        "return not named or cloudpress_order_id.lower() in named",
+        "return True",
+        (NEVER_TWICE, SIMULATION),
     ),
     Mutation(
         "the intent is not committed",
@@ -83,7 +209,7 @@ MUTATIONS = (
     ),
     Mutation(
         "an order in its late look is no look-alike",
-        CONFIRMING,
+        LOOK_ALIKES,
         "            Order.late_look_at.is_not(None),\n",
         "",
         (UNKNOWN_PLACEMENTS, SECOND_LOOKS, SIMULATION),

@@ -1,20 +1,27 @@
 """Rules of the state machine, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import FAULTS, SIMULATION, STATES
+from tests.mutations.proofs import FAULTS, NEVER_TWICE, SIMULATION, STATES
 
 OBSERVATIONS = "app/states/observations.py"
 DECIDING = "app/states/deciding.py"
 WORDS = "app/states/words.py"
-UNKNOWN = "if status == 408 or status >= 500 or status < 300:\n        return PostOutcome.UNKNOWN"
-NOT_SENT = "if status == 408 or status >= 500 or status < 300:\n        return PostOutcome.NOT_SENT"
+UNKNOWN = "    return PostOutcome.UNKNOWN\n"
+NOT_SENT = "    return PostOutcome.NOT_SENT if status >= 500 else PostOutcome.UNKNOWN\n"
 
 MUTATIONS = (
     Mutation(
         "a callback does not forbid placing again",
         OBSERVATIONS,
-        "evidence = self.candidates or self.suspects or self.called_back or self.trouble",
-        "evidence = self.candidates or self.suspects or self.trouble",
+        "evidence = self.candidates or self.suspects or self.called_back",
+        "evidence = self.candidates or self.suspects",
+        (STATES,),
+    ),
+    Mutation(
+        "a suspect does not forbid placing again",
+        OBSERVATIONS,
+        "evidence = self.candidates or self.suspects or self.called_back",
+        "evidence = self.candidates or self.called_back",
         (STATES,),
     ),
     Mutation(
@@ -27,17 +34,59 @@ MUTATIONS = (
     Mutation(
         "the grace is not waited for",
         OBSERVATIONS,
-        "self.last_look_up_at is not None and self.last_look_up_at >= self.grace_ends_at",
-        "self.last_look_up_at is not None",
-        (SIMULATION,),
+        "doubts = [] if self.began_late else [Doubt.TOO_EARLY]",
+        "doubts: list[Doubt] = []",
+        (STATES, NEVER_TWICE),
+    ),
+    Mutation(
+        "what a look-up leaves open does not forbid placing again",
+        OBSERVATIONS,
+        "return (*doubts, *self.doubts)",
+        "return tuple(doubts)",
+        (STATES, NEVER_TWICE),
+    ),
+    Mutation(
+        "an order that was refused for good is sent again without a person",
+        OBSERVATIONS,
+        "Doubt.REFUSED: self.refused,",
+        "",
+        (STATES, NEVER_TWICE),
+    ),
+    Mutation(
+        "PLACE_AGAIN is not heeded",
+        OBSERVATIONS,
+        "Doubt.LEFT_TO_PEOPLE: not self.may_place_again,",
+        "",
+        (STATES, NEVER_TWICE),
     ),
     Mutation("a 500 counts as not sent", WORDS, UNKNOWN, NOT_SENT, (SIMULATION,)),
     Mutation("a 500 counts as not sent, over real HTTP", WORDS, UNKNOWN, NOT_SENT, (FAULTS,)),
+    Mutation(
+        "a redirect counts as not sent",
+        WORDS,
+        "HARMLESS_REDIRECTS = frozenset({301, 307, 308})",
+        "HARMLESS_REDIRECTS = frozenset(range(300, 400))",
+        (NEVER_TWICE, SIMULATION),
+    ),
+    Mutation(
+        "a proxy's refusal counts as CloudPress's",
+        WORDS,
+        "if status in {401, 403, 429} and is_own_form:",
+        "if status in {401, 403, 429}:",
+        (NEVER_TWICE, SIMULATION),
+    ),
     Mutation(
         "an order that was cut off is sent again",
         DECIDING,
         "case CutOff():\n            return Decision(UNCONFIRMED, Wait.LOOK_UP)",
         "case CutOff():\n            return Decision(PENDING, Wait.TURN)",
         (SIMULATION,),
+    ),
+    Mutation(
+        "an operator's word is good whatever comes up",
+        DECIDING,
+        "if not word.still_holds:",
+        "if False:",
+        (STATES, NEVER_TWICE),
     ),
 )
