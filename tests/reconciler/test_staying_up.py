@@ -36,6 +36,8 @@ from tests.settings import CLOUDPRESS_ACCOUNT, make_settings
 T = TypeVar("T")
 LEASE_SECONDS = 60
 TIMEOUT_SECONDS = 2.0
+# Longer than it takes all others to find out that somebody probes already, on any machine.
+PROBE_SECONDS = 10.0
 # As many as one account may have in flight.
 ORDERS = SLOTS // 2
 
@@ -244,7 +246,7 @@ async def test_a_provider_that_is_down_costs_one_probe(database_url: str) -> Non
         run_sandbox(task_seconds=3600) as sandbox,
         run_proxy(sandbox.url) as proxy,
         run_presshook(
-            database_url, proxy.url, upstream_timeout_seconds=TIMEOUT_SECONDS, reconcile=False
+            database_url, proxy.url, upstream_timeout_seconds=PROBE_SECONDS, reconcile=False
         ) as presshook,
     ):
         reconciler = Reconciler(presshook.service.dependencies, presshook.service.signals, slots=20)
@@ -260,13 +262,15 @@ async def test_a_provider_that_is_down_costs_one_probe(database_url: str) -> Non
         ids = [(await presshook.order(f"Site {n}", wait=0)).json()["id"] for n in range(ORDERS)]
         await passes(ORDERS)
         assert [(await presshook.show(order_id))["status"] for order_id in ids] == ["provisioning"] * ORDERS
-        proxy.spoil("order", "timeout before")
+        proxy.spoil("order", "reset before")
         await make_all_due()
         await passes(1)
-        assert proxy.spoilt["order"] == 1
+        before = proxy.spoilt["order"]
+        assert before >= 1
+        proxy.spoil("order", "timeout before")
         await make_all_due()
         await passes(ORDERS)
-        assert proxy.spoilt["order"] == 2, "one probe for all of them"
+        assert proxy.spoilt["order"] == before + 1, "one probe for all of them"
         async with presshook.service.db.read() as session:
             orders = list(await session.scalars(select(Order)))
         assert all(order.failures >= 1 for order in orders)
