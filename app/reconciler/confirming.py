@@ -89,7 +89,8 @@ async def _suspect(this: Pass, progress: Progress, named: Named) -> None:
 def _is_found(this: Pass, progress: Progress) -> bool:
     """Tell whether a whole list shows one order that agrees, and none that can be ours beside it.
 
-    A list that leaves out what we know to be there may leave out ours as well, and show another's. An operator who knew it, and wants the order placed again, has said that it is not.
+    A list that leaves out what we know to be there may leave out ours as well, and show another's. An
+    operator who knew it, and wants the order placed again, has said that it is not.
     """
     known = _known_to_operator(this.order) or ()
     return (
