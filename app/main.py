@@ -19,6 +19,7 @@ from app.config import Settings
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.events.feed import Feed
+from app.maintenance.doctor.repeating import Repeating
 from app.maintenance.fitness import Usability, require_readable
 from app.maintenance.schema import is_current
 from app.queue.heartbeats import Heartbeats
@@ -148,8 +149,10 @@ class Service:
             self.signals,
             own_account_id=self.settings.cloudpress_account_id,
         )
+        repeating = Repeating(self.settings, self.db, self.signals.stopping)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(search.run())
+            tasks.create_task(repeating.run())
             tasks.create_task(reconciler.run(grace_seconds=DRAIN_SECONDS))
             tasks.create_task(deliverer.run(grace_seconds=DRAIN_SECONDS))
 

@@ -24,13 +24,18 @@ def _derive(secret_key: str, label: str) -> bytes:
     return kdf.derive(secret_key.encode())
 
 
+def key_id(secret_key: str) -> str:
+    """Return what names a key without telling it."""
+    return _derive(secret_key, "key id")[:4].hex()
+
+
 class CallbackSecrets:
     """The `Authorization` value of every order's callback: computed, never stored."""
 
     def __init__(self, secret_keys: Sequence[str]) -> None:
         """Derive the signing keys; the first of `secret_keys` signs, all are accepted."""
         self._keys = [_derive(key, "callback") for key in secret_keys]
-        self.key_id = _derive(secret_keys[0], "key id")[:4].hex()
+        self.key_id = key_id(secret_keys[0])
         """Names the signing key without telling it, to know which orders depend on it."""
 
     def authorization(self, order_id: UUID) -> str:
@@ -54,6 +59,42 @@ class CallbackSecrets:
     @staticmethod
     def _sign(key: bytes, order_id: str) -> str:
         digest = hmac.digest(key, f"callback:{order_id}".encode(errors="replace"), "sha256")
+        return f"Bearer {urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+
+
+class ProbeSecrets:
+    """What `presshook doctor` knocks with, and how a deployment proves that it was the one that answered.
+
+    Both are made of keys of their own purpose: what a probe carries opens nothing else.
+    """
+
+    def __init__(self, secret_keys: Sequence[str]) -> None:
+        """Derive the keys; the first of `secret_keys` knocks, all are known."""
+        self._keys = [_derive(key, "probe") for key in secret_keys]
+
+    def value(self, probe: str) -> str:
+        """Return what a probe is sent with, in `Authorization` and beside it."""
+        return self._value(self._keys[0], probe)
+
+    def verify(self, probe: str, value: bytes) -> bool:
+        """Tell whether `value` is that of a probe, under any key, in constant time."""
+        expected = [self._value(key, probe).encode() for key in self._keys]
+        matches = [hmac.compare_digest(each, value) for each in expected]
+        return any(matches)
+
+    def proof(self, probe: str, said: str) -> str:
+        """Return what proves that whoever said this of a probe has our first key."""
+        return hmac.digest(self._keys[0], f"answer:{probe}:{said}".encode(), "sha256").hex()
+
+    def is_proven(self, probe: str, said: str, proof: str) -> bool:
+        """Tell whether that was said by a deployment with one of our keys."""
+        expected = [hmac.digest(key, f"answer:{probe}:{said}".encode(), "sha256").hex() for key in self._keys]
+        matches = [hmac.compare_digest(each.encode(), proof.encode()) for each in expected]
+        return any(matches)
+
+    @staticmethod
+    def _value(key: bytes, probe: str) -> str:
+        digest = hmac.digest(key, f"probe:{probe}".encode(errors="replace"), "sha256")
         return f"Bearer {urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 

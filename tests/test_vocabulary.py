@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.events.types import EventType
+from app.maintenance.doctor.checks import Check
 from app.states import AttentionCode, Code, Doubt, ErrorCode, OrderStatus, WaitingCode
 
 PAGE = Path(__file__).parents[1] / "docs" / "vocabulary.md"
@@ -15,6 +16,7 @@ LISTED = {
     "Waiting: why an order is not done": WaitingCode,
     "Doubts: why an order is not sent again": Doubt,
     "Errors: why an order failed": ErrorCode,
+    "Checks of `presshook doctor`": Check,
 }
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "worker": ("serve", "worker"),
     "migrate": ("serve", "migrate"),
     "rekey": ("maintenance", "rekey"),
+    "doctor": ("doctor", "doctor"),
     "after-restore": ("maintenance", "after_restore"),
     "backup": ("maintenance", "backup"),
     "orders": ("orders", "app"),

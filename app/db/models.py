@@ -135,6 +135,9 @@ class Order(Leased):
     # CloudPress's words, where the last request was refused.
     cancel_refusal: Mapped[list[str] | None] = mapped_column(NullableDocument)
 
+    # The trace of the request that ordered, which all that is done about the order is part of. (W3C)
+    traceparent: Mapped[str | None] = mapped_column(String(55))
+
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
     finalized_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -475,3 +478,14 @@ class Orphan(Base):
     # When an operator adopted or dismissed it, and who.
     settled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     settled: Mapped[dict[str, str] | None] = mapped_column(NullableDocument)
+
+
+class Probe(Base):
+    """A probe of `presshook doctor` that came in as a callback would: who sent it looks for it here."""
+
+    __tablename__ = "probes"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    # What became of its `Authorization` on the way: arrived, missing or changed.
+    authorization: Mapped[str] = mapped_column(String(10))
+    arrived_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -1,5 +1,7 @@
 """The types of events. `docs/vocabulary.md` lists them with who causes each; a test compares the two."""
 
+from enum import StrEnum
+
 from app.states import Code
 
 
@@ -62,6 +64,8 @@ class EventType(Code):
     WEBHOOK_ROTATED = "webhook.rotated", "A webhook's secret was replaced; both sign for a while."
     WEBHOOK_REMOVED = "webhook.removed", "A webhook was removed."
     WEBHOOK_DISABLED = "webhook.disabled", "The service disabled a webhook that takes nothing."
+    CHECK_FAILED = "service.check_failed", "A check of the deployment, which the service repeats, fails."
+    CHECK_RECOVERED = "service.check_recovered", "A check of the deployment that had failed is well again."
     SERVICE_RESTORED = "service.restored", "The database was restored from a backup or copied."
     ORPHAN_FOUND = (
         "service.orphan_found",
@@ -72,3 +76,17 @@ class EventType(Code):
         "service.orphan_dismissed",
         "An operator found such a CloudPress order to be none of ours.",
     )
+
+
+class ToldEvent(StrEnum):
+    """What webhooks may be told of. The last three concern no order, and are told to who names them alone."""
+
+    PLACED = EventType.PLACED.value
+    PAYMENT_REQUIRED = EventType.PAYMENT_REQUIRED.value
+    COMPLETED = EventType.COMPLETED.value
+    FAILED = EventType.FAILED.value
+    CANCELLED = EventType.CANCELLED.value
+    NEEDS_ATTENTION = EventType.NEEDS_ATTENTION.value
+    CHECK_FAILED = EventType.CHECK_FAILED.value
+    CHECK_RECOVERED = EventType.CHECK_RECOVERED.value
+    WEBHOOK_DISABLED = EventType.WEBHOOK_DISABLED.value

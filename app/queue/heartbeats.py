@@ -31,6 +31,7 @@ class Heartbeats:
         """Prepare; `run` begins to say that this process lives. `placing` tells whether orders are sent."""
         self._db = db
         self._id = uuid4()
+        self.version = version
         self._values = {"role": role, "host": socket.gethostname()[:255], "version": version}
         self._placing = placing
         self._started_at: datetime | None = None

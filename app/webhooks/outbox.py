@@ -18,8 +18,11 @@ from app.db.models import Delivery, Event, Order, Webhook
 BATCH = 500
 
 
-def enqueue(tx: Transaction, event: Event, account_id: str) -> None:
+def enqueue(tx: Transaction, event: Event, account_id: str | None) -> None:
     """Have a delivery made of an event of this transaction for every webhook that wants it.
+
+    `account_id` is that of the event's order. What concerns no order is for whoever runs the service: it is
+    told to those alone that name its type and may see every account.
 
     Who wants it is read when the event has its number: a webhook that was made meanwhile is told of all that
     has a higher number than its making, however long ago the event's transaction began.
@@ -27,14 +30,14 @@ def enqueue(tx: Transaction, event: Event, account_id: str) -> None:
     tx.under_events_lock.append(partial(_deliver, tx, event, account_id))
 
 
-async def _deliver(tx: Transaction, event: Event, account_id: str) -> None:
+async def _deliver(tx: Transaction, event: Event, account_id: str | None) -> None:
     # Locked against being removed meanwhile, which would undo the event's transaction. One that is being
     # removed is passed over, since nothing may be waited for here.
-    wanting = select(Webhook.id).where(
-        Webhook.is_enabled,
-        _holds(tx, Webhook.event_types, event.type),
-        _holds(tx, Webhook.account_ids, account_id),
-    )
+    wanting = select(Webhook.id).where(Webhook.is_enabled, _holds(tx, Webhook.event_types, event.type))
+    if account_id is None:
+        wanting = wanting.where(Webhook.event_types.is_not(None), Webhook.account_ids.is_(None))
+    else:
+        wanting = wanting.where(_holds(tx, Webhook.account_ids, account_id))
     locked = wanting.with_for_update(read=True, key_share=True, skip_locked=True)
     tx.session.add_all(_new(tx, webhook_id, event) for webhook_id in await tx.session.scalars(locked))
 

@@ -16,6 +16,7 @@ from app.db.errors import repeated
 from app.db.models import Delivery, Webhook
 from app.events.timeline import Actor, record
 from app.events.types import EventType
+from app.webhooks.outbox import enqueue
 from app.webhooks.signing import new_secret
 
 MOST_WEBHOOKS = 100
@@ -211,7 +212,7 @@ async def disable(tx: Transaction, webhook: Webhook, reason: str) -> None:
     webhook.disabled_reason = reason
     webhook.updated_at = tx.now
     # With the accounts, so that a key of those alone sees it too. (`app/events.py`)
-    record(
+    event = record(
         tx,
         None,
         EventType.WEBHOOK_DISABLED,
@@ -219,6 +220,7 @@ async def disable(tx: Transaction, webhook: Webhook, reason: str) -> None:
         reason=reason,
         account_ids=webhook.account_ids,
     )
+    enqueue(tx, event, None)
     await _give_up_pending(tx, webhook.id)
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.bodies.fields import Described, Line, Moment, Strict
 from app.db.models import Delivery, Webhook
-from app.orders.lifecycle_events import LifecycleEvent
+from app.events.types import ToldEvent
 from app.webhooks.messages import TEST
 from app.webhooks.registry import MadeWebhook
 
@@ -16,7 +16,7 @@ MAX_GRACE_SECONDS = 30 * 24 * 3600
 EXAMPLE_URL = "https://shop.example.com/hooks/presshook"
 
 EventTypes = Annotated[
-    list[Annotated[LifecycleEvent, Field(strict=False)]], Field(min_length=1, max_length=len(LifecycleEvent))
+    list[Annotated[ToldEvent, Field(strict=False)]], Field(min_length=1, max_length=len(ToldEvent))
 ]
 # What else is wrong with a URL, `Allowance.check_url` says in plainer words than a pattern.
 Url = Annotated[str, Field(min_length=1, max_length=2000), Described(r"^https?://[^#]+$", "uri")]
@@ -30,7 +30,9 @@ class WebhookRequest(Strict):
     )
 
     url: Url = Field(description="Where messages are posted: https, and a public address.")
-    event_types: EventTypes | None = Field(None, description="What it is told of; all if not given.")
+    event_types: EventTypes | None = Field(
+        None, description="What it is told of; all that happens to orders if not given."
+    )
     description: Line | None = Field(None, description="For people.")
     enabled: bool = Field(default=True, description="Whether anything is sent.")
 
@@ -43,7 +45,7 @@ class WebhookChange(Strict):
     )
 
     url: Url | None = None
-    event_types: EventTypes | None = Field(None, description="Null for all.")
+    event_types: EventTypes | None = Field(None, description="Null for all that happens to orders.")
     description: Line | None = None
     enabled: bool | None = None
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.api.context import Context
 from app.api.middleware.body_limit import read_body
 from app.api.middleware.headers import SECURITY, request_id_of
+from app.api.probes import Probes
 from app.api.problems import Problem, busy, database_away, internal_error, unauthorized, unread
 from app.db.errors import DATABASE_AWAY
 from app.orders.callbacks import CallbackIntake
@@ -45,6 +46,7 @@ class Callbacks:
         self._context = context
         self._intake = CallbackIntake(context.db)
         self._refused = Tally("callback_refused")
+        self._probes = Probes(context)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a callback, or pass a request on."""
@@ -57,7 +59,16 @@ class Callbacks:
         status = 204
         headers = [(b"x-request-id", request_id.encode()), *ALWAYS]
         body = b""
-        problem = await self._receive(scope, receive, order_id, request_id)
+        reason = self._refusal(scope, order_id)
+        if reason is not None and (probe := self._probes.find(scope, order_id)) is not None:
+            answer = await self._probes.answer(probe, scope, receive)
+            answer.raw_headers += headers
+            await answer(scope, receive, send)
+            return
+        if reason is None:
+            problem = await self._receive(scope, receive, order_id, request_id)
+        else:
+            problem = self._refuse(reason)
         if problem is not None:
             status = problem.status
             told, body = REFUSED_ENCODED if problem is REFUSED else _encoded(problem)
@@ -77,15 +88,18 @@ class Callbacks:
                 return order_id if order_id and "/" not in order_id else None
         return None
 
+    def _refusal(self, scope: Scope, order_id: str) -> str | None:
+        """Say why a callback is not let in, None if it is."""
+        presented = [value for name, value in scope["headers"] if name == b"authorization"]
+        if len(presented) == 1 and self._context.callback_secrets.verify(order_id, presented[0]):
+            return None
+        return "wrong authorization" if presented else "no authorization"
+
     async def _receive(
         self, scope: Scope, receive: Receive, order_id: str, request_id: str
     ) -> Problem | None:
-        """Store a callback, committed when this returns, or return why it was not let in or not stored."""
+        """Store a callback, committed when this returns, or return why it was not stored."""
         context = self._context
-        presented = [value for name, value in scope["headers"] if name == b"authorization"]
-        if len(presented) != 1 or not context.callback_secrets.verify(order_id, presented[0]):
-            self._refuse("wrong authorization" if presented else "no authorization")
-            return REFUSED
         try:
             body = await read_body(scope, receive)
             await context.require_migrated()
@@ -104,17 +118,17 @@ class Callbacks:
             return internal_error()
         if not let_in:
             # Its value is ours, so the order was: the database is older than the order.
-            self._refuse("no such order")
             log.error("callback_of_unknown_order", order=order_id, request_id=request_id)
-            return REFUSED
+            return self._refuse("no such order")
         context.metrics.callback("accepted")
         log.info("callback", order=order_id, bytes=len(body), request_id=request_id)
         return None
 
-    def _refuse(self, reason: str) -> None:
+    def _refuse(self, reason: str) -> Problem:
         self._context.refusals["callback", reason] += 1
         self._context.metrics.callback("refused", reason)
         self._refused.count(reason)
+        return REFUSED
 
 
 def _encoded(problem: Problem) -> tuple[list[tuple[bytes, bytes]], bytes]:
