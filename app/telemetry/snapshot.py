@@ -20,7 +20,8 @@ from app.db.models import CheckResult, Delivery, Leased, Order, Webhook
 from app.states import FINAL, OrderStatus
 
 FRESH_SECONDS = 15.0
-FAILED, SKIPPED = "failed", "skipped"
+# What a check that was not passed over found.
+WELL = {"ok": 1.0, "warning": 0.5, "failed": 0.0}
 OPEN = tuple(status for status in OrderStatus if status not in FINAL)
 QUEUES: tuple[type[Leased], ...] = (Order, Delivery)
 
@@ -35,7 +36,7 @@ class Snapshot:
     deliveries_pending: int
     webhooks_disabled: int
     checks: dict[str, float]
-    """What the hourly checks found: 1 where all is well, 0 where something is wrong."""
+    """What the hourly checks found."""
 
 
 class Snapshots:
@@ -75,7 +76,7 @@ class Snapshots:
             pending = select(func.count()).select_from(Delivery).where(Delivery.due_at.is_not(None))
             disabled = select(func.count()).select_from(Webhook).where(Webhook.disabled_reason.is_not(None))
             found = await session.execute(select(CheckResult.id, CheckResult.outcome))
-            checks = {check: float(outcome != FAILED) for check, outcome in found if outcome != SKIPPED}
+            checks = {check: WELL[outcome] for check, outcome in found if outcome in WELL}
             return Snapshot(
                 {status: orders.get(status, 0) for status in OPEN},
                 attention,
@@ -110,7 +111,12 @@ def _metrics(snapshot: Snapshot) -> Sequence[Metric]:
             "queue",
             snapshot.due_oldest_seconds,
         ),
-        ("presshook_doctor_ok", "What the service's own checks found last.", "check", snapshot.checks),
+        (
+            "presshook_doctor_ok",
+            "What the service's own checks found: 1 all is well, 0.5 it will hurt, 0 something is wrong.",
+            "check",
+            snapshot.checks,
+        ),
     )
     metrics = []
     for name, sentence, label, values in labelled:
