@@ -70,6 +70,16 @@ def _span(value: float) -> float:
     return min(value, LONGEST_SPAN_SECONDS)
 
 
+def _unless_off(value: object) -> object:
+    return None if isinstance(value, str) and value.lower() == "off" else value
+
+
+def _days(value: float | None) -> float | None:
+    if value is not None and (not math.isfinite(value) or value <= 0):
+        raise ValueError("must be a positive number of days, or off")
+    return value if value is None else min(value, LONGEST_SPAN_SECONDS / SECONDS["day"])
+
+
 def _header_safe_secret(secret: SecretStr) -> SecretStr:
     header_safe(secret.get_secret_value())
     return secret
@@ -160,7 +170,7 @@ def _env_file() -> dict[str, str | None]:
 
 
 class DatabaseSettings(BaseSettings):
-    """Where the database is: all that a command needs which neither asks CloudPress nor reads secrets."""
+    """Where the database is and how long it keeps what: all that a command needs which reads no secrets."""
 
     model_config = SettingsConfigDict(
         # The file is read by `_EnvFile`.
@@ -171,6 +181,8 @@ class DatabaseSettings(BaseSettings):
     )
 
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] = SecretStr("sqlite:///presshook.db")
+
+    retention_days: Annotated[float | None, BeforeValidator(_unless_off), AfterValidator(_days)] = None
 
     @classmethod
     def settings_customise_sources(

@@ -21,6 +21,7 @@ from app.db.errors import DATABASE_AWAY
 from app.events.feed import Feed
 from app.maintenance.doctor.repeating import Repeating
 from app.maintenance.fitness import Usability, require_readable
+from app.maintenance.retention import Pruner
 from app.maintenance.schema import is_current
 from app.queue.heartbeats import Heartbeats
 from app.queue.signals import Signals
@@ -150,7 +151,10 @@ class Service:
             own_account_id=self.settings.cloudpress_account_id,
         )
         repeating = Repeating(self.settings, self.db, self.signals.stopping)
+        days = self.settings.retention_days
         async with asyncio.TaskGroup() as tasks:
+            if days is not None:
+                tasks.create_task(Pruner(self.db, days).run(self.signals.stopping))
             tasks.create_task(search.run())
             tasks.create_task(repeating.run())
             tasks.create_task(reconciler.run(grace_seconds=DRAIN_SECONDS))

@@ -29,6 +29,7 @@ TITLES = {
     405: "Method Not Allowed",
     408: "Request Timeout",
     409: "Conflict",
+    410: "Gone",
     413: "Content Too Large",
     415: "Unsupported Media Type",
     422: "Unprocessable Content",
@@ -65,6 +66,7 @@ class ProblemBody(BaseModel):
     errors: list[FieldError | str] | None = None
     order_id: str | None = None
     scope: str | None = None
+    oldest: int | None = Field(default=None, description="The number from which on all events are kept.")
 
 
 class Problem(Exception):
@@ -148,6 +150,17 @@ def internal_error() -> Problem:
 def not_found(what: str = "order") -> Problem:
     """Return the answer for what does not exist, or not for this API key."""
     return Problem(404, "not-found", f"There is no such {what}.")
+
+
+def events_gone(oldest: int) -> Problem:
+    """Return the answer where a list or a stream begins before what is kept; `oldest` is what is."""
+    return Problem(
+        410,
+        "events-gone",
+        f"Events before number {oldest} may have been pruned. Read orders anew for what they say now, and "
+        f"begin after {oldest - 1} (`cursor`, `Last-Event-ID`).",
+        oldest=oldest,
+    )
 
 
 def invalid_field(name: str, detail: str) -> Problem:

@@ -20,6 +20,7 @@ COMMANDS = {
     "doctor": ("doctor", "doctor"),
     "after-restore": ("maintenance", "after_restore"),
     "backup": ("maintenance", "backup"),
+    "prune": ("maintenance", "prune"),
     "orders": ("orders", "app"),
     "accounts": ("accounts", "app"),
     "keys": ("keys", "app"),

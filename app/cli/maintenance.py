@@ -1,4 +1,4 @@
-"""`after-restore`, `rekey`, `backup`: work on the database itself, without CloudPress."""
+"""`after-restore`, `rekey`, `backup`, `prune`: work on the database itself, without CloudPress."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,6 +16,7 @@ from app.maintenance.after_restore import doubt_unplaced_orders, silence_webhook
 from app.maintenance.backup import BackupError, back_up_file, pg_dump_line
 from app.maintenance.lost_key import forget_undecryptable
 from app.maintenance.rekey import rekey as write_anew
+from app.maintenance.retention import Pruner, PruningElsewhereError
 from app.maintenance.schema import is_current
 from app.orders.orphans import remember_restoration
 from app.secrets import Encryption, NoEncryption, UndecryptableError
@@ -103,6 +104,33 @@ def backup(
     say(
         f"{file}: {size} bytes. Keep SECRET_KEY too, elsewhere.",
         "Run `presshook after-restore` first on whatever you restore from it.",
+    )
+
+
+def prune(
+    *, dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and let it stay.")] = False
+) -> None:
+    """Prune what is older than RETENTION_DAYS now, as the service does every hour."""
+    settings = load_database_settings()
+    if settings.retention_days is None:
+        raise SettingsError("RETENTION_DAYS: is not set, so everything is kept for ever")
+    days = settings.retention_days
+    if dry_run:
+        forecast = _with(settings, lambda db: Pruner(db, days).forecast())
+        say(
+            f"{forecast.to_clear} orders would lose what is personal and bulky, and become tombstones.",
+            f"{forecast.to_strip} tombstones would lose their events and tasks.",
+            f"{forecast.kept} old final orders would stay: something may still become of them.",
+        )
+        return
+    try:
+        pruned = _with(settings, lambda db: Pruner(db, days).prune())
+    except PruningElsewhereError:
+        complain("presshook: another process prunes at the moment.")
+        raise typer.Exit(1) from None
+    say(
+        f"{pruned.cleared} orders are tombstones now.",
+        f"{pruned.stripped} tombstones lost their events and tasks.",
     )
 
 

@@ -32,6 +32,8 @@ NullableDocument = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True)
 # SQLite numbers rows by itself only where the key is declared INTEGER.
 RowNumber = BigInteger().with_variant(Integer(), "sqlite")
 _STATUSES = ", ".join(f"'{status}'" for status in OrderStatus)
+TO_CLEAR = "finalized_at IS NOT NULL AND erased_at IS NULL"
+TO_STRIP = "erased_at IS NOT NULL AND stripped_at IS NULL"
 _FINAL = ", ".join(sorted(f"'{status}'" for status in FINAL))
 
 
@@ -74,6 +76,21 @@ class Order(Leased):
         Index("ix_orders_status_created_at_id", "status", "created_at", "id"),
         Index("ix_orders_account_id_created_at_id", "account_id", "created_at", "id"),
         Index("ix_orders_account_id_status_created_at_id", "account_id", "status", "created_at", "id"),
+        # What retention goes by, the oldest first.
+        Index(
+            "ix_orders_to_clear",
+            "finalized_at",
+            "id",
+            postgresql_where=text(TO_CLEAR),
+            sqlite_where=text(TO_CLEAR),
+        ),
+        Index(
+            "ix_orders_to_strip",
+            "finalized_at",
+            "id",
+            postgresql_where=text(TO_STRIP),
+            sqlite_where=text(TO_STRIP),
+        ),
         Index(
             "ix_orders_attention",
             "created_at",
@@ -143,6 +160,8 @@ class Order(Leased):
     finalized_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # Since then the row is a tombstone. (`orders/erasing.py`)
     erased_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # Since then its events and tasks are gone, too. (`maintenance/retention.py`)
+    stripped_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class Account(Base):
@@ -330,6 +349,15 @@ class Event(Base):
     data: Mapped[dict[str, Any]] = mapped_column(JSONDocument)
     # The order as the API showed it, where the event is one that applications are told of.
     shown: Mapped[dict[str, Any] | None] = mapped_column(NullableDocument, deferred=True)
+
+
+class Pruning(Leased):
+    """The one row that replicas lease to prune what is old. A migration has made it."""
+
+    __tablename__ = "prunings"
+
+    # What is numbered up to here may be gone; nothing above it is.
+    events_gone_through: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class Webhook(Base):

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
-from app.events.reading import BATCH, Happened, Interest, newest_event, read_events
+from app.events.reading import BATCH, Happened, Interest, gone_through, newest_event, read_events
 from app.events.types import EventType
 from app.queue.signals import Signals
 
@@ -195,6 +195,10 @@ class Feed:
         while after < up_to:
             async with self._db.read() as session:
                 batch = await read_events(session, interest, after=after, up_to=up_to, limit=BACKLOG_BATCH)
+                is_gone = await gone_through(session, interest) > after
+            if is_gone:
+                # It was pruned while this went on. Who comes back for it is told so.
+                return
             for happened in batch:
                 yield happened
             after = batch[-1].id if len(batch) == BACKLOG_BATCH else up_to

@@ -10,9 +10,11 @@ from sqlalchemy import ColumnElement, Select, cast, exists, func, select, union_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import Event, Order
+from app.db.models import Event, Order, Pruning
 
 BATCH = 500
+ORDERS = "order."
+"""What the types of orders' events begin with. What concerns the service itself is kept."""
 ACCOUNT_IDS = "account_ids"
 """Where the data of an event that concerns no order names the accounts that it concerns."""
 
@@ -105,6 +107,20 @@ def _names_none_but(account_ids: list[str], *, is_sqlite: bool) -> ColumnElement
     named = func.json_each(Event.data, path).table_valued("value")
     others = exists().select_from(named).where(named.c.value.not_in(account_ids))
     return (func.json_type(Event.data, path) == "array") & ~others
+
+
+async def gone_through(session: AsyncSession, interest: Interest) -> int:
+    """Return the number up to which events of interest may be gone; of those above it none is.
+
+    Asked after events were read, it tells of what was pruned meanwhile as well.
+    """
+    if interest.types is not None and not any(each.startswith(ORDERS) for each in interest.types):
+        return 0
+    pruned = select(func.max(Pruning.events_gone_through))
+    if interest.order_id is not None:
+        is_stripped = exists().where(Order.id == interest.order_id, Order.stripped_at.is_not(None))
+        pruned = pruned.where(is_stripped)
+    return (await session.execute(pruned)).scalar() or 0
 
 
 async def newest_event(session: AsyncSession) -> int:

@@ -127,6 +127,7 @@ async def clear(tx: Transaction, order_ids: Sequence[UUID]) -> None:
             error_reasons=null(),
             resolution=None,
             cancel_refusal=None,
+            traceparent=None,
             updated_at=tx.now,
             erased_at=tx.now,
         ),

@@ -4,15 +4,16 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.auth import Admission, AdmissionDep, OrdersReader
 from app.api.bodies.events import EventBody, EventList
 from app.api.bodies.fields import Line
 from app.api.context import Context, ContextDep, require_migrated
-from app.api.problems import documented
+from app.api.problems import documented, events_gone
 from app.api.sse import EVENT_STREAM, EventStream
 from app.api.visible import find_visible
-from app.events.reading import Interest, read_events
+from app.events.reading import Interest, gone_through, read_events
 from app.states import FINAL
 
 STREAMED: dict[int | str, dict[str, Any]] = {
@@ -44,7 +45,7 @@ Cursor = Annotated[str, Query(pattern=r"^[0-9]{1,18}$", description="The `next_c
 @router.get(
     "/events",
     operation_id="listEvents",
-    responses={**STREAMED, **documented(401, 403, 422, 503)},
+    responses={**STREAMED, **documented(401, 403, 410, 422, 503)},
     response_model=EventList,
 )
 async def list_events(
@@ -66,14 +67,18 @@ async def list_events(
     """
     interest = Interest(order_id, frozenset(kind) if kind else None, grant.account_ids)
     if _wants_stream(accept):
-        return _stream(context, admission, interest, after=int(last_event_id) if last_event_id else None)
+        after = int(last_event_id) if last_event_id else None
+        if after is not None:
+            async with context.db.read() as session:
+                await _require_kept(session, interest, after)
+        return _stream(context, admission, interest, after=after)
     return await _page(context, interest, after=int(cursor), limit=limit)
 
 
 @router.get(
     "/orders/{order_id}/events",
     operation_id="listOrderEvents",
-    responses={**STREAMED, **ENDED, **documented(401, 403, 404, 422, 503)},
+    responses={**STREAMED, **ENDED, **documented(401, 403, 404, 410, 422, 503)},
     response_model=EventList,
 )
 async def list_order_events(
@@ -96,15 +101,26 @@ async def list_order_events(
         return await _page(context, interest, after=int(cursor), limit=limit)
     after = int(last_event_id or 0)
     is_over = view.order.status in FINAL
-    if is_over and last_event_id:
-        async with context.db.read() as session:
-            if not await read_events(session, interest, after=after, limit=1):
-                return Response(status_code=204)
+    async with context.db.read() as session:
+        await _require_kept(session, interest, after)
+        if is_over and last_event_id and not await read_events(session, interest, after=after, limit=1):
+            return Response(status_code=204)
     return _stream(context, admission, interest, after=after, is_over=is_over)
 
 
 def _wants_stream(accept: str | None) -> bool:
     return EVENT_STREAM in (accept or "").lower()
+
+
+async def _require_kept(session: AsyncSession, interest: Interest, after: int) -> None:
+    """Refuse what begins before what is kept, rather than leave out what is gone.
+
+    Raises:
+        Problem: 410, with the number from which on all is kept.
+    """
+    gone = await gone_through(session, interest)
+    if after < gone:
+        raise events_gone(gone + 1)
 
 
 def _stream(
@@ -123,5 +139,6 @@ def _stream(
 async def _page(context: Context, interest: Interest, *, after: int, limit: int) -> EventList:
     async with context.db.read() as session:
         found = await read_events(session, interest, after=after, limit=limit + 1)
+        await _require_kept(session, interest, after)
     page = [EventBody.of(happened) for happened in found[:limit]]
     return EventList(data=page, next_cursor=str(page[-1].id) if len(found) > limit else None)

@@ -1,0 +1,267 @@
+"""Retention: what is old of finished orders goes, in small batches, by one replica at a time.
+
+First what is bulky and personal: an order becomes the tombstone that erasure makes of it. (`orders/erasing`)
+`ROWS_STAY` later its events and tasks go. The tombstone itself stays, some hundred bytes, because of all that
+must outlive an order: no CloudPress order is ever taken for another's, no idempotency key buys twice, a late
+callback is let in. What a restored backup brings back is old as well, and goes again.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeAlias
+from uuid import UUID
+
+import structlog
+from sqlalchemy import ColumnElement, delete, exists, func, select, tuple_, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.db.database import Database, Transaction
+from app.db.errors import DATABASE_AWAY, repeated
+from app.db.models import Delivery, Event, Order, Pruning, Task
+from app.orders.erasing import clear, is_finished
+from app.queue import leases
+
+ROWS_STAY = timedelta(days=30)
+"""For how long the timeline of a tombstone stays."""
+BATCH = 25
+LEASE_SECONDS = 60.0
+ROUND_SECONDS = 3600.0
+# So much of the time is left to others: small enough for SQLite, which has one writer.
+PAUSE_SHARE = 4.0
+SHORTEST_PAUSE_SECONDS = 0.02
+RETRY_SECONDS = 60.0
+
+log = structlog.get_logger()
+
+
+class PruningElsewhereError(Exception):
+    """Another process prunes at the moment."""
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """How many orders became tombstones, and how many tombstones lost their timeline."""
+
+    cleared: int = 0
+    stripped: int = 0
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What pruning would do now, and how many old final orders would stay because they are not finished."""
+
+    to_clear: int
+    to_strip: int
+    kept: int
+
+
+# Where an order is among those that are pruned, the oldest first.
+Place: TypeAlias = tuple[datetime, UUID]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    pruned: int
+    last: Place | None
+    """The last order that was looked at; None where none is left."""
+
+
+_PruneBatch: TypeAlias = Callable[[leases.Claim[Pruning], Place | None], Awaitable[_Batch | None]]
+
+
+class Pruner:
+    """Prunes what is older than `days`."""
+
+    def __init__(self, db: Database, days: float) -> None:
+        """Prepare; `run` or `prune` begins."""
+        self._db = db
+        self._days = timedelta(days=days)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Prune every hour, whichever replica is free, until `stopping`."""
+        while not stopping.is_set():
+            try:
+                wait_seconds = await self._round(stopping)
+            except (SQLAlchemyError, *DATABASE_AWAY) as error:
+                # Why the database is away is told where orders are moved; pruning can wait.
+                log.error("pruning_failed", error=type(error).__name__)
+                wait_seconds = RETRY_SECONDS
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_seconds):
+                    await stopping.wait()
+
+    async def _round(self, stopping: asyncio.Event) -> float:
+        claimed = await self._claim()
+        if not claimed.claims:
+            return min(claimed.next_due_seconds or ROUND_SECONDS, ROUND_SECONDS)
+        await self._prune(claimed.claims[0], stopping)
+        return ROUND_SECONDS
+
+    async def prune(self) -> Pruned:
+        """Prune all that is old now, whenever it is due.
+
+        Raises:
+            PruningElsewhereError: another process does.
+        """
+        async with self._db.write() as tx:
+            await tx.session.execute(update(Pruning).values(due_at=tx.now, scheduled_at=tx.now))
+        claimed = await self._claim()
+        if not claimed.claims:
+            raise PruningElsewhereError
+        return await self._prune(claimed.claims[0], asyncio.Event())
+
+    @repeated
+    async def _claim(self) -> leases.Claimed[Pruning]:
+        async with self._db.write() as tx:
+            return await leases.claim(tx, Pruning, limit=1, lease_seconds=LEASE_SECONDS)
+
+    async def _prune(self, claim: leases.Claim[Pruning], stopping: asyncio.Event) -> Pruned:
+        try:
+            cleared = await self._all(claim, stopping, self._clear)
+            stripped = await self._all(claim, stopping, self._strip)
+        finally:
+            await self._release(claim)
+        pruned = Pruned(cleared, stripped)
+        if cleared or stripped:
+            log.info("pruned", cleared=cleared, stripped=stripped)
+        return pruned
+
+    async def _all(
+        self,
+        claim: leases.Claim[Pruning],
+        stopping: asyncio.Event,
+        prune: _PruneBatch,
+    ) -> int:
+        """Prune batch by batch, with pauses in which everybody else works; return how many orders it were."""
+        count = 0
+        last: Place | None = None
+        while not stopping.is_set():
+            began = time.monotonic()
+            batch = await prune(claim, last)
+            if batch is None:
+                log.warning("pruning_lease_lost")
+                break
+            count += batch.pruned
+            if batch.last is None:
+                break
+            last = batch.last
+            pause_seconds = max(SHORTEST_PAUSE_SECONDS, PAUSE_SHARE * (time.monotonic() - began))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_seconds):
+                    await stopping.wait()
+        return count
+
+    @repeated
+    async def _clear(self, claim: leases.Claim[Pruning], after: Place | None) -> _Batch | None:
+        """Turn a batch of old orders into tombstones; None if the lease was lost."""
+        async with self._db.write() as tx:
+            if await _hold(tx, claim) is None:
+                return None
+            found = await _lock(tx, _to_clear(tx.now, self._days), after)
+            order_ids = await _without_pending_deliveries(tx, [order_id for _, order_id in found])
+            if order_ids:
+                await clear(tx, order_ids)
+            return _Batch(len(order_ids), found[-1] if found else None)
+
+    @repeated
+    async def _strip(self, claim: leases.Claim[Pruning], after: Place | None) -> _Batch | None:
+        """Delete the events and tasks of a batch of old tombstones; None if the lease was lost."""
+        async with self._db.write() as tx:
+            held = await _hold(tx, claim)
+            if held is None:
+                return None
+            found = await _lock(tx, _to_strip(tx.now, self._days), after)
+            order_ids = await _without_pending_deliveries(tx, [order_id for _, order_id in found])
+            if order_ids:
+                gone_through = await _strip(tx, order_ids)
+                held.events_gone_through = max(held.events_gone_through, gone_through)
+            return _Batch(len(order_ids), found[-1] if found else None)
+
+    @repeated
+    async def _release(self, claim: leases.Claim[Pruning]) -> None:
+        async with self._db.write() as tx:
+            held = await leases.hold(tx, claim)
+            if held is not None:
+                leases.release(tx, held, claim, tx.now + timedelta(seconds=ROUND_SECONDS))
+
+    async def forecast(self) -> Forecast:
+        """Return what pruning would do now, and do nothing."""
+        async with self._db.read() as session:
+            now = await self._db.now(session)
+            counts = [
+                (await session.execute(select(func.count(Order.id)).where(*conditions))).scalar_one()
+                for conditions in (
+                    (*_to_clear(now, self._days), ~_has_pending_deliveries()),
+                    (*_to_strip(now, self._days), ~_has_pending_deliveries()),
+                    (Order.erased_at.is_(None), Order.finalized_at < now - self._days),
+                )
+            ]
+        to_clear, to_strip, old = counts
+        return Forecast(to_clear, to_strip, old - to_clear)
+
+
+async def _hold(tx: Transaction, claim: leases.Claim[Pruning]) -> Pruning | None:
+    held = await leases.hold(tx, claim)
+    if held is not None:
+        leases.renew(tx, held, claim, lease_seconds=LEASE_SECONDS)
+    return held
+
+
+def _to_clear(now: datetime, days: timedelta) -> tuple[ColumnElement[bool], ...]:
+    return Order.erased_at.is_(None), Order.finalized_at < now - days, *is_finished(now)
+
+
+def _to_strip(now: datetime, days: timedelta) -> tuple[ColumnElement[bool], ...]:
+    old = Order.finalized_at < now - days - ROWS_STAY
+    return Order.erased_at.is_not(None), Order.stripped_at.is_(None), old, *is_finished(now)
+
+
+async def _lock(
+    tx: Transaction, conditions: Sequence[ColumnElement[bool]], after: Place | None
+) -> list[Place]:
+    """Lock the oldest orders after one that meet the conditions; nobody is waited for."""
+    found = select(Order.finalized_at, Order.id).where(*conditions)
+    if after is not None:
+        found = found.where(tuple_(Order.finalized_at, Order.id) > tuple_(*after))
+    found = found.order_by(Order.finalized_at, Order.id).limit(BATCH)
+    rows = await tx.session.execute(found.with_for_update(skip_locked=True, of=Order))
+    return [(finalized_at, order_id) for finalized_at, order_id in rows if finalized_at is not None]
+
+
+def _has_pending_deliveries() -> ColumnElement[bool]:
+    return exists().where(
+        Event.order_id == Order.id, Delivery.event_id == Event.id, Delivery.status == "pending"
+    )
+
+
+async def _without_pending_deliveries(tx: Transaction, order_ids: Sequence[UUID]) -> list[UUID]:
+    """Leave out the orders of which applications are yet to be told. Their deliveries stay locked."""
+    deliveries = select(Event.order_id, Delivery.status).join(Event, Event.id == Delivery.event_id)
+    locked = deliveries.where(Event.order_id.in_(order_ids)).with_for_update(of=Delivery)
+    rows = await tx.session.execute(locked.order_by(Delivery.id))
+    pending = {order_id for order_id, status in rows if status == "pending"}
+    return [order_id for order_id in order_ids if order_id not in pending]
+
+
+async def _strip(tx: Transaction, order_ids: Sequence[UUID]) -> int:
+    """Delete the timeline of tombstones; return the highest number that is gone.
+
+    The newest event of all stays: whoever asks for the highest number that was given finds it there.
+    """
+    session = tx.session
+    newest = select(func.max(Event.id)).scalar_subquery()
+    of_orders = Event.order_id.in_(order_ids)
+    deliveries = delete(Delivery).where(Delivery.event_id.in_(select(Event.id).where(of_orders)))
+    await session.execute(deliveries.execution_options(synchronize_session=False))
+    events = delete(Event).where(of_orders, Event.id < newest).returning(Event.id)
+    gone = (await session.execute(events.execution_options(synchronize_session=False))).scalars().all()
+    for change in (
+        delete(Task).where(Task.order_id.in_(order_ids)),
+        update(Order).where(Order.id.in_(order_ids)).values(stripped_at=tx.now),
+    ):
+        await session.execute(change.execution_options(synchronize_session=False))
+    return max(gone, default=0)
