@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -27,7 +28,7 @@ from sqlalchemy.engine import URL
 
 from app.cloudpress import checked_url, header_safe, normalize_base_url
 from app.db.url import async_database_url
-from app.env_file import EnvFileError, bare, near_misses, read_env_file
+from app.env_file import EnvFileError, bare, near_misses, read_env_file, read_secret
 from app.guessable import is_local, is_published, weakness
 from app.webhooks.addresses import Allowance
 
@@ -144,6 +145,8 @@ Lowercase = BeforeValidator(lambda value: value.lower() if isinstance(value, str
 
 
 ENV_FILE = Path(".env")
+FILE = "_FILE"
+"""What a secret's name ends with where it is the name of the file that holds it."""
 
 
 class _Environment(EnvSettingsSource):
@@ -158,6 +161,43 @@ class _EnvFile(DotEnvSettingsSource):
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return _bare_values({name.lower(): value for name, value in _env_file().items()})
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Secrets whose files the environment or the `.env` file names, as `SECRET_KEY_FILE` does."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return nothing: all is read at once."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Read the files.
+
+        Raises:
+            EnvFileError: one cannot be read, or its secret is set as well.
+        """
+        given = {
+            name.upper(): value
+            for source in (_env_file(), os.environ)
+            for name, value in _bare_values(source).items()
+        }
+        found = {}
+        for field, name in secret_settings(self.settings_cls).items():
+            path = given.get(name + FILE)
+            if path is not None and name in given:
+                raise EnvFileError(f"{name}: is set, and so is {name}{FILE}: set one of the two")
+            if path is not None:
+                found[field] = read_secret(name + FILE, Path(path))
+        return found
+
+
+def secret_settings(kind: type[BaseSettings]) -> dict[str, str]:
+    """Return the settings that are secret: their fields, and their names in the environment."""
+    return {field: field.upper() for field, info in kind.model_fields.items() if _is_secret(info.annotation)}
+
+
+def _is_secret(annotation: object) -> bool:
+    return annotation is SecretStr or any(_is_secret(part) for part in get_args(annotation))
 
 
 def _bare_values(values: Mapping[str, str | None]) -> dict[str, str | None]:
@@ -193,8 +233,9 @@ class DatabaseSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read what is given, then the environment, then the file."""
-        return init_settings, _Environment(settings_cls), _EnvFile(settings_cls)
+        """Read what is given, then the environment, then the file, then the files of secrets."""
+        sources = (_Environment, _EnvFile, _SecretFiles)
+        return init_settings, *(source(settings_cls) for source in sources)
 
     @cached_property
     def database(self) -> URL:
@@ -302,7 +343,8 @@ def misspelt_settings() -> Mapping[str, str]:
     return near_misses({**os.environ, **_env_file()}, SETTINGS)
 
 
-SETTINGS = frozenset(name.upper() for name in Settings.model_fields)
+SECRETS = frozenset(secret_settings(Settings).values())
+SETTINGS = frozenset(name.upper() for name in Settings.model_fields) | {name + FILE for name in SECRETS}
 
 T = TypeVar("T", bound=DatabaseSettings)
 

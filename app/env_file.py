@@ -1,4 +1,4 @@
-"""An `.env` file and the environment, read as people write them: any UTF, quotes and blanks around a value.
+"""An `.env` file, secrets' files and the environment, read as people write them: any UTF, quotes, blanks.
 
 `docker run --env-file` keeps quotes, `$(cat file)` and secrets' files keep a newline, PowerShell's `>` writes
 UTF-16: none of that is meant.
@@ -20,6 +20,7 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+LARGEST_SECRET_BYTES = 65_536
 # How much of two names is the same: CLOUDPRESS_URL is near CLOUDPRESS_BASE_URL, SECRET_KEY_BASE is not near
 # SECRET_KEY.
 NEAR = 0.84
@@ -51,6 +52,32 @@ def read_env_file(path: Path) -> dict[str, str | None]:
     if "\x00" in text:
         raise EnvFileError(f"{path}: the file is no text, or UTF-16 without a mark: save it as UTF-8")
     return dotenv_values(stream=io.StringIO(text), interpolate=True)
+
+
+def read_secret(name: str, path: Path) -> str:
+    """Return what a secret's file holds, without the one newline that editors and `echo` leave at its end.
+
+    `name` is the setting that names the file. An error tells it, not the path: whoever takes the setting for
+    the secret itself has that there.
+
+    Raises:
+        EnvFileError: it cannot be read, is no text, is empty, or is no secret's for its size.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_SECRET_BYTES + 1)
+    except OSError as error:
+        raise EnvFileError(f"{name}: its file cannot be read: {error.strerror}") from None
+    if len(raw) > LARGEST_SECRET_BYTES:
+        raise EnvFileError(f"{name}: its file is larger than {LARGEST_SECRET_BYTES} bytes: no secret is")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise EnvFileError(f"{name}: its file is not UTF-8") from None
+    secret = text.removesuffix("\n").removesuffix("\r")
+    if not secret:
+        raise EnvFileError(f"{name}: its file is empty")
+    return secret
 
 
 def bare(value: str) -> str:

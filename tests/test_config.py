@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from app.cli import demo
-from app.config import LONGEST_SPAN_SECONDS, SettingsError, load_settings, misspelt_settings
+from app.config import (
+    LONGEST_SPAN_SECONDS,
+    SECRETS,
+    SettingsError,
+    load_database_settings,
+    load_settings,
+    misspelt_settings,
+)
 from app.db.url import async_database_url
 from app.guessable import is_published
 from tests.settings import make_settings
@@ -28,7 +35,7 @@ NAMES = [
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """An environment with the settings that are needed, and no `.env` file."""
     monkeypatch.chdir(tmp_path)
-    for name in NAMES:
+    for name in (*NAMES, *(f"{name}_FILE" for name in NAMES)):
         monkeypatch.delenv(name, raising=False)
     for name, value in GOOD.items():
         monkeypatch.setenv(name, value)
@@ -329,3 +336,65 @@ def test_every_secret_of_the_playground_counts_as_published() -> None:
     defaults = re.findall(r"\$\{(?:\w*(?:KEY|PASSWORD|TOKEN)):-(?:\$\{[^}]*\})?([^}]+)\}", compose)
     assert len(defaults) >= 4
     assert all(is_published(value) for value in [*defaults, demo.API_KEY, demo.TOKEN])
+
+
+IN_FILES = {
+    "CLOUDPRESS_API_TOKEN": "token-of-a-file",
+    "SECRET_KEY": "a secret key that a file holds and nobody else",
+    "API_KEY": "api-key-of-a-file-that-is-long-enough-to-be-one",
+    "DATABASE_URL": "postgresql://user:s3cr3t@host/db",
+}
+
+
+def test_every_secret_may_be_in_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert IN_FILES.keys() == SECRETS, "a secret setting without a test"
+    for name, value in IN_FILES.items():
+        environment.delenv(name, raising=False)
+        (tmp_path / name).write_text(f"{value}\n")
+        environment.setenv(f"{name}_FILE", str(tmp_path / name))
+    settings = load_settings()
+    assert settings.secret_keys == (IN_FILES["SECRET_KEY"],)
+    assert settings.cloudpress_api_token.get_secret_value() == IN_FILES["CLOUDPRESS_API_TOKEN"]
+    assert settings.api_key is not None
+    assert settings.api_key.get_secret_value() == IN_FILES["API_KEY"]
+    assert settings.database.password == load_database_settings().database.password == "s3cr3t"
+    assert misspelt_settings() == {}
+
+
+def test_an_env_file_may_name_a_secret_s_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment.setenv("SECRET_KEY", "")  # as a compose file passes on what is not set
+    (tmp_path / "key").write_bytes(b"a secret key with blanks at its end  \r\n")
+    (tmp_path / ".env").write_text("secret_key_file='key'\n")
+    assert load_settings().secret_key.get_secret_value() == "a secret key with blanks at its end  "
+
+
+@pytest.mark.parametrize("name", sorted(IN_FILES))
+def test_a_secret_is_never_set_twice(environment: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").write_text(IN_FILES[name])
+    environment.setenv(f"{name}_FILE", str(tmp_path / "secret"))
+    (tmp_path / ".env").write_text(f"{name}={IN_FILES[name]}\n")
+    with pytest.raises(SettingsError, match=f"^{name}: is set, and so is {name}_FILE: ") as raised:
+        load_settings()
+    assert IN_FILES[name] not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"", "is empty"),
+        (b"\n", "is empty"),
+        (b"s3cr3t \xff", "is not UTF-8"),
+        (b"s3cr3t" * 20_000, "is larger than 65536 bytes: no secret is"),
+    ],
+)
+def test_a_file_that_holds_no_secret_is_named_in_one_line(
+    environment: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    environment.delenv("SECRET_KEY")
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    environment.setenv("SECRET_KEY_FILE", str(path))
+    with pytest.raises(SettingsError, match=f"^SECRET_KEY_FILE: its file {reason}$"):
+        load_settings()
