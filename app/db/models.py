@@ -287,6 +287,8 @@ class Task(Base):
     """A task of CloudPress that works on an order."""
 
     __tablename__ = "tasks"
+    # Whose a number is that CloudPress gives, perhaps a second time.
+    __table_args__ = (Index("ix_tasks_id", "id"),)
 
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
@@ -302,6 +304,8 @@ class Site(Base):
     """The finished site of an order."""
 
     __tablename__ = "sites"
+    # No two orders have one site.
+    __table_args__ = (Index("ix_sites_id", "id"),)
 
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
     id: Mapped[str] = mapped_column(Text)

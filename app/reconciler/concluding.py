@@ -1,12 +1,13 @@
 """Concludes a pass: what was found is written, what it means decided and done, and the order given back."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
 from app.db.database import Transaction
 from app.db.errors import repeated
-from app.db.models import Callback, Order
+from app.db.models import Callback, Order, Site
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.changing import Change, changing
@@ -54,6 +55,13 @@ async def apply(
     """
     before, asked_before = order.status, order.attention_code
     async with changing(tx, order, action=action) as change:
+        site = this.findings.site
+        if (
+            isinstance(observation, Seen)
+            and site is not None
+            and await _is_anothers(tx, order, site.value.id)
+        ):
+            this.findings.site, observation = None, replace(observation, site_read=False, foreign=True)
         change.shows_more = await keep(tx, order, this.findings)
         decision = decide(standing(order), observation, tx.now)
         _write(tx, change, decision)
@@ -74,6 +82,14 @@ async def apply(
         status=order.trouble_status,
         attention=order.attention_code if order.attention_code != asked_before else None,
     )
+
+
+async def _is_anothers(tx: Transaction, order: Order, site_id: str) -> bool:
+    """Tell whether another order has a site. Nobody else can take it until the transaction ends."""
+    if tx.session.get_bind().dialect.name == "postgresql":
+        await tx.session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"site {site_id}"))))
+    held = select(Site.order_id).where(Site.id == site_id, Site.order_id != order.id)
+    return (await tx.session.execute(held.limit(1))).first() is not None
 
 
 async def _finished(tx: Transaction, order: Order) -> Finished:

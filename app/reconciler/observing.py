@@ -29,6 +29,7 @@ class Observer:
         """Prepare to look; `look` does it."""
         self._pass = this
         self._missing = False
+        self._foreign = False
         self._trouble: Trouble | None = None
         self._order: OrderDetails | None = None
         self._tasks: dict[int, Answer[CloudPressTask] | TaskRef] = {}
@@ -49,15 +50,34 @@ class Observer:
 
     async def _look_at_tasks(self, cloudpress_order_id: str) -> None:
         listed = {task.id: task for task in self._order.tasks} if self._order else {}
-        for task_id in sorted(listed.keys() | await self._known_task_ids(cloudpress_order_id)):
+        asked = sorted(listed.keys() | await self._known_task_ids(cloudpress_order_id))
+        others = await self._tasks_of_others(asked)
+        for task_id in asked:
             answer = await self._ask(lambda it=task_id: self._pass.read_task(it))  # type: ignore[misc]
-            if answer is not None and not _is_of(answer.value, cloudpress_order_id):
-                # The number was given anew, to another order's task.
+            if answer is not None and not self._is_linked(
+                answer.value, cloudpress_order_id, is_listed=task_id in listed, is_anothers=task_id in others
+            ):
                 log.warning("task_of_another_order", order=str(self._pass.order.id), task=task_id)
-                answer = None
+                continue
             task = answer or listed.get(task_id)
             if task is not None:
                 self._tasks[task_id] = self._pass.findings.tasks[task_id] = task
+
+    def _is_linked(
+        self, task: CloudPressTask, cloudpress_order_id: str, *, is_listed: bool, is_anothers: bool
+    ) -> bool:
+        """Tell whether a task is the order's: it names it, or names none and nothing speaks against it.
+
+        A number that is remembered may have been given anew, to another order's task.
+        """
+        named = {order_id.lower() for order_id in task.order_ids}
+        if cloudpress_order_id.lower() in named:
+            return True
+        if named or is_anothers:
+            self._foreign |= is_listed
+            return False
+        # An order that CloudPress does not show has no task that does not name it.
+        return is_listed or self._order is not None
 
     async def _known_task_ids(self, cloudpress_order_id: str) -> set[int]:
         """Return the tasks that are known of the CloudPress order that is held, and of no other."""
@@ -65,6 +85,12 @@ class Observer:
             return set()
         async with self._pass.dependencies.db.read() as session:
             known = select(Task.id).where(Task.order_id == self._pass.order.id)
+            return set(await session.scalars(known))
+
+    async def _tasks_of_others(self, task_ids: list[int]) -> set[int]:
+        """Return which tasks are known as those of other orders of ours."""
+        known = select(Task.id).where(Task.id.in_(task_ids), Task.order_id != self._pass.order.id)
+        async with self._pass.dependencies.db.read() as session:
             return set(await session.scalars(known))
 
     async def _ask(self, request: Callable[[], Awaitable[Answer[T]]]) -> Answer[T] | None:
@@ -88,10 +114,15 @@ class Observer:
         )
 
     def _site_id(self) -> str | None:
-        for task in self._tasks.values():
-            if isinstance(task, Answer) and task.value.site_ids:
-                return task.value.site_ids[0]
-        return self._order.site.id if self._order and self._order.site else None
+        """Return the site that order and tasks link; None where they contradict each other."""
+        tasks = [task.value for task in self._tasks.values() if isinstance(task, Answer)]
+        by_tasks = [site_id for task in tasks for site_id in task.site_ids]
+        own = self._order.site.id if self._order and self._order.site else None
+        if own is not None and by_tasks and own not in by_tasks:
+            self._foreign = True
+        if self._foreign:
+            return None
+        return own or next(iter(by_tasks), None)
 
     def _seen(self, *, site_read: bool) -> Seen:
         order = self._order
@@ -107,11 +138,6 @@ class Observer:
             odd_payment_url=order is not None and order.asks_for_payment and order.payment_url is None,
             site_read=site_read,
             missing=self._missing,
+            foreign=self._foreign,
             trouble=self._trouble,
         )
-
-
-def _is_of(task: CloudPressTask, cloudpress_order_id: str) -> bool:
-    """Tell whether a task is an order's, as far as it tells."""
-    named = {order_id.lower() for order_id in task.order_ids}
-    return not named or cloudpress_order_id.lower() in named

@@ -26,6 +26,12 @@ NOT_SENT = Attention(
 )
 
 
+FOREIGN_LINK = Attention(
+    AttentionCode.FOREIGN_LINK,
+    "CloudPress links a task or a site to this order that names another order, or that another order here "
+    "has. Nothing is taken from it. Ask CloudPress which site is this order's; the order goes on by itself "
+    "once that fits.",
+)
 NO_PAYMENT_PAGE = Attention(
     AttentionCode.PAYMENT_URL_UNUSABLE,
     "CloudPress waits for a payment and gives an address that is no http(s) page, which is shown to nobody. "

@@ -42,6 +42,10 @@ class AttentionCode(Code):
     REDIRECTED = "redirected", "CloudPress answers with a redirect: its address may have changed."
     REFUSED = "refused", "CloudPress refuses the deployment rather than the order."
     ACCOUNT_UNKNOWN = "account_unknown", "No usable API token is stored for the order's account."
+    FOREIGN_LINK = (
+        "foreign_link",
+        "The task or the site that CloudPress links to the order belongs to another one.",
+    )
     PAYMENT_URL_UNUSABLE = (
         "payment_url_unusable",
         "CloudPress asks for a payment at an address that is no web page.",

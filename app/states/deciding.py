@@ -216,6 +216,9 @@ def _seen(order: Standing, seen: Seen, now: datetime) -> Decision:
         return Decision(CANCELLED, Wait.NOTHING)
     if seen.cancel_accepted:
         return replace(shown, wait=Wait.SETTLING, missing=seen.missing)
+    if seen.foreign:
+        missing = True if seen.missing else None
+        return replace(shown, wait=Wait.SETTLING, attention=attention.FOREIGN_LINK, missing=missing)
     if seen.missing:
         return replace(shown, wait=Wait.SETTLING, attention=_missing(order, now), missing=True)
     return replace(shown, missing=False)
@@ -234,7 +237,7 @@ def _final(seen: Seen) -> Decision | None:
     if no_task_is_final and own == "failed":
         problem = Problem(ErrorCode.ORDER_FAILED, "CloudPress reports that the order failed.")
         return Decision(FAILED, Wait.NOTHING, problem=problem)
-    if seen.site_read and _settling(seen):
+    if seen.site_read and not seen.foreign and _settling(seen):
         return Decision(COMPLETED, Wait.NOTHING)
     return None
 

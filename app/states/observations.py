@@ -215,6 +215,8 @@ class Seen:
     """Whether a payment is asked for at what is no http(s) page."""
     site_read: bool = False
     missing: bool = False
+    foreign: bool = False
+    """Whether what CloudPress links to the order contradicts itself, or belongs to another order of ours."""
     cancel_accepted: bool = False
     trouble: Trouble | None = None
     rechecked: Rechecked = Rechecked()
