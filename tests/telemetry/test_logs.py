@@ -7,6 +7,11 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+import structlog
+
+from app.telemetry.logs import Unfailing
+
 FAILING = """
 import logging
 import structlog
@@ -64,3 +69,19 @@ def test_foreign_text_in_the_log_is_not_obeyed_by_a_terminal(tmp_path: Path) -> 
     os.close(reading)
     assert "\\u001b[31mred\\u000d\\u000aforged\\u009b2J" in shown
     assert shown.count("\n") == 1
+
+
+@pytest.mark.parametrize("level", ["info", "warning", "error", "critical"])
+@pytest.mark.parametrize(
+    "fault", [OSError(28, "No space left"), BrokenPipeError(), ValueError("x")]
+)
+def test_no_line_that_cannot_be_written_changes_anything(level: str, fault: Exception) -> None:
+    def fail(*_arguments: object) -> str:
+        raise fault
+
+    before = structlog.get_config()
+    structlog.configure(processors=[fail], wrapper_class=Unfailing, cache_logger_on_first_use=False)
+    try:
+        getattr(structlog.get_logger(), level)("something_happened", of=fail)
+    finally:
+        structlog.configure(**before)

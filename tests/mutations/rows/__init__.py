@@ -1,7 +1,7 @@
 """The mutations, by the room of what they break."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.rows import batches, orders, queue, reconciler, states, webhooks
+from tests.mutations.rows import batches, field, orders, queue, reconciler, states, webhooks
 
 MUTATIONS: tuple[Mutation, ...] = (
     *states.MUTATIONS,
@@ -10,4 +10,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     *orders.MUTATIONS,
     *reconciler.MUTATIONS,
     *webhooks.MUTATIONS,
+    *field.MUTATIONS,
 )

@@ -49,10 +49,10 @@ MUTATIONS = (
         "a batch takes its locks in the order of arrival",
         CALLBACKS,
         "    order_ids = sorted({each.order_id for each in received})\n"
-        "    statuses = _lock_orders(tx, order_ids)\n",
+        "    orders = _lock_orders(tx, order_ids)\n",
         "    order_ids = list(dict.fromkeys(each.order_id for each in received))\n"
         '    locks = (tx.connection.execute(_LOCK, {"ids": [each]}).all() for each in order_ids)\n'
-        "    statuses = {row.id: row.status for rows in locks for row in rows}\n",
+        "    orders = {row.id: row for rows in locks for row in rows}\n",
         (GROUP_COMMIT,),
     ),
     Mutation(

@@ -144,13 +144,6 @@ MUTATIONS = (
         (NEVER_TWICE, SIMULATION),
     ),
     Mutation(
-        "a task decides for an order that it does not name",
-        OBSERVING,
-        "return not named or cloudpress_order_id.lower() in named",
-        "return True",
-        (NEVER_TWICE, SIMULATION),
-    ),
-    Mutation(
         "the intent is not committed",
         PLACING,
         "        return intent\n",

@@ -1,0 +1,96 @@
+"""What broke in the field, broken again: money, other people's data, and staying up."""
+
+from tests.mutations.mutation import Mutation
+from tests.mutations.proofs import CHANGING, FOREIGN_LINKS, LEASES, LOGS, ORPHANS, TEXTS
+
+OBSERVING = "app/reconciler/observing.py"
+CONCLUDING = "app/reconciler/concluding.py"
+PLACING = "app/reconciler/placing.py"
+CONFIRMING = "app/reconciler/confirming.py"
+
+MUTATIONS = (
+    Mutation(
+        "a remembered number is believed of an order that is not shown",
+        OBSERVING,
+        "return is_listed or self._order is not None",
+        "return True",
+        (FOREIGN_LINKS,),
+    ),
+    Mutation(
+        "a task decides for an order that it does not name",
+        OBSERVING,
+        "        if named or is_anothers:\n",
+        "        if is_anothers:\n",
+        (FOREIGN_LINKS,),
+    ),
+    Mutation(
+        "two orders may have one site",
+        CONCLUDING,
+        "and await _is_anothers(tx, order, site.value.id)",
+        "and False",
+        (FOREIGN_LINKS,),
+    ),
+    Mutation(
+        "a line of the log may raise",
+        "app/telemetry/logs.py",
+        "        with suppress(Exception):\n",
+        "        with suppress(KeyError):\n",
+        (LOGS,),
+    ),
+    Mutation(
+        "a text that cannot be stored undoes what is written with it",
+        "app/db/texts.py",
+        "    replaced, count = UNSTORABLE.subn(REPLACEMENT, text)\n",
+        "    replaced, count = text, 0\n",
+        (TEXTS,),
+    ),
+    Mutation(
+        "any encoding of the database will do",
+        "app/db/engine.py",
+        'if encoding != "UTF8":',
+        "if not encoding:",
+        (TEXTS,),
+    ),
+    Mutation(
+        "what a clock that was ahead has scheduled waits",
+        "app/queue/clock_watch.py",
+        "        if not found:\n            return\n",
+        "        if found or not found:\n            return\n",
+        (LEASES,),
+    ),
+    Mutation(
+        "a restored database places before it knows what it has lost",
+        PLACING,
+        "if not await is_searched(tx.session, order.account_id):",
+        "if False:",
+        (ORPHANS,),
+    ),
+    Mutation(
+        "what a restored database has lost is bought again",
+        PLACING,
+        "if await orphans_like(tx.session, order):",
+        "if False:",
+        (ORPHANS,),
+    ),
+    Mutation(
+        "a lost order is given to whoever calls his site alike",
+        CONFIRMING,
+        "or await is_left_to_people(tx.session, order, order_ids[0])",
+        "or False",
+        (ORPHANS,),
+    ),
+    Mutation(
+        "an order that is cancelled at once stands still",
+        "app/orders/changing.py",
+        "            self.order.updated_at = self._tx.now\n",
+        "",
+        (CHANGING,),
+    ),
+    Mutation(
+        "nobody who waits hears of a change",
+        "app/orders/changing.py",
+        "            self._tx.announce(changed=self.order.id)\n",
+        "            self.shows_more = True\n",
+        (CHANGING,),
+    ),
+)
