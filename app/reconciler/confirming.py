@@ -157,7 +157,11 @@ async def _apply_not_found(
         has_looked=progress.has_ended,
     )
     orphans = await orphans_like(tx.session, order)
-    nothing = replace(nothing, suspects=tuple(dict.fromkeys((*nothing.suspects, *orphans))))
+    nothing = replace(
+        nothing,
+        candidates=tuple(it for it in nothing.candidates if it not in orphans),
+        suspects=tuple(dict.fromkeys((*nothing.suspects, *orphans))),
+    )
     if nothing.is_nowhere and not nothing.woken:
         _record_nowhere(tx, order, progress)
     return await apply(this, tx, order, "look_up", nothing)

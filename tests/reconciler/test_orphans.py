@@ -226,6 +226,7 @@ async def test_a_clients_repeat_after_a_restoration_buys_nothing(database_url: s
             lambda: presshook.show(repeat["id"]), lambda order: order["attention"] is not None
         )
         assert (seen["status"], seen["attention"]["code"]) == ("unconfirmed", "placement_suspected")
+        assert seen["attention"]["detail"].count(lost["cloudpress_order_id"]) == 1
         assert len(await sandbox.orders("Harbour Books")) == 1
 
         listed = (await client.get("/v1/orphans")).json()

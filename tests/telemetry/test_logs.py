@@ -72,9 +72,7 @@ def test_foreign_text_in_the_log_is_not_obeyed_by_a_terminal(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("level", ["info", "warning", "error", "critical"])
-@pytest.mark.parametrize(
-    "fault", [OSError(28, "No space left"), BrokenPipeError(), ValueError("x")]
-)
+@pytest.mark.parametrize("fault", [OSError(28, "No space left"), BrokenPipeError(), ValueError("x")])
 def test_no_line_that_cannot_be_written_changes_anything(level: str, fault: Exception) -> None:
     def fail(*_arguments: object) -> str:
         raise fault
