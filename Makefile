@@ -66,7 +66,7 @@ lock: requirements/lock.txt ## renew the locked dependencies (UPGRADE=1 to newer
 	@set -e; compile="$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(if $(UPGRADE),--upgrade)"; \
 	$$compile pyproject.toml -o requirements/runtime.txt; \
 	$$compile --group build -c requirements/runtime.txt -o requirements/build.txt; \
-	$$compile pyproject.toml --group build --group dev -c requirements/runtime.txt -c requirements/build.txt -o requirements/dev.txt; \
+	$$compile pyproject.toml --extra otel --group build --group dev -c requirements/runtime.txt -c requirements/build.txt -o requirements/dev.txt; \
 	$$compile --group lock -o requirements/lock.txt
 
 clean: ## remove environments and caches (never a database)

@@ -1,4 +1,4 @@
-"""CloudPress, measured: how long each request takes and how it ends."""
+"""CloudPress, measured and traced: how long each request takes and how it ends."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -7,6 +7,7 @@ from typing import TypeVar
 from app.cloudpress import Answer, BadAnswer, NotFound, NotSent, Refused
 from app.cloudpress.decorator import ProviderDecorator
 from app.cloudpress.protocol import Provider
+from app.telemetry import tracing
 from app.telemetry.metrics import Metrics
 
 T = TypeVar("T")
@@ -37,13 +38,15 @@ class Measured(ProviderDecorator):
     async def _through(self, operation: str, request: Callable[[], Awaitable[Answer[T]]]) -> Answer[T]:
         began = time.monotonic()
         outcome = "cut_off"
-        try:
-            answer = await request()
-        except Exception as error:
-            outcome = _outcome(error)
-            raise
-        else:
-            outcome = "ok"
-            return answer
-        finally:
-            self._metrics.provider(operation, outcome, time.monotonic() - began)
+        with tracing.span(f"CloudPress {operation}", kind="client") as span:
+            try:
+                answer = await request()
+            except Exception as error:
+                outcome = _outcome(error)
+                raise
+            else:
+                outcome = "ok"
+                return answer
+            finally:
+                span.tell(outcome=outcome)
+                self._metrics.provider(operation, outcome, time.monotonic() - began)

@@ -20,6 +20,7 @@ from app.secrets import Encryption, UndecryptableError
 from app.server.embedded import serving
 from app.server.listening import listen_on
 from app.server.process import ENDING_SIGNALS, raise_file_limit, run_server
+from app.telemetry import tracing
 from app.telemetry.logs import configure_logging
 from app.version import VERSION
 
@@ -39,7 +40,9 @@ def serve(
     prepare(settings)
     raise_file_limit()
     role = "serve" if reconciler else "api"
-    if not run_server(Service(settings, role=role), listeners, reconcile=reconciler):
+    with tracing.traced(role):
+        is_well = run_server(Service(settings, role=role), listeners, reconcile=reconciler)
+    if not is_well:
         raise typer.Exit(1)
 
 
@@ -49,7 +52,9 @@ def worker() -> None:
     settings = load_settings()
     listeners = listen_on("::", settings.worker_port) if settings.worker_port is not None else []
     prepare(settings)
-    if not asyncio.run(_work(Service(settings, role="worker"), listeners)):
+    with tracing.traced("worker"):
+        is_well = asyncio.run(_work(Service(settings, role="worker"), listeners))
+    if not is_well:
         raise typer.Exit(1)
 
 

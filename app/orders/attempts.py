@@ -1,9 +1,11 @@
 """What is known of the attempts to place an order."""
 
 from collections.abc import Iterable
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, or_, select
 
+from app.db.database import Database
 from app.db.models import Placement
 from app.states import NOTHING_LANDED, may_have_landed
 
@@ -16,3 +18,10 @@ def can_have_landed() -> ColumnElement[bool]:
 def nothing_landed(attempts: Iterable[Placement]) -> bool:
     """Tell whether none of the attempts can have made an order."""
     return not any(may_have_landed(attempt.outcome) for attempt in attempts)
+
+
+async def find_placing_trace(db: Database, order_id: UUID) -> str | None:
+    """Return the trace (W3C `traceparent`) in which an order was placed last, None if none is known."""
+    last = select(Placement.traceparent).where(Placement.order_id == order_id)
+    async with db.read() as session:
+        return (await session.execute(last.order_by(Placement.attempt.desc()).limit(1))).scalar_one_or_none()

@@ -38,6 +38,8 @@ class NewOrder:
     """Who orders, as the timeline tells it."""
     account_is_stored: bool = False
     """Whether the account is one of our table, rather than the environment's."""
+    traceparent: str | None = None
+    """The trace of the request that orders."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ async def _insert(db: Database, new: NewOrder, idempotency: Idempotency | None) 
             plan=new.plan,
             return_url=new.return_url,
             client_metadata=new.metadata,
+            traceparent=new.traceparent,
             idempotency_identity=idempotency.identity if idempotency else None,
             idempotency_key=idempotency.key if idempotency else None,
             idempotency_fingerprint=idempotency.fingerprint if idempotency else None,

@@ -22,6 +22,7 @@ from app.reconciler.concluding import put_off
 from app.reconciler.dependencies import Dependencies
 from app.reconciler.passes import Pass, PassResult
 from app.states import PLACED, Attention, attention
+from app.telemetry import tracing
 from app.telemetry.defects import where_raised
 from app.telemetry.metrics import Metrics
 
@@ -90,12 +91,14 @@ class Reconciler(Worker[Order]):
     async def work(self, claim: Claim[Order]) -> None:
         """Run a pass over a claimed order."""
         try:
-            await self._pass(claim)
+            with tracing.span("pass", parent=claim.row.traceparent, is_root=True) as span:
+                span.tell(order=str(claim.row.id))
+                await self._pass(claim, span)
         finally:
             self._in_flight[claim.row.account_id] -= 1
             self._in_flight += Counter()  # forgets those with none
 
-    async def _pass(self, claim: Claim[Order]) -> None:
+    async def _pass(self, claim: Claim[Order], span: tracing.Span) -> None:
         started = time.monotonic()
         try:
             # CloudPress may tell what it was given for the order in whatever it is asked about it.
@@ -116,6 +119,9 @@ class Reconciler(Worker[Order]):
                 self.wake_in(result.due_in_seconds)
             seconds = time.monotonic() - started
             _log_pass(claim, result, seconds)
+            if result is not None:
+                span.name(f"pass {result.action}")
+                span.tell(before=str(result.before), after=str(result.after))
             self._miss_callback(claim, result)
             self._measure(result, seconds)
 

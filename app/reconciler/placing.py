@@ -37,6 +37,7 @@ from app.states import (
     may_have_landed,
     outcome_of_refusal,
 )
+from app.telemetry import tracing
 
 RECORD_RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 RECORD_TRIES = 120
@@ -178,6 +179,7 @@ async def _write_intent(this: Pass, tx: Transaction, order: Order, intent: Inten
             cloudpress_sent_at=this.dependencies.provider_clock.at(tx.began_at_uptime),
             strangers_before=(await tx.session.execute(last_stranger)).scalar_one(),
             callback_key_id=this.dependencies.callback_signer.key_id,
+            traceparent=tracing.current(),
         )
     )
     async with changing(tx, order, action="place") as change:

@@ -9,6 +9,7 @@ import structlog
 
 from app.plain import plain
 from app.telemetry.sink import Sink
+from app.telemetry.tracing import add_trace_id
 
 STANDARD_ERROR = 2
 _filtering: Any = structlog.make_filtering_bound_logger(logging.INFO)
@@ -26,6 +27,7 @@ def configure_logging() -> None:
     """Send this program's and its libraries' log to standard error."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_trace_id,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -62,7 +64,16 @@ def configure_logging() -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    for noisy in ("httpx", "httpcore", "sqlalchemy", "alembic", "aiosqlite", "psycopg"):
+    for noisy in (
+        "httpx",
+        "httpcore",
+        "sqlalchemy",
+        "alembic",
+        "aiosqlite",
+        "psycopg",
+        "opentelemetry",
+        "urllib3",
+    ):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

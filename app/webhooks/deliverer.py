@@ -14,15 +14,17 @@ from uuid import UUID
 import structlog
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload, undefer
 
 from app.db.database import Database, Transaction
 from app.db.errors import DATABASE_AWAY, repeated
-from app.db.models import Delivery, Event, Webhook
+from app.db.models import Delivery, Event, Order, Webhook
 from app.queue import leases
 from app.queue.leases import Claim, Claimed
 from app.queue.signals import Signals
 from app.queue.worker import Worker
+from app.telemetry import tracing
 from app.telemetry.metrics import Metrics
 from app.webhooks.messages import body_of, message_id
 from app.webhooks.outcomes import Attempt, decide
@@ -149,13 +151,17 @@ class Deliverer(Worker[Delivery]):
             secrets = undefer(Webhook.secret), undefer(Webhook.former_secret)
             webhook = await session.get(Webhook, claim.row.webhook_id, options=secrets)
             now = await self._db.now(session)
+            traceparent = await _trace_of(session, delivery) if tracing.is_on() else None
         if delivery is None or webhook is None:
             return None
         if not webhook.is_enabled:
             return Attempt(None, error="The webhook was disabled.")
         body = body_of(delivery)
         headers = sign(message_id(delivery), int(self._wall_seconds()), body, secrets_of(webhook, now))
-        return await self._sender.send(webhook.url, headers, body)
+        with tracing.span("deliver", kind="client", parent=traceparent, is_root=True) as span:
+            attempt = await self._sender.send(webhook.url, headers, body)
+            span.tell(delivery=str(delivery.id), status=attempt.status or 0)
+        return attempt
 
     @repeated
     async def _conclude(self, claim: Claim[Delivery], attempt: Attempt) -> None:
@@ -220,3 +226,11 @@ class Deliverer(Worker[Delivery]):
         if delivery.status != "pending":
             delivery.due_at = None
         return delivery.status, delay_seconds
+
+
+async def _trace_of(session: AsyncSession, delivery: Delivery | None) -> str | None:
+    """Return the trace of the order that a delivery tells of, None if it has none."""
+    if delivery is None or delivery.event is None or delivery.event.order_id is None:
+        return None
+    found = select(Order.traceparent).where(Order.id == delivery.event.order_id)
+    return (await session.execute(found)).scalar_one_or_none()

@@ -5,9 +5,11 @@ the same limits, headers, problems, metrics and request ids. `app/api/routes/cal
 """
 
 import time
+from contextlib import suppress
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -17,8 +19,10 @@ from app.api.middleware.headers import SECURITY, request_id_of
 from app.api.probes import Probes
 from app.api.problems import Problem, busy, database_away, internal_error, unauthorized, unread
 from app.db.errors import DATABASE_AWAY
+from app.orders.attempts import find_placing_trace
 from app.orders.callbacks import CallbackIntake
 from app.queue.group_commit import TooManyWaitingError
+from app.telemetry import tracing
 from app.telemetry.defects import where_raised
 from app.telemetry.tally import Tally
 
@@ -66,7 +70,11 @@ class Callbacks:
             await answer(scope, receive, send)
             return
         if reason is None:
-            problem = await self._receive(scope, receive, order_id, request_id)
+            # A trace of its own: what strangers' headers say of theirs is not heeded.
+            with tracing.span(f"POST {ROUTE}", kind="server", is_root=True) as span:
+                problem = await self._receive(scope, receive, order_id, request_id)
+                if tracing.is_on():
+                    await self._link(span, order_id)
         else:
             problem = self._refuse(reason)
         if problem is not None:
@@ -123,6 +131,14 @@ class Callbacks:
         context.metrics.callback("accepted")
         log.info("callback", order=order_id, bytes=len(body), request_id=request_id)
         return None
+
+    async def _link(self, span: tracing.Span, order_id: str) -> None:
+        """Link a callback to the trace that placed its order."""
+        with suppress(ValueError, SQLAlchemyError, *DATABASE_AWAY):
+            placed_in = await find_placing_trace(self._context.db, UUID(order_id))
+            span.tell(order=order_id)
+            if placed_in is not None:
+                span.link(placed_in)
 
     def _refuse(self, reason: str) -> Problem:
         self._context.refusals["callback", reason] += 1

@@ -2,6 +2,7 @@
 
 import re
 import time
+from contextlib import AbstractContextManager, nullcontext
 from uuid import uuid4
 
 import structlog
@@ -9,12 +10,14 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import internal_error
+from app.telemetry import tracing
 from app.telemetry.defects import where_raised
 from app.telemetry.metrics import Metrics
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 WAITING = {"/v1/events", "/v1/orders/{order_id}/events"}
 """Routes that may be streams."""
+UNTRACED = {"/livez", "/readyz", "/metrics"}
 UNLOGGED = {"/livez", "/readyz"}
 # Headers that are lists, and so may be sent in several lines (RFC 9110, 5.3).
 LISTS = (b"prefer", b"if-none-match")
@@ -65,24 +68,35 @@ class Headers:
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        try:
-            await self._app(scope, receive, naming)
-        except Exception as error:  # noqa: BLE001 - its text may hold anything, so the server must not print it
-            _log_defect(error)
-            if status:
-                raise ConnectionAbortedError from None  # half an answer is out: only the connection can tell
-            await internal_error().response()(scope, receive, naming)
-        finally:
-            if scope["path"] not in UNLOGGED:
-                seconds = time.monotonic() - began
-                _log(scope, status, seconds)
-                self._measure(scope, status, seconds)
+        with _span(scope) as span:
+            try:
+                await self._app(scope, receive, naming)
+            except Exception as error:  # noqa: BLE001 - its text may hold anything: no server may print it
+                _log_defect(error)
+                if status:
+                    raise ConnectionAbortedError from None  # half an answer is out: only this can tell
+                await internal_error().response()(scope, receive, naming)
+            finally:
+                if scope["path"] not in UNLOGGED:
+                    seconds = time.monotonic() - began
+                    _log(scope, status, seconds)
+                    self._measure(scope, status, seconds)
+                    span.name(f"{scope['method']} {getattr(scope.get('route'), 'path', 'no route')}")
+                    span.tell(status=status)
 
     def _measure(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", None)
         names = {name for name, _ in scope["headers"]}
         waits = route in WAITING or b"prefer" in names or b"wait=" in scope.get("query_string", b"")
         self._metrics.request(scope["method"], route, status, seconds, waits=waits)
+
+
+def _span(scope: Scope) -> AbstractContextManager[tracing.Span]:
+    """Return the span of a request, within its client's trace if it has one; probes are none."""
+    if scope["path"] in UNTRACED:
+        return nullcontext(tracing.NO_SPAN)
+    sent = next((value for name, value in scope["headers"] if name == b"traceparent"), None)
+    return tracing.span("request", kind="server", parent=sent and sent.decode("latin-1"), is_root=True)
 
 
 def _join_lists(scope: Scope) -> None:

@@ -1,5 +1,6 @@
 """Orders: place one, read one, wait for it to change, read its site's credentials."""
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -34,6 +35,7 @@ from app.orders.intake import (
 from app.orders.reading import OrderView, read_credentials
 from app.orders.representation import OrderBody
 from app.states import FINAL, ErrorCode
+from app.telemetry import tracing
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], dependencies=[Depends(require_migrated)])
 callback_router = APIRouter()
@@ -131,6 +133,7 @@ async def _accept(context: Context, grant: Grant, body: OrderRequest, key: Idemp
     account_id, is_stored = await require_account(context, grant, body.account_id)
     check_against_catalog(context, account_id, body.site)
     new = body.to_new_order(account_id, account_is_stored=is_stored, by=grant.actor)
+    new = replace(new, traceparent=tracing.current())
     try:
         return await create_order(context.db, new, key)
     except AccountGoneError:
