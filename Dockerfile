@@ -40,8 +40,8 @@ WORKDIR /data
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 # Liveness, not readiness: a database that is away is no reason to restart the service.
-# It is for `serve`. A `worker` listens on no port and would count as unhealthy for ever: run it with
-# `docker run --no-healthcheck`, or with `healthcheck: {disable: true}` in a compose file.
+# `serve` answers on 8000, a `worker` on WORKER_PORT. Without that a worker listens on no port and would count as
+# unhealthy for ever: run it with `docker run --no-healthcheck`, or `healthcheck: {disable: true}` in a compose file.
 HEALTHCHECK --interval=30s --timeout=3s --start-period=15s --start-interval=1s --retries=3 CMD \
-    ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/livez', timeout=2)"]
+    ["python", "-m", "app.server.health"]
 CMD ["presshook", "serve", "--host", "0.0.0.0", "--port", "8000"]
