@@ -42,4 +42,5 @@ async def has_look_alike(tx: Transaction, order: Order, tidying: Tidying) -> boo
         Order.id != order.id,
     )
     names = await tx.session.scalars(others)
-    return any(tidying.confuses(name, order.site_name) for name in names)
+    # One that was erased has no name any more, so it may have been any.
+    return any(not name or tidying.confuses(name, order.site_name) for name in names)

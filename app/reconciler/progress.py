@@ -186,7 +186,9 @@ class Progress:
         if rows:
             # Whoever looks for another order of the account may write the same at the same time.
             insert = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else postgresql_insert
-            await tx.session.execute(insert(Stranger).values(rows).on_conflict_do_nothing())
+            # Row by row: a statement takes only so many parameters, and an account may have more orders.
+            connection = await tx.session.connection()
+            await connection.execute(insert(Stranger.__table__).on_conflict_do_nothing(), rows)
 
 
 KEPT = (

@@ -11,12 +11,15 @@ from html import escape
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
 from app.cloudpress import NoAnswer, NotSent, Refused
+from app.db.models import Order, Stranger
 from app.db.notice import Notice
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.requests import dismiss_duplicates, request_cancel, request_resolution
+from app.reconciler.progress import Progress
 from app.states import AttentionCode, Doubt, OrderStatus
 from tests.reconciler.scripted import GRACE_SECONDS, Bench
 
@@ -268,6 +271,19 @@ async def test_pages_that_are_shorter_than_was_asked_for(bench: Bench) -> None:
     await bench.work_for(LONG)
     await check_bought_once(bench, order_id, truly)
     assert (await bench.read(order_id)).cloudpress_order_id == truly
+
+
+async def test_an_account_with_very_many_orders_of_others(bench: Bench) -> None:
+    order_id = await bench.order()
+    listed: dict[str, str | None] = {f"other-{number}": None for number in range(11_500)}
+    for _ in range(2):
+        progress = Progress(listed=dict(listed), last_begun_at=bench.clock.time)
+        bench.clock.time += timedelta(minutes=1)
+        async with bench.db.write() as tx:
+            await progress.save(tx, await tx.session.get_one(Order, order_id))
+    async with bench.db.read() as session:
+        known = set(await session.scalars(select(Stranger.cloudpress_order_id)))
+    assert known == listed.keys()
 
 
 async def test_a_list_that_shows_the_same_page_for_ever(bench: Bench) -> None:

@@ -111,7 +111,7 @@ MUTATIONS = (
     Mutation(
         "what the tidying makes alike is no look-alike",
         LOOK_ALIKES,
-        "return any(tidying.confuses(name, order.site_name) for name in names)",
+        "return any(not name or tidying.confuses(name, order.site_name) for name in names)",
         "return any(name == order.site_name for name in names)",
         (NEVER_TWICE, SIMULATION),
     ),
