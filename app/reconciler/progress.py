@@ -188,7 +188,7 @@ class Progress:
             insert = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else postgresql_insert
             # Row by row: a statement takes only so many parameters, and an account may have more orders.
             connection = await tx.session.connection()
-            await connection.execute(insert(Stranger.__table__).on_conflict_do_nothing(), rows)
+            await connection.execute(insert(Stranger).on_conflict_do_nothing(), rows)
 
 
 KEPT = (
