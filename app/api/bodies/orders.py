@@ -1,6 +1,6 @@
 """The JSON of our API."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,10 @@ MAX_METADATA_KEYS = 50
 VARIANTS = ("vanilla", "extendify", "migration")
 
 """(provider page: `variant`)"""
+
+# The optional fields of the first release, and what is said by leaving them out. No other is to be added.
+FIRST_FIELDS: dict[str, Any] = {"account_id": None, "metadata": {}}
+FIRST_FIELDS_OF_SITES = {"location": None, "plan": None, "return_url": None}
 
 MetadataKey = Annotated[
     str, Field(min_length=1, max_length=64), AfterValidator(_printable), Described(PRINTABLE)
@@ -63,6 +67,15 @@ class OrderRequest(Strict):
     metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=MAX_METADATA_KEYS)] = Field(
         default_factory=dict, description="Whatever the client wants to keep with the order."
     )
+
+    def told(self) -> dict[str, Any]:
+        """Return what tells this request from another: the same at every release.
+
+        Of what a later release lets a client say besides, only what is said is in it. So a key that was used
+        before the upgrade stands for the same request after it.
+        """
+        said = self.model_dump(mode="json", exclude_defaults=True)
+        return {**FIRST_FIELDS, **said, "site": {**FIRST_FIELDS_OF_SITES, **said["site"]}}
 
     def to_new_order(self, account_id: str, *, account_is_stored: bool, by: Actor) -> NewOrder:
         """Return what intake takes."""

@@ -106,7 +106,7 @@ async def place_order(
     """Order a site. The order is stored before CloudPress hears of it, so it is never lost."""
     key = None
     if idempotency_key:
-        key = Idempotency(grant.identity, idempotency_key, fingerprint_of(body.model_dump(mode="json")))
+        key = Idempotency(grant.identity, idempotency_key, fingerprint_of(body.told()))
     try:
         order = await _accept(context, grant, body, key)
     except IdempotencyConflictError:

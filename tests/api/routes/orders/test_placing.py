@@ -8,7 +8,9 @@ import httpx
 import pytest
 
 from app.api import waiting
+from app.api.bodies.orders import OrderRequest, SiteRequest
 from app.api.waiting import DEFAULT_WAIT_SECONDS, preferred_wait_seconds
+from app.orders.intake import fingerprint_of
 from tests.harness import run_presshook, run_sandbox
 from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT
 
@@ -182,6 +184,41 @@ async def test_a_key_is_the_same_however_the_json_is_written(client: httpx.Async
     headers = {"Idempotency-Key": "abc", "Content-Type": "application/json"}
     again = await client.post("/v1/orders", content=written, headers=headers)
     assert again.json()["id"] == first.json()["id"]
+
+
+class LaterSite(SiteRequest):
+    region: str | None = None
+
+
+class LaterRequest(OrderRequest):
+    site: LaterSite
+    progress_page: bool = False
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"site": {"name": "Site", "variant": "vanilla"}},
+        {
+            "site": {
+                "name": "S",
+                "variant": "migration",
+                "location": "A",
+                "plan": "B",
+                "return_url": "https://x.test/",
+            },
+            "account_id": "acct",
+            "metadata": {"customer": "4711"},
+        },
+    ],
+)
+def test_a_field_that_is_added_changes_no_key_of_a_request_that_does_not_use_it(said: dict[str, Any]) -> None:
+    now, later = OrderRequest.model_validate(said), LaterRequest.model_validate(said)
+    first = fingerprint_of(now.model_dump(mode="json"))
+    assert fingerprint_of(now.told()) == first, "as the first release has stored it"
+    assert fingerprint_of(later.told()) == first
+    using = LaterRequest.model_validate({**said, "progress_page": True})
+    assert fingerprint_of(using.told()) != first
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])
