@@ -17,6 +17,7 @@ from tests.reconciler.scripted import Bench
 @pytest.fixture
 async def bench(database_url: str) -> AsyncIterator[Bench]:
     bench = Bench(database_url)
+    bench.cloudpress.sites["anothers-site"] = "Another's"
     yield bench
     await bench.db.dispose()
 
