@@ -58,6 +58,7 @@ async def look(bench: Bench, order_id: UUID) -> Order:
 @pytest.mark.parametrize(
     ("order_ids", "reason"),
     [(("cp-another",), "it names another order"), ((), "it names none, and who says that it is ours?")],
+    ids=["another", "none"],
 )
 async def test_an_order_that_cloudpress_does_not_show_gets_nothing_by_a_remembered_number(
     bench: Bench, order_ids: tuple[str, ...], reason: str
