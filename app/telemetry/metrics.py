@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from app.states import FINAL
 from app.version import VERSION
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -129,6 +130,16 @@ class Metrics:
             buckets=REQUEST_SECONDS,
             registry=registry,
         )
+
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Tell at once what alerts count: of a counter that begins with 20, Prometheus sees no increase."""
+        self._callbacks.labels("accepted", "")
+        for reason in ("wrong authorization", "no authorization", "no such order"):
+            self._callbacks.labels("refused", reason)
+        for outcome in sorted(FINAL):
+            self._order_seconds.labels(str(outcome))
 
     def request(self, method: str, route: str | None, status: int, seconds: float, *, waits: bool) -> None:
         """Count a request by its route, None for an address that is none of ours."""

@@ -66,6 +66,7 @@ AN_ORDER = {
     "error": {"code": "…", "detail": "…"},
     "attention": {"code": "…", "detail": "…"},
     "cancellation": {"state": "…"},
+    "waiting_for": {"code": "…", "detail": "…"},
     "created_at": MOMENT,
 }
 AN_ACCOUNT = {"id": "…", "name": "…", "source": "…", "attention": {"since": "…"}}

@@ -92,6 +92,13 @@ async def test_what_a_process_holds_open_is_told(service: Service, client: httpx
     assert ("presshook_listen_up" in families) != service.db.is_sqlite
 
 
+async def test_what_alerts_count_begins_at_zero(client: httpx.AsyncClient) -> None:
+    families = await scrape(client)
+    told = {sample.name: sample.value for family in families.values() for sample in family.samples}
+    assert told["presshook_callbacks_total"] == 0
+    assert told["presshook_order_duration_seconds_count"] == 0
+
+
 async def test_they_are_read_with_their_scope_alone(
     client: httpx.AsyncClient, anonymous: httpx.AsyncClient
 ) -> None:
