@@ -1,5 +1,6 @@
 """Real databases for tests: migrated once by Alembic, copied for each test."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,15 +18,22 @@ from app.maintenance.schema import upgrade
 TEMPLATE = "presshook_template"
 
 
+def in_memory() -> Path | None:
+    """Return a folder that no disk is behind, where the system has one: nobody waits for a commit there."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of one's own is to be made in it
+    return memory if memory.is_dir() and os.access(memory, os.W_OK) else None
+
+
 class SqliteFiles:
     """SQLite files, each a copy of one that Alembic made."""
 
-    def __init__(self, folder: Path) -> None:
-        """Make the one to copy."""
+    def __init__(self, folder: Path, template: Path | None = None) -> None:
+        """Make the one to copy, unless it is given."""
         self._folder = folder
         self._numbers = count(1)
-        self._template = folder / "template.db"
-        upgrade(async_database_url(f"sqlite:///{self._template}"))
+        self.template = template or folder / "template.db"
+        if template is None:
+            upgrade(async_database_url(f"sqlite:///{self.template}"))
 
     def empty_url(self) -> str:
         """Return the address of a file that does not exist yet."""
@@ -35,7 +43,7 @@ class SqliteFiles:
     def migrated_url(self) -> Iterator[str]:
         """Yield the address of a fresh copy."""
         url = self.empty_url()
-        shutil.copyfile(self._template, url.removeprefix("sqlite:///"))
+        shutil.copyfile(self.template, url.removeprefix("sqlite:///"))
         yield url
 
     @staticmethod

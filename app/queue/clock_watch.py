@@ -6,10 +6,11 @@ time would wait an hour. Steps are seen by comparing it with the machine's uptim
 """
 
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import Select, bindparam, select, update
 
 from app.db.database import Transaction
 from app.db.models import Leased, Order
@@ -58,12 +59,9 @@ class ClockWatch:
         if tx.began_at_uptime < self._mend_at_uptime:
             return
         self._mend_at_uptime = tx.began_at_uptime + MENDED_EVERY_SECONDS
-        ahead = (
-            select(table.id, table.due_at, table.scheduled_at)
-            .where(table.due_at > tx.now, table.scheduled_at > tx.now + timedelta(seconds=STEP_SECONDS))
-            .with_for_update(skip_locked=True)
-        )
-        found = (await tx.session.execute(ahead)).all()
+        moment = {"now": tx.now, "ahead": tx.now + timedelta(seconds=STEP_SECONDS)}
+        connection = await tx.session.connection()
+        found = (await connection.execute(_scheduled_ahead(table), moment)).all()
         if not found:
             return
         log.warning("clock_was_ahead", table=table.__tablename__, rows=len(found))
@@ -77,3 +75,10 @@ class ClockWatch:
             for row in found
         ]
         await tx.session.execute(update(table), waiting_again)
+
+
+@cache
+def _scheduled_ahead(table: type[Leased]) -> Select[*tuple[Any, ...]]:
+    """Return the statement that locks rows which were scheduled at a time that is yet to come."""
+    ahead = table.due_at > bindparam("now"), table.scheduled_at > bindparam("ahead")
+    return select(table.id, table.due_at, table.scheduled_at).where(*ahead).with_for_update(skip_locked=True)

@@ -9,7 +9,7 @@ watched it for as long as a lease lasts and have not seen it step. (`ClockWatch`
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -31,7 +31,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy import Row as RowTuple
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, lazyload
 
 from app.db.clock import Clock
 from app.db.columns import UTCDateTime
@@ -127,23 +127,23 @@ async def claim(
     *,
     limit: int,
     lease_seconds: float,
-    only: Sequence[ColumnElement[bool]] = (),
+    only: ColumnElement[bool] | None = None,
+    values: Mapping[str, Any] | None = None,
     share: Share | None = None,
     watch: ClockWatch | None = None,
 ) -> Claimed[Row]:
     """Lease up to `limit` rows that are due and that nobody holds, the longest due first.
 
-    What is beyond a `share` is left to whoever comes next.
+    What is beyond a `share` is left to whoever comes next. `only` is a condition besides, built once, whose
+    `values` change.
     """
     expires_at_uptime = tx.began_at_uptime + lease_seconds
     token = uuid4()
     moment = _moment(tx, lease_seconds, watch)
     # Core rows, not objects: most claims find nothing.
     connection = await tx.session.connection()
-    due = _due(table, share.column if share else None)
-    if only:
-        due = due.where(*only)
-    locked = (await connection.execute(due, {**moment, "limit": limit})).all()
+    due = _due(table, share.column if share else None, only)
+    locked = (await connection.execute(due, {**moment, **(values or {}), "limit": limit})).all()
     found = share.of(locked) if share else locked
     cut_off = {row.id for row in found if row.lease_token is not None}
     rows: list[Row] = []
@@ -153,6 +153,7 @@ async def claim(
             .where(table.id.in_([row.id for row in found]))
             .values(lease_token=token, **_lease(tx, lease_seconds))
             .returning(table)
+            .options(lazyload("*"))
             .execution_options(synchronize_session=False)
         )
         rows = list((await tx.session.scalars(taken)).all())
@@ -175,7 +176,9 @@ def _lease(tx: Transaction, lease_seconds: float) -> dict[str, Any]:
 
 # Every replica asks these after each commit: built once, they cost a tenth.
 @cache
-def _due(table: type[Leased], share: InstrumentedAttribute[str] | None) -> Select[*tuple[Any, ...]]:
+def _due(
+    table: type[Leased], share: InstrumentedAttribute[str] | None, only: ColumnElement[bool] | None
+) -> Select[*tuple[Any, ...]]:
     """Return the statement that locks rows which are due and which nobody holds, the longest due first.
 
     The rows are locked by it, so the update behind it changes exactly those; an idle poll writes nothing.
@@ -183,7 +186,7 @@ def _due(table: type[Leased], share: InstrumentedAttribute[str] | None) -> Selec
     """
     return (
         select(table.id, table.lease_token, *([share] if share is not None else ()))
-        .where(is_claimable(table))
+        .where(is_claimable(table), *([only] if only is not None else ()))
         .order_by(table.due_at)
         .limit(bindparam("limit", type_=Integer()))
         .with_for_update(skip_locked=True)
@@ -228,9 +231,14 @@ def _next_due(table: type[Leased]) -> Select[*tuple[Any, ...]]:
 
 async def hold(tx: Transaction, claim: Claim[Row]) -> Row | None:
     """Lock the claimed row for the rest of the transaction; None if the lease was lost."""
-    table = type(claim.row)
-    held = select(table).where(table.id == claim.row.id, table.lease_token == claim.token).with_for_update()
-    return (await tx.session.scalars(held)).one_or_none()
+    held = _held(type(claim.row))
+    return (await tx.session.scalars(held, {"id": claim.row.id, "token": claim.token})).one_or_none()
+
+
+@cache
+def _held(table: type[Row]) -> Select[Row]:
+    mine = table.id == bindparam("id"), table.lease_token == bindparam("token")
+    return select(table).where(*mine).options(lazyload("*")).with_for_update()
 
 
 @repeated

@@ -1,6 +1,7 @@
 """A loop that claims rows that are due, no more than there are free slots, and works on each by itself."""
 
 import asyncio
+import math
 import time
 from abc import ABC, abstractmethod
 from contextlib import suppress
@@ -42,6 +43,10 @@ class Worker(ABC, Generic[Row]):
         self.watch = ClockWatch()
         self.turned_at = time.monotonic()
         """When the loop last came round."""
+        self._wakes_at = math.inf
+        """By the event loop's time, when it claims again if nobody wakes it. A claim that begins sees to
+        all that is due by then, so what was to wake it before is forgotten."""
+        self._alarm: asyncio.TimerHandle | None = None
         self.running: set[asyncio.Task[None]] = set()
         """The work in flight."""
 
@@ -72,15 +77,26 @@ class Worker(ABC, Generic[Row]):
             while not self._signals.stopping.is_set():
                 self._due.clear()
                 self.turned_at = time.monotonic()
+                self._cancel_alarm()
                 idle_seconds = await self._claim_and_start()
+                wakes_at = asyncio.get_running_loop().time() + idle_seconds
+                self._wakes_at = min(self._wakes_at, wakes_at)
                 await self._sleep(idle_seconds)
         finally:
             await self._drain(grace_seconds)
 
     def wake_in(self, seconds: float) -> None:
-        """Claim again then: the loop may sleep for longer by now."""
-        if seconds < max(self._poll_seconds, self._backstop_seconds):
-            asyncio.get_running_loop().call_later(seconds, self._due.set)
+        """Claim again then, unless the loop does so before that anyway."""
+        loop = asyncio.get_running_loop()
+        at = loop.time() + seconds
+        if at < self._wakes_at and seconds < max(self._poll_seconds, self._backstop_seconds):
+            self._cancel_alarm()
+            self._alarm, self._wakes_at = loop.call_at(at, self._due.set), at
+
+    def _cancel_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm, self._wakes_at = None, math.inf
 
     async def _claim_and_start(self) -> float:
         """Start work on each row that could be claimed; return how long nothing else is due."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import Answer, NotFound, OrderDetails
@@ -20,6 +20,14 @@ MAX_HINTS = 20
 NAMES_LEARNED_FROM = 50
 # A 404 is not final: what a callback names may be shown later. After a day it is given up.
 HINT_LIFETIME = timedelta(seconds=MISSING_ATTENTION_SECONDS)
+# Built once: every pass asks these.
+_PLACEMENTS = select(Placement).where(Placement.order_id == bindparam("order_id")).order_by(Placement.attempt)
+_CALLBACKS = select(Callback).where(Callback.order_id == bindparam("order_id")).order_by(Callback.id.desc())
+_HELD = select(Order.cloudpress_order_id).where(
+    Order.account_id == bindparam("account_id"),
+    Order.cloudpress_order_id.in_(bindparam("asked", expanding=True)),
+    Order.id != bindparam("order_id"),
+)
 
 
 @dataclass(frozen=True)
@@ -103,19 +111,16 @@ async def what_was_sent(this: Pass) -> Sent:
     """Read what is known of the attempts to place an order."""
     order, db = this.order, this.dependencies.db
     async with db.read() as session:
-        placements = await session.scalars(
-            select(Placement).where(Placement.order_id == order.id).order_by(Placement.attempt)
-        )
-        callbacks = await session.scalars(
-            select(Callback).where(Callback.order_id == order.id).order_by(Callback.id.desc())
-        )
-        found, let_in = tuple(placements), tuple(callbacks)
-        known = set(await session.scalars(select(Task.id).where(Task.order_id == order.id)))
+        found = tuple(await session.scalars(_PLACEMENTS, {"order_id": order.id}))
+        let_in = tuple(await session.scalars(_CALLBACKS, {"order_id": order.id}))
         since = {
             callback.task_id: callback.first_received_at
             for callback in let_in
             if callback.checked_at is None and callback.task_id is not None
         }
+        known = set()
+        if since:
+            known = set(await session.scalars(select(Task.id).where(Task.order_id == order.id)))
         hints = [Hint(task_id, moment) for task_id, moment in since.items() if task_id not in known]
         uptime = this.claim.clock.uptime()
         return Sent(
@@ -234,9 +239,8 @@ def _is_young(order: Order, sent: Sent, details: Answer[OrderDetails]) -> bool:
 
 async def held_among(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> set[str]:
     """Return those CloudPress orders that other orders of the account hold."""
-    held = select(Order.cloudpress_order_id).where(
-        Order.account_id == order.account_id,
-        Order.cloudpress_order_id.in_(list(order_ids)),
-        Order.id != order.id,
-    )
-    return {order_id for order_id in await session.scalars(held) if order_id is not None}
+    asked = list(order_ids)
+    if not asked:
+        return set()
+    ours = {"account_id": order.account_id, "asked": asked, "order_id": order.id}
+    return {order_id for order_id in await session.scalars(_HELD, ours) if order_id is not None}

@@ -36,12 +36,7 @@ async def keep(tx: Transaction, order: Order, findings: Findings) -> bool:
         order.cloudpress_status = findings.order.value.status
     elif findings.order_status is not None:
         order.cloudpress_status = findings.order_status
-    stored = {
-        task.id: task for task in await tx.session.scalars(select(Task).where(Task.order_id == order.id))
-    }
-    changed = False
-    for task_id, found in findings.tasks.items():
-        changed |= _keep_task(tx, order, stored.get(task_id), found)
+    changed = await _keep_tasks(tx, order, findings) if findings.tasks else False
     if findings.site is not None:
         changed |= await _keep_site(tx, order, findings.site)
     return changed
@@ -105,6 +100,15 @@ def _keep_duplicates(tx: Transaction, order: Order, findings: Findings) -> None:
     if new or ended:
         order.suspected_duplicates = sorted((known | new) - ended) or None
         order.settled_duplicates = sorted({*(order.settled_duplicates or ()), *ended}) or None
+
+
+async def _keep_tasks(tx: Transaction, order: Order, findings: Findings) -> bool:
+    stored = await tx.session.scalars(select(Task).where(Task.order_id == order.id))
+    known = {task.id: task for task in stored}
+    changed = False
+    for task_id, found in findings.tasks.items():
+        changed |= _keep_task(tx, order, known.get(task_id), found)
+    return changed
 
 
 def _keep_task(

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 
 import structlog
+from sqlalchemy import bindparam
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts.store import UnknownAccountError
@@ -30,6 +31,7 @@ SLOTS = 16
 POLL_SECONDS = 2.0
 # While PostgreSQL tells of other replicas' orders, polling is only the backstop.
 BACKSTOP_POLL_SECONDS = 10.0
+_NOT_OF = Order.account_id.not_in(bindparam("full", expanding=True))
 
 log = structlog.get_logger()
 
@@ -70,7 +72,8 @@ class Reconciler(Worker[Order]):
                 Order,
                 limit=limit,
                 lease_seconds=self._dependencies.lease_seconds,
-                only=[Order.account_id.not_in(full)] if full else [],
+                only=_NOT_OF if full else None,
+                values={"full": full},
                 share=leases.Share(Order.account_id, self._free_slots),
                 watch=self.watch,
             )

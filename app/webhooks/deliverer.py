@@ -12,7 +12,7 @@ from random import Random
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload, undefer
@@ -38,6 +38,26 @@ POLL_SECONDS = 3.0
 BACKSTOP_POLL_SECONDS = 10.0
 # Longer than an attempt may take, with time to write down how it ended.
 LEASE_SECONDS = 30.0
+# Built once: each delivery asks these, and each replica the first of them after each commit.
+_FIRST_DUE = (
+    select(Delivery.id)
+    .where(Delivery.webhook_id == Webhook.id, leases.is_claimable(Delivery))
+    .order_by(Delivery.due_at, Delivery.id)
+    .limit(1)
+    .correlate(Webhook)
+    .scalar_subquery()
+)
+_FIRST_OF_EACH = Delivery.id.in_(
+    select(_FIRST_DUE).select_from(Webhook).where(Webhook.id.not_in(bindparam("full", expanding=True)))
+)
+_TO_SEND = (
+    select(Delivery)
+    .where(Delivery.id == bindparam("id"), Delivery.lease_token == bindparam("token"))
+    .options(selectinload(Delivery.event).undefer(Event.shown))
+)
+_WEBHOOK = select(Webhook).where(Webhook.id == bindparam("id"))
+_RECEIVER = _WEBHOOK.options(undefer(Webhook.secret), undefer(Webhook.former_secret))
+_LOCKED = _WEBHOOK.with_for_update(key_share=True)
 
 log = structlog.get_logger()
 
@@ -89,21 +109,13 @@ class Deliverer(Worker[Delivery]):
     async def _claim_one_each(self, tx: Transaction, taken: Counter[UUID], limit: int) -> Claimed[Delivery]:
         """Claim one delivery of each webhook that has a free slot: the longest due."""
         full = [webhook_id for webhook_id, count in taken.items() if count >= self._slots_of(webhook_id)]
-        first = (
-            select(Delivery.id)
-            .where(Delivery.webhook_id == Webhook.id, leases.is_claimable(Delivery))
-            .order_by(Delivery.due_at, Delivery.id)
-            .limit(1)
-            .correlate(Webhook)
-            .scalar_subquery()
-        )
-        firsts = select(first).select_from(Webhook).where(Webhook.id.not_in(full))
         return await leases.claim(
             tx,
             Delivery,
             limit=limit,
             lease_seconds=LEASE_SECONDS,
-            only=[Delivery.id.in_(firsts)],
+            only=_FIRST_OF_EACH,
+            values={"full": full},
             watch=self.watch,
         )
 
@@ -145,11 +157,9 @@ class Deliverer(Worker[Delivery]):
     async def _attempt(self, claim: Claim[Delivery]) -> Attempt | None:
         """Send; None if there is nothing to send any more."""
         async with self._db.read() as session:
-            found = select(Delivery).where(Delivery.id == claim.row.id, Delivery.lease_token == claim.token)
-            loaded = found.options(selectinload(Delivery.event).undefer(Event.shown))
-            delivery = (await session.scalars(loaded)).one_or_none()
-            secrets = undefer(Webhook.secret), undefer(Webhook.former_secret)
-            webhook = await session.get(Webhook, claim.row.webhook_id, options=secrets)
+            asked = {"id": claim.row.id, "token": claim.token}
+            delivery = (await session.scalars(_TO_SEND, asked)).one_or_none()
+            webhook = (await session.scalars(_RECEIVER, {"id": claim.row.webhook_id})).one_or_none()
             now = await self._db.now(session)
             traceparent = await _trace_of(session, delivery) if tracing.is_on() else None
         if delivery is None or webhook is None:
@@ -167,8 +177,7 @@ class Deliverer(Worker[Delivery]):
     async def _conclude(self, claim: Claim[Delivery], attempt: Attempt) -> None:
         async with self._db.write() as tx:
             # The webhook first, as everywhere, so that two transactions never wait for each other.
-            locked = select(Webhook).where(Webhook.id == claim.row.webhook_id).with_for_update(key_share=True)
-            webhook = (await tx.session.scalars(locked)).one_or_none()
+            webhook = (await tx.session.scalars(_LOCKED, {"id": claim.row.webhook_id})).one_or_none()
             delivery = await leases.hold(tx, claim)
             if delivery is None or webhook is None:
                 return

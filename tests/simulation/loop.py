@@ -38,7 +38,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._virtual_time = 0.0
         self._random = random
         self.steps = 0
-        self.on_step: Callable[[int], None] | None = None
+        self.on_step: Callable[[int, float], None] | None = None
         super().__init__()
         numbers = count(1)
         self.set_task_factory(
@@ -57,21 +57,21 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             timer._scheduled = False
             if not timer._cancelled:
                 ready.append(timer)
-        waits_for_sockets = len(self._selector.get_map()) > 1  # type: ignore[attr-defined]
         if not ready:
+            waits_for_sockets = len(self._selector.get_map()) > 1  # type: ignore[attr-defined]
             # A thread that ends is heard of by a socket as well, so one is never waited for without end.
             idle = waits_for_sockets or not scheduled
             self._process_events(self._selector.select(BLOCK_SECONDS if idle else 0))  # type: ignore[attr-defined]
-        if not ready:
-            if scheduled and not waits_for_sockets:
-                self._virtual_time = max(self._virtual_time, scheduled[0]._when)
-            return
-        place = self._random.randrange(len(ready))
-        ready.rotate(-place)
+            if not ready:
+                if scheduled and not waits_for_sockets:
+                    self._virtual_time = max(self._virtual_time, scheduled[0]._when)
+                return
+        if len(ready) > 1:
+            ready.rotate(-int(self._random.random() * len(ready)))
         handle = ready.popleft()
         if not handle._cancelled:
             self.steps += 1
             self._virtual_time += STEP_SECONDS
             handle._run()
             if self.on_step is not None:
-                self.on_step(self.steps)
+                self.on_step(self.steps, self._virtual_time)

@@ -1,9 +1,13 @@
-"""Reads the database of a life beside the service, as an auditor would."""
+"""Reads the database of a life beside the service, as an auditor would.
+
+On SQLite it is told of each commit, and reads again only the tables that were written in it.
+"""
 
 import json
 import sqlite3
+from collections.abc import Callable, Set
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -24,6 +28,7 @@ ORDER_FIELDS = (
     "cancel_requested_at",
     "created_at",
 )
+T = TypeVar("T")
 MOMENTS = frozenset({"at", "due_at", "not_before", "lease_until", "created_at", "sent_at"})
 
 
@@ -38,13 +43,36 @@ class Reader:
         else:
             self._connection = psycopg.connect(url, autocommit=True)
         self._is_sqlite = url.startswith("sqlite")
+        self._known: dict[str, dict[str, Any]] = {}
+        """By table, what was read since it was last written, by what was asked."""
+
+    def forget(self, tables: Set[str]) -> None:
+        """Note that tables were written."""
+        for table in tables & self._known.keys():
+            del self._known[table]
+
+    def _once(self, table: str, asked: str, read: Callable[[], T]) -> T:
+        """Read a table unless it was not written since the same was asked."""
+        if not self._is_sqlite:
+            return read()
+        known = self._known.setdefault(table, {})
+        if asked not in known:
+            known[asked] = read()
+        answer: T = known[asked]
+        return answer
 
     def orders(self) -> dict[UUID, dict[str, Any]]:
         """Return the rows that the invariants are about."""
+        return self._once("orders", "all", self._orders)
+
+    def _orders(self) -> dict[UUID, dict[str, Any]]:
         return {UUID(str(row["id"])): row for row in self._rows("orders", *ORDER_FIELDS)}
 
     def placements(self) -> list[dict[str, Any]]:
         """Return the attempts, first attempts first."""
+        return self._once("placements", "all", self._placements)
+
+    def _placements(self) -> list[dict[str, Any]]:
         rows = self._rows(
             "placements", "order_id", "attempt", "sent_at", "outcome", "http_status", "callback_key_id"
         )
@@ -54,15 +82,25 @@ class Reader:
 
     def owned(self, table: str) -> list[dict[str, Any]]:
         """Return whose each task or site is, by table."""
+        return self._once(table, "all", lambda: self._owned(table))
+
+    def _owned(self, table: str) -> list[dict[str, Any]]:
         rows = self._rows(table, "order_id", "id")
         for row in rows:
             row["order_id"] = UUID(str(row["order_id"]))
         return rows
 
+    def is_anything_due(self) -> bool:
+        """Tell whether any order or delivery is to be looked at, now or later."""
+        due = [*self.orders().values(), *self.deliveries()]
+        return any(row["due_at"] is not None for row in due)
+
     def odd_deliveries(self) -> list[dict[str, Any]]:
         """Return the deliveries that are due although they are over, or the other way round."""
         odd = "WHERE (status = 'pending') <> (due_at IS NOT NULL)"
-        return self._rows("deliveries", "id", "status", "due_at", such=odd)
+        return self._once(
+            "deliveries", "odd", lambda: self._rows("deliveries", "id", "status", "due_at", such=odd)
+        )
 
     def deliveries(self) -> list[dict[str, Any]]:
         """Return the deliveries."""
@@ -105,6 +143,7 @@ class Reader:
         """Make the database what it was when it was copied."""
         copied.backup(self._connection)
         copied.close()
+        self._known.clear()
 
     def close(self) -> None:
         """Close."""

@@ -231,7 +231,8 @@ class Rules:
         if due_at is None or due_at != self.due.get(order_id, (None, None))[0]:
             self.due.pop(order_id, None)
             if due_at is not None:
-                self.due[order_id] = (due_at, now + (due_at - self.times.wall()))
+                # The clock may have stepped forward while the transaction was open.
+                self.due[order_id] = (due_at, max(now, now + (due_at - self.times.wall())))
             return
         meant_at = self.due[order_id][1]
         if now > meant_at + HELD_UP:

@@ -55,9 +55,11 @@ POLL_SECONDS = 3600.0
 FREEZE_SECONDS = (LEASE_SECONDS / 2, LEASE_SECONDS * 1.5, 60.0)
 CHAOS_SECONDS = 3600.0
 DRAWN = "drawn"
+CALM_STEP_SECONDS = 900.0
 CALM_SECONDS = 9 * 3600.0
 REFUSED_SECONDS = 27 * 3600.0
 """How long the calm lasts where orders are refused in it: a day has to pass."""
+LOOK_EVERY_SECONDS = 1.0
 LONG_FREEZE_SECONDS = (60.0, 400.0, 1500.0)
 
 
@@ -221,9 +223,11 @@ class Simulation:
         )
         self.crash_every_steps = random.choice([300, 1000, 4000])
         self.freeze_every_steps = random.choice([200, 1000, 10**9])
+        self.next_look_seconds = 0.0
         self.placing_off_seconds = random.choice([0, 0, 0, 800])
         self.grace_seconds = self.habits.grace_seconds if self.habits.are_on else GRACE_SECONDS
         self._be_as_habits_say()
+        self.next_mishap_step = self.steps_to_mishap()
         self.reader = Reader(self.url)
         self.truth = CloudPressTruth(
             random,
@@ -287,6 +291,11 @@ class Simulation:
             chaos.unpaid, chaos.page, self.placing_off_seconds = 0, 100, 0
             self.crash_every_steps = self.freeze_every_steps = 10**9
 
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the life is on SQLite."""
+        return self.url.startswith("sqlite")
+
     # CloudPress is made first, and who judges and hears it after it.
 
     async def call_back(self, made: MadeOrder) -> None:
@@ -327,6 +336,11 @@ class Simulation:
         """Have the invariants checked."""
         self.auditor.touch()
 
+    def committed(self, tables: frozenset[str]) -> None:
+        """Have the invariants checked on what was committed."""
+        self.reader.forget(tables)
+        self.auditor.touch()
+
     def held_by_another(self, order_id: UUID) -> str | None:
         """Draw a CloudPress order that another order holds."""
         rows = self.reader.orders().items()
@@ -363,9 +377,15 @@ class Simulation:
         if not self.replicas:
             self.start("calm")
         await self.applications.recover(lambda: self.anyone().db, EPOCH)
-        await asyncio.sleep(REFUSED_SECONDS if "refusals" in self.habits else CALM_SECONDS)
+        await self.calm_down(REFUSED_SECONDS if "refusals" in self.habits else CALM_SECONDS)
         self.check_end()
         await self.end()
+
+    async def calm_down(self, seconds: float) -> None:
+        """Let time pass until nothing can happen any more, or so long."""
+        while seconds > 0 and (self.truth.working or self.reader.is_anything_due()):
+            await asyncio.sleep(CALM_STEP_SECONDS)
+            seconds -= CALM_STEP_SECONDS
 
     async def refuse_on(self) -> None:
         """Have CloudPress refuse every order from some moment on."""
@@ -440,9 +460,13 @@ class Simulation:
     def connect(self, process: Process) -> Database:
         """Return what a process has of the database."""
         arguments: dict[str, Any] = {}
-        if self.url.startswith("sqlite"):
+        if self.is_sqlite:
             arguments["async_creator_fn"] = creator(
-                self.url.removeprefix("sqlite:///"), process.is_crashed, process.connections, process.halted
+                self.url.removeprefix("sqlite:///"),
+                process.is_crashed,
+                process.connections,
+                process.halted,
+                self.committed,
             )
         else:
             arguments["async_creator_fn"] = self.postgres.creator(process.is_crashed)
@@ -465,7 +489,8 @@ class Simulation:
             process.machine = f"the machine of {name}"
             process.booted_before_seconds = self.random.choice([0.0, 1e3, 1e7])
         db = self.connect(process)
-        _silence_the_dead(db, process.is_crashed)
+        if not db.is_sqlite:
+            _silence_the_dead(db, process.is_crashed)
         if process.halts_anywhere:
             self.halt_in_transactions(db, process)
         signals = OrderedSignals(db)
@@ -519,15 +544,35 @@ class Simulation:
             if replica is not speaker and not replica.crashed:
                 replica.signals.publish(notice)
 
-    def step(self, _steps: int) -> None:
+    def step(self, steps: int, seconds: float) -> None:
         """Check what has changed; perhaps crash a replica between two steps."""
-        if not self.is_restoring:
-            self.auditor.step()
+        auditor = self.auditor
+        # Between two changes only time can break an invariant.
+        if auditor.dirty or auditor.broken or seconds >= self.next_look_seconds:
+            self.next_look_seconds = seconds + LOOK_EVERY_SECONDS
+            if not self.is_restoring:
+                auditor.step()
+        if steps >= self.next_mishap_step and not self.chaos.calm:
+            self.go_wrong()
+            self.next_mishap_step = steps + self.steps_to_mishap()
+
+    def steps_to_mishap(self) -> int:
+        """Draw how many steps it is to the next crash or freeze."""
+        rate = 1 / self.crash_every_steps + 1 / self.freeze_every_steps
+        return 1 + int(self.random.expovariate(rate))
+
+    def go_wrong(self) -> None:
+        """Crash or freeze a replica, where one lives."""
         alive = [replica for replica in self.replicas if not replica.crashed]
-        if not self.chaos.calm and alive and self.random.randrange(self.crash_every_steps) == 0:
-            self.crash(self.random.choice(alive))
-        elif not self.chaos.calm and alive and self.random.randrange(self.freeze_every_steps) == 0:
-            self.freeze(self.random.choice(alive))
+        if not alive:
+            return
+        one = self.random.choice(alive)
+        if self.random.random() < self.freeze_every_steps / (
+            self.crash_every_steps + self.freeze_every_steps
+        ):
+            self.crash(one)
+        else:
+            self.freeze(one)
 
     def freeze(self, replica: Replica) -> None:
         """Let a replica stand still, perhaps for longer than its leases last; then it goes on unaware."""
@@ -609,7 +654,10 @@ class Simulation:
 
 
 def _silence_the_dead(db: Database, is_crashed: Callable[[], bool]) -> None:
-    """Let a crashed process say nothing more to the database, whatever its code still tries."""
+    """Let a crashed process say nothing more to PostgreSQL, whatever its code still tries.
+
+    On SQLite its connections see to it.
+    """
 
     def refuse(*_arguments: object) -> None:
         if is_crashed():
@@ -634,7 +682,8 @@ def simulate(seed: int, url: str, *, habits: str | None = None) -> Simulation:
     def committed(_session: Session) -> None:
         simulation.auditor.touch()
 
-    event.listen(Session, "after_commit", committed)
+    if not simulation.is_sqlite:
+        event.listen(Session, "after_commit", committed)
     patches = pytest.MonkeyPatch()
     # What is collected when depends on all that ran before, and ends what dead processes had begun.
     gc.collect()
@@ -653,7 +702,8 @@ def simulate(seed: int, url: str, *, habits: str | None = None) -> Simulation:
         simulation.trace.append(f"violation: {error}")
     finally:
         loop.on_step = None
-        event.remove(Session, "after_commit", committed)
+        if not simulation.is_sqlite:
+            event.remove(Session, "after_commit", committed)
         patches.undo()
         gc.enable()
         left = asyncio.all_tasks(loop)

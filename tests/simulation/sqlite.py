@@ -8,7 +8,10 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import suppress
+from functools import cache
 from typing import Any, Self
+
+from app.db.columns import Base
 
 BUSY_SECONDS = 10.0
 BUSY_LOOK_SECONDS = 0.01
@@ -16,6 +19,18 @@ BUSY_LOOK_SECONDS = 0.01
 
 class CrashedError(OSError):
     """The process that asks has crashed."""
+
+
+@cache
+def written_by(statement: str) -> frozenset[str]:
+    """Return the tables that a statement may write; of deleted rows, all others that may refer to them."""
+    match statement.split(maxsplit=3)[:3]:
+        case ["SELECT" | "BEGIN" | "PRAGMA" | "SAVEPOINT" | "RELEASE" | "ROLLBACK", *_]:
+            return frozenset()
+        case ["INSERT", "INTO", table] | ["UPDATE", table, _]:
+            return frozenset({table})
+        case _:
+            return frozenset(Base.metadata.tables)
 
 
 class Cursor:
@@ -52,6 +67,7 @@ class Cursor:
         """Run a statement, waiting as long as SQLite's busy timeout for another writer."""
         await self._connection.step()
         await self._patiently(lambda: self._cursor.execute(statement, parameters))
+        self._connection.written |= written_by(statement)
         return self
 
     async def executemany(self, statement: str, parameters: Iterable[Any]) -> Self:
@@ -59,6 +75,7 @@ class Cursor:
         await self._connection.step()
         given = list(parameters)
         await self._patiently(lambda: self._cursor.executemany(statement, given))
+        self._connection.written |= written_by(statement)
         return self
 
     async def _patiently(self, run: Callable[[], object]) -> None:
@@ -88,12 +105,19 @@ class Connection:
     """A connection of one process."""
 
     def __init__(
-        self, path: str, is_crashed: Callable[[], bool], thawed: Callable[[], Awaitable[None]]
+        self,
+        path: str,
+        is_crashed: Callable[[], bool],
+        thawed: Callable[[], Awaitable[None]],
+        committed: Callable[[frozenset[str]], None],
     ) -> None:
         self.real = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         self._connection: sqlite3.Connection | None = self.real
         self._is_crashed = is_crashed
         self._thawed = thawed
+        self._committed = committed
+        self.written: frozenset[str] = frozenset()
+        """The tables that the transaction has written so far."""
 
     def __await__(self) -> Generator[None, None, Self]:
         yield from ()
@@ -114,11 +138,15 @@ class Connection:
         """Commit; a crash may come before and after."""
         await self.step()
         self.real.commit()
+        written, self.written = self.written, frozenset()
+        if written:
+            self._committed(written)
         await asyncio.sleep(0)
 
     async def rollback(self) -> None:
         """Roll back, as the database does by itself for a process that is gone."""
         self.real.rollback()
+        self.written = frozenset()
 
     async def close(self) -> None:
         """Close."""
@@ -144,11 +172,15 @@ def creator(
     is_crashed: Callable[[], bool],
     made: list[Connection],
     thawed: Callable[[], Awaitable[None]],
+    committed: Callable[[frozenset[str]], None] = lambda _tables: None,
 ) -> Callable[..., Awaitable[Connection]]:
-    """Return what the engine makes connections with; they are added to `made`."""
+    """Return what the engine makes connections with; they are added to `made`.
+
+    `committed` is told of each commit, with the tables that were written.
+    """
 
     def connect(*_arguments: Any, **_options: Any) -> Connection:
-        connection = Connection(path, is_crashed, thawed)
+        connection = Connection(path, is_crashed, thawed, committed)
         made.append(connection)
         return connection
 

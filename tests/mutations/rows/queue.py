@@ -16,8 +16,8 @@ MUTATIONS = (
     Mutation(
         "a row is held without the token",
         FILE,
-        ".where(table.id == claim.row.id, table.lease_token == claim.token)",
-        ".where(table.id == claim.row.id)",
+        'mine = table.id == bindparam("id"), table.lease_token == bindparam("token")',
+        'mine = (table.id == bindparam("id"),)',
         (LEASES,),
     ),
     Mutation(
