@@ -40,12 +40,13 @@ _COUNT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Received:
-    """A callback whose `Authorization` was right."""
+    """A callback whose `Authorization` was right. Once it is stored, `is_repeated` says that it was known."""
 
     order_id: UUID
     body: bytes
+    is_repeated: bool = False
 
 
 @dataclass(slots=True)
@@ -82,7 +83,11 @@ class CallbackIntake:
         Raises:
             TooManyWaitingError: the callback was not taken in.
         """
-        return await self._group.add(Received(order_id, body))
+        return await self.take(Received(order_id, body))
+
+    async def take(self, received: Received) -> bool:
+        """Store a callback as `record` does, and have it say whether it was a repeat."""
+        return await self._group.add(received)
 
 
 def write_callbacks(tx: WholeTransaction, received: Sequence[Received]) -> list[bool | Later]:
@@ -101,6 +106,7 @@ def write_callbacks(tx: WholeTransaction, received: Sequence[Received]) -> list[
         if order is None or order.erased_at is not None:
             continue
         is_new = _keep(tx, each, bodies[each.order_id])
+        each.is_repeated = not is_new
         # A final order is looked at only to see whether the callback is of another order that is its double.
         if is_new or order.status not in FINAL:
             news[each.order_id] += 1

@@ -135,7 +135,8 @@ class Metrics:
 
     def _begin_at_zero(self) -> None:
         """Tell at once what alerts count: of a counter that begins with 20, Prometheus sees no increase."""
-        self._callbacks.labels("accepted", "")
+        for outcome in ("accepted", "repeated"):
+            self._callbacks.labels(outcome, "")
         for reason in ("wrong authorization", "no authorization", "no such order"):
             self._callbacks.labels("refused", reason)
         for outcome in sorted(FINAL):

@@ -1,5 +1,7 @@
 """What Prometheus is told: by whom it may be read, that it is true, that no label is a stranger's word."""
 
+from uuid import UUID
+
 import httpx
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -35,6 +37,12 @@ async def test_an_orders_life_is_counted_and_no_label_is_a_strangers_word(
         await presshook.until(order_id, "completed")
         forged = await presshook.client.post(f"/v1/callbacks/{order_id}", headers={"Authorization": "no"})
         assert forged.status_code == 401
+        value = presshook.service.dependencies.callback_signer.authorization(UUID(order_id))
+        for _ in range(3):
+            again = await presshook.client.post(
+                f"/v1/callbacks/{order_id}", headers={"Authorization": value}, content=b"again"
+            )
+            assert again.status_code == 204
         await presshook.client.get("/no/such/address")
 
         async def told() -> dict[str, Metric]:
@@ -49,6 +57,7 @@ async def test_an_orders_life_is_counted_and_no_label_is_a_strangers_word(
         assert value_of(families, f"{name}_count", outcome="completed") == 1
     assert value_of(families, "presshook_order_duration_seconds_sum", outcome="completed") > 0
     assert value_of(families, "presshook_callbacks_total", outcome="accepted") >= 1
+    assert value_of(families, "presshook_callbacks_total", outcome="repeated") == 2
     assert value_of(families, "presshook_callbacks_total", reason="wrong authorization") == 1
     asked = "presshook_cloudpress_request_duration_seconds_count"
     assert value_of(families, asked, operation="place", outcome="ok") == 1

@@ -20,7 +20,7 @@ from app.api.probes import Probes
 from app.api.problems import Problem, busy, database_away, internal_error, unauthorized, unread
 from app.db.errors import DATABASE_AWAY
 from app.orders.attempts import find_placing_trace
-from app.orders.callbacks import CallbackIntake
+from app.orders.callbacks import CallbackIntake, Received
 from app.queue.group_commit import TooManyWaitingError
 from app.telemetry import tracing
 from app.telemetry.defects import where_raised
@@ -111,7 +111,8 @@ class Callbacks:
         try:
             body = await read_body(scope, receive)
             await context.require_migrated()
-            let_in = await self._intake.record(UUID(order_id), body)
+            received = Received(UUID(order_id), body)
+            let_in = await self._intake.take(received)
         except HTTPException as error:
             return unread(error.status_code)
         except DATABASE_AWAY:
@@ -128,7 +129,7 @@ class Callbacks:
             # Its value is ours, so the order was: the database is older than the order.
             log.error("callback_of_unknown_order", order=order_id, request_id=request_id)
             return self._refuse("no such order")
-        context.metrics.callback("accepted")
+        context.metrics.callback("repeated" if received.is_repeated else "accepted")
         log.info("callback", order=order_id, bytes=len(body), request_id=request_id)
         return None
 
