@@ -27,7 +27,8 @@ SECRETS = CallbackSecrets(["the simulation's secret key, long enough"])
 OPERATOR_SECONDS = (700.0, 2000.0)
 BUSY_OPERATOR_SECONDS = (100.0, 400.0)
 STEADY_EVERY_SECONDS = 110.0
-STEADY_ORDERS = 20
+STEADY_ORDERS = 46
+"""Until well after the chaos: an attempt that fails at its end needs orders after it as well."""
 
 
 class People:
