@@ -35,6 +35,15 @@ class Authority:
 
     def server_context(self, *names: str, valid_for: timedelta = DAY) -> ssl.SSLContext:
         """Return what a server of these names or addresses presents itself with."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "server.pem"
+            path.write_text(self.server_pem(*names, valid_for=valid_for))
+            context.load_cert_chain(path)
+        return context
+
+    def server_pem(self, *names: str, valid_for: timedelta = DAY) -> str:
+        """Return the same as text: the private key and the certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         made = self._builder(subject, key, valid_for=valid_for).add_extension(
@@ -42,17 +51,12 @@ class Authority:
         )
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         made = made.add_extension(issuer, critical=False)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "server.pem"
-            private = key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-            path.write_bytes(private + _pem(made.sign(self._key, hashes.SHA256())).encode())
-            context.load_cert_chain(path)
-        return context
+        private = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        return private.decode() + _pem(made.sign(self._key, hashes.SHA256()))
 
     def _builder(
         self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, valid_for: timedelta

@@ -128,11 +128,9 @@ async def run_presshook(
 ) -> AsyncIterator[Presshook]:
     """Run a service on a free port."""
     listener = listen("127.0.0.1", 0)
-    values = {"callback_wait_seconds": NEVER_SECONDS, **settings}
+    usual = {"callback_wait_seconds": NEVER_SECONDS, "public_url": address(listener)}
     service = Service(
-        make_settings(
-            database_url, cloudpress_base_url=cloudpress_url, public_url=address(listener), **values
-        )
+        make_settings(database_url, cloudpress_base_url=cloudpress_url, **{**usual, **settings})
     )
     headers = {"Authorization": f"Bearer {API_KEY}"}
     app = create_app(service, reconcile=reconcile, heartbeat_seconds=heartbeat_seconds)
