@@ -136,7 +136,7 @@ def is_guarded(path: str) -> bool:
     return path == METRICS or (under and not path.startswith(CALLBACKS))
 
 
-def _admission(request: Request) -> Admission:
+async def _admission(request: Request) -> Admission:
     """Return that the request was let in. A route that is not behind the middleware lets nobody in."""
     admission = getattr(request.state, "admission", None)
     if admission is None:
@@ -147,7 +147,7 @@ def _admission(request: Request) -> Admission:
 AdmissionDep = Annotated[Admission, Depends(_admission)]
 
 
-def _grant(admission: AdmissionDep, _described: Annotated[object, Depends(_described)]) -> Grant:
+async def _grant(admission: AdmissionDep, _described: Annotated[object, Depends(_described)]) -> Grant:
     """Return who calls."""
     return admission.grant
 
@@ -160,8 +160,9 @@ def missing_scope(scope: KeyScope) -> Problem:
     return Problem(403, "missing-scope", f"This API key lacks the scope {scope}.", scope=str(scope))
 
 
-def _needs(*scopes: KeyScope) -> Callable[[Grant], Grant]:
-    def check(grant: GrantDep) -> Grant:
+def _needs(*scopes: KeyScope) -> Callable[[Grant], Awaitable[Grant]]:
+    # Asynchronous as all of these are: what is not is called in a thread.
+    async def check(grant: GrantDep) -> Grant:
         for scope in scopes:
             if scope not in grant.scopes:
                 raise missing_scope(scope)

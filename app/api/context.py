@@ -120,7 +120,7 @@ class Context:
         self.known_migrated.set()
 
 
-def get_context(request: Request) -> Context:
+async def get_context(request: Request) -> Context:
     """Return the service's context."""
     return cast("Context", request.app.state.context)
 

@@ -34,7 +34,7 @@ from app.orders.intake import (
 )
 from app.orders.reading import OrderView, read_credentials
 from app.orders.representation import OrderBody
-from app.states import FINAL, ErrorCode
+from app.states import FINAL, ErrorCode, OrderStatus
 from app.telemetry import tracing
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], dependencies=[Depends(require_migrated)])
@@ -113,9 +113,11 @@ async def place_order(
         raise Problem(
             409, "idempotency-conflict", "This Idempotency-Key was used for another order. Use a new one."
         ) from None
-    view = await wait_until(
-        context, admission, OrderView(order, (), None), preferred_wait_seconds(prefer), is_placed_or_final
-    )
+    view = OrderView(order, (), None)
+    wait_seconds = preferred_wait_seconds(prefer)
+    # Nothing is known of an order that waits to be placed but its row, and that was read just now.
+    if wait_seconds > 0 or order.status is not OrderStatus.PENDING:
+        view = await wait_until(context, admission, view, wait_seconds, is_placed_or_final)
     location = f"/v1/orders/{order.id}"
     if view.order.error_code == ErrorCode.REJECTED:
         raise _rejection(view.order, location)
