@@ -140,7 +140,12 @@ class Service:
     async def _work(self) -> None:
         """Move orders and deliver events until the signals say stop. If one of the parts dies, all end."""
         await self._migrated()
-        reconciler = Reconciler(self.dependencies, self.signals, metrics=self.metrics)
+        reconciler = Reconciler(
+            self.dependencies,
+            self.signals,
+            account_concurrency=self.settings.account_concurrency,
+            metrics=self.metrics,
+        )
         deliverer = Deliverer(self.db, self.signals, self.sender, random=self.random, metrics=self.metrics)
         self._watch(reconciler, deliverer)
         self.heartbeats.tell(lambda: time.monotonic() - reconciler.turned_at < STUCK_SECONDS)

@@ -27,7 +27,11 @@ from app.telemetry import tracing
 from app.telemetry.defects import where_raised
 from app.telemetry.metrics import Metrics
 
-SLOTS = 16
+# A pass mostly waits for CloudPress, which costs nothing here: there is room for many accounts that are slow.
+SLOTS = 256
+ACCOUNT_CONCURRENCY = 8
+# How many rows a claim looks at: of one account's there are seldom more slots free, and others come next.
+CLAIM_LIMIT = 32
 POLL_SECONDS = 2.0
 # While PostgreSQL tells of other replicas' orders, polling is only the backstop.
 BACKSTOP_POLL_SECONDS = 10.0
@@ -45,19 +49,21 @@ class Reconciler(Worker[Order]):
         signals: Signals,
         *,
         slots: int = SLOTS,
+        account_concurrency: int = ACCOUNT_CONCURRENCY,
         poll_seconds: float = POLL_SECONDS,
         metrics: Metrics | None = None,
     ) -> None:
         """Prepare the loop, which runs at most `slots` passes at a time; `run` runs it.
 
-        An account gets no more than half of them: one whose CloudPress is slow leaves the others room.
+        An account gets no more than `account_concurrency` of them, so that no more requests of it are in flight
+        at CloudPress, and one whose CloudPress is slow leaves the others room.
         """
         super().__init__(
             Order, signals, slots=slots, poll_seconds=poll_seconds, backstop_seconds=BACKSTOP_POLL_SECONDS
         )
         self._dependencies = dependencies
         self._metrics = metrics or Metrics()
-        self._slots_of_account = max(1, slots // 2)
+        self._slots_of_account = account_concurrency
         self._in_flight: Counter[str] = Counter()
 
     @repeated
@@ -70,7 +76,7 @@ class Reconciler(Worker[Order]):
             claimed = await leases.claim(
                 tx,
                 Order,
-                limit=limit,
+                limit=min(limit, CLAIM_LIMIT),
                 lease_seconds=self._dependencies.lease_seconds,
                 only=_NOT_OF if full else None,
                 values={"full": full},
