@@ -5,22 +5,27 @@ never fails half-way because another one got in between; on PostgreSQL rows are 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import make_transient_to_detached
 from sqlalchemy.pool import QueuePool
 
+from app.db import sqlite
 from app.db.clock import Clock, DatabaseClock
 from app.db.columns import Cipher, _ciphers
 from app.db.engine import POOL_SIZE, POOL_WAIT_SECONDS, make_engine, make_threads_engine
 from app.db.errors import DATABASE_AWAY, is_repeatable, secrets_of
-from app.db.notice import Notice, Telling
+from app.db.models import Event
+from app.db.notice import Notice, Telling, columns_of
 from app.db.outages import Outages
 from app.db.postgresql import limits, lock_events, notify
 from app.db.whole import Result, Threads, WholeTransaction, Work
@@ -29,6 +34,7 @@ from app.db.whole import Result, Threads, WholeTransaction, Work
 KEPT_FOR_READS = 2
 # Transactions in threads at a time; SQLite has one writer anyway.
 THREADS = 2
+_HIGHEST = select(Event.id).order_by(Event.id.desc()).limit(bindparam("number"))
 
 
 @dataclass(kw_only=True)
@@ -70,7 +76,11 @@ class Database:
             engine = make_threads_engine(url, threads)
             _ciphers[engine.dialect] = cipher
             self._threads = Threads(engine.execution_options(presshook_write=True), threads=threads)
-        self._writing = self.engine.execution_options(presshook_write=True)
+        self._writer = self.engine
+        if self.is_sqlite and self._threads is not None:
+            self._writer = make_engine(url, {"async_creator_fn": sqlite.creator(self._threads.pool)})
+            _ciphers[self._writer.dialect] = cipher
+        self._writing = self._writer.execution_options(presshook_write=True)
         # SQLite has one writer. Waiting for it here is fair and holds no thread; across processes
         # the busy timeout does it.
         self._turns = asyncio.Semaphore(1 if self.is_sqlite else POOL_SIZE - KEPT_FOR_READS)
@@ -93,7 +103,7 @@ class Database:
             began_at_uptime = self._clock.uptime()
             transaction = Transaction(
                 session=session,
-                now=await self._clock.now(session, *(() if self.is_sqlite else limits())),
+                now=await self._begin(session),
                 clock=self._clock,
                 began_at_uptime=began_at_uptime,
             )
@@ -104,6 +114,18 @@ class Database:
                 await session.execute(notify(notice))
             await session.commit()
         self._tell(notice)
+
+    async def _begin(self, session: AsyncSession) -> datetime:
+        """Begin a write transaction and return its time; on a new connection, should the first be broken."""
+        if self.is_sqlite:
+            return await self._clock.now(session)
+        try:
+            return await self._clock.now(session, *limits())
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            await session.rollback()
+        return await self._clock.now(session, *limits())
 
     async def write_whole(self, work: Work[Result]) -> Result:
         """Run `work` as one write transaction, committed when this returns, in one go (`app/db/whole.py`)."""
@@ -117,7 +139,7 @@ class Database:
 
     async def _run_here(self, work: Work[Result]) -> tuple[Result, Notice]:
         async with AsyncSession(self._writing, expire_on_commit=False) as session:
-            now = await self._clock.now(session, *(() if self.is_sqlite else limits()))
+            now = await self._begin(session)
             done = await session.run_sync(
                 lambda sync: WholeTransaction(now=now, connection=sync.connection()).run(work)
             )
@@ -170,8 +192,10 @@ class Database:
         await session.flush()
         if not self.is_sqlite:
             await session.execute(lock_events())
-        session.add_all(transaction.events)
-        await session.flush()
+        connection = await session.connection()
+        await connection.execute(insert(Event), [columns_of(event) for event in transaction.events])
+        if transaction.under_events_lock:
+            await _identify(session, transaction.events)
         for follow in transaction.under_events_lock:
             await follow()
         await session.flush()
@@ -194,5 +218,16 @@ class Database:
     async def dispose(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+        if self._writer is not self.engine:
+            await self._writer.dispose()
         if self._threads is not None:
             self._threads.dispose()
+
+
+async def _identify(session: AsyncSession, events: Sequence[Event]) -> None:
+    """Let events, which have just been inserted, know their numbers: under the lock they are the highest."""
+    numbers = (await session.scalars(_HIGHEST, {"number": len(events)})).all()
+    for event, number in zip(events, reversed(numbers), strict=True):
+        event.id = number
+        make_transient_to_detached(event)
+        session.add(event)

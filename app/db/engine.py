@@ -1,15 +1,19 @@
 """Engines for SQLite and PostgreSQL: what is committed is kept, and every text can be stored."""
 
+import math
 import os
 import stat
+import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
@@ -19,6 +23,8 @@ from app.db.errors import UnfitDatabaseError
 POOL_SIZE = 8
 POOL_WAIT_SECONDS = 5
 BUSY_TIMEOUT_SECONDS = 10
+IDLE_SECONDS = 1.0
+PREPARE_AFTER = 5
 OWN = stat.S_IRUSR | stat.S_IWUSR
 # Stated, since the database's own default may be another. (SQLite knows but one.)
 ISOLATION = "READ COMMITTED"
@@ -34,7 +40,6 @@ def make_engine(url: URL, connect_arguments: Mapping[str, Any] | None = None) ->
     engine = create_async_engine(
         url,
         pool_size=POOL_SIZE,
-        pool_pre_ping=not is_sqlite,
         connect_args={**arguments_for(url), **(connect_arguments or {})},
         **_options(url),
     )
@@ -75,6 +80,45 @@ def _prepare(engine: Engine) -> None:
         event.listen(engine, "begin", _begin_sqlite)
     else:
         require_utf8(engine)
+        event.listen(engine, "connect", _prepare_unless_pooled)
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", partial(_prove_alive, engine))
+
+
+def _note_use(_connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+    entry.info["used_at"] = time.monotonic()
+
+
+def _prove_alive(
+    engine: Engine, connection: DBAPIConnection, entry: ConnectionPoolEntry, _use: object
+) -> None:
+    """Replace a connection that nobody has used for a moment if it is broken.
+
+    One that was used just now is taken as it is: whoever writes notices by the first statement, before
+    anything has happened, and begins again (`Database.write`).
+    """
+    if time.monotonic() - entry.info.get("used_at", math.inf) < IDLE_SECONDS:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error as error:
+        raise DisconnectionError from error
+
+
+def _prepare_unless_pooled(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    """Have statements prepared that come again, where each one surely goes to the same server process.
+
+    A pooler gives its clients a process id of its own making, and in transaction mode another server process
+    for each transaction, which knows nothing of what another one has prepared.
+    """
+    driver: Any = getattr(connection, "driver_connection", connection)
+    cursor = connection.cursor()
+    cursor.execute("SELECT pg_backend_pid()")
+    [(process_id,)] = cursor.fetchall()
+    cursor.close()
+    connection.rollback()
+    if process_id == driver.info.backend_pid:
+        driver.prepare_threshold = PREPARE_AFTER
 
 
 def arguments_for(url: URL) -> dict[str, Any]:
@@ -83,8 +127,9 @@ def arguments_for(url: URL) -> dict[str, Any]:
         # The driver begins nothing by itself; `_begin_sqlite` does.
         return {"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None}
     defaults = {name: value for name, value in DEFAULTS.items() if name not in url.query}
-    # Without prepared statements a pooler in transaction mode can stand in between. The encoding is not to be
-    # had from the environment, the role or the database: all text is sent as UTF-8.
+    # Without prepared statements a pooler in transaction mode can stand in between; where none does,
+    # `_prepare_unless_pooled` allows them. The encoding is not to be had from the environment, the role or
+    # the database: all text is sent as UTF-8.
     return {**defaults, "prepare_threshold": None, "client_encoding": "UTF8"}
 
 

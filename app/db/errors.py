@@ -24,6 +24,9 @@ AWAY_CLASSES = frozenset({"08", "28", "40", "53", "55", "57", "58", "F0"})
 # The same of single errors: a server that was made a standby, transactions that it ended for having stood
 # still, a role that lacks rights, which somebody will grant.
 AWAY_STATES = frozenset({"25006", "25P03", "25P04", "42501"})
+# What a connection says whose prepared statements are no longer what they were: after a migration, or because
+# a pooler went unnoticed. A new connection has none.
+PREPARED_STATES = frozenset({"0A000", "26000", "42P05"})
 SQLITE_AWAY = frozenset(
     {
         sqlite3.SQLITE_PERM,
@@ -78,6 +81,8 @@ def heed(context: ExceptionContext) -> None:
     if state is None and code is None:
         return
     passes = code in SQLITE_AWAY if state is None else (state in AWAY_STATES or state[:2] in AWAY_CLASSES)
+    if state in PREPARED_STATES and (state != "0A000" or "cached plan" in str(original)):
+        passes = context.is_disconnect = True
     if passes != isinstance(raised, OperationalError):
         kind = OperationalError if passes else DatabaseError
         raise kind(context.statement, None, original, hide_parameters=True) from None

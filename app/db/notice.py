@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.db.columns import Base
+from app.db.models import Event
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Telling:
     """What every write transaction gathers: its time, its events, and whom to wake once it is committed."""
 
     now: datetime
-    events: list[object] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     """Rows that are inserted last, so that their numbers follow the order of the commits."""
     _changed: set[UUID] = field(default_factory=set)
     _due: set[str] = field(default_factory=set)
@@ -48,3 +49,16 @@ class Telling:
     def notice(self) -> Notice:
         """What has been announced so far."""
         return Notice(frozenset(self._changed), frozenset(self._due), bool(self.events))
+
+
+def columns_of(event: Event) -> dict[str, object]:
+    """Return what is inserted of an event, which mostly has no number yet."""
+    number: int | None = event.id
+    return {
+        **({} if number is None else {"id": number}),
+        "order_id": event.order_id,
+        "type": event.type,
+        "at": event.at,
+        "data": event.data,
+        "shown": event.shown,
+    }

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
 from app.db.models import Event
-from app.db.notice import Notice, Telling
+from app.db.notice import Notice, Telling, columns_of
 from app.db.postgresql import limits, lock_events, notify
 
 Result = TypeVar("Result")
@@ -45,22 +45,10 @@ class WholeTransaction(Telling):
         if self.events:
             if not self.is_sqlite:
                 self.connection.execute(lock_events())
-            self.connection.execute(insert(Event), [_columns(event) for event in self.events])
+            self.connection.execute(insert(Event), [columns_of(event) for event in self.events])
         if notice and not self.is_sqlite:
             self.connection.execute(notify(notice))
         return result, notice
-
-
-def _columns(event: object) -> dict[str, object]:
-    if not isinstance(event, Event):
-        raise TypeError("only events are inserted last")
-    return {
-        "order_id": event.order_id,
-        "type": event.type,
-        "at": event.at,
-        "data": event.data,
-        "shown": event.shown,
-    }
 
 
 class Threads:
@@ -70,7 +58,7 @@ class Threads:
         """Run at most `threads` at a time over `engine`, whose pool is as large."""
         self._engine = engine
         self._number = threads
-        self._threads = self._prepared()
+        self.pool = self._prepared()
 
     def _prepared(self) -> ThreadPoolExecutor:
         """Return threads, none of which runs before it is needed."""
@@ -83,7 +71,7 @@ class Threads:
         transaction run again: nothing of it has happened.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._run_or_repeat, work)
+        return await loop.run_in_executor(self.pool, self._run_or_repeat, work)
 
     def _run_or_repeat(self, work: "Work[Result]") -> tuple[Result, Notice]:
         committing: list[bool] = []
@@ -104,8 +92,8 @@ class Threads:
 
     def dispose(self) -> None:
         """Close every connection, once what is being written is; whoever writes then gets new ones."""
-        self._threads.shutdown()
-        self._threads = self._prepared()
+        self.pool.shutdown()
+        self.pool = self._prepared()
         self._engine.dispose()
 
 

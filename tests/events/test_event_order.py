@@ -10,10 +10,9 @@ import pytest
 from psycopg.errors import IdleInTransactionSessionTimeout
 from sqlalchemy import delete, func, select
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import postgresql
-from app.db.database import Database
+from app.db.database import Database, Transaction
 from app.db.errors import DATABASE_AWAY
 from app.db.models import Event, Order, Site
 from app.db.url import async_database_url
@@ -47,6 +46,21 @@ async def place(db: Database) -> UUID:
 async def all_ids(db: Database) -> list[int]:
     async with db.read() as session:
         return [each.id for each in await read_events(session, Interest(), after=0, limit=100_000)]
+
+
+def hold_before_commit(
+    monkeypatch: pytest.MonkeyPatch, order_id: UUID, reached: asyncio.Event, go_on: asyncio.Event
+) -> None:
+    """Have a transaction with an event of the order stand still once its events have their numbers."""
+    insert = Database._insert_events
+
+    async def hold(db: Database, transaction: Transaction) -> None:
+        await insert(db, transaction)
+        if any(event.order_id == order_id for event in transaction.events):
+            reached.set()
+            await go_on.wait()
+
+    monkeypatch.setattr(Database, "_insert_events", hold)
 
 
 async def test_a_reader_skips_nothing_while_many_write(database_url: str) -> None:
@@ -89,15 +103,7 @@ async def test_a_later_commit_has_the_higher_number(
         held_order, later_order = await place(one), await place(one)
         before = await newest(one)
         numbered, go_on = asyncio.Event(), asyncio.Event()
-        commit = AsyncSession.commit
-
-        async def hold(session: AsyncSession) -> None:
-            if any(getattr(row, "order_id", None) == held_order for row in session):
-                numbered.set()
-                await go_on.wait()
-            await commit(session)
-
-        monkeypatch.setattr(AsyncSession, "commit", hold)
+        hold_before_commit(monkeypatch, held_order, numbered, go_on)
         holding = asyncio.create_task(_tell(one, held_order))
         await numbered.wait()
         later = asyncio.create_task(_tell(other, later_order))
@@ -140,15 +146,7 @@ async def test_who_stands_still_with_the_lock_holds_up_nobody_for_long(
             pytest.skip("on SQLite nobody takes the lock")
         stuck_order, other_order = await place(one), await place(one)
         stuck, go_on = asyncio.Event(), asyncio.Event()
-        commit = AsyncSession.commit
-
-        async def hold(session: AsyncSession) -> None:
-            if any(getattr(row, "order_id", None) == stuck_order for row in session):
-                stuck.set()
-                await go_on.wait()
-            await commit(session)
-
-        monkeypatch.setattr(AsyncSession, "commit", hold)
+        hold_before_commit(monkeypatch, stuck_order, stuck, go_on)
         standing = asyncio.create_task(_tell(one, stuck_order))
         await stuck.wait()
         await _tell(other, other_order)

@@ -1,0 +1,79 @@
+"""Connections to PostgreSQL: replaced where they are broken, and what is prepared on them."""
+
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from app.db import engine
+from app.db.database import Database
+from app.db.url import async_database_url
+from app.secrets import Encryption
+from tests.settings import SECRET_KEY
+
+OFTEN = engine.PREPARE_AFTER + 3
+
+
+@pytest.fixture
+async def db(postgres_url: str) -> AsyncIterator[Database]:
+    db = Database(async_database_url(postgres_url), Encryption([SECRET_KEY]))
+    yield db
+    await db.dispose()
+
+
+async def prepared(db: Database) -> int:
+    """Return how many statements are prepared on a connection that was used often."""
+    for _ in range(OFTEN):
+        async with db.write() as tx:
+            await tx.session.execute(text("SELECT 1"))
+    async with db.read() as session:
+        return int((await session.execute(text("SELECT count(*) FROM pg_prepared_statements"))).scalar_one())
+
+
+async def test_statements_that_come_again_are_prepared(db: Database) -> None:
+    assert await prepared(db) > 0
+
+
+async def test_behind_a_pooler_nothing_is_prepared(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pooler names a process of its own making, and each transaction may go to another one."""
+    monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", 1)
+    assert await prepared(db) == 0
+
+
+async def cut_all_others(db: Database) -> None:
+    """Cut every connection but one, which is then no more in the pool."""
+    async with db.read() as session:
+        await session.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+        await session.invalidate()
+
+
+async def fill_pool(db: Database) -> None:
+    """Have several connections in the pool."""
+    async with db.write() as one, db.write() as other, db.read() as session:
+        for each in (one.session, other.session, session):
+            await each.execute(text("SELECT 1"))
+
+
+async def test_a_write_begins_again_on_a_new_connection(db: Database) -> None:
+    await fill_pool(db)
+    await cut_all_others(db)
+    for _ in range(3):
+        async with db.write() as tx:
+            await tx.session.execute(text("SELECT 1"))
+
+
+async def test_a_connection_that_nobody_used_for_a_moment_is_looked_at_first(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "IDLE_SECONDS", 0)
+    await fill_pool(db)
+    await cut_all_others(db)
+    for _ in range(3):
+        async with db.read() as session:
+            await session.execute(text("SELECT 1"))
