@@ -51,6 +51,7 @@ def test_what_is_not_set_has_its_default() -> None:
     assert (settings.callback_wait_seconds, settings.lease_seconds) == (120, 60)
     assert (settings.upstream_timeout_seconds, settings.placement_grace_seconds) == (15, 900)
     assert settings.placing == "on"
+    assert settings.account_concurrency == 8
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -88,6 +89,7 @@ def test_a_missing_setting_is_named(environment: pytest.MonkeyPatch, name: str) 
         ("UPSTREAM_TIMEOUT_SECONDS", "60", "a request may not outlive the lease"),
         ("PLACEMENT_GRACE_SECONDS", "soon", "a number"),
         ("PLACING", "maybe", "on or off"),
+        ("ACCOUNT_CONCURRENCY", "0", "nothing would ever be asked"),
     ],
 )
 def test_a_malformed_setting_is_named_in_one_line_without_its_value(

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from app.db.columns import Base, EncryptedBytes
 from app.db.database import Database
+from app.db.errors import sqlstate_of
 from app.db.models import Callback, Event, WriteProbe
 
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -20,6 +21,7 @@ LACKING = text(
 )
 FORGOTTEN_AFTER = timedelta(days=1)
 PROOF_SECONDS = 2.0
+LACKING_RIGHTS = "42501"
 
 
 async def require_readable(db: Database) -> None:
@@ -60,6 +62,8 @@ class Usability:
         # Anybody may ask, as often as he likes: what he costs is one row in a while.
         async with self._asking:
             if (error := self._db.outages.unwritable) is not None:
+                if sqlstate_of(error) == LACKING_RIGHTS:
+                    await _require_rights(self._db)  # which says what all is lacking
                 raise error
             if time.monotonic() - self._proven_at < PROOF_SECONDS:
                 return

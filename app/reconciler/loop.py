@@ -55,8 +55,8 @@ class Reconciler(Worker[Order]):
     ) -> None:
         """Prepare the loop, which runs at most `slots` passes at a time; `run` runs it.
 
-        An account gets no more than `account_concurrency` of them, so that no more requests of it are in flight
-        at CloudPress, and one whose CloudPress is slow leaves the others room.
+        An account gets no more than `account_concurrency` of them, so that no more requests of it are in
+        flight at CloudPress, and one whose CloudPress is slow leaves the others room.
         """
         super().__init__(
             Order, signals, slots=slots, poll_seconds=poll_seconds, backstop_seconds=BACKSTOP_POLL_SECONDS

@@ -14,6 +14,7 @@ from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.callbacks import record_callback
 from app.orders.requests import dismiss_duplicates, request_cancel, request_resolution
 from app.queue.leases import Claim
+from app.reconciler import Reconciler
 from app.states import PostOutcome
 from tests.reconciler.scripted import GRACE_SECONDS, Bench
 
@@ -372,6 +373,18 @@ async def test_what_an_operator_wished_before_the_backup_may_have_been_done(benc
 
 
 # --- accounts ----------------------------------------------------------------------------------------
+
+
+async def test_an_account_has_as_many_requests_in_flight_as_are_set(bench: Bench) -> None:
+    reconciler = Reconciler(bench.dependencies, bench.signals, account_concurrency=3)
+    for account in ("acct", "another"):
+        for number in range(5):
+            await bench.order(f"Shop {number}", account=account)
+    claimed: list[Claim[Order]] = []
+    while found := (await reconciler.claim(100)).claims:
+        claimed += found
+    accounts = [claim.row.account_id for claim in claimed]
+    assert (accounts.count("acct"), accounts.count("another")) == (3, 3)
 
 
 async def test_no_account_takes_every_slot(bench: Bench) -> None:

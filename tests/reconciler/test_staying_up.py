@@ -25,7 +25,7 @@ from app.main import Service
 from app.orders.intake import NewOrder, create_order
 from app.queue import leases, worker
 from app.reconciler import Reconciler
-from app.reconciler.loop import SLOTS
+from app.reconciler.loop import ACCOUNT_CONCURRENCY
 from app.states import OrderStatus
 from tests.e2e.conftest import environment, free_url, port_of
 from tests.harness import Sandbox, eventually, run_presshook, run_sandbox
@@ -39,7 +39,7 @@ TIMEOUT_SECONDS = 2.0
 # Longer than it takes all others to find out that somebody probes already, on any machine.
 PROBE_SECONDS = 10.0
 # As many as one account may have in flight.
-ORDERS = SLOTS // 2
+ORDERS = ACCOUNT_CONCURRENCY
 
 
 class OddCloudPress(ProviderDecorator):
@@ -249,7 +249,10 @@ async def test_a_provider_that_is_down_costs_one_probe(database_url: str) -> Non
             database_url, proxy.url, upstream_timeout_seconds=PROBE_SECONDS, reconcile=False
         ) as presshook,
     ):
-        reconciler = Reconciler(presshook.service.dependencies, presshook.service.signals, slots=20)
+        reconciler = Reconciler(
+            presshook.service.dependencies,
+            presshook.service.signals,
+        )
 
         async def passes(limit: int) -> None:
             claims = (await reconciler.claim(limit)).claims
