@@ -119,7 +119,7 @@ def prune(
         forecast = _with(settings, lambda db: Pruner(db, days).forecast())
         say(
             f"{forecast.to_clear} orders would lose what is personal and bulky, and become tombstones.",
-            f"{forecast.to_strip} tombstones would lose their events and tasks.",
+            f"{forecast.to_strip} tombstones would lose their events.",
             f"{forecast.kept} old final orders would stay: something may still become of them.",
         )
         return
@@ -130,7 +130,7 @@ def prune(
         raise typer.Exit(1) from None
     say(
         f"{pruned.cleared} orders are tombstones now.",
-        f"{pruned.stripped} tombstones lost their events and tasks.",
+        f"{pruned.stripped} tombstones lost their events.",
     )
 
 

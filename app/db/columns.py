@@ -61,18 +61,21 @@ _ciphers: WeakKeyDictionary[Dialect, Cipher] = WeakKeyDictionary()
 
 
 class EncryptedBytes(TypeDecorator[bytes]):
-    """Bytes that are encrypted at rest, with the cipher of the `Database` that reads or writes them."""
+    """Bytes that are encrypted at rest, with the cipher of the `Database` that reads or writes them.
+
+    Nothing is stored as nothing, so that no key is needed to erase.
+    """
 
     impl = LargeBinary
     cache_ok = True
 
     def process_bind_param(self, value: bytes | None, dialect: Dialect) -> bytes | None:
         """Encrypt."""
-        return None if value is None else _ciphers[dialect].encrypt(value)
+        return _ciphers[dialect].encrypt(value) if value else value
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> bytes | None:
         """Decrypt."""
-        return None if value is None else _ciphers[dialect].decrypt(value)
+        return _ciphers[dialect].decrypt(value) if value else value
 
 
 JSONDocument = JSON().with_variant(JSONB(), "postgresql")

@@ -160,7 +160,7 @@ class Order(Leased):
     finalized_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # Since then the row is a tombstone. (`orders/erasing.py`)
     erased_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # Since then its events and tasks are gone, too. (`maintenance/retention.py`)
+    # Since then its events are gone, too. (`maintenance/retention.py`)
     stripped_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 

@@ -1,7 +1,7 @@
 """Retention: what is old of finished orders goes, in small batches, by one replica at a time.
 
 First what is bulky and personal: an order becomes the tombstone that erasure makes of it. (`orders/erasing`)
-`ROWS_STAY` later its events and tasks go. The tombstone itself stays, some hundred bytes, because of all that
+`ROWS_STAY` later its events go. The tombstone itself stays, some hundred bytes, because of all that
 must outlive an order: no CloudPress order is ever taken for another's, no idempotency key buys twice, a late
 callback is let in. What a restored backup brings back is old as well, and goes again.
 """
@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.database import Database, Transaction
 from app.db.errors import DATABASE_AWAY, repeated
-from app.db.models import Delivery, Event, Order, Pruning, Task
+from app.db.models import Delivery, Event, Order, Pruning
 from app.orders.erasing import clear, is_finished
 from app.queue import leases
 
@@ -169,7 +169,7 @@ class Pruner:
 
     @repeated
     async def _strip(self, claim: leases.Claim[Pruning], after: Place | None) -> _Batch | None:
-        """Delete the events and tasks of a batch of old tombstones; None if the lease was lost."""
+        """Delete the events of a batch of old tombstones; None if the lease was lost."""
         async with self._db.write() as tx:
             held = await _hold(tx, claim)
             if held is None:
@@ -259,9 +259,6 @@ async def _strip(tx: Transaction, order_ids: Sequence[UUID]) -> int:
     await session.execute(deliveries.execution_options(synchronize_session=False))
     events = delete(Event).where(of_orders, Event.id < newest).returning(Event.id)
     gone = (await session.execute(events.execution_options(synchronize_session=False))).scalars().all()
-    for change in (
-        delete(Task).where(Task.order_id.in_(order_ids)),
-        update(Order).where(Order.id.in_(order_ids)).values(stripped_at=tx.now),
-    ):
-        await session.execute(change.execution_options(synchronize_session=False))
+    stripped = update(Order).where(Order.id.in_(order_ids)).values(stripped_at=tx.now)
+    await session.execute(stripped.execution_options(synchronize_session=False))
     return max(gone, default=0)

@@ -1,9 +1,10 @@
 """Erasure: of a finished order all that is personal goes, and what must outlive it stays.
 
-What is left is a tombstone: the order's row with its id, its status, its times, its account, its variant and
-the CloudPress orders that it holds or that were taken for it, so that no other order takes one of them up;
-the digest of its idempotency key with the fingerprint, so that a repeated request buys nothing; which key
-signed which attempt; its tasks' ids; and what happened when, by whom, in no one's words.
+What is left is a tombstone: the order's row with its id, status, times, account, variant and the CloudPress orders
+that it holds or that were taken for it, so that no other order takes one of them up; the
+digest of its idempotency key with the fingerprint, so that a repeated request buys nothing; which key signed
+which attempt; the ids of its tasks and of its site, which are no other order's; and what happened when, by
+whom, in no one's words.
 """
 
 import hashlib
@@ -102,7 +103,7 @@ async def clear(tx: Transaction, order_ids: Sequence[UUID]) -> None:
     session = tx.session
     of_orders = select(Event.id).where(Event.order_id.in_(order_ids))
     await session.execute(delete(Delivery).where(Delivery.event_id.in_(of_orders)))
-    for table in (Site, Callback, LookUp):
+    for table in (Callback, LookUp):
         await session.execute(delete(table).where(table.order_id.in_(order_ids)))
     is_sqlite = session.get_bind().dialect.name == "sqlite"
     for change in (
@@ -110,6 +111,7 @@ async def clear(tx: Transaction, order_ids: Sequence[UUID]) -> None:
         .where(Event.order_id.in_(order_ids))
         .values(data=_kept_of_events(is_sqlite=is_sqlite), shown=null()),
         update(Task).where(Task.order_id.in_(order_ids)).values(name=None, title=None, answer=None),
+        update(Site).where(Site.order_id.in_(order_ids)).values(details={}, ssh_password=None, answer=b""),
         update(Placement)
         .where(Placement.order_id.in_(order_ids))
         .values(reasons=null(), traceparent=None, answer=None),

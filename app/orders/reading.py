@@ -55,7 +55,7 @@ async def read_credentials(db: Database, order_id: UUID, *, reader: Actor) -> Cr
         # The order first, as everywhere: the event below refers to it.
         await tx.session.get(Order, order_id, with_for_update=True)
         site = await tx.session.get(Site, order_id, options=[undefer(Site.ssh_password)])
-        if site is None:
+        if site is None or not site.details:  # none yet, or none any more
             return None
         record(tx, order_id, EventType.CREDENTIALS_READ, by=reader)
         ssh = site.details.get("ssh") or {}

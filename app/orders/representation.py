@@ -240,7 +240,8 @@ def _task(task: Task) -> TaskBody:
 
 
 def _site(site: Site | None) -> SiteBody | None:
-    return SiteBody.model_validate(site.details) if site is not None else None
+    # Of an erased one the id alone is left.
+    return SiteBody.model_validate(site.details) if site is not None and site.details else None
 
 
 async def shown_now(session: AsyncSession, order: Order) -> dict[str, Any]:

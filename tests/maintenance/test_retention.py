@@ -80,11 +80,13 @@ async def order(
             Site(order_id=made.id, id=name, details=SITE | {"name": name}, answer=b"", read_at=tx.now)
         )
         await tx.session.flush()
-        event = record(tx, made.id, EventType.COMPLETED, shown={"name": name})
+        record(tx, made.id, EventType.COMPLETED, shown={"name": name})
     async with db.write() as tx:
+        shown = select(Event.id).where(Event.order_id == made.id, Event.type == EventType.COMPLETED)
+        event_id = (await tx.session.execute(shown)).scalar_one()
         for hook in await tx.session.scalars(select(Webhook.id)):
             tx.session.add(
-                Delivery(id=uuid7(), webhook_id=hook, event_id=event.id, status=delivery, created_at=tx.now)
+                Delivery(id=uuid7(), webhook_id=hook, event_id=event_id, status=delivery, created_at=tx.now)
             )
         values = {"status": "completed", "finalized_at": tx.now - age, "due_at": None}
         values["cloudpress_order_id"] = f"cp {name}"
@@ -126,8 +128,8 @@ async def test_first_what_is_bulky_goes_and_later_the_rows(db: Database) -> None
     assert await pruner.forecast() == Forecast(to_clear=0, to_strip=0, kept=0)
     assert await pruner.prune() == Pruned()
     assert await counts(db, young) == before
-    assert await counts(db, old) == before | {"callbacks": 0, "sites": 0}
-    assert await counts(db, very_old) == dict.fromkeys(before, 0) | {"placements": 1}
+    assert await counts(db, old) == before | {"callbacks": 0}
+    assert await counts(db, very_old) == before | {"callbacks": 0, "events": 0}
     names = [(await read(db, each)).site_name for each in (young, old, very_old, newest)]
     assert names == ["y", "", "", "newest"]
 
@@ -179,8 +181,9 @@ async def test_no_number_is_given_again_even_if_the_newest_events_were_pruned(db
     await Pruner(db, DAYS).prune()
     async with db.write() as tx:
         assert (await tx.session.execute(select(func.max(Event.id)))).scalar_one() == highest
-        after = record(tx, None, EventType.SERVICE_RESTORED)
-    assert after.id > highest
+        record(tx, None, EventType.SERVICE_RESTORED)
+    async with db.read() as session:
+        assert (await session.execute(select(func.max(Event.id)))).scalar_one() > highest
 
 
 async def test_nothing_that_was_delivered_is_sent_again(db: Database) -> None:
@@ -272,5 +275,5 @@ def test_the_command_needs_a_span_and_can_only_tell(database_url: str) -> None:
     assert prune("--dry-run", RETENTION_DAYS="1.5")[1].startswith("0 orders would lose")
     assert prune(RETENTION_DAYS="1.5") == (
         0,
-        "0 orders are tombstones now.\n0 tombstones lost their events and tasks.\n",
+        "0 orders are tombstones now.\n0 tombstones lost their events.\n",
     )

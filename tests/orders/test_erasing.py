@@ -56,6 +56,7 @@ KEPT = {
     ("orphans", "variant"): "a word of CloudPress's list",
     ("orphans", "settled"): "who did what",
     ("placements", "sent_boot"): "the name of a machine's start",
+    ("sites", "id"): "that it is ours",
     ("tasks", "status"): "a word of CloudPress's list",
 }
 
@@ -243,7 +244,13 @@ async def test_the_files_have_none_of_the_words_after_a_vacuum(
     assert words_in(files(database_url, request, vacuum=True)) == []
 
 
-STANDING = {"account_id": "acct", "cloudpress_order_id": "cp-1", "variant": "vanilla", "status": "OK"}
+STANDING = {
+    "account_id": "acct",
+    "cloudpress_order_id": "cp-1",
+    "variant": "vanilla",
+    "status": "OK",
+    "id": "site",
+}
 
 
 def files(url: str, request: pytest.FixtureRequest, *, vacuum: bool = False) -> Sequence[Path]:
