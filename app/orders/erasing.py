@@ -1,10 +1,10 @@
 """Erasure: of a finished order all that is personal goes, and what must outlive it stays.
 
-What is left is a tombstone: the order's row with its id, status, times, account, variant and the CloudPress orders
-that it holds or that were taken for it, so that no other order takes one of them up; the
-digest of its idempotency key with the fingerprint, so that a repeated request buys nothing; which key signed
-which attempt; the ids of its tasks and of its site, which are no other order's; and what happened when, by
-whom, in no one's words.
+What is left is a tombstone: the order's row with its id, status, times, account, variant and the CloudPress
+orders that it holds or that were taken for it, so that no other order takes one of them up; the digest of
+its idempotency key with the fingerprint, so that a repeated request buys nothing; which key signed which
+attempt; the ids of its tasks and of its site, which are no other order's; and what happened when, by whom,
+in no one's words.
 """
 
 import hashlib
