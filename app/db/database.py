@@ -205,6 +205,9 @@ class Database:
         """Run the block as one read transaction."""
         async with self._noting(), AsyncSession(self.engine, expire_on_commit=False) as session:
             yield session
+            if not self.is_sqlite:
+                # What a rollback ends the driver takes for a reason to forget all that it has prepared.
+                await session.commit()
 
     async def now(self, session: AsyncSession) -> datetime:
         """Return the present time, by the clock that leases and due times use."""

@@ -162,7 +162,9 @@ async def claim(
     )
     watching_seconds = watch.seconds_to_watch(tx, lease_seconds) if watch is not None else 0.0
     next_due_seconds = await _next_due_seconds(tx, table, moment, watching_seconds)
-    return Claimed(claims, next_due_seconds, is_more_due=len(locked) == limit)
+    # What a share leaves is due as well: by the time that the claim is committed, slots may be free for it.
+    is_more_due = len(locked) == limit or len(found) < len(locked)
+    return Claimed(claims, next_due_seconds, is_more_due)
 
 
 def _lease(tx: Transaction, lease_seconds: float) -> dict[str, Any]:

@@ -114,8 +114,9 @@ class Worker(ABC, Generic[Row]):
             task = asyncio.create_task(self._work_or_give_back(claim), name=f"work {claim.row.id}")
             self.running.add(task)
             task.add_done_callback(self._ended)
-        if claimed.claims and claimed.is_more_due:
-            return 0.0  # what is due may not have been looked at whole
+        if claimed.is_more_due and (claimed.claims or not self.running):
+            # What is due may not have been looked at whole, and nobody may be left whose end wakes the loop.
+            return 0.0
         if claimed.next_due_seconds is None:
             return poll_seconds
         return min(poll_seconds, claimed.next_due_seconds)

@@ -88,7 +88,8 @@ class Reconciler(Worker[Order]):
                     record(tx, claim.row.id, EventType.LEASE_TAKEN_OVER, status=claim.row.status)
         self._in_flight.update(claim.row.account_id for claim in claimed.claims)
         is_full = any(self._free_slots(account) <= 0 for account in list(self._in_flight))
-        return replace(claimed, is_more_due=claimed.is_more_due or is_full)
+        # Orders of an account that was full when this began were passed over, though it may be full no more.
+        return replace(claimed, is_more_due=claimed.is_more_due or bool(full) or is_full)
 
     def _free_slots(self, account_id: str) -> int:
         return self._slots_of_account - self._in_flight[account_id]

@@ -35,6 +35,16 @@ async def test_statements_that_come_again_are_prepared(db: Database) -> None:
     assert await prepared(db) > 0
 
 
+async def test_reading_makes_no_connection_forget_what_is_prepared(db: Database) -> None:
+    before = await prepared(db)
+    for _ in range(3):
+        async with db.read() as session:
+            await session.execute(text("SELECT 2"))
+    async with db.read() as session:
+        left = await session.execute(text("SELECT count(*) FROM pg_prepared_statements"))
+        assert int(left.scalar_one()) >= before
+
+
 async def test_behind_a_pooler_nothing_is_prepared(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pooler names a process of its own making, and each transaction may go to another one."""
     monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", 1)

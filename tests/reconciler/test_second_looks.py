@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,6 +14,7 @@ from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.callbacks import record_callback
 from app.orders.requests import dismiss_duplicates, request_cancel, request_resolution
+from app.queue import leases
 from app.queue.leases import Claim
 from app.reconciler import Reconciler
 from app.states import PostOutcome
@@ -385,6 +387,36 @@ async def test_an_account_has_as_many_requests_in_flight_as_are_set(bench: Bench
         claimed += found
     accounts = [claim.row.account_id for claim in claimed]
     assert (accounts.count("acct"), accounts.count("another")) == (3, 3)
+
+
+async def test_what_a_share_leaves_is_told_to_be_due(bench: Bench) -> None:
+    """Slots may be free for it once the claim is committed, and who has freed them has told so already."""
+    for number in range(3):
+        await bench.order(f"Shop {number}")
+    async with bench.db.write() as tx:
+        share = leases.Share(Order.account_id, lambda _account: 2)
+        claimed = await leases.claim(tx, Order, limit=100, lease_seconds=60, share=share)
+    assert (len(claimed.claims), claimed.is_more_due) == (2, True)
+
+
+async def test_what_a_full_account_leaves_is_told_to_be_due_though_it_is_full_no_more(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pass ends while a claim is under way that has passed over its account's orders."""
+    reconciler = Reconciler(bench.dependencies, bench.signals, account_concurrency=1)
+    for number in range(2):
+        await bench.order(f"Shop {number}")
+    assert len((await reconciler.claim(1)).claims) == 1
+    claim = leases.claim
+
+    async def claim_meanwhile(*arguments: Any, **options: Any) -> Any:
+        claimed = await claim(*arguments, **options)
+        reconciler._in_flight.clear()
+        return claimed
+
+    monkeypatch.setattr(leases, "claim", claim_meanwhile)
+    claimed = await reconciler.claim(1)
+    assert (claimed.claims, claimed.is_more_due) == ((), True)
 
 
 async def test_no_account_takes_every_slot(bench: Bench) -> None:

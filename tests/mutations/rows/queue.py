@@ -1,7 +1,7 @@
 """Rules of leases and of wakes, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import LEASES, SIMULATION, STAYING_UP
+from tests.mutations.proofs import LEASES, SECOND_LOOKS, SIMULATION, STAYING_UP
 
 FILE = "app/queue/leases.py"
 
@@ -26,5 +26,19 @@ MUTATIONS = (
         "row=row, expires_at_uptime=tx.began_at_uptime + lease_seconds)",
         "row=row, expires_at_uptime=tx.clock.uptime() + lease_seconds)",
         (LEASES, SIMULATION, STAYING_UP),
+    ),
+    Mutation(
+        "what a share leaves is not known to be due",
+        FILE,
+        "is_more_due = len(locked) == limit or len(found) < len(locked)",
+        "is_more_due = len(locked) == limit",
+        (SECOND_LOOKS,),
+    ),
+    Mutation(
+        "what a full account leaves is not known to be due",
+        "app/reconciler/loop.py",
+        "claimed.is_more_due or bool(full) or is_full",
+        "claimed.is_more_due or is_full",
+        (SECOND_LOOKS,),
     ),
 )
