@@ -7,11 +7,12 @@ in a status, in a name. Both are replaced by value where a foreign text is first
 
 import base64
 import html
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from html.entities import html5
 from urllib.parse import unquote
 
@@ -102,6 +103,12 @@ _secret = lru_cache(maxsize=1024)(_Secret)
 def _unescapings(text: str) -> Iterator[str]:
     """Yield a text in small letters, and what it says if it was escaped once, twice, ..."""
     yield text.lower()
+    # What one kind of escaping has written may look to another like an escape of its own.
+    for unescape in (html.unescape, unquote, partial(_ESCAPED.sub, _unescaped)):
+        plain = text
+        for _ in range(TIMES_ESCAPED):
+            plain = unescape(plain)
+            yield plain.lower()
     for _ in range(TIMES_ESCAPED):
         if not any(mark in text for mark in "%&\\"):
             return
@@ -128,8 +135,16 @@ def _character(character: str) -> str:
 
 
 def _encoded(value: str) -> Iterator[str]:
-    """Yield a secret in hexadecimal digits, and in base64 wherever in a longer text it may have stood."""
+    """Yield a secret in quotes that keep its backslashes, in hexadecimal digits, and in base64.
+
+    Of base64 every form that it may have in a longer text.
+    """
     raw = value.encode("utf-8", "surrogatepass")
+    quoted = value
+    for _ in range(TIMES_ESCAPED if "\\" in value else 0):
+        # How many of its backslashes are its own cannot be told once they are taken for escapes.
+        quoted = json.dumps(quoted)[1:-1]
+        yield quoted
     if len(raw) < MIN_SECRET_LENGTH:
         return
     yield raw.hex()

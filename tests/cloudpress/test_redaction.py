@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.cloudpress import CloudPress, CloudPressError, Connections, SiteOrder
@@ -59,6 +59,9 @@ def test_a_secret_is_found_in_every_way_of_writing_it(secret: str, way: str) -> 
 
 
 @settings(deadline=None)
+@example("000000'\\", "HTML")
+@example("000000'\\", "HTML in HTML")
+@example("00000\\0\\", "JSON")
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8), st.sampled_from(sorted(WAYS)))
 def test_whatever_the_secret_is(secret: str, way: str) -> None:
     """A token is of printable ASCII characters, whichever they are."""
