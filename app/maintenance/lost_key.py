@@ -56,7 +56,7 @@ async def _go_through(
 
 def _is_readable(cipher: Cipher, value: bytes | None) -> bool:
     try:
-        return value is None or cipher.decrypt(bytes(value)) is not None
+        return not value or cipher.decrypt(bytes(value)) is not None  # nothing is stored as nothing
     except UndecryptableError:
         return False
 
