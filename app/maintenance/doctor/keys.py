@@ -93,7 +93,7 @@ async def _read(db: Database, table: Table, columns: list[Column[bytes]]) -> Asy
         rows = await session.stream(select(*raw).order_by(*keys), execution_options={"yield_per": BATCH})
         async for row in rows:
             for value in row:
-                if value is not None:
+                if value:  # nothing is stored as nothing, under no key
                     yield bytes(value)
 
 
