@@ -83,7 +83,7 @@ def test_no_code_is_without_a_cause() -> None:
     assert {code for _, code, _ in ROWS} | others == {str(code) for code in WaitingCode}
 
 
-@pytest.mark.parametrize("status", FINAL)
+@pytest.mark.parametrize("status", sorted(FINAL))
 def test_a_final_order_waits_for_nothing(status: OrderStatus) -> None:
     assert waiting_for(Waits(status, LATER), ALIVE) is None
     assert waiting_for(Waits(status, None), Surroundings(NOW)) is None
