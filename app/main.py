@@ -24,6 +24,7 @@ from app.maintenance.fitness import Usability, require_readable
 from app.maintenance.retention import Pruner
 from app.maintenance.schema import is_current
 from app.queue.heartbeats import Heartbeats
+from app.queue.pausing import pause
 from app.queue.signals import Signals
 from app.reconciler import Dependencies, Reconciler
 from app.reconciler.orphan_search import OrphanSearch
@@ -190,11 +191,7 @@ class Service:
                 is_said = True
             except DATABASE_AWAY:
                 is_said = False  # why it is away is told where it is noticed
-            try:
-                async with asyncio.timeout(SCHEMA_POLL_SECONDS):
-                    await self.signals.stopping.wait()
-            except TimeoutError:
-                continue
+            await pause(SCHEMA_POLL_SECONDS, until=self.signals.stopping)
 
     def _workers_ended(self, task: asyncio.Task[None], on_death: Callable[[], None]) -> None:
         if self.signals.stopping.is_set() and (task.cancelled() or task.exception() is None):

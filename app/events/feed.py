@@ -17,6 +17,7 @@ from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.events.reading import BATCH, Happened, Interest, gone_through, newest_event, read_events
 from app.events.types import EventType
+from app.queue.pausing import pause
 from app.queue.signals import Signals
 
 BACKLOG_BATCH = 100
@@ -83,9 +84,7 @@ class Subscription:
         if not self._waiting:
             self._wake.clear()
             if not self.ended.is_set():
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(patience_seconds):
-                        await self._wake.wait()
+                await pause(patience_seconds, until=self._wake)
         if self.ended.is_set():
             raise TooLateError
         return self._waiting.popleft() if self._waiting else None
@@ -137,9 +136,7 @@ class Feed:
             except (SQLAlchemyError, *DATABASE_AWAY) as error:
                 log.error("feed_failed", error=type(error).__name__)
                 seconds = DATABASE_RETRY_SECONDS
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._signals.events.wait()
+            await pause(seconds, until=self._signals.events)
 
     async def _read(self) -> bool:
         """Hand on a batch; tell whether there may be more."""

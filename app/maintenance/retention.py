@@ -9,7 +9,6 @@ callback is let in. What a restored backup brings back is old as well, and goes 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -24,6 +23,7 @@ from app.db.errors import DATABASE_AWAY, repeated
 from app.db.models import Delivery, Event, Order, Pruning
 from app.orders.erasing import clear, is_finished
 from app.queue import leases
+from app.queue.pausing import pause
 
 ROWS_STAY = timedelta(days=30)
 """For how long the timeline of a tombstone stays."""
@@ -90,9 +90,7 @@ class Pruner:
                 # Why the database is away is told where orders are moved; pruning can wait.
                 log.error("pruning_failed", error=type(error).__name__)
                 wait_seconds = RETRY_SECONDS
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait_seconds):
-                    await stopping.wait()
+            await pause(wait_seconds, until=stopping)
 
     async def _round(self, stopping: asyncio.Event) -> float:
         claimed = await self._claim()
@@ -150,9 +148,7 @@ class Pruner:
                 break
             last = batch.last
             pause_seconds = max(SHORTEST_PAUSE_SECONDS, PAUSE_SHARE * (time.monotonic() - began))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause_seconds):
-                    await stopping.wait()
+            await pause(pause_seconds, until=stopping)
         return count
 
     @repeated

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.db.models import Replica
+from app.queue.pausing import pause
 from app.states import BEAT_SECONDS, Surroundings
 
 FRESH_SECONDS = 5.0
@@ -64,9 +65,7 @@ class Heartbeats:
                 is_ready = is_ready or await is_migrated()
                 if is_ready:
                     await self.beat()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(BEAT_SECONDS):
-                    await self._changed.wait()
+            await pause(BEAT_SECONDS, until=self._changed)
             self._changed.clear()
 
     async def beat(self) -> None:

@@ -14,6 +14,7 @@ from app.db.errors import DATABASE_AWAY
 from app.db.models import Leased
 from app.queue.clock_watch import ClockWatch
 from app.queue.leases import Claim, Claimed
+from app.queue.pausing import pause
 from app.queue.signals import Signals
 
 DATABASE_RETRY_SECONDS = 1.0
@@ -129,9 +130,7 @@ class Worker(ABC, Generic[Row]):
             log.error("work_broken", error=type(task.exception()).__name__)
 
     async def _sleep(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._due.wait()
+        await pause(seconds, until=self._due)
 
     async def _drain(self, grace_seconds: float) -> None:
         """Let the work in flight end; what does not end in time is cancelled."""

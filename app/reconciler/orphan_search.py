@@ -3,7 +3,6 @@
 Every process that works does so by itself after a restoration: what two find is kept once.
 """
 
-import asyncio
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -17,6 +16,7 @@ from app.db.errors import DATABASE_AWAY
 from app.db.models import Restoration
 from app.orders import orphans
 from app.orders.orphans import Found
+from app.queue.pausing import pause
 from app.queue.signals import Signals
 from app.reconciler.dependencies import Providers
 
@@ -44,11 +44,7 @@ class OrphanSearch:
         while not self._signals.stopping.is_set():
             with suppress(*DATABASE_AWAY):  # why it is away is told where it is noticed
                 await self.search()
-            try:
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await self._signals.stopping.wait()
-            except TimeoutError:
-                continue
+            await pause(LOOK_SECONDS, until=self._signals.stopping)
 
     async def search(self) -> None:
         """Look through what has not been looked through; what cannot be is tried again the next time."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from datetime import timedelta
 
 import structlog
@@ -23,6 +22,7 @@ from app.maintenance.doctor.settings import check_settings
 from app.maintenance.doctor.way_in import Prober
 from app.maintenance.doctor.webhooks import check_enabled
 from app.maintenance.doctor.workers import check_evidence, check_workers
+from app.queue.pausing import pause
 from app.telemetry.defects import where_raised
 from app.webhooks.outbox import enqueue
 
@@ -49,10 +49,9 @@ class Repeating:
     async def run(self) -> None:
         """Look now and then whether a round is due. Nothing that goes wrong here ends anything else."""
         seconds = SETTLING_SECONDS
-        while not self._stopping.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._stopping.wait()
+        while True:
+            await pause(seconds, until=self._stopping)
+            if self._stopping.is_set():
                 return
             seconds = LOOK_SECONDS
             try:
