@@ -6,12 +6,12 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, func, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app.db.columns import Base, EncryptedBytes
 from app.db.database import Database
 from app.db.errors import sqlstate_of
 from app.db.models import Callback, Event, WriteProbe
+from app.db.upserts import insert_into
 
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 NUMBERED = (Callback, Event)
@@ -88,7 +88,7 @@ async def _require_rights(db: Database) -> None:
 async def _write(db: Database, process_id: UUID) -> None:
     """Commit a row of this process's own: nobody waits for it, and it waits for nobody."""
     async with db.write(is_urgent=True) as tx:
-        insert = (sqlite if db.is_sqlite else postgresql).insert(WriteProbe)
+        insert = insert_into(WriteProbe, is_sqlite=db.is_sqlite)
         values = insert.values(id=process_id, written_at=tx.now)
         again = values.on_conflict_do_update(index_elements=["id"], set_={"written_at": tx.now})
         await tx.session.execute(again)

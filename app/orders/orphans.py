@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, exists, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
@@ -30,6 +29,7 @@ from app.db.models import (
     Restoration,
     WriteProbe,
 )
+from app.db.upserts import insert_into
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.waking import make_due
@@ -104,7 +104,7 @@ async def last_restoration(session: AsyncSession) -> Restoration | None:
 @repeated
 async def begin_search(db: Database, restoration_id: int, account_id: str) -> None:
     """Have an account's orders looked through, if that has not begun."""
-    insert = (sqlite if db.is_sqlite else postgresql).insert(OrphanSearch)
+    insert = insert_into(OrphanSearch, is_sqlite=db.is_sqlite)
     values = insert.values(restoration_id=restoration_id, account_id=account_id)
     async with db.write() as tx:
         await tx.session.execute(values.on_conflict_do_nothing())

@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.db.models import Replica
+from app.db.upserts import insert_into
 from app.queue.pausing import pause
 from app.states import BEAT_SECONDS, Surroundings
 
@@ -73,7 +73,7 @@ class Heartbeats:
         async with self._db.write() as tx:
             self._started_at = self._started_at or tx.now
             changing = {"works": self._works(), "seen_at": tx.now}
-            insert = (sqlite if self._db.is_sqlite else postgresql).insert(Replica)
+            insert = insert_into(Replica, is_sqlite=self._db.is_sqlite)
             values = insert.values(id=self._id, started_at=self._started_at, **self._values, **changing)
             await tx.session.execute(values.on_conflict_do_update(index_elements=["id"], set_=changing))
             await tx.session.execute(delete(Replica).where(Replica.seen_at < tx.now - FORGOTTEN_AFTER))

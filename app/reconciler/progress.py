@@ -7,12 +7,11 @@ from datetime import datetime
 from typing import Self
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from app.cloudpress import OrderSummary
 from app.db.database import Transaction
 from app.db.models import LookUp, Order, Stranger
+from app.db.upserts import insert_into
 from app.events.timeline import record
 from app.events.types import EventType
 from app.reconciler.canaries import Canary
@@ -185,10 +184,10 @@ class Progress:
         ]
         if rows:
             # Whoever looks for another order of the account may write the same at the same time.
-            insert = sqlite_insert if tx.session.get_bind().dialect.name == "sqlite" else postgresql_insert
+            insert = insert_into(Stranger, is_sqlite=tx.session.get_bind().dialect.name == "sqlite")
             # Row by row: a statement takes only so many parameters, and an account may have more orders.
             connection = await tx.session.connection()
-            await connection.execute(insert(Stranger).on_conflict_do_nothing(), rows)
+            await connection.execute(insert.on_conflict_do_nothing(), rows)
 
 
 KEPT = (

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import structlog
 from sqlalchemy import delete
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.config import Settings
 from app.db.database import Database, Transaction
 from app.db.errors import DATABASE_AWAY, repeated
 from app.db.models import CheckResult, CheckRound
+from app.db.upserts import insert_into
 from app.events.timeline import record
 from app.events.types import EventType
 from app.maintenance.doctor.checks import Check, Outcome, Result
@@ -92,7 +92,7 @@ class Repeating:
 async def begin_round(db: Database, every: timedelta = EVERY) -> bool:
     """Take the round that is due, if one is: no other replica takes it as well."""
     async with db.write() as tx:
-        insert = (sqlite if db.is_sqlite else postgresql).insert(CheckRound)
+        insert = insert_into(CheckRound, is_sqlite=db.is_sqlite)
         taken = insert.values(id=ROUND, begun_at=tx.now).on_conflict_do_update(
             index_elements=["id"],
             set_={"begun_at": tx.now},
