@@ -7,11 +7,12 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import delete, func, select, text
 
-from app.db.columns import Base, EncryptedBytes
+from app.db.columns import Base
 from app.db.database import Database
 from app.db.errors import sqlstate_of
 from app.db.models import Callback, Event, WriteProbe
 from app.db.upserts import insert_into
+from app.maintenance.encrypted import encrypted_columns
 
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 NUMBERED = (Callback, Event)
@@ -34,12 +35,11 @@ async def require_readable(db: Database) -> None:
         sqlalchemy.exc.SQLAlchemyError: the database cannot be read.
     """
     async with db.read() as session:
-        for table in Base.metadata.sorted_tables:
-            for column in table.columns:
-                if isinstance(column.type, EncryptedBytes):
-                    newest = [each.desc() for each in table.primary_key.columns]
-                    found = select(column).where(column.is_not(None)).order_by(*newest).limit(1)
-                    (await session.execute(found)).scalar()
+        for table, columns in encrypted_columns():
+            newest = [each.desc() for each in table.primary_key.columns]
+            for column in columns:
+                found = select(column).where(column.is_not(None)).order_by(*newest).limit(1)
+                (await session.execute(found)).scalar()
 
 
 class Usability:

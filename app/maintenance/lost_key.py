@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 
-from sqlalchemy import Column, LargeBinary, Table, delete, select, tuple_, type_coerce, update
+from sqlalchemy import Column, Table, delete, update
 
-from app.db.columns import Base, Cipher, EncryptedBytes
+from app.db.columns import Cipher
 from app.db.database import Database, Transaction
 from app.db.models import Account, Webhook
-from app.maintenance.after_restore import BATCH
+from app.maintenance.encrypted import Values, as_stored, change_each, encrypted_columns, is_row
 from app.secrets import UndecryptableError
 from app.webhooks.registry import disable
 from app.webhooks.signing import new_secret
@@ -24,45 +25,31 @@ async def forget_undecryptable(db: Database, cipher: Cipher) -> Mapping[str, int
     they came, ssh passwords) nothing is left; orders stay and go on.
     """
     given_up: Counter[str] = Counter()
-    for table in Base.metadata.sorted_tables:
-        columns = [column for column in table.columns if isinstance(column.type, EncryptedBytes)]
-        if columns:
-            await _go_through(db, table, columns, cipher, given_up)
+
+    async def forget(
+        table: Table, columns: list[Column[bytes]], tx: Transaction, key: tuple[object, ...], values: Values
+    ) -> None:
+        stored = zip(columns, values, strict=True)
+        lost = [column for column, value in stored if value and not _is_readable(cipher, value)]
+        if lost:
+            await _give_up(tx, table, key, lost)
+            given_up.update(f"{table.name}.{column.name}" for column in lost)
+
+    for table, columns in encrypted_columns():
+        await change_each(db, table, [*map(as_stored, columns)], partial(forget, table, columns))
     return given_up
 
 
-async def _go_through(
-    db: Database, table: Table, columns: list[Column[bytes]], cipher: Cipher, given_up: Counter[str]
-) -> None:
-    keys = list(table.primary_key.columns)
-    raw = [type_coerce(column, LargeBinary) for column in columns]
-    last: tuple[object, ...] | None = None
-    while True:
-        async with db.write() as tx:
-            following = select(*keys, *raw).order_by(*keys).limit(BATCH).with_for_update()
-            if last is not None:
-                following = following.where(tuple_(*keys) > last)
-            rows = (await tx.session.execute(following)).all()
-            for row in rows:
-                stored = zip(columns, row[len(keys) :], strict=True)
-                lost = [column for column, value in stored if not _is_readable(cipher, value)]
-                if lost:
-                    await _give_up(tx, table, tuple(row[: len(keys)]), lost)
-                    given_up.update(f"{table.name}.{column.name}" for column in lost)
-        if not rows:
-            return
-        last = tuple(rows[-1][: len(keys)])
-
-
-def _is_readable(cipher: Cipher, value: bytes | None) -> bool:
+def _is_readable(cipher: Cipher, value: bytes) -> bool:
     try:
-        return not value or cipher.decrypt(bytes(value)) is not None  # nothing is stored as nothing
+        cipher.decrypt(value)
     except UndecryptableError:
         return False
+    return True
 
 
 async def _give_up(tx: Transaction, table: Table, key: tuple[object, ...], lost: list[Column[bytes]]) -> None:
-    same = [column == part for column, part in zip(table.primary_key.columns, key, strict=True)]
+    same = is_row(table, key)
     if table.name == Account.__tablename__:
         await tx.session.execute(delete(table).where(*same))
         return

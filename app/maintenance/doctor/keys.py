@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 
-from sqlalchemy import Column, LargeBinary, Table, func, select, type_coerce
+from sqlalchemy import Column, Table, func, select
 
-from app.db.columns import Base, EncryptedBytes
 from app.db.database import Database
 from app.db.models import RESTORED, Order, Placement
 from app.maintenance.doctor.checks import Check, Result, counted, failed, ok, warning
+from app.maintenance.encrypted import as_stored, encrypted_columns
 from app.secrets import Encryption, UndecryptableError, key_id
 from app.states import FINAL, OrderStatus
 
@@ -76,8 +76,7 @@ async def _values(db: Database, secret_keys: Sequence[str]) -> Counter[int]:
     """Count encrypted values by the place of the key that they were written under."""
     ciphers = [Encryption([key]) for key in secret_keys]
     found: Counter[int] = Counter()
-    for table in Base.metadata.sorted_tables:
-        columns = [column for column in table.columns if isinstance(column.type, EncryptedBytes)]
+    for table, columns in encrypted_columns():
         async for value in _read(db, table, columns):
             found[_place(ciphers, value)] += 1
     return found
@@ -86,14 +85,12 @@ async def _values(db: Database, secret_keys: Sequence[str]) -> Counter[int]:
 async def _read(db: Database, table: Table, columns: list[Column[bytes]]) -> AsyncIterator[bytes]:
     """Yield what is stored in columns, as it is, from the first row to the last."""
     keys = list(table.primary_key.columns)
-    raw = [type_coerce(column, LargeBinary()) for column in columns]
-    if not raw:
-        return
+    raw = [*map(as_stored, columns)]
     async with db.read() as session:
         rows = await session.stream(select(*raw).order_by(*keys), execution_options={"yield_per": BATCH})
         async for row in rows:
             for value in row:
-                if value:  # nothing is stored as nothing, under no key
+                if value:
                     yield bytes(value)
 
 
