@@ -1,6 +1,5 @@
 """Nothing is given to an order by a broken or foreign link: never another one's site and password."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -15,11 +14,9 @@ from tests.reconciler.scripted import Bench
 
 
 @pytest.fixture
-async def bench(database_url: str) -> AsyncIterator[Bench]:
-    bench = Bench(database_url)
+def bench(bench: Bench) -> Bench:
     bench.cloudpress.sites["anothers-site"] = "Another's"
-    yield bench
-    await bench.db.dispose()
+    return bench
 
 
 async def placed(bench: Bench, name: str = "Mine") -> tuple[UUID, str, int]:

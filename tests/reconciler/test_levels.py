@@ -1,6 +1,5 @@
 """The log's levels: warning where an order begins to fail, error where it needs a person, with the reason."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,13 +11,6 @@ from app.cloudpress import Answer, NoAnswer, NotSent, Placed, Refused, SiteOrder
 from app.orders.callbacks import record_callback
 from app.states import OrderStatus
 from tests.reconciler.scripted import Bench
-
-
-@pytest.fixture
-async def bench(database_url: str) -> AsyncIterator[Bench]:
-    bench = Bench(database_url)
-    yield bench
-    await bench.db.dispose()
 
 
 async def passes(bench: Bench, count: int) -> list[dict[str, Any]]:

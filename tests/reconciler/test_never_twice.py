@@ -5,7 +5,7 @@ Each ends with one order at CloudPress that is taken for ours, or with attention
 
 import re
 import unicodedata
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from html import escape
 from uuid import UUID
@@ -27,14 +27,6 @@ LOST = NoAnswer("no answer", kind="timeout")
 HOUR = 3600.0
 LONG = 3 * HOUR
 OPERATOR = Actor("op")
-
-
-@pytest.fixture
-async def bench(database_url: str) -> AsyncIterator[Bench]:
-    """A reconciler that is moved by hand."""
-    bench = Bench(database_url)
-    yield bench
-    await bench.db.dispose()
 
 
 def posts(bench: Bench) -> int:

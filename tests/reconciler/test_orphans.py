@@ -1,7 +1,6 @@
 """A restored database has lost orders that CloudPress has: none of them is bought a second time."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -30,13 +29,6 @@ from tests.settings import CLOUDPRESS_ACCOUNT
 
 BY = Actor("an operator")
 OTHER = "another account"
-
-
-@pytest.fixture
-async def bench(database_url: str) -> AsyncIterator[Bench]:
-    bench = Bench(database_url)
-    yield bench
-    await bench.db.dispose()
 
 
 def search_of(bench: Bench) -> Search:

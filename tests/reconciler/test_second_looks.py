@@ -1,6 +1,5 @@
 """What speaks for an order being at CloudPress is never overlooked, however late and broken it comes."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -24,14 +23,6 @@ LOST = NoAnswer("no answer", kind="timeout")
 HELD_OFF = Refused(429, ("not now",), 600, is_own_form=True)
 HOUR = 3600.0
 CLIENT, OPERATOR = Actor("client"), Actor("operator")
-
-
-@pytest.fixture
-async def bench(database_url: str) -> AsyncIterator[Bench]:
-    """A reconciler that is moved by hand."""
-    bench = Bench(database_url)
-    yield bench
-    await bench.db.dispose()
 
 
 def posts(bench: Bench) -> int:
