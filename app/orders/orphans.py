@@ -32,6 +32,7 @@ from app.db.models import (
 from app.db.upserts import insert_into
 from app.events.timeline import Actor, record
 from app.events.types import EventType
+from app.orders.names import resembles
 from app.orders.waking import make_due
 from app.states import OrderStatus, PostOutcome
 
@@ -191,7 +192,7 @@ def is_open() -> ColumnElement[bool]:
 async def orphans_like(session: AsyncSession, order: Order) -> tuple[str, ...]:
     """Return the open orphans that may be an order: of its account, and with its variant and name, if told.
 
-    What CloudPress did to the name is not known, so that letters and digits alone are compared.
+    What CloudPress did to the name is not known, so any tidying counts.
     """
     of_account = select(Orphan).where(Orphan.account_id == order.account_id, is_open()).order_by(Orphan.id)
     return tuple(
@@ -227,14 +228,7 @@ async def is_left_to_people(session: AsyncSession, order: Order, cloudpress_orde
 def _is_like(order: Order, orphan: Orphan) -> bool:
     if orphan.variant is not None and orphan.variant.lower() != order.variant.lower():
         return False
-    if orphan.site_name is None:
-        return True
-    one, two = (_letters(name) for name in (orphan.site_name, order.site_name))
-    return one.startswith(two) or two.startswith(one)
-
-
-def _letters(name: str) -> str:
-    return "".join(character for character in name.casefold() if character.isalnum())
+    return orphan.site_name is None or resembles(orphan.site_name, order.site_name)
 
 
 async def doubt(tx: Transaction, order: Order) -> None:

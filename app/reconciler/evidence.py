@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.cloudpress import Answer, NotFound, OrderDetails
 from app.db.models import RESTORED, Callback, Order, Placement, Site, Task
 from app.orders.attempts import nothing_landed
-from app.reconciler.names import Tidying
+from app.orders.names import Tidying
 from app.reconciler.passes import Pass
 from app.reconciler.window import CLOCK_TOLERANCE, Now, tells_same_kind
 from app.states import MISSING_ATTENTION_SECONDS, PostOutcome, may_have_landed

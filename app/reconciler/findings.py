@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from app import cloudpress
-from app.reconciler.names import UNKNOWN_TIDYING, Tidying
+from app.orders.names import UNKNOWN_TIDYING, Tidying
 from app.reconciler.progress import Progress
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import and_, exists, or_, select
 from app.db.database import Transaction
 from app.db.models import Order, Placement
 from app.orders.attempts import can_have_landed
-from app.reconciler.names import Tidying
+from app.orders.names import Tidying
 from app.states import ErrorCode, OrderStatus
 
 SOUGHT = (OrderStatus.PLACING, OrderStatus.UNCONFIRMED)

@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import CloudPressError, OrderDetails
 from app.db.models import RESTORED, LookUp, Order, Stranger
+from app.orders.names import Tidying, resembles
 from app.orders.orphans import dismissed_orphans
 from app.reconciler.canaries import doubts_of, find_canaries
 from app.reconciler.evidence import Sent, held_among, name_of_site, seen_tidying
-from app.reconciler.names import Tidying, resembles
 from app.reconciler.passes import Pass, trouble_of
 from app.reconciler.progress import Progress
 from app.reconciler.window import Now, Window, tells_same_kind, window_of

@@ -74,8 +74,15 @@ async def test_what_the_backup_lacks_is_found_and_no_repeat_of_it_is_bought(benc
 
 @pytest.mark.parametrize(
     "name",
-    ["Rosa's Bakery", "rosa's bakery", "Rosa\u2019s  Bakery", "rosas-bakery", "Rosa's Bakery and Shop"],
-    ids=["same", "lower", "curled", "slug", "longer"],
+    [
+        "Rosa's Bakery",
+        "rosa's bakery",
+        "Rosa\u2019s  Bakery",
+        "rosas-bakery",
+        "Rosa's Bakery and Shop",
+        "Rosa&#39;s Bakery",
+    ],
+    ids=["same", "lower", "curled", "slug", "longer", "entities"],
 )
 async def test_a_repeat_is_known_whatever_cloudpress_made_of_the_name(bench: Bench, name: str) -> None:
     await lose(bench, name)
