@@ -1,7 +1,5 @@
 """Looks for an order whose placement is unknown: by late answers, callbacks, look-up, an operator's word."""
 
-from dataclasses import replace
-
 from app.cloudpress import CloudPressError
 from app.db.database import Transaction
 from app.db.models import Order
@@ -135,6 +133,7 @@ async def _apply_not_found(
     last = sent.landed[-1] if sent.landed else None
     tidying = this.findings.tidying
     is_rejected = last is not None and last.outcome == PostOutcome.REJECTED
+    orphans = await orphans_like(tx.session, order)
     nothing = NotFoundYet(
         grace_over=is_grace_over(this, sent, progress),
         trouble=progress.trouble,
@@ -142,8 +141,8 @@ async def _apply_not_found(
         look_ups=progress.completed,
         began_late=progress.begun_late,
         doubts=tuple(progress.doubts),
-        candidates=tuple(progress.candidates),
-        suspects=tuple(progress.suspects),
+        candidates=tuple(it for it in progress.candidates if it not in orphans),
+        suspects=tuple(dict.fromkeys((*progress.suspects, *orphans))),
         look_alike=bool(progress.candidates) and await has_look_alike(tx, order, tidying),
         called_back=sent.called_back,
         placing=this.dependencies.placing,
@@ -155,12 +154,6 @@ async def _apply_not_found(
         reasons=tuple(last.reasons or ()) if last is not None and is_rejected else None,
         word=_word(order, sent, progress),
         has_looked=progress.has_ended,
-    )
-    orphans = await orphans_like(tx.session, order)
-    nothing = replace(
-        nothing,
-        candidates=tuple(it for it in nothing.candidates if it not in orphans),
-        suspects=tuple(dict.fromkeys((*nothing.suspects, *orphans))),
     )
     if nothing.is_nowhere and not nothing.woken:
         _record_nowhere(tx, order, progress)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.cloudpress import Answer, NotFound, OrderDetails
 from app.db.models import RESTORED, Callback, Order, Placement, Site, Task
 from app.orders.attempts import nothing_landed
-from app.orders.names import Tidying
+from app.orders.names import UNKNOWN_TIDYING, Tidying
 from app.reconciler.passes import Pass
 from app.reconciler.window import CLOCK_TOLERANCE, Now, tells_same_kind
 from app.states import MISSING_ATTENTION_SECONDS, PostOutcome, may_have_landed
@@ -212,7 +212,16 @@ async def _agrees(this: Pass, sent: Sent, details: Answer[OrderDetails]) -> bool
 
 
 async def seen_tidying(this: Pass) -> Tidying:
-    """Return what CloudPress was seen to do to the names of orders of the account that it named itself."""
+    """Return what CloudPress was seen to do to the names of orders of the account that it named itself.
+
+    It is found out once in a pass.
+    """
+    if this.findings.tidying is UNKNOWN_TIDYING:
+        this.findings.tidying = await _learn_tidying(this)
+    return this.findings.tidying
+
+
+async def _learn_tidying(this: Pass) -> Tidying:
     held = (
         select(Order.site_name, Site.details)
         .join(Site, Site.order_id == Order.id)

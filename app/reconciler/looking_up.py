@@ -130,7 +130,7 @@ class OrderLookUp:
             progress.suspects += progress.unseen
             progress.unseen = []
         if progress.unseen or progress.candidates:
-            self._pass.findings.tidying = await seen_tidying(self._pass)
+            await seen_tidying(self._pass)
         tidying = self._pass.findings.tidying
         while progress.unseen:
             if not self._pass.has_time():

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import Answer, CloudPressError, NotFound, OrderDetails, TaskRef
 from app.cloudpress import Task as CloudPressTask
@@ -50,8 +51,9 @@ class Observer:
 
     async def _look_at_tasks(self, cloudpress_order_id: str) -> None:
         listed = {task.id: task for task in self._order.tasks} if self._order else {}
-        asked = sorted(listed.keys() | await self._known_task_ids(cloudpress_order_id))
-        others = await self._tasks_of_others(asked)
+        async with self._pass.dependencies.db.read() as session:
+            asked = sorted(listed.keys() | await self._known_task_ids(session, cloudpress_order_id))
+            others = await self._tasks_of_others(session, asked)
         for task_id in asked:
             answer = await self._ask(lambda it=task_id: self._pass.read_task(it))  # type: ignore[misc]
             if answer is not None and not self._is_linked(
@@ -79,19 +81,17 @@ class Observer:
         # An order that CloudPress does not show has no task that does not name it.
         return is_listed or self._order is not None
 
-    async def _known_task_ids(self, cloudpress_order_id: str) -> set[int]:
+    async def _known_task_ids(self, session: AsyncSession, cloudpress_order_id: str) -> set[int]:
         """Return the tasks that are known of the CloudPress order that is held, and of no other."""
         if self._pass.order.cloudpress_order_id != cloudpress_order_id:
             return set()
-        async with self._pass.dependencies.db.read() as session:
-            known = select(Task.id).where(Task.order_id == self._pass.order.id)
-            return set(await session.scalars(known))
+        known = select(Task.id).where(Task.order_id == self._pass.order.id)
+        return set(await session.scalars(known))
 
-    async def _tasks_of_others(self, task_ids: list[int]) -> set[int]:
+    async def _tasks_of_others(self, session: AsyncSession, task_ids: list[int]) -> set[int]:
         """Return which tasks are known as those of other orders of ours."""
         known = select(Task.id).where(Task.id.in_(task_ids), Task.order_id != self._pass.order.id)
-        async with self._pass.dependencies.db.read() as session:
-            return set(await session.scalars(known))
+        return set(await session.scalars(known))
 
     async def _ask(self, request: Callable[[], Awaitable[Answer[T]]]) -> Answer[T] | None:
         """Make a request, unless an earlier one has shown that CloudPress cannot be asked now."""
