@@ -1,5 +1,6 @@
 """What can be checked of a deployment, and what a check tells."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -75,6 +76,12 @@ def failed(check: Check, detail: str, advice: str, *, subject: str = "") -> Resu
 def skipped(check: Check, detail: str, *, subject: str = "") -> Result:
     """It could not be looked at, or there is nothing to look at."""
     return Result(check, Outcome.SKIPPED, detail, subject=subject)
+
+
+def gravest(results: Iterable[Result]) -> Result:
+    """Return the first of the gravest results, of which there has to be one."""
+    order = list(Outcome)
+    return max(results, key=lambda result: order.index(result.outcome))
 
 
 def counted(number: int, noun: str) -> str:

@@ -15,7 +15,7 @@ from app.db.models import CheckResult, CheckRound
 from app.db.upserts import insert_into
 from app.events.timeline import record
 from app.events.types import EventType
-from app.maintenance.doctor.checks import Check, Outcome, Result
+from app.maintenance.doctor.checks import Check, Outcome, Result, gravest
 from app.maintenance.doctor.database import check_database
 from app.maintenance.doctor.keys import check_keys
 from app.maintenance.doctor.settings import check_settings
@@ -65,11 +65,9 @@ class Repeating:
     async def round(self) -> None:
         """Check, and write down what was found."""
         found: dict[Check, Result] = {}
-        order = list(Outcome)
         async for result in self._results():
-            known = found.get(result.check)
-            if known is None or order.index(result.outcome) > order.index(known.outcome):
-                found[result.check] = result
+            known = found.get(result.check, result)
+            found[result.check] = gravest((known, result))
         await write(self._db, found)
 
     async def _results(self) -> AsyncIterator[Result]:

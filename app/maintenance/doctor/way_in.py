@@ -17,7 +17,17 @@ from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.maintenance.doctor import asking
 from app.maintenance.doctor.asking import CertificateError, NoHttpError, Said, UnreachableError
-from app.maintenance.doctor.checks import Check, Outcome, Result, failed, ok, skipped, warning
+from app.maintenance.doctor.checks import (
+    Check,
+    Outcome,
+    Result,
+    counted,
+    failed,
+    gravest,
+    ok,
+    skipped,
+    warning,
+)
 from app.orders.probes import PROBE, PROOF, find_probe
 from app.secrets import ProbeSecrets
 
@@ -30,6 +40,7 @@ PATIENCE_SECONDS = 300.0
 LOOK_SECONDS = 0.5
 NGINX_AUTHORIZATION = "proxy_set_header Authorization $http_authorization;"
 APACHE_AUTHORIZATION = 'SetEnvIf Authorization "(.*)" HTTP_AUTHORIZATION=$1 (or: CGIPassAuth On)'
+MORE_ROOM = "nginx: client_max_body_size 1m;  Apache: LimitRequestBody 1048576"
 AFTER_NAME = (
     Check.CERTIFICATE,
     Check.REDIRECT,
@@ -72,7 +83,7 @@ class Prober:
             return
         found = [await self._check_address(address) for address in addresses]
         for check in (Check.NAME, *AFTER_NAME):
-            yield _gravest(check, [result for each in found for result in each if result.check is check])
+            yield _of_all(check, [result for each in found for result in each if result.check is check])
 
     async def _check_address(self, address: str) -> list[Result]:
         at = f"at {address}: "
@@ -122,20 +133,19 @@ class Prober:
 
     async def _body_limit(self, at: str, address: str) -> Result:
         check = Check.BODY_LIMIT
-        advice = "nginx: client_max_body_size 1m;  Apache: LimitRequestBody 1048576"
         try:
             probe, whole = await self._knock(address, b" " * MOST_BODY_BYTES)
             proof = self._proof(probe, whole)
             if proof is None or proof.size != MOST_BODY_BYTES:
                 told = f"{at}64 KiB do not come in: something before Presshook answers {whole.status}"
-                return failed(check, told, advice)
+                return failed(check, told, MORE_ROOM)
             probe, more = await self._knock(address, b" " * (MOST_BODY_BYTES + 1))
             proof = self._proof(probe, more)
         except (UnreachableError, CertificateError, NoHttpError) as error:
-            return failed(check, f"{at}64 KiB do not come in: {error}", advice)
+            return failed(check, f"{at}64 KiB do not come in: {error}", MORE_ROOM)
         if proof is None or proof.status != 413:
             told = f"{at}something before Presshook answers {more.status} to what is larger than 64 KiB"
-            return warning(check, told, f"a little more room does no harm. {advice}")
+            return warning(check, told, f"a little more room does no harm. {MORE_ROOM}")
         return ok(check, "64 KiB come in, more is refused here")
 
     async def _knock(self, address: str, body: bytes) -> tuple[str, Said]:
@@ -190,20 +200,19 @@ _VANTAGE = "this machine may not see its own outside: try --from-elsewhere"
 def lasting(check: Check, ends_at: datetime, *, subject: str = "") -> Result:
     """Say for how long a trusted certificate lasts."""
     days = (ends_at - datetime.now(UTC)).days
-    told = f"ends in {days} {'day' if days == 1 else 'days'}, on {ends_at:%Y-%m-%d}"
+    told = f"ends in {counted(days, 'day')}, on {ends_at:%Y-%m-%d}"
     if days < SOON_DAYS:
         return warning(check, told, "renew it, and see why that did not happen by itself", subject=subject)
     return ok(check, told, subject=subject)
 
 
-def _gravest(check: Check, results: list[Result]) -> Result:
+def _of_all(check: Check, results: list[Result]) -> Result:
     if not results:
         return skipped(check, "not reached")
-    order = list(Outcome)
-    gravest = max(results, key=lambda result: order.index(result.outcome))
-    if check is Check.NAME and gravest.outcome is Outcome.OK:
+    worst = gravest(results)
+    if check is Check.NAME and worst.outcome is Outcome.OK:
         return ok(check, ", ".join(result.detail for result in results))
-    return gravest
+    return worst
 
 
 def _authorization(at: str, seen: str) -> Result:
@@ -226,8 +235,7 @@ def _stranger(at: str, said: Said) -> Result:
         )
         return failed(check, f"{at}a Presshook that does not know our SECRET_KEY answers", advice)
     if said.status == 413:
-        advice = "nginx: client_max_body_size 1m;  Apache: LimitRequestBody 1048576"
-        return failed(Check.BODY_LIMIT, f"{at}a proxy refuses two bytes as too large", advice)
+        return failed(Check.BODY_LIMIT, f"{at}a proxy refuses two bytes as too large", MORE_ROOM)
     if said.status in {502, 503, 504}:
         advice = "start the service, or correct where the proxy sends /v1/callbacks/"
         return failed(check, f"{at}{said.status}: what answers does not reach Presshook", advice)
