@@ -146,7 +146,8 @@ async def _redeliver_failed(
         failed = select(Delivery.id).where(
             Delivery.webhook_id == webhook_id,
             Delivery.status == "failed",
-            Delivery.created_at >= max(since, webhook.created_at),
+            # None is from before the webhook was made, though a clock that stepped back may say so.
+            Delivery.created_at >= since,
         )
         if after is not None:
             failed = failed.where(Delivery.id > after)

@@ -376,7 +376,8 @@ class Simulation:
                 self.replicas.remove(replica)
         if not self.replicas:
             self.start("calm")
-        await self.applications.recover(lambda: self.anyone().db, EPOCH)
+        # A clock that stepped back has given times from before the beginning.
+        await self.applications.recover(lambda: self.anyone().db, EPOCH - timedelta(days=1))
         await self.calm_down(REFUSED_SECONDS if "refusals" in self.habits else CALM_SECONDS)
         self.check_end()
         await self.end()
