@@ -22,6 +22,7 @@ from app.queue.pausing import pause
 from app.states import BEAT_SECONDS, Surroundings
 
 FRESH_SECONDS = 5.0
+LAST_SECONDS = 2.0
 FORGOTTEN_AFTER = timedelta(days=1)
 
 
@@ -40,6 +41,7 @@ class Heartbeats:
         self._known_at = -FRESH_SECONDS
         self._works: Callable[[], bool] = lambda: False
         self._changed = asyncio.Event()
+        self._is_ending = False
 
     def tell(self, works: Callable[[], bool]) -> None:
         """Say at once that this process works, and from now on whether it still does."""
@@ -49,24 +51,29 @@ class Heartbeats:
     @asynccontextmanager
     async def run(self, is_migrated: Callable[[], Awaitable[bool]]) -> AsyncIterator[None]:
         """Say that this process lives while the block runs, once the database is migrated."""
-        beating = asyncio.create_task(self._beat_for_ever(is_migrated))
+        beating = asyncio.create_task(self._beat_until_end(is_migrated))
         try:
             yield
         finally:
+            self._is_ending = True
+            self._changed.set()
+            # A beat that is under way ends by itself: what is cancelled while the driver's thread works for
+            # it leaves that thread behind. One that waits for a database which is away is not waited for.
+            await asyncio.wait([beating], timeout=LAST_SECONDS)
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
             await self._leave()
 
-    async def _beat_for_ever(self, is_migrated: Callable[[], Awaitable[bool]]) -> None:
+    async def _beat_until_end(self, is_migrated: Callable[[], Awaitable[bool]]) -> None:
         is_ready = False
-        while True:
+        while not self._is_ending:
+            self._changed.clear()
             # Why a database is away is told where orders are moved; nobody waits for a heartbeat.
             with suppress(SQLAlchemyError, *DATABASE_AWAY):
                 is_ready = is_ready or await is_migrated()
                 if is_ready:
                     await self.beat()
             await pause(BEAT_SECONDS, until=self._changed)
-            self._changed.clear()
 
     async def beat(self) -> None:
         """Write that this process lives, and forget those that were lost long ago."""
