@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import pytest
 from sqlalchemy import event, select, text
@@ -42,9 +43,10 @@ async def database(url: str, secret_key: str = SECRET_KEY) -> AsyncIterator[Data
         await db.dispose()
 
 
-async def order_with_a_callback(db: Database) -> None:
+async def order_with_a_callback(db: Database) -> UUID:
     order = await create_order(db, NewOrder("acct", "Site", "vanilla", None, None, None, {}), None)
     await record_callback(db, order.id, b"{}")
+    return order.id
 
 
 @pytest.mark.parametrize(
@@ -128,6 +130,14 @@ async def test_another_secret_key_is_told_where_something_is_encrypted(database_
         async with database(database_url) as db:
             await order_with_a_callback(db)
             await require_readable(db)
+        with pytest.raises(UndecryptableError):
+            await require_readable(other)
+
+
+async def test_what_is_empty_hides_no_older_value_that_is_encrypted(database_url: str) -> None:
+    async with database(database_url, OTHER_KEY) as other, database(database_url) as db:
+        order_id = await order_with_a_callback(db)
+        await record_callback(db, order_id, b"")
         with pytest.raises(UndecryptableError):
             await require_readable(other)
 
