@@ -14,7 +14,7 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
 from app.db import postgresql
-from app.db.models import Delivery, Webhook
+from app.db.models import Delivery, Order, Webhook
 from app.events.timeline import record
 from app.events.types import EventType
 from app.server.embedded import serving
@@ -215,6 +215,8 @@ async def test_a_webhook_is_told_of_whatever_is_numbered_after_its_making(
         pytest.skip("SQLite has one writer: nothing is made while a transaction is open")
     order_id = UUID((await presshook.order("In flight", wait=0)).json()["id"])
     async with db.write() as tx:
+        # The order first, as everywhere: the event refers to it, and whoever holds it may wait for events.
+        await tx.session.get_one(Order, order_id, with_for_update=True)
         event = record(tx, order_id, EventType.PLACED, shown={"id": str(order_id)})
         enqueue(tx, event, CLOUDPRESS_ACCOUNT)
         made = await hook(presshook, receiver)
