@@ -18,7 +18,7 @@ from app.maintenance.lost_key import forget_undecryptable
 from app.maintenance.rekey import rekey as write_anew
 from app.maintenance.retention import Pruner, PruningElsewhereError
 from app.maintenance.schema import is_current
-from app.orders.orphans import remember_restoration
+from app.orders.restorations import remember_restoration
 from app.secrets import Encryption, NoEncryption, UndecryptableError
 from app.telemetry.logs import configure_logging
 

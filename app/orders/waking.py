@@ -4,12 +4,15 @@ from collections import defaultdict
 from collections.abc import Mapping
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, update
+from sqlalchemy import bindparam, case, select, update
 
 from app.db.database import Transaction
 from app.db.models import Order
 from app.db.several import among
 from app.db.whole import WholeTransaction
+from app.states import OrderStatus
+
+MOST_AT_ONCE = 1000
 
 _NOW = bindparam("now", type_=Order.due_at.type)
 _MAKE_DUE = (
@@ -32,6 +35,13 @@ def make_due(tx: Transaction, order: Order) -> None:
     order.due_at = max(tx.now, order.not_before or tx.now)
     order.scheduled_at = tx.now
     tx.announce(due=Order)
+
+
+async def wake_orders(tx: Transaction, account_id: str, status: OrderStatus) -> None:
+    """Have the orders of an account that have a status looked at, the oldest first: a thousand at most."""
+    waiting = select(Order).where(Order.account_id == account_id, Order.status == status)
+    for order in await tx.session.scalars(waiting.order_by(Order.id).limit(MOST_AT_ONCE).with_for_update()):
+        make_due(tx, order)
 
 
 def make_all_due(tx: WholeTransaction, news: Mapping[UUID, int]) -> None:

@@ -8,16 +8,16 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import Answer, NotFound, OrderDetails
-from app.db.models import RESTORED, Callback, Order, Placement, Site, Task
+from app.db.models import RESTORED, Callback, Order, Placement, Task
+from app.orders import names_seen
 from app.orders.attempts import nothing_landed
 from app.orders.names import UNKNOWN_TIDYING, Tidying
 from app.reconciler.passes import Pass
 from app.reconciler.window import CLOCK_TOLERANCE, Now, tells_same_kind
 from app.states import MISSING_ATTENTION_SECONDS, PostOutcome, may_have_landed
 
-ANSWER, CALLBACK, LOOK_UP, OPERATOR = "answer", "callback", "lookup", "operator"
+ANSWER, CALLBACK, LOOK_UP, OPERATOR = names_seen.ANSWER, "callback", "lookup", "operator"
 MAX_HINTS = 20
-NAMES_LEARNED_FROM = 50
 # A 404 is not final: what a callback names may be shown later. After a day it is given up.
 HINT_LIFETIME = timedelta(seconds=MISSING_ATTENTION_SECONDS)
 # Built once: every pass asks these.
@@ -217,22 +217,9 @@ async def seen_tidying(this: Pass) -> Tidying:
     It is found out once in a pass.
     """
     if this.findings.tidying is UNKNOWN_TIDYING:
-        this.findings.tidying = await _learn_tidying(this)
+        async with this.dependencies.db.read() as session:
+            this.findings.tidying = await names_seen.seen_tidying(session, this.order.account_id)
     return this.findings.tidying
-
-
-async def _learn_tidying(this: Pass) -> Tidying:
-    held = (
-        select(Order.site_name, Site.details)
-        .join(Site, Site.order_id == Order.id)
-        .where(Order.account_id == this.order.account_id, Order.cloudpress_order_id_source == ANSWER)
-        .order_by(Site.read_at.desc())
-        .limit(NAMES_LEARNED_FROM)
-    )
-    async with this.dependencies.db.read() as session:
-        rows = (await session.execute(held)).all()
-    pairs = ((row.site_name, row.details.get("name")) for row in rows)
-    return Tidying.learned_from((sent, told) for sent, told in pairs if told is not None)
 
 
 def _is_young(order: Order, sent: Sent, details: Answer[OrderDetails]) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import CloudPressError, OrderDetails
 from app.db.models import RESTORED, LookUp, Order, Stranger
-from app.orders.names import Tidying, resembles
+from app.orders.names import Tidying
 from app.orders.orphans import dismissed_orphans
 from app.reconciler.canaries import doubts_of, find_canaries
 from app.reconciler.evidence import Sent, held_among, name_of_site, seen_tidying
@@ -158,5 +158,4 @@ class OrderLookUp:
         )
 
     def _is_passed_over(self, name: str | None, tidying: Tidying) -> bool:
-        is_another = name is not None and not resembles(name, self._pass.order.site_name)
-        return self._by_name and is_another and tidying.is_known
+        return self._by_name and tidying.excludes(self._pass.order.site_name, name)

@@ -14,7 +14,7 @@ from app.cloudpress.protocol import Provider
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.db.models import Restoration
-from app.orders import orphans
+from app.orders import orphans, restorations
 from app.orders.orphans import Found
 from app.queue.pausing import pause
 from app.queue.signals import Signals
@@ -49,12 +49,12 @@ class OrphanSearch:
     async def search(self) -> None:
         """Look through what has not been looked through; what cannot be is tried again the next time."""
         async with self._db.read() as session:
-            restoration = await orphans.last_restoration(session)
+            restoration = await restorations.last_restoration(session)
         if restoration is None:
             return
-        await orphans.begin_search(self._db, restoration.id, self._own_account_id)
+        await restorations.begin_search(self._db, restoration.id, self._own_account_id)
         async with self._db.read() as session:
-            accounts = await orphans.open_searches(session, restoration.id)
+            accounts = await restorations.open_searches(session, restoration.id)
         for account_id in accounts:
             if self._signals.stopping.is_set():
                 return
@@ -67,7 +67,7 @@ class OrphanSearch:
             # Nothing is placed for the account meanwhile, so nobody may miss it.
             log.warning("orphan_search_failed", account=account_id, error=type(error).__name__)
             return
-        await orphans.end_search(self._db, restoration.id, account_id)
+        await restorations.end_search(self._db, restoration.id, account_id)
         tell = log.warning if found else log.info
         tell("orphans_searched", account=account_id, since=restoration.since.isoformat(), found=found)
 

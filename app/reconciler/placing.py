@@ -17,7 +17,8 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.attempts import nothing_landed
 from app.orders.changing import changing
-from app.orders.orphans import doubt, is_searched, orphans_like
+from app.orders.orphans import doubt, orphans_like
+from app.orders.restorations import is_searched
 from app.orders.waking import make_due
 from app.queue import leases
 from app.reconciler.concluding import apply

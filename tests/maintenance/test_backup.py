@@ -20,7 +20,7 @@ from app.cli import command_line
 from app.db.url import async_database_url
 from app.maintenance.after_restore import doubt_unplaced_orders, skip_event_numbers
 from app.maintenance.backup import BackupError, back_up_file, pg_dump_line
-from app.orders.orphans import remember_restoration
+from app.orders.restorations import remember_restoration
 from tests.databases import PostgresServer
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
 

@@ -32,7 +32,7 @@ OTHERS = {
     ("reconciler/progress.py", "setattr"),
 }
 # Orders are stored, pending, here alone; and an orphan that an operator adopts, unconfirmed.
-MAKERS = {"orders/intake.py", "orders/orphans.py"}
+MAKERS = {"orders/intake.py", "orders/settling_orphans.py"}
 
 
 def writers_of_status(tree: ast.AST) -> Iterator[str]:

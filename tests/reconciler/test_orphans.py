@@ -1,6 +1,9 @@
 """A restored database has lost orders that CloudPress has: none of them is bought a second time."""
 
 import asyncio
+import html
+import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,14 +16,9 @@ from app.db.columns import Base
 from app.db.models import Orphan, OrphanSearch, Restoration
 from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
-from app.orders.orphans import (
-    NoSuchOrphanError,
-    adopt_orphan,
-    dismiss_orphan,
-    list_orphans,
-    remember_restoration,
-)
 from app.orders.requests import request_resolution
+from app.orders.restorations import remember_restoration
+from app.orders.settling_orphans import NoSuchOrphanError, adopt_orphan, dismiss_orphan, list_orphans
 from app.reconciler.orphan_search import OrphanSearch as Search
 from app.states import OrderStatus
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
@@ -41,11 +39,19 @@ async def orphans(bench: Bench) -> list[str]:
     return [orphan.cloudpress_order_id for orphan in found]
 
 
-async def lose(bench: Bench, *names: str) -> list[str]:
-    """Have a backup restored that is older than these orders at CloudPress; return their ids."""
-    before = await bench.order("Known before")
+async def lose(bench: Bench, *names: str, known: str = "Known before", is_done: bool = True) -> list[str]:
+    """Have a backup restored that is older than these orders at CloudPress; return their ids.
+
+    An order of the name `known` is in the backup; if it `is_done`, what CloudPress made of its name is seen.
+    """
+    before = await bench.order(known)
     await bench.work()
-    assert (await bench.read(before)).cloudpress_order_id is not None
+    held = (await bench.read(before)).cloudpress_order_id
+    assert held is not None
+    if is_done:
+        bench.cloudpress.end(held, "OK")
+        await bench.work_for(300)
+        assert (await bench.read(before)).status == OrderStatus.COMPLETED
     bench.clock.time += timedelta(hours=1)
     lost = [bench.cloudpress.land(name) for name in names]
     bench.clock.time += timedelta(hours=1)
@@ -90,6 +96,88 @@ async def test_a_repeat_is_known_whatever_cloudpress_made_of_the_name(bench: Ben
     await search_of(bench).search()
     await bench.work_for(900)
     assert (await bench.read(repeat)).status == OrderStatus.UNCONFIRMED
+
+
+def cut_slug(name: str) -> str:
+    """Keep the beginning of a slug of ASCII's own letters."""
+    return re.sub("[^a-z0-9]+", "-", name.lower())[:9]
+
+
+@pytest.mark.parametrize(
+    ("tidies", "name", "reason"),
+    [
+        (lambda name: re.sub("[^a-z0-9]+", "-", name.lower()), "Caf\u00e9 Rosa", "a slug leaves letters out"),
+        (lambda name: name.replace("\u00e9", "?"), "Caf\u00e9 Rosa", "they are replaced by a mark"),
+        (
+            lambda name: name.replace("\u00fc", "ue").replace("\u00df", "ss"),
+            "S\u00fc\u00dfes",
+            "or spelled out",
+        ),
+        (lambda name: name.replace("&", "and"), "Rosa & Co", "so are symbols"),
+        (lambda name: html.escape(html.escape(name)), "Rosa's", "it is escaped twice"),
+        (cut_slug, "Caf\u00e9 Rosa of the Harbour", "a slug is cut short"),
+        (
+            lambda name: "0042" if name[0] > "\u00ff" else name,
+            "\u041a\u0430\u0444\u0435",
+            "nothing of it is left",
+        ),
+        (lambda name: f"{name}-2", "Rosa", "it is made unlike others"),
+    ],
+)
+async def test_a_repeat_is_known_where_cloudpress_does_to_its_name_what_it_did_to_no_other(
+    bench: Bench, tidies: Callable[[str], str], name: str, reason: str
+) -> None:
+    await lose(bench, tidies(name), known="plain")
+    repeat = await bench.order(name)
+    await search_of(bench).search()
+    await bench.work_for(900)
+    asked = await bench.read(repeat)
+    assert (asked.status, asked.cloudpress_order_id) == (OrderStatus.UNCONFIRMED, None), reason
+
+
+@pytest.mark.parametrize(
+    ("spelled", "reason"),
+    [
+        ({"variant": "WordPress (plain)"}, "a label"),
+        ({"variant": "extendify"}, "another's, as it seems"),
+        ({"account_id": "ACCT"}, "another case"),
+        ({"account_id": "4711"}, "a number"),
+        ({"created_at": None}, "no age"),
+        ({"status": "cancelled"}, "what became of it"),
+    ],
+)
+async def test_nothing_that_cloudpress_tells_beside_the_name_hides_a_lost_order(
+    bench: Bench, spelled: dict[str, Any], reason: str
+) -> None:
+    [lost] = await lose(bench, "Lost")
+    bench.cloudpress.orders_made[lost] = bench.cloudpress.orders_made[lost].model_copy(update=spelled)
+    repeat = await bench.order("Lost")
+    await search_of(bench).search()
+    await bench.work_for(10 * 900)
+    asked = await bench.read(repeat)
+    assert (asked.status, asked.cloudpress_order_id) == (OrderStatus.UNCONFIRMED, None), reason
+    assert lost in (asked.attention_detail or ""), reason
+    assert bench.cloudpress.count("place Lost") == 0, reason
+
+
+@pytest.mark.parametrize(
+    ("tidies", "is_done", "reason"),
+    [
+        (str, False, "no name was seen"),
+        (lambda name: f"site {len(name)}", True, "what was seen is not understood"),
+    ],
+)
+async def test_where_it_is_not_known_what_becomes_of_names_a_lost_order_may_be_any(
+    bench: Bench, tidies: Callable[[str], str], *, is_done: bool, reason: str
+) -> None:
+    bench.cloudpress.tidies = tidies
+    [lost] = await lose(bench, "Quite another name", is_done=is_done)
+    repeat = await bench.order("Lost")
+    await search_of(bench).search()
+    await bench.work_for(900)
+    assert (await bench.read(repeat)).cloudpress_order_id is None, reason
+    await bench.work_for(10 * 900)
+    assert lost in ((await bench.read(repeat)).attention_detail or ""), reason
 
 
 @pytest.mark.parametrize("fault", [NotFound(404), None])

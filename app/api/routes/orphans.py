@@ -12,16 +12,10 @@ from app.api.context import ContextDep, require_migrated
 from app.api.problems import documented, not_found
 from app.db.models import Orphan
 from app.keys import Grant
-from app.orders.orphans import (
-    NoSuchOrphanError,
-    adopt_orphan,
-    dismiss_orphan,
-    last_restoration,
-    list_orphans,
-    open_searches,
-)
 from app.orders.reading import OrderView
 from app.orders.representation import OrderBody
+from app.orders.restorations import last_restoration, open_searches
+from app.orders.settling_orphans import NoSuchOrphanError, adopt_orphan, dismiss_orphan, list_orphans
 
 router = APIRouter(prefix="/v1/orphans", tags=["orphans"], dependencies=[Depends(require_migrated)])
 

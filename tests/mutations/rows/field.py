@@ -7,6 +7,7 @@ OBSERVING = "app/reconciler/observing.py"
 CONCLUDING = "app/reconciler/concluding.py"
 PLACING = "app/reconciler/placing.py"
 CONFIRMING = "app/reconciler/confirming.py"
+NAMES = "app/orders/names.py"
 
 MUTATIONS = (
     Mutation(
@@ -70,6 +71,20 @@ MUTATIONS = (
         PLACING,
         "if await orphans_like(tx.session, order):",
         "if False:",
+        (ORPHANS,),
+    ),
+    Mutation(
+        "a lost order is another's wherever its name is told in another way",
+        NAMES,
+        "return self.was_seen and self.is_known and told is not None and not resembles(sent, told)",
+        "return told is not None and not resembles(sent, told)",
+        (ORPHANS,),
+    ),
+    Mutation(
+        "what is no letter of ASCII is kept as it was sent",
+        NAMES,
+        "return one.startswith(two) or two.startswith(one) or _may_become(_unescaped(sent), two)",
+        "return one.startswith(two) or two.startswith(one)",
         (ORPHANS,),
     ),
     Mutation(

@@ -90,8 +90,8 @@ MUTATIONS = (
     Mutation(
         "what has another name is no suspect",
         LOOKING_UP,
-        "return self._by_name and is_another and tidying.is_known",
-        "return is_another",
+        "return self._by_name and tidying.excludes(self._pass.order.site_name, name)",
+        "return tidying.excludes(self._pass.order.site_name, name)",
         (NEVER_TWICE, SIMULATION),
     ),
     Mutation(

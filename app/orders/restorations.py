@@ -1,0 +1,104 @@
+"""Restored databases, and whether every account's orders at CloudPress were looked through since.
+
+Nothing is placed for an account until that is done: what a restored database has lost is not known before.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.database import Database, Transaction
+from app.db.errors import repeated
+from app.db.models import (
+    Account,
+    Callback,
+    Event,
+    Order,
+    OrphanSearch,
+    Placement,
+    Replica,
+    Restoration,
+    WriteProbe,
+)
+from app.db.upserts import insert_into
+from app.orders.waking import wake_orders
+from app.states import OrderStatus
+
+
+async def remember_restoration(db: Database, *, since: datetime | None = None) -> datetime | None:
+    """Note that the database was restored. Return since when something may be missing, None if it is empty.
+
+    `since` is when the backup was made; by default the last moment that the database knows of.
+    """
+    async with db.write() as tx:
+        since = since or await _last_moment(tx.session)
+        if since is None:
+            return None
+        restoration = Restoration(since=since, restored_at=tx.now)
+        tx.session.add(restoration)
+        await tx.session.flush()
+        accounts = {*await tx.session.scalars(select(Account.id))}
+        accounts |= {*await tx.session.scalars(select(Order.account_id).distinct())}
+        _begin_searches(tx, restoration.id, accounts)
+        return since
+
+
+async def _last_moment(session: AsyncSession) -> datetime | None:
+    columns = (
+        Order.updated_at,
+        Placement.sent_at,
+        Placement.answered_at,
+        Callback.last_received_at,
+        Event.at,
+        WriteProbe.written_at,
+        Replica.seen_at,
+    )
+    moments = [(await session.execute(select(func.max(column)))).scalar() for column in columns]
+    return max((moment for moment in moments if moment is not None), default=None)
+
+
+def _begin_searches(tx: Transaction, restoration_id: int, account_ids: Iterable[str]) -> None:
+    for account_id in sorted(account_ids):
+        tx.session.add(OrphanSearch(restoration_id=restoration_id, account_id=account_id))
+
+
+async def last_restoration(session: AsyncSession) -> Restoration | None:
+    """Return the last restoration, None if there was none."""
+    return (await session.scalars(select(Restoration).order_by(Restoration.id.desc()).limit(1))).first()
+
+
+@repeated
+async def begin_search(db: Database, restoration_id: int, account_id: str) -> None:
+    """Have an account's orders looked through, if that has not begun."""
+    insert = insert_into(OrphanSearch, is_sqlite=db.is_sqlite)
+    values = insert.values(restoration_id=restoration_id, account_id=account_id)
+    async with db.write() as tx:
+        await tx.session.execute(values.on_conflict_do_nothing())
+
+
+async def open_searches(session: AsyncSession, restoration_id: int) -> tuple[str, ...]:
+    """Return the accounts whose orders have not been looked through."""
+    still = select(OrphanSearch.account_id).where(
+        OrphanSearch.restoration_id == restoration_id, OrphanSearch.done_at.is_(None)
+    )
+    return tuple(await session.scalars(still.order_by(OrphanSearch.account_id)))
+
+
+@repeated
+async def end_search(db: Database, restoration_id: int, account_id: str) -> None:
+    """Note that an account's orders have been looked through; what waited for it goes on."""
+    async with db.write() as tx:
+        await wake_orders(tx, account_id, OrderStatus.PENDING)
+        search = await tx.session.get_one(OrphanSearch, (restoration_id, account_id))
+        search.done_at = search.done_at or tx.now
+
+
+async def is_searched(session: AsyncSession, account_id: str) -> bool:
+    """Tell whether an account's orders have been looked through since the last restoration, if any."""
+    restoration = await last_restoration(session)
+    if restoration is None:
+        return True
+    search = await session.get(OrphanSearch, (restoration.id, account_id))
+    return search is not None and search.done_at is not None
