@@ -21,7 +21,7 @@ _MAKE_DUE = (
     .values(
         wakes=Order.wakes + bindparam("news"),
         due_at=case((Order.not_before > _NOW, Order.not_before), else_=_NOW),
-        scheduled_at=_NOW,
+        scheduled_at=case((Order.not_before > _NOW, Order.scheduled_at), else_=_NOW),
     )
 )
 
@@ -32,8 +32,11 @@ def make_due(tx: Transaction, order: Order) -> None:
     `wakes` tells a pass that holds the order now that there is news since it was claimed.
     """
     order.wakes += 1
-    order.due_at = max(tx.now, order.not_before or tx.now)
-    order.scheduled_at = tx.now
+    if order.not_before is None or order.not_before <= tx.now:
+        order.due_at = order.scheduled_at = tx.now
+    else:
+        # It stays as it was scheduled: a clock that was ahead by then may have been put right since.
+        order.due_at = order.not_before
     tx.announce(due=Order)
 
 

@@ -105,6 +105,7 @@ class Worker(ABC, Generic[Row]):
         poll_seconds = self._backstop_seconds if self._signals.listening else self._poll_seconds
         if free == 0:
             return poll_seconds
+        began = asyncio.get_running_loop().time()
         try:
             claimed = await self.claim(free)
         except (SQLAlchemyError, *DATABASE_AWAY) as error:
@@ -120,7 +121,9 @@ class Worker(ABC, Generic[Row]):
             return 0.0
         if claimed.next_due_seconds is None:
             return poll_seconds
-        return min(poll_seconds, claimed.next_due_seconds)
+        # Counted from the claim's beginning: while it was under way the process may have stood still.
+        seconds = claimed.next_due_seconds - (asyncio.get_running_loop().time() - began)
+        return min(poll_seconds, max(0.0, seconds))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.running.discard(task)

@@ -16,6 +16,7 @@ from app.db.models import Order
 from app.db.url import async_database_url
 from app.orders.callbacks import record_callback
 from app.orders.intake import NewOrder, create_order
+from app.orders.waking import make_all_due, make_due
 from app.queue import leases
 from app.queue.clock_watch import ClockWatch
 from app.queue.leases import Claim
@@ -178,6 +179,15 @@ async def far_db(database_url: str, clock: SetClock) -> AsyncIterator[Database]:
     await database.dispose()
 
 
+async def news_of(db: Database, order_id: UUID, *, together: bool) -> None:
+    """Have an order looked at, alone or `together` with what else there is news of."""
+    if together:
+        await db.write_whole(lambda tx: make_all_due(tx, {order_id: 1}))
+        return
+    async with db.write() as tx:
+        make_due(tx, await tx.session.get_one(Order, order_id, with_for_update=True))
+
+
 async def watched(db: Database, watch: ClockWatch) -> tuple[Claim[Order], ...]:
     async with db.write() as tx:
         watch.see(tx)
@@ -250,6 +260,44 @@ async def test_what_was_scheduled_by_a_clock_that_was_ahead_is_due_now(db: Datab
     clock.step(-3600)
     claims = await watched(db, ClockWatch())
     assert {it.row.id for it in claims} == {fresh, waiting}, "also after a restart: nobody saw the step"
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_news_of_what_cloudpress_holds_off_hides_no_clock_that_was_ahead(
+    db: Database, clock: SetClock, *, together: bool
+) -> None:
+    clock.step(3600)
+    order_id = await place(db)
+    [held] = await claim(db)
+    hour = clock.time + timedelta(hours=1)
+    async with db.write() as tx:
+        order = await leases.hold(tx, held)
+        assert order is not None
+        order.not_before = hour  # `Retry-After`
+        leases.release(tx, order, held, hour, not_before=hour)
+    clock.step(-3600)
+    await news_of(db, order_id, together=together)
+    claims = await watched(db, ClockWatch())
+    assert [it.row.id for it in claims] == [order_id], "it would wait for two hours instead of one"
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_news_shortens_no_time_that_cloudpress_asked_for(
+    db: Database, clock: SetClock, *, together: bool
+) -> None:
+    order_id = await place(db)
+    [held] = await claim(db)
+    hour = clock.time + timedelta(hours=1)
+    async with db.write() as tx:
+        order = await leases.hold(tx, held)
+        assert order is not None
+        order.not_before = hour
+        leases.release(tx, order, held, hour, not_before=hour)
+    clock.time += timedelta(minutes=59)
+    await news_of(db, order_id, together=together)
+    assert await watched(db, ClockWatch()) == ()
+    clock.time += timedelta(minutes=1)
+    assert [it.row.id for it in await watched(db, ClockWatch())] == [order_id]
 
 
 async def test_what_waits_by_a_clock_that_is_right_goes_on_waiting(db: Database, clock: SetClock) -> None:
