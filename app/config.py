@@ -267,6 +267,7 @@ class Settings(DatabaseSettings):
     placing: Annotated[Literal["on", "off"], Lowercase] = "on"
     place_again: Annotated[Literal["proven", "never"], Lowercase] = "proven"
     account_concurrency: Annotated[int, Field(ge=1, le=1000)] = 8
+    dashboard: Annotated[Literal["on", "off"], Lowercase] = "on"
     worker_port: Annotated[int | None, Field(ge=1, le=65535)] = None
     rate_limit: Annotated[str | None, AfterValidator(_rate)] = None
     cors_origins: Annotated[str | None, AfterValidator(_origins)] = None

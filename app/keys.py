@@ -108,7 +108,8 @@ def is_reserved(name: str) -> bool:
     return name.strip().casefold() in RESERVED_NAMES
 
 
-def _hash(key: str) -> str:
+def digest_of(key: str) -> str:
+    """Return what is stored of a key, and what a browser that signed in with it keeps, sealed."""
     # A key is random and long, so one round tells nothing of it and costs a request nothing.
     return hashlib.sha256(key.encode()).hexdigest()
 
@@ -126,7 +127,7 @@ async def make_key(db: Database, new: NewKey, *, by: Actor) -> MadeKey:
             id=uuid7(),
             name=new.name,
             start=key[:SHOWN_CHARACTERS],
-            hash=_hash(key),
+            hash=digest_of(key),
             scopes=sorted(set(new.scopes)),
             account_ids=None if new.account_ids is None else sorted(set(new.account_ids)),
             created_at=tx.now,
@@ -160,7 +161,7 @@ async def rotate_key(db: Database, key_id: UUID, *, grace_seconds: float, by: Ac
             return None
         stored.former_hash = stored.hash if grace_seconds > 0 else None
         stored.former_until = tx.now + timedelta(seconds=grace_seconds) if grace_seconds > 0 else None
-        stored.hash, stored.start = _hash(key), key[:SHOWN_CHARACTERS]
+        stored.hash, stored.start = digest_of(key), key[:SHOWN_CHARACTERS]
         stored.rotated_at = tx.now
         tx.announce(changed=key_id)
         record(tx, None, EventType.KEY_ROTATED, key=str(key_id), by=by)
@@ -203,7 +204,15 @@ async def authenticate(db: Database, presented: str) -> Grant:
         KeyRefusedError: it is unknown, revoked, expired, or was replaced.
     """
     require_form(presented)
-    digest = _hash(presented)
+    return await authenticate_digest(db, digest_of(presented))
+
+
+async def authenticate_digest(db: Database, digest: str) -> Grant:
+    """Return what the key with a digest may do, as `authenticate` does.
+
+    Raises:
+        KeyRefusedError: it is unknown, revoked, expired, or was replaced.
+    """
     async with db.read() as session:
         known = select(ApiKey).where(or_(ApiKey.hash == digest, ApiKey.former_hash == digest))
         stored = (await session.scalars(known)).one_or_none()

@@ -16,6 +16,7 @@ from app.api.application import Application, create_api, create_worker_api
 from app.api.context import CannotAsk, Catalog, Context
 from app.cloudpress import CloudPressError, Refused
 from app.config import Settings
+from app.dashboard import application as dashboard
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.events.feed import Feed
@@ -283,4 +284,7 @@ def create_app(
         async with service.run(reconcile=reconcile, on_death=on_death):
             yield
 
-    return create_api(_context(service, heartbeat_seconds=heartbeat_seconds), lifespan)
+    context = _context(service, heartbeat_seconds=heartbeat_seconds)
+    api = create_api(context, lifespan)
+    dashboard.install(api, context)
+    return api

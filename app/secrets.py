@@ -8,6 +8,7 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -96,6 +97,47 @@ class ProbeSecrets:
     def _value(key: bytes, probe: str) -> str:
         digest = hmac.digest(key, f"probe:{probe}".encode(errors="replace"), "sha256")
         return f"Bearer {urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """That somebody signed in with a key: the key's digest, and for how many seconds more that is good."""
+
+    digest: str
+    lasts_seconds: float
+
+    def __repr__(self) -> str:
+        """Tell nothing of the key."""
+        return f"SignedIn({self.lasts_seconds:.0f} s)"
+
+
+class SessionSeals:
+    """What a browser that has signed in keeps: a digest of the API key, sealed, and never the key itself.
+
+    Whoever has it can be nobody at the API, which wants the key; and it says nothing of the key without
+    `SECRET_KEY`.
+    """
+
+    def __init__(self, secret_keys: Sequence[str], *, seconds: int) -> None:
+        """Derive the keys; the first of `secret_keys` seals, all open. A seal is good for `seconds`."""
+        self._seconds = seconds
+        keys = [urlsafe_b64encode(_derive(key, "dashboard session")) for key in secret_keys]
+        self._fernets = [Fernet(key) for key in keys]
+
+    def seal(self, digest: str, *, now: float) -> str:
+        """Return what stands for a sign-in at `now`, in seconds since 1970."""
+        return self._fernets[0].encrypt_at_time(digest.encode(), int(now)).decode()
+
+    def open(self, sealed: str, *, now: float) -> SignedIn | None:
+        """Return who signed in, None where nobody did, or too long ago."""
+        for fernet in self._fernets:
+            try:
+                digest = fernet.decrypt_at_time(sealed, self._seconds, int(now))
+                sealed_at = fernet.extract_timestamp(sealed)
+            except (InvalidToken, ValueError):
+                continue
+            return SignedIn(digest.decode(), sealed_at + self._seconds - now)
+        return None
 
 
 class Encryption:

@@ -104,7 +104,7 @@ def _surround(app: Application, context: Context, path: str) -> None:
     """Add the middlewares, from the inside out."""
     settings = context.settings
     app.add_middleware(BodyLimit)
-    limiter = RateLimiter(settings.rate) if settings.rate else None
+    limiter = app.state.limiter = RateLimiter(settings.rate) if settings.rate else None
     app.add_middleware(Authentication, context=context, limiter=limiter)
     if settings.origins:
         app.add_middleware(

@@ -249,6 +249,23 @@ def install(app: FastAPI) -> None:
         return database_away().response()
 
 
+def problem_of(request: Request, error: Exception) -> Problem | None:
+    """Return what an error is to whoever asked; None for a defect of ours."""
+    match error:
+        case Problem():
+            return error
+        case HTTPException():
+            return _of_http_exception(error)
+        case RequestValidationError():
+            return _of_validation(request, error)
+        case KeyRefusedError():
+            return unauthorized()
+        case OperationalError() | InterfaceError() | PoolTimeout():
+            return database_away()
+        case _:
+            return None
+
+
 def _methods(request: Request) -> list[str]:
     """Return what an address takes, by its description. The framework tells of the first route alone."""
     return sorted(

@@ -1,6 +1,6 @@
 """Deliveries as they are stored: made in the transaction of their event, listed, asked for again."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -80,6 +80,23 @@ async def find_deliveries(
     if status is not None:
         found = found.where(Delivery.status == status)
     return (await session.scalars(found.limit(limit))).all()
+
+
+async def find_deliveries_of(
+    session: AsyncSession, event_ids: Sequence[int], *, account_ids: Collection[str] | None
+) -> list[tuple[Delivery, str]]:
+    """Return the deliveries of events, each with its address, to webhooks of no more than these accounts."""
+    found = (
+        select(Delivery, Webhook.url, Webhook.account_ids)
+        .join(Webhook, Webhook.id == Delivery.webhook_id)
+        .where(Delivery.event_id.in_(event_ids))
+        .order_by(Delivery.id)
+    )
+    return [
+        (delivery, url)
+        for delivery, url, told in await session.execute(found)
+        if account_ids is None or (told is not None and set(told) <= set(account_ids))
+    ]
 
 
 async def find_delivery(session: AsyncSession, webhook_id: UUID, delivery_id: UUID) -> Delivery | None:

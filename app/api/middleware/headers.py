@@ -15,7 +15,7 @@ from app.telemetry.defects import where_raised
 from app.telemetry.metrics import Metrics
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-WAITING = {"/v1/events", "/v1/orders/{order_id}/events"}
+WAITING = {"/v1/events", "/v1/orders/{order_id}/events", "/ui/stream", "/progress/{address}/stream"}
 """Routes that may be streams."""
 UNTRACED = {"/livez", "/readyz", "/metrics"}
 UNLOGGED = {"/livez", "/readyz"}
@@ -72,7 +72,7 @@ class Headers:
             try:
                 await self._app(scope, receive, naming)
             except Exception as error:  # noqa: BLE001 - its text may hold anything: no server may print it
-                _log_defect(error)
+                log_defect(error)
                 if status:
                     raise ConnectionAbortedError from None  # half an answer is out: only this can tell
                 await internal_error().response()(scope, receive, naming)
@@ -113,7 +113,8 @@ def request_id_of(scope: Scope) -> str:
     return sent.decode() if REQUEST_ID.fullmatch(sent) else str(uuid4())
 
 
-def _log_defect(error: Exception) -> None:
+def log_defect(error: Exception) -> None:
+    """Log where our code broke, and nothing of what it said."""
     log.error("request_broken", error=where_raised(error))
 
 

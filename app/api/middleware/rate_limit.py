@@ -29,7 +29,7 @@ class RateLimiter:
 
     def __init__(self, rate: Rate, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Grant each key `rate`."""
-        self._rate = rate
+        self.rate = rate
         self._clock = clock
         # One for each key that was let in, of which there are few.
         self._buckets: dict[str, _Bucket] = {}
@@ -40,7 +40,7 @@ class RateLimiter:
         Returns whether it is granted, how many are left, and in how many seconds there is one more, or
         all again where some are left.
         """
-        rate, now = self._rate, self._clock()
+        rate, now = self.rate, self._clock()
         bucket = self._buckets.setdefault(identity, _Bucket(rate.requests, now))
         per_second = rate.requests / rate.seconds
         bucket.left = min(rate.requests, bucket.left + (now - bucket.at) * per_second)
@@ -54,11 +54,11 @@ class RateLimiter:
         """Let `app` answer, or answer 429; tell the limit in both."""
         granted, left, seconds = self.take(identity)
         headers = {
-            "RateLimit-Policy": f'"{POLICY}";q={self._rate.requests};w={self._rate.seconds}',
+            "RateLimit-Policy": f'"{POLICY}";q={self.rate.requests};w={self.rate.seconds}',
             "RateLimit": f'"{POLICY}";r={left};t={seconds}',
         }
         if not granted:
-            problem = rate_limited(self._rate.requests, self._rate.seconds, wait_seconds=seconds)
+            problem = rate_limited(self.rate.requests, self.rate.seconds, wait_seconds=seconds)
             problem.headers = {**(problem.headers or {}), **headers}
             await problem.response()(scope, receive, send)
             return

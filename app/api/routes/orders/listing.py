@@ -37,6 +37,7 @@ async def list_all(
     account_id: Annotated[
         list[Line] | None, Query(description="Only these accounts.", max_length=100)
     ] = None,
+    site_name: Annotated[Line | None, Query(description="Only sites that were ordered by this name.")] = None,
     created_after: Annotated[Moment | None, Query(description="Only orders created after this.")] = None,
     created_before: Annotated[Moment | None, Query(description="Only orders created before this.")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Orders on a page.")] = 50,
@@ -53,6 +54,7 @@ async def list_all(
         statuses=None if status is None else list(dict.fromkeys(status)),
         account_ids=accounts,
         attention=attention,
+        site_name=site_name,
         created_after=created_after,
         created_before=created_before,
         after=None if cursor is None else read_cursor(cursor),

@@ -1,0 +1,1 @@
+"""The operator's pages and the end user's page: rendered here, from the rooms that the API uses."""

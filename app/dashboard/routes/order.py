@@ -1,0 +1,156 @@
+"""One order: what it waits for, what has happened, its site, and what can be done about it."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from app.api.auth import AdmissionDep, OrdersReader, OrdersWriter
+from app.api.bodies.orders import AdoptRequest, VerdictRequest
+from app.api.context import ContextDep, require_migrated
+from app.api.routes.orders import operating
+from app.api.visible import find_visible
+from app.dashboard.desk import desk_of
+from app.dashboard.forms import FormDep, as_body
+from app.dashboard.page import Page, back_to
+from app.dashboard.timeline import Told, timeline
+from app.events.reading import Interest, gone_through, read_events
+from app.keys import Grant
+from app.keys import Scope as KeyScope
+from app.orders.reading import OrderView
+from app.orders.representation import OrderBody
+from app.states import FINAL, OrderStatus
+from app.webhooks.outbox import find_deliveries_of
+
+EVENTS = 200
+WAIT = "wait=4"
+"""How long a button waits for the outcome; what comes later the page shows when it does."""
+DONE = {
+    "cancel": "The wish to cancel is stored; what comes of it is shown here.",
+    "refresh": "A worker looks at the order now.",
+    "adopt": "The order is that CloudPress order from now on.",
+    "place_again": "The order is placed again, unless something has come up that speaks against it.",
+    "fail": "The order is given up.",
+    "dismiss_duplicates": "What was suspected is suspected no more.",
+}
+
+router = APIRouter(
+    prefix="/ui/orders/{order_id}",
+    route_class=Page,
+    include_in_schema=False,
+    dependencies=[Depends(require_migrated)],
+)
+
+
+@router.get("")
+async def order(
+    order_id: UUID,
+    request: Request,
+    grant: OrdersReader,
+    context: ContextDep,
+    after: Annotated[int, Query(ge=0, le=10**18)] = 0,
+    done: Annotated[str | None, Query(max_length=30)] = None,
+) -> Response:
+    """Show an order."""
+    view = await find_visible(context, grant, order_id)
+    shown = await context.show(view)
+    async with context.db.read() as session:
+        events = await read_events(session, Interest(order_id), after=after, limit=EVENTS + 1)
+        are_gone = await gone_through(session, Interest(order_id)) > after
+        told: list[Told] = []
+        if KeyScope.WEBHOOKS_WRITE in grant.scopes:
+            found = await find_deliveries_of(
+                session, [event.id for event in events], account_ids=grant.account_ids
+            )
+            told = [Told(delivery, url) for delivery, url in found]
+    page = events[:EVENTS]
+    return desk_of(request).render(
+        request,
+        "order.html",
+        order=shown,
+        headline=headline(shown),
+        entries=timeline(page, view.tasks if not after else (), told),
+        later=page[-1].id if len(events) > EVENTS else None,
+        after=after,
+        are_gone=are_gone,
+        can=possible(grant, view),
+        said=DONE.get(done or ""),
+    )
+
+
+def headline(order: OrderBody) -> str:
+    """Say in a sentence how an order is: what it waits for, or how it ended."""
+    if order.erased_at is not None:
+        return "What was personal of this order is erased."
+    if order.waiting_for is not None:
+        return order.waiting_for.detail
+    if order.error is not None:
+        return order.error.detail
+    if order.status == OrderStatus.COMPLETED:
+        return "The site is finished."
+    return OrderStatus(order.status).sentence
+
+
+def possible(grant: Grant, view: OrderView) -> set[str]:
+    """Return what can be done about an order by a key. The API says the last word."""
+    if KeyScope.ORDERS_WRITE not in grant.scopes:
+        return set()
+    order = view.order
+    can = set()
+    if order.status not in FINAL:
+        can |= {"refresh"} | ({"cancel"} if order.cancel_requested_at is None else set())
+    waits_for_word = order.status == OrderStatus.UNCONFIRMED or order.suspected_duplicates
+    if waits_for_word or order.attention_code == "not_sent":
+        can.add("resolve")
+    return can
+
+
+@router.post("/cancel")
+async def cancel(
+    order_id: UUID, grant: OrdersWriter, admission: AdmissionDep, context: ContextDep
+) -> Response:
+    """Cancel the order, as `DELETE /v1/orders/{id}` does."""
+    await operating.cancel_order(order_id, Response(), grant, admission, context, WAIT)
+    return back_to(f"/ui/orders/{order_id}", "cancel")
+
+
+@router.post("/refresh")
+async def refresh(order_id: UUID, grant: OrdersWriter, context: ContextDep) -> Response:
+    """Have the order looked at now, as `POST /v1/orders/{id}/refresh` does."""
+    await operating.refresh_order(order_id, grant, context)
+    return back_to(f"/ui/orders/{order_id}", "refresh")
+
+
+@router.get("/resolve")
+async def resolving(
+    order_id: UUID, request: Request, reader: OrdersReader, grant: OrdersWriter, context: ContextDep
+) -> Response:
+    """Ask what becomes of the order, and say what each answer leads to."""
+    del reader
+    view = await find_visible(context, grant, order_id)
+    shown = await context.show(view)
+    return desk_of(request).render(
+        request,
+        "resolve.html",
+        order=shown,
+        is_unconfirmed=view.order.status == OrderStatus.UNCONFIRMED,
+        is_not_sent=view.order.status == OrderStatus.PENDING and view.order.attention_code == "not_sent",
+        duplicates=view.order.suspected_duplicates or [],
+    )
+
+
+@router.post("/resolve")
+async def resolve(
+    order_id: UUID, grant: OrdersWriter, admission: AdmissionDep, context: ContextDep, form: FormDep
+) -> Response:
+    """Do what was decided, as `POST /v1/orders/{id}/resolve` does."""
+    action = form.get("action")
+    if action == "adopt":
+        body: AdoptRequest | VerdictRequest = as_body(
+            AdoptRequest, action=action, cloudpress_order_id=form.get("cloudpress_order_id")
+        )
+    else:
+        body = as_body(VerdictRequest, action=action)
+    await operating.resolve_order(order_id, body, Response(), grant, admission, context, WAIT)
+    return back_to(f"/ui/orders/{order_id}", body.action)

@@ -1,0 +1,89 @@
+"""Signing in with an API key, and out."""
+
+import re
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from app.api.auth import hold_back
+from app.api.problems import Problem
+from app.dashboard.desk import desk_of
+from app.dashboard.forms import FormDep
+from app.dashboard.page import SIGN_IN, OpenPage
+from app.keys import KeyRefusedError
+
+# A path of ours. What begins with `//`, or holds what a browser takes for a `/`, would lead elsewhere.
+OURS = re.compile(r"/ui(?:/[A-Za-z0-9._~%-]+)*(?:\?[!-\[\]-~]*)?")
+ENDED = "You are signed in no more: the key was revoked, replaced or has expired."
+OPEN_WAY = (
+    "This page came over plain http from another machine, where everybody on the way could read the key. Use "
+    "https, and set PUBLIC_URL to that address, or reach it by an SSH tunnel to 127.0.0.1."
+)
+WRONG = "This key is not let in."
+
+router = APIRouter(route_class=OpenPage, include_in_schema=False)
+log = structlog.get_logger()
+
+
+def way_on(asked: str | None) -> str:
+    """Return the page that was wanted; the first one where the address is none of ours."""
+    return asked if asked is not None and OURS.fullmatch(asked) else "/ui"
+
+
+@router.get(SIGN_IN)
+async def ask(
+    request: Request,
+    next_page: Annotated[str | None, Query(alias="next", max_length=2048)] = None,
+    why: Annotated[str | None, Query(max_length=20)] = None,
+) -> Response:
+    """Ask for a key."""
+    return _form(request, way_on(next_page), said=ENDED if why == "ended" else None)
+
+
+def _form(request: Request, next_page: str, *, error: str | None = None, said: str | None = None) -> Response:
+    desk = desk_of(request)
+    is_open = desk.sessions.way(request) == "open"
+    return desk.render(
+        request,
+        "sign_in.html",
+        status=200 if error is None else 401,
+        next_page=next_page,
+        error=error,
+        said=said,
+        warning=OPEN_WAY if is_open else None,
+    )
+
+
+@router.post(SIGN_IN)
+async def sign_in(request: Request, form: FormDep) -> Response:
+    """Let a browser in that presents a key. Wrong keys are answered ever more slowly, as at the API."""
+    desk = desk_of(request)
+    if desk.sessions.way(request) == "open":
+        raise Problem(403, "not-private", OPEN_WAY)
+    next_page = way_on(form.get("next"))
+    key = form.get("key")
+    if key is None:
+        return _form(request, next_page, error="Enter an API key.")
+    try:
+        grant = await desk.sessions.check(key)
+    except KeyRefusedError as error:
+        desk.context.refusals["key", str(error)] += 1
+        log.warning("key_refused", reason=str(error))
+        address = request.client.host if request.client else ""
+        if seconds := desk.guesses.wait_seconds(address):
+            await hold_back(seconds)
+        return _form(request, next_page, error=WRONG)
+    log.info("signed_in", key=grant.name)
+    response = RedirectResponse(next_page, 303)
+    desk.sessions.begin(request, response, key)
+    return response
+
+
+@router.post("/ui/sign-out")
+async def sign_out(request: Request) -> Response:
+    """Have the browser forget that it has signed in."""
+    response = RedirectResponse(SIGN_IN, 303)
+    desk_of(request).sessions.end(request, response)
+    return response

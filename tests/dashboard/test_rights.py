@@ -1,0 +1,158 @@
+"""Every page and button, tried by keys of different rights: each may exactly what it may at the API."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import httpx
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.dashboard.application import ROUTERS
+from app.dashboard.page import OpenPage, Page
+from app.db.models import Order
+from app.main import Service
+from tests.dashboard.conftest import browser_of, new_key, stored_order
+from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT
+
+OTHER_ACCOUNT = "acct-other"
+ORDER_SCOPES = ("orders:read", "orders:write")
+ALL_SCOPES = (
+    *ORDER_SCOPES, "orders:erase", "credentials:read", "accounts:write", "keys:write", "webhooks:write",
+    "metrics:read",
+)  # fmt: skip
+KEYS: dict[str, tuple[tuple[str, ...], str | None]] = {
+    "reads": (("orders:read",), CLOUDPRESS_ACCOUNT),
+    "writes elsewhere": (ORDER_SCOPES, OTHER_ACCOUNT),
+    "all elsewhere": (ALL_SCOPES, OTHER_ACCOUNT),
+    "writes and reads nothing": (("orders:write", "keys:write", "accounts:write", "webhooks:write"), None),
+    "metrics": (("metrics:read",), None),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A page or a button, and what it is at the API. None: what is said there has no part in the API."""
+
+    api: tuple[str, str] | None
+    body: dict[str, Any] = field(default_factory=dict)
+    """What the form sends; `json` of the API where that is another."""
+    json: dict[str, Any] | None = None
+    further: tuple[str, str] | None = None
+    """What else a key has to be able to read that sees the page."""
+
+
+ANYBODY = Row(None)
+ROWS: dict[tuple[str, str], Row] = {
+    ("GET", "/ui"): ANYBODY,
+    ("GET", "/ui/{rest:path}"): ANYBODY,
+    ("GET", "/ui/orders"): Row(("GET", "/v1/orders")),
+    ("GET", "/ui/orders/{order_id}"): Row(("GET", "/v1/orders/{order_id}")),
+    ("POST", "/ui/orders/{order_id}/refresh"): Row(("POST", "/v1/orders/{order_id}/refresh")),
+    ("GET", "/ui/orders/{order_id}/resolve"): Row(
+        ("POST", "/v1/orders/{order_id}/resolve"),
+        json={"action": "dismiss_duplicates"},
+        further=("GET", "/v1/orders/{order_id}"),
+    ),
+    ("POST", "/ui/orders/{order_id}/resolve"): Row(
+        ("POST", "/v1/orders/{order_id}/resolve"), {"action": "dismiss_duplicates"}
+    ),
+    ("POST", "/ui/orders/{order_id}/cancel"): Row(("DELETE", "/v1/orders/{order_id}")),
+}
+WITHOUT_A_KEY = {
+    ("GET", "/ui/static/{name}"),
+    ("GET", "/ui/sign-in"),
+    ("POST", "/ui/sign-in"),
+    ("POST", "/ui/sign-out"),
+}
+
+
+def routes(*, open_ones: bool) -> set[tuple[str, str]]:
+    """Return every page and button, those that need a sign-in or the others."""
+    return {
+        (method, route.path)
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, OpenPage) and isinstance(route, Page) is not open_ones
+        for method in route.methods or ()
+    }
+
+
+def test_every_page_and_button_has_a_row() -> None:
+    assert all(isinstance(route, OpenPage) for router in ROUTERS for route in router.routes)
+    assert routes(open_ones=False) == ROWS.keys()
+    assert routes(open_ones=True) == WITHOUT_A_KEY
+
+
+async def test_who_has_not_signed_in_sees_and_does_nothing(service: Service) -> None:
+    places = await world(service)
+    async with browser_of(service) as browser:
+        for (method, path), row in ROWS.items():
+            answer = await browser.request(method, fill(path, places), data=row.body or None)
+            assert answer.status_code == 303, path
+            assert answer.headers["location"].startswith("/ui/sign-in"), path
+    async with service.db.read() as session:
+        assert await unchanged(session, places)
+
+
+def fill(path: str, places: dict[str, str]) -> str:
+    """Return an address with what stands in it."""
+    for name, value in places.items():
+        path = path.replace(f"{{{name}}}", value)
+    return path
+
+
+async def world(service: Service) -> dict[str, str]:
+    """Make one of everything, and return what stands in addresses."""
+    order_id = await stored_order(service)
+    return {"order_id": str(order_id), "rest:path": "nothing"}
+
+
+async def unchanged(session: AsyncSession, places: dict[str, str]) -> bool:
+    """Tell whether nobody has done anything to the order."""
+    order = await session.get_one(Order, UUID(places["order_id"]))
+    return order.status == "pending" and order.wakes == 0
+
+
+async def at_the_api(api: httpx.AsyncClient, row: Row, places: dict[str, str]) -> int:
+    """Return what the API says to the same."""
+    if row.api is None:
+        return 200
+    statuses = []
+    for asked in (row.api, row.further):
+        if asked is not None:
+            method, path = asked
+            json = row.json if row.json is not None else row.body
+            is_sent = json and method != "GET" and asked is row.api
+            answer = await api.request(method, fill(path, places), json=json if is_sent else None)
+            statuses.append(answer.status_code)
+    return max(statuses, key=lambda status: (status in {401, 403}, status == 404))
+
+
+async def test_no_key_sees_or_does_what_the_api_would_not_let_it(service: Service) -> None:
+    places = await world(service)
+    for name, (scopes, account) in KEYS.items():
+        key = (await new_key(service, *scopes, account=account)).key
+        api_headers = {"Authorization": f"Bearer {key}", "Prefer": "wait=0"}
+        async with browser_of(service, key=key) as browser, browser_of(service) as api:
+            api.headers.update(api_headers)
+            for (method, path), row in ROWS.items():
+                answer = await browser.request(method, fill(path, places), data=row.body or None)
+                if row.api is None:
+                    continue
+                said = await at_the_api(api, row, places)
+                what = f"{method} {path} by {name}: the API says {said}"
+                if said in {403, 404}:
+                    assert answer.status_code == said, what
+                else:
+                    assert answer.status_code in {200, 303, said}, what
+                if said >= 400:
+                    assert "Rosa" not in answer.text, what
+
+
+async def test_the_key_that_may_everything_can_do_all_of_it(service: Service) -> None:
+    async with browser_of(service, key=API_KEY) as browser:
+        for (method, path), row in ROWS.items():
+            places = await world(service)
+            answer = await browser.request(method, fill(path, places), data=row.body or None)
+            wanted = {404} if "rest:path" in path else {200, 303, 409}
+            assert answer.status_code in wanted, f"{method} {path}"
