@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from functools import partial
 from random import Random
 
 import structlog
@@ -84,6 +85,7 @@ class Service:
             upstream_timeout_seconds=settings.upstream_timeout_seconds,
             placing=settings.placing == "on",
             may_place_again=settings.place_again == "proven",
+            measure_batch=partial(self.metrics.batch, "passes"),
         )
 
     def _watch_process(self) -> None:

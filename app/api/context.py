@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property, partial
 from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, Request
@@ -13,6 +14,7 @@ from app.api.problems import Problem
 from app.config import Settings
 from app.db.database import Database
 from app.events.feed import Feed
+from app.orders.intake import OrderIntake
 from app.orders.reading import OrderView
 from app.orders.representation import OrderBody
 from app.queue.heartbeats import Heartbeats
@@ -102,6 +104,11 @@ class Context:
     """How often an open stream says that it is alive, and whether its key is still let in is looked up."""
     known_migrated: asyncio.Event = field(default_factory=asyncio.Event)
     refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @cached_property
+    def intake(self) -> OrderIntake:
+        """What stores orders."""
+        return OrderIntake(self.db, measure=partial(self.metrics.batch, "orders"))
 
     async def show(self, view: OrderView) -> OrderBody:
         """Return an order as it is shown, with why it is not done."""

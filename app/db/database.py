@@ -21,13 +21,13 @@ from sqlalchemy.pool import QueuePool
 
 from app.db import sqlite
 from app.db.clock import Clock, DatabaseClock
-from app.db.columns import Cipher, _ciphers
+from app.db.columns import Base, Cipher, _ciphers
 from app.db.engine import POOL_SIZE, POOL_WAIT_SECONDS, make_engine, make_threads_engine
 from app.db.errors import DATABASE_AWAY, is_repeatable, secrets_of
 from app.db.models import Event
 from app.db.notice import Notice, Telling, columns_of
 from app.db.outages import Outages
-from app.db.postgresql import limits, lock_events, notify
+from app.db.postgresql import NOTIFY, limits, lock_events
 from app.db.whole import Result, Threads, WholeTransaction, Work
 
 # Connections that no write takes: while all writes wait for a lock, reads and the readiness go on.
@@ -35,6 +35,10 @@ KEPT_FOR_READS = 2
 # Transactions in threads at a time; SQLite has one writer anyway.
 THREADS = 2
 _HIGHEST = select(Event.id).order_by(Event.id.desc()).limit(bindparam("number"))
+
+
+Deliver = Callable[["Transaction", Sequence[tuple[Event, str | None]]], Awaitable[Sequence[Base]]]
+"""Returns the deliveries of events."""
 
 
 @dataclass(kw_only=True)
@@ -45,8 +49,25 @@ class Transaction(Telling):
     clock: Clock
     began_at_uptime: float
     """Not later than `now`, by the machine's uptime: what is counted from here never lasts too long."""
-    under_events_lock: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-    """What is done after that, while no other's events can come in between. It waits for no lock."""
+    told: list[tuple[Event, str | None]] = field(default_factory=list)
+    """The events that applications are told of, each with the account that it is about."""
+    _deliver: Deliver | None = None
+
+    def deliver(self, event: Event, account_id: str | None, *, by: Deliver) -> None:
+        """Have applications told of an event, by what makes the deliveries of all of them at once.
+
+        That is done while no other's events can come in between, and waits for no lock.
+        """
+        self.told.append((event, account_id))
+        self._deliver = by
+
+    async def make_deliveries(self) -> None:
+        """Make the deliveries of the events, which have just been inserted."""
+        deliveries = await self._deliver(self, self.told) if self._deliver is not None else ()
+        if deliveries:
+            await _identify(self.session, self.events)
+            self.session.add_all(deliveries)
+            await self.session.flush()
 
 
 class Database:
@@ -111,7 +132,7 @@ class Database:
             await self._insert_events(transaction)
             notice = transaction.notice
             if notice and not self.is_sqlite:
-                await session.execute(notify(notice))
+                await session.execute(NOTIFY, {"payloads": notice.payloads})
             await session.commit()
         self._tell(notice)
 
@@ -194,11 +215,8 @@ class Database:
             await session.execute(lock_events())
         connection = await session.connection()
         await connection.execute(insert(Event), [columns_of(event) for event in transaction.events])
-        if transaction.under_events_lock:
-            await _identify(session, transaction.events)
-        for follow in transaction.under_events_lock:
-            await follow()
-        await session.flush()
+        with session.no_autoflush:
+            await transaction.make_deliveries()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:

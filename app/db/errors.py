@@ -3,8 +3,8 @@
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterable
-from functools import wraps
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import psycopg
@@ -109,15 +109,20 @@ def repeated(
 
     @wraps(function)
     async def repeating(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
-        for _ in range(TRIES - 1):
-            try:
-                return await function(*arguments, **named)
-            except OperationalError as error:
-                if not is_repeatable(error):
-                    raise
-        return await function(*arguments, **named)
+        return await repeatedly(partial(function, *arguments, **named))
 
     return repeating
+
+
+async def repeatedly(function: Callable[[], Awaitable[Result]]) -> Result:
+    """Call a function, again at once where PostgreSQL asks for that, as `repeated` does."""
+    for _ in range(TRIES - 1):
+        try:
+            return await function()
+        except OperationalError as error:
+            if not is_repeatable(error):
+                raise
+    return await function()
 
 
 def in_words(error: BaseException, secrets: Iterable[str] = ()) -> str:

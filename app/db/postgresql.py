@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Select, case, func, select, true
+from sqlalchemy import ColumnElement, Select, Text, bindparam, case, func, select, true
 
-from app.db.notice import Notice
+from app.db.several import Several
 
 # Who stands still in a write transaction (a process that is stopped, a network that is cut) loses it, and
 # what it has locked, after this.
@@ -43,6 +43,9 @@ def lock_events() -> Select[tuple[object, ...]]:
     )
 
 
-def notify(notice: Notice) -> Select[tuple[object, ...]]:
-    """Queue a notice, which is delivered at the commit and only then."""
-    return select(*(func.pg_notify(CHANNEL, payload) for payload in notice.payloads))
+NOTIFY = select(
+    func.pg_notify(
+        CHANNEL, func.unnest(bindparam("payloads", type_=Several(Text())), type_=Text()).column_valued()
+    )
+)
+"""Queues the payloads of a notice, which are delivered at the commit and only then."""

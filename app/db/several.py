@@ -55,6 +55,6 @@ def _each(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # noq
     return f"{column} IN (SELECT value FROM json_each({several}))"  # noqa: S608 - both are SQL
 
 
-def among(column: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
+def among(column: InstrumentedAttribute[Any] | ColumnElement[Any], name: str) -> ColumnElement[bool]:
     """Return the condition that a column is one of the list that is given to the statement as `name`."""
     return _Among(column, bindparam(name, type_=Several(column.type)))

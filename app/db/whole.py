@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db.models import Event
 from app.db.notice import Notice, Telling, columns_of
-from app.db.postgresql import limits, lock_events, notify
+from app.db.postgresql import NOTIFY, limits, lock_events
 
 Result = TypeVar("Result")
 Work = Callable[["WholeTransaction"], Result]
@@ -47,7 +47,7 @@ class WholeTransaction(Telling):
                 self.connection.execute(lock_events())
             self.connection.execute(insert(Event), [columns_of(event) for event in self.events])
         if notice and not self.is_sqlite:
-            self.connection.execute(notify(notice))
+            self.connection.execute(NOTIFY, {"payloads": notice.payloads})
         return result, notice
 
 

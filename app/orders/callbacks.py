@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -19,7 +19,7 @@ from app.db.whole import WholeTransaction
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.waking import make_all_due
-from app.queue.group_commit import LATER, GroupCommit, Later
+from app.queue.group_commit import LATER, GroupCommit, Later, whole
 from app.states import FINAL, OrderStatus
 
 MAX_BODIES_PER_ORDER = 20
@@ -70,9 +70,9 @@ async def record_callback(db: Database, order_id: UUID, body: bytes) -> bool:
 class CallbackIntake:
     """Stores callbacks, each committed when that returns, many at a time where many come."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, *, measure: Callable[[int, float], None] | None = None) -> None:
         """Write to `db`."""
-        self._group = GroupCommit(db, write_callbacks, key=attrgetter("order_id"))
+        self._group = GroupCommit(whole(db, write_callbacks), key=attrgetter("order_id"), measure=measure)
 
     async def record(self, order_id: UUID, body: bytes) -> bool:
         """Store a callback whose `Authorization` was right and make its order due.

@@ -5,12 +5,14 @@ Nothing else assigns `orders.status`; a test reads the source for it.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from app.db.database import Transaction
 from app.db.models import Order
 from app.events.timeline import record
 from app.events.types import EventType
-from app.orders.lifecycle_events import Before, record_lifecycle_events
+from app.orders.lifecycle_events import Before, View, record_lifecycle_events
+from app.orders.reading import view_now
 from app.states import FINAL, PLACED, Attention, OrderStatus, may_follow
 
 
@@ -21,13 +23,17 @@ class ForbiddenTransitionError(Exception):
 class Change:
     """A change of an order whose row is locked; `changing` yields it and tells what came of it."""
 
-    def __init__(self, tx: Transaction, order: Order, action: str) -> None:
-        """Note what is shown of the order before; `action` says in the timeline what changes it."""
+    def __init__(self, tx: Transaction, order: Order, action: str, view: View | None = None) -> None:
+        """Note what is shown of the order before; `action` says in the timeline what changes it.
+
+        `view` returns the order with its tasks and its site; by default those are read when they are told.
+        """
         self.order = order
         self.shows_more = False
         """Whether what else is shown of the order differs: its tasks, its site."""
         self._tx = tx
         self._action = action
+        self._view = view or partial(view_now, tx.session)
         self._before = Before.of(order)
         self._shown = _shown(order)
 
@@ -81,13 +87,15 @@ class Change:
         if self.is_made:
             self.order.updated_at = self._tx.now
             self._tx.announce(changed=self.order.id)
-        await record_lifecycle_events(self._tx, self.order, self._before)
+        await record_lifecycle_events(self._tx, self.order, self._before, self._view)
 
 
 @asynccontextmanager
-async def changing(tx: Transaction, order: Order, *, action: str) -> AsyncIterator[Change]:
+async def changing(
+    tx: Transaction, order: Order, *, action: str, view: View | None = None
+) -> AsyncIterator[Change]:
     """Change an order, whose row is locked, in the block; what came of it is told when the block ends."""
-    change = Change(tx, order, action)
+    change = Change(tx, order, action, view)
     yield change
     await change.tell()
 

@@ -5,9 +5,11 @@ Intake makes rows due and leaves everything else to the reconciler.
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -15,11 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from app.db.database import Database
-from app.db.errors import repeated
 from app.db.models import Account, Order
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.erasing import digested
+from app.queue.group_commit import GroupCommit
 from app.states import OrderStatus
 
 
@@ -70,55 +72,82 @@ def fingerprint_of(request: Mapping[str, Any]) -> str:
 
 
 async def create_order(db: Database, new: NewOrder, idempotency: Idempotency | None) -> Order:
-    """Store an order, committed and due, and return it; the first one for a repeated key.
-
-    Raises:
-        IdempotencyConflictError: the key stands for another order.
-        AccountGoneError: the order's account has been deleted.
-    """
-    if idempotency is None:
-        return await _insert(db, new, None)
-    known = await find_repeated(db, idempotency)
-    if known is not None:
-        return known
-    try:
-        return await _insert(db, new, idempotency)
-    except IntegrityError:
-        # The same key came twice at once and the other one was first.
-        known = await find_repeated(db, idempotency)
-        if known is None:
-            raise
-        return known
+    """Store one order as `OrderIntake.create` does, for who has no other to store with it."""
+    known = await find_repeated(db, idempotency) if idempotency is not None else None
+    return known or await OrderIntake(db).create(new, idempotency)
 
 
-@repeated
-async def _insert(db: Database, new: NewOrder, idempotency: Idempotency | None) -> Order:
-    async with db.write() as tx:
-        if new.account_is_stored and not await _keep_account(tx.session, new.account_id):
-            raise AccountGoneError
-        order = Order(
-            id=uuid7(),
-            status=OrderStatus.PENDING,
-            account_id=new.account_id,
-            site_name=new.site_name,
-            variant=new.variant,
-            location=new.location,
-            plan=new.plan,
-            return_url=new.return_url,
-            client_metadata=new.metadata,
-            traceparent=new.traceparent,
-            idempotency_identity=idempotency.identity if idempotency else None,
-            idempotency_key=idempotency.key if idempotency else None,
-            idempotency_fingerprint=idempotency.fingerprint if idempotency else None,
-            due_at=tx.now,
-            created_at=tx.now,
-            updated_at=tx.now,
+@dataclass(frozen=True)
+class _Ordered:
+    """An order to be stored."""
+
+    new: NewOrder
+    idempotency: Idempotency | None
+    id: UUID = field(default_factory=uuid7)
+
+
+class OrderIntake:
+    """Stores orders, each committed when that returns, many at a time where many come."""
+
+    def __init__(self, db: Database, *, measure: Callable[[int, float], None] | None = None) -> None:
+        """Write to `db`."""
+        self._db = db
+        self._group: GroupCommit[_Ordered, Order] = GroupCommit(
+            self._store, key=lambda ordered: ordered.id, measure=measure
         )
-        tx.session.add(order)
-        await tx.session.flush()
-        record(tx, order.id, EventType.ACCEPTED, by=new.by)
-        tx.announce(due=Order)
-        return order
+
+    async def create(self, new: NewOrder, idempotency: Idempotency | None) -> Order:
+        """Store an order, committed and due, and return it; the first one for a repeated key.
+
+        Raises:
+            IdempotencyConflictError: the key stands for another order.
+            AccountGoneError: the order's account has been deleted.
+            TooManyWaitingError: the order was not taken in.
+        """
+        try:
+            return await self._group.add(_Ordered(new, idempotency))
+        except IntegrityError:
+            # The same key came twice at once and the other one was first.
+            known = await find_repeated(self._db, idempotency) if idempotency is not None else None
+            if known is None:
+                raise
+            return known
+
+    async def _store(self, all_ordered: Sequence[_Ordered]) -> list[Order]:
+        async with self._db.write() as tx:
+            accounts = {each.new.account_id for each in all_ordered if each.new.account_is_stored}
+            for account_id in sorted(accounts):
+                if not await _keep_account(tx.session, account_id):
+                    raise AccountGoneError  # those of other accounts are stored without it
+            orders = [_order_of(ordered, tx.now) for ordered in all_ordered]
+            tx.session.add_all(orders)
+            await tx.session.flush()
+            for order, ordered in zip(orders, all_ordered, strict=True):
+                record(tx, order.id, EventType.ACCEPTED, by=ordered.new.by)
+            tx.announce(due=Order)
+            return orders
+
+
+def _order_of(ordered: _Ordered, now: datetime) -> Order:
+    new, idempotency = ordered.new, ordered.idempotency
+    return Order(
+        id=ordered.id,
+        status=OrderStatus.PENDING,
+        account_id=new.account_id,
+        site_name=new.site_name,
+        variant=new.variant,
+        location=new.location,
+        plan=new.plan,
+        return_url=new.return_url,
+        client_metadata=new.metadata,
+        traceparent=new.traceparent,
+        idempotency_identity=idempotency.identity if idempotency else None,
+        idempotency_key=idempotency.key if idempotency else None,
+        idempotency_fingerprint=idempotency.fingerprint if idempotency else None,
+        due_at=now,
+        created_at=now,
+        updated_at=now,
+    )
 
 
 async def _keep_account(session: AsyncSession, account_id: str) -> bool:

@@ -1,5 +1,6 @@
 """What applications are told of an order: events with the order as it was shown at that moment."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -7,9 +8,13 @@ from app.db.database import Transaction
 from app.db.models import Order
 from app.events.timeline import record
 from app.events.types import EventType
-from app.orders.representation import shown_now
+from app.orders.reading import OrderView
+from app.orders.representation import OrderBody
 from app.states import OrderStatus
 from app.webhooks.outbox import enqueue
+
+View = Callable[[Order], Awaitable[OrderView]]
+"""Returns an order with its tasks and its site, with what the transaction has changed of them."""
 
 
 class LifecycleEvent(StrEnum):
@@ -48,10 +53,10 @@ class Before:
         return cls(order.status, order.cloudpress_order_id is not None, order.attention_code)
 
 
-async def record_lifecycle_events(tx: Transaction, order: Order, before: Before) -> None:
+async def record_lifecycle_events(tx: Transaction, order: Order, before: Before, view: View) -> None:
     """Add to the timeline which events of its life an order has reached, with the order as it is shown now.
 
-    To be called when all else of the transaction is written.
+    To be called when all else of the order is written.
     """
     reached = []
     if order.cloudpress_order_id is not None and not before.is_placed:
@@ -62,7 +67,7 @@ async def record_lifecycle_events(tx: Transaction, order: Order, before: Before)
     if order.status != before.status and order.status in BY_STATUS:
         reached.append(BY_STATUS[order.status])
     if reached:
-        shown = await shown_now(tx.session, order)
+        shown = OrderBody.of(await view(order)).model_dump(mode="json")
         for lifecycle_event in reached:
             event = record(tx, order.id, EventType(lifecycle_event), shown=shown)
             enqueue(tx, event, order.account_id)

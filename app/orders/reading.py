@@ -1,5 +1,6 @@
 """Reads an order with what CloudPress has shown of it, and the credentials of its site."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -19,7 +20,7 @@ class OrderView:
     """An order with what CloudPress has shown of it."""
 
     order: Order
-    tasks: tuple[Task, ...]
+    tasks: Sequence[Task]
     site: Site | None
 
 
@@ -40,6 +41,12 @@ async def find_order(session: AsyncSession, order_id: UUID) -> OrderView | None:
         return None
     tasks = (await session.scalars(select(Task).where(Task.order_id == order_id).order_by(Task.id))).all()
     return OrderView(order, tuple(tasks), await session.get(Site, order_id))
+
+
+async def view_now(session: AsyncSession, order: Order) -> OrderView:
+    """Return an order with its tasks and its site, with what the transaction has changed of them."""
+    await session.flush()
+    return await find_order(session, order.id) or OrderView(order, (), None)
 
 
 @repeated

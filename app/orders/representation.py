@@ -1,14 +1,13 @@
 """What is shown of an order: by the API, on streams, and to webhooks. Never a secret."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Order, Site, Task
-from app.orders.reading import OrderView, find_order
+from app.orders.reading import OrderView
 from app.states import FINAL, AttentionCode, OrderStatus, Surroundings, Trouble, Waits, waiting_for
 
 
@@ -242,10 +241,3 @@ def _task(task: Task) -> TaskBody:
 def _site(site: Site | None) -> SiteBody | None:
     # Of an erased one the id alone is left.
     return SiteBody.model_validate(site.details) if site is not None and site.details else None
-
-
-async def shown_now(session: AsyncSession, order: Order) -> dict[str, Any]:
-    """Return an order as it is shown, with what the transaction has changed of it."""
-    await session.flush()
-    view = await find_order(session, order.id)
-    return OrderBody.of(view or OrderView(order, (), None)).model_dump(mode="json")

@@ -20,8 +20,9 @@ What a batch promises each of its items:
 """
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from enum import Enum
 from functools import partial
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -29,7 +30,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from sqlalchemy.exc import OperationalError
 
 from app.db.database import Database
-from app.db.errors import DATABASE_AWAY, TRIES, is_repeatable
+from app.db.errors import DATABASE_AWAY, repeatedly
 from app.db.whole import WholeTransaction
 
 Item = TypeVar("Item")
@@ -44,6 +45,8 @@ class Later(Enum):
 
 LATER: Final = Later.LATER
 Write = Callable[[WholeTransaction, Sequence[Item]], Sequence[Result | Later]]
+Run = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Later]]]
+"""Writes a batch in one transaction, which is committed when it returns."""
 
 
 class Entry(NamedTuple, Generic[Item, Result]):
@@ -61,25 +64,35 @@ class TooManyWaitingError(Exception):
     """More waits to be written than can be soon: come again."""
 
 
+def whole(db: Database, write: Write[Item, Result]) -> Run[Item, Result]:
+    """Return what writes a batch by `write`, in one go. (`app/db/whole.py`)"""
+
+    async def run(items: Sequence[Item]) -> Sequence[Result | Later]:
+        return await db.write_whole(lambda tx: write(tx, items))
+
+    return run
+
+
 class GroupCommit(Generic[Item, Result]):
     """Writes items of one kind, each in a batch with whatever else arrives meanwhile."""
 
     def __init__(
         self,
-        db: Database,
-        write: Write[Item, Result],
+        run: Run[Item, Result],
         *,
         key: Callable[[Item], Hashable],
         most_at_once: int = MOST_AT_ONCE,
         most_waiting: int = MOST_WAITING,
+        measure: Callable[[int, float], None] | None = None,
     ) -> None:
-        """Write batches by `write`, which returns a result for each item, in their order, or `LATER`.
+        """Write batches by `run`, which returns a result for each item, in their order, or `LATER`.
 
-        `key` tells what an item needs. Where all items of a batch have the same one, `write` has to wait for
-        it. A batch holds up to `most_at_once` items; up to `most_waiting` wait for theirs.
+        `key` tells what an item needs. Where all items of a batch have the same one, `run` has to wait for
+        it. A batch holds up to `most_at_once` items; up to `most_waiting` wait for theirs. `measure` is told
+        of each batch that was committed how many items it held, and how many seconds that took.
         """
-        self._db = db
-        self._write = write
+        self._run = run
+        self._measure = measure
         self._key = key
         self._most_at_once = most_at_once
         self._most_waiting = most_waiting
@@ -156,19 +169,12 @@ class GroupCommit(Generic[Item, Result]):
 
     async def _transaction(self, items: Sequence[Item]) -> Sequence[Result | Later]:
         """Write items in one transaction, again at once where PostgreSQL asks for that."""
-        work = partial(self._written, items)
-        for _ in range(TRIES - 1):
-            try:
-                return await self._db.write_whole(work)
-            except OperationalError as error:
-                if not is_repeatable(error):
-                    raise
-        return await self._db.write_whole(work)
-
-    def _written(self, items: Sequence[Item], tx: WholeTransaction) -> Sequence[Result | Later]:
-        results = self._write(tx, items)
+        began = time.monotonic()
+        results = await repeatedly(partial(self._run, items))
         if len(results) != len(items):
             raise RuntimeError("there is not a result for each item")
+        if self._measure is not None:
+            self._measure(len(items), time.monotonic() - began)
         return results
 
 

@@ -56,6 +56,8 @@ class Claim(Generic[Row]):
     clock: Clock
     was_cut_off: bool
     """Whether another's lease had run out on it."""
+    beside: Any = None
+    """What was read with it in the same transaction; whoever claimed it knows what that is."""
 
     def seconds_left(self) -> float:
         """Return how long the lease is surely held."""

@@ -4,25 +4,25 @@ from dataclasses import replace
 
 from app.cloudpress import CloudPressError, Refused
 from app.orders.attempts import nothing_landed
-from app.queue import leases
 from app.reconciler.concluding import apply
-from app.reconciler.evidence import has_reappeared, what_was_sent
+from app.reconciler.evidence import has_reappeared
 from app.reconciler.observing import Observer
 from app.reconciler.passes import Pass, PassResult, trouble_of
+from app.reconciler.writing import Held
 from app.states import Reappeared, Seen, Unwanted, is_decided, refuses_to_cancel
 
 
 async def drop(this: Pass) -> PassResult | None:
     """Cancel a pending order, unless something speaks for its being at CloudPress already."""
-    sent = await what_was_sent(this)
-    async with this.dependencies.db.write() as tx:
-        order = await leases.hold(tx, this.claim)
-        if order is None:
-            return None
-        observation: Unwanted | Reappeared = Unwanted(was_sent=not nothing_landed(sent.placements))
-        if await has_reappeared(tx.session, order, sent.placements):
+
+    async def write(held: Held) -> PassResult:
+        placements = await held.loaded.placements(held.order.id)
+        observation: Unwanted | Reappeared = Unwanted(was_sent=not nothing_landed(placements))
+        if await has_reappeared(held):
             observation = Reappeared()
-        return await apply(this, tx, order, "cancel", observation)
+        return await apply(this, held, "cancel", observation)
+
+    return await this.write(write)
 
 
 async def cancel(this: Pass, cloudpress_order_id: str, seen: Seen) -> Seen:

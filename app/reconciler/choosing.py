@@ -50,18 +50,14 @@ async def _observe(this: Pass) -> PassResult | None:
     return await conclude(this, "observe", observation)
 
 
-async def _was_just_accepted(this: Pass, accepted_at: datetime | None) -> bool:
+def _was_just_accepted(this: Pass, accepted_at: datetime | None) -> bool:
     """Tell whether CloudPress has agreed to cancel and may still be at it; after that it is asked again."""
-    if accepted_at is None:
-        return False
-    db = this.dependencies.db
-    async with db.read() as session:
-        return await db.now(session) - accepted_at < CANCEL_PATIENCE
+    return accepted_at is not None and this.now().wall - accepted_at < CANCEL_PATIENCE
 
 
 async def _look(this: Pass, cloudpress_order_id: str) -> Seen:
     seen = await Observer(this).look(cloudpress_order_id)
-    if await _was_just_accepted(this, this.order.cancel_accepted_at):
+    if _was_just_accepted(this, this.order.cancel_accepted_at):
         return replace(seen, cancel_accepted=True)
     if this.order.cancel_requested_at is None:
         return seen

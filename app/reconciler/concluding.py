@@ -1,19 +1,17 @@
 """Concludes a pass: what was found is written, what it means decided and done, and the order given back."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
-
-from sqlalchemy import func, select
+from datetime import timedelta
 
 from app.db.database import Transaction
-from app.db.errors import repeated
-from app.db.models import Callback, Order, Site
+from app.db.models import Order
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.changing import Change, changing
 from app.queue import leases
 from app.reconciler.keeping import keep
 from app.reconciler.passes import Finished, Pass, PassResult
+from app.reconciler.writing import Held
 from app.states import (
     FINAL,
     LATE_LOOK_AFTER,
@@ -32,37 +30,31 @@ from app.states import (
 )
 
 
-@repeated
 async def conclude(this: Pass, action: str, observation: Observation) -> PassResult | None:
     """Decide what an observation means and write it, if the lease is still held.
 
     Returns None, having written nothing, if the lease was lost: who holds it now asks again.
     """
-    async with this.dependencies.db.write() as tx:
-        order = await leases.hold(tx, this.claim)
-        if order is None:
-            return None
-        return await apply(this, tx, order, action, observation)
+    return await this.write(lambda held: apply(this, held, action, observation))
 
 
-async def apply(
-    this: Pass, tx: Transaction, order: Order, action: str, observation: Observation
-) -> PassResult:
+async def apply(this: Pass, held: Held, action: str, observation: Observation) -> PassResult:
     """Write what was found of an order that is held and locked, apply an observation, and release it.
 
     Raises:
         ForbiddenTransitionError: the decision is no allowed transition; the transaction must not commit.
     """
+    tx, order, findings = held.tx, held.order, held.findings
     before, asked_before = order.status, order.attention_code
-    async with changing(tx, order, action=action) as change:
-        site = this.findings.site
+    async with changing(tx, order, action=action, view=held.loaded.view) as change:
+        site = findings.site
         if (
             isinstance(observation, Seen)
             and site is not None
-            and await _is_anothers(tx, order, site.value.id)
+            and await held.loaded.is_site_of_another(order, site.value.id)
         ):
-            this.findings.site, observation = None, replace(observation, site_read=False, foreign=True)
-        change.shows_more = await keep(tx, order, this.findings)
+            findings.site, observation = None, replace(observation, site_read=False, foreign=True)
+        change.shows_more = await keep(held)
         decision = decide(standing(order), observation, tx.now)
         _write(tx, change, decision)
         due_in_seconds = _reschedule(this, tx, change, decision)
@@ -70,7 +62,7 @@ async def apply(
         trouble = _trouble_in(observation)
         if trouble is not None:
             _record_trouble(tx, order, trouble)
-    finished = await _finished(tx, order) if order.status in FINAL and before not in FINAL else None
+    finished = await _finished(held) if order.status in FINAL and before not in FINAL else None
     return PassResult(
         action,
         before,
@@ -84,38 +76,29 @@ async def apply(
     )
 
 
-async def _is_anothers(tx: Transaction, order: Order, site_id: str) -> bool:
-    """Tell whether another order has a site. Nobody else can take it until the transaction ends."""
-    if tx.session.get_bind().dialect.name == "postgresql":
-        await tx.session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"site {site_id}"))))
-    held = select(Site.order_id).where(Site.id == site_id, Site.order_id != order.id)
-    return (await tx.session.execute(held.limit(1))).first() is not None
+async def _finished(held: Held) -> Finished:
+    called_back = [it.last_received_at for it in await held.loaded.callbacks(held.order.id)]
+    since_callback = (held.tx.now - max(called_back)).total_seconds() if called_back else None
+    return Finished((held.tx.now - held.order.created_at).total_seconds(), since_callback)
 
 
-async def _finished(tx: Transaction, order: Order) -> Finished:
-    latest = select(func.max(Callback.last_received_at)).where(Callback.order_id == order.id)
-    called_back_at: datetime | None = (await tx.session.execute(latest)).scalar_one()
-    since_callback = None if called_back_at is None else (tx.now - called_back_at).total_seconds()
-    return Finished((tx.now - order.created_at).total_seconds(), since_callback)
-
-
-@repeated
 async def put_off(this: Pass, attention: Attention) -> None:
     """Give back an order that a pass could not deal with: it is due later and later, and says why."""
-    async with this.dependencies.db.write() as tx:
-        order = await leases.hold(tx, this.claim)
-        if order is None:
-            return
+
+    async def write(held: Held) -> None:
+        tx, order = held.tx, held.order
         if order.status in FINAL and attention.code is AttentionCode.ACCOUNT_UNKNOWN:
             # Nobody can be asked about it any more, and nothing of it is left to do.
             leases.release(tx, order, this.claim, None)
             return
-        async with changing(tx, order, action="put_off") as change:
+        async with changing(tx, order, action="put_off", view=held.loaded.view) as change:
             change.ask_for(attention)
             order.failures += 1
             delay = this.dependencies.schedule.delay_seconds(Wait.RETRY, quiet=0, failures=order.failures)
             due_at = tx.now + timedelta(seconds=delay or 0.0)
             leases.release(tx, order, this.claim, due_at, not_before=order.not_before)
+
+    await this.write(write)
 
 
 def standing(order: Order) -> Standing:

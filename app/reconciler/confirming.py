@@ -7,7 +7,6 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.attempts import nothing_landed
 from app.orders.orphans import is_left_to_people, orphans_like
-from app.queue import leases
 from app.reconciler.concluding import apply, conclude
 from app.reconciler.evidence import (
     ANSWER,
@@ -26,6 +25,7 @@ from app.reconciler.observing import Observer
 from app.reconciler.passes import Pass, PassResult, trouble_of
 from app.reconciler.placing import PLACE_AGAIN, is_overdue
 from app.reconciler.progress import Progress
+from app.reconciler.writing import Held
 from app.states import (
     REFUSALS_FOR_GOOD,
     Doubt,
@@ -33,6 +33,7 @@ from app.states import (
     NotFoundYet,
     PostEnded,
     PostOutcome,
+    Seen,
     Trouble,
     Word,
 )
@@ -40,7 +41,7 @@ from app.states import (
 
 async def confirm(this: Pass) -> PassResult | None:
     """Look for an unconfirmed order; adopt what surely is it, or place it again once it surely is nowhere."""
-    sent = await what_was_sent(this)
+    sent = what_was_sent(this)
     resolution = this.order.resolution or {}
     match resolution.get("action"):
         case "adopt":
@@ -120,18 +121,13 @@ def _late_answer(sent: Sent, outcome: PostOutcome) -> PostEnded:
 
 async def _conclude_not_found(this: Pass, sent: Sent, progress: Progress) -> PassResult | None:
     """Conclude that the order was not found; whether it may be placed again is judged under its lock."""
-    async with this.dependencies.db.write() as tx:
-        order = await leases.hold(tx, this.claim)
-        if order is None:
-            return None
-        return await _apply_not_found(this, tx, order, sent, progress)
+    return await this.write(lambda held: _apply_not_found(this, held, sent, progress))
 
 
-async def _apply_not_found(
-    this: Pass, tx: Transaction, order: Order, sent: Sent, progress: Progress
-) -> PassResult:
+async def _apply_not_found(this: Pass, held: Held, sent: Sent, progress: Progress) -> PassResult:
+    tx, order = held.tx, held.order
     last = sent.landed[-1] if sent.landed else None
-    tidying = this.findings.tidying
+    tidying = held.findings.tidying
     is_rejected = last is not None and last.outcome == PostOutcome.REJECTED
     orphans = await orphans_like(tx.session, order)
     nothing = NotFoundYet(
@@ -157,7 +153,7 @@ async def _apply_not_found(
     )
     if nothing.is_nowhere and not nothing.woken:
         _record_nowhere(tx, order, progress)
-    return await apply(this, tx, order, "look_up", nothing)
+    return await apply(this, held, "look_up", nothing)
 
 
 def _word(order: Order, sent: Sent, progress: Progress) -> Word | None:
@@ -192,18 +188,24 @@ async def _adopt(this: Pass, sent: Sent, order_ids: list[str], source: str) -> P
     findings.order_id, findings.order_id_source = order_ids[0], source
     findings.duplicates = {order_id for order_id in order_ids[1:] if order_id != order_ids[0]}
     progress = await load_progress(this, sent)
-    async with this.dependencies.db.write() as tx:
-        order = await leases.hold(tx, this.claim)
-        if order is None:
-            return None
-        unsure = source == LOOK_UP and (
-            await has_look_alike(tx, order, findings.tidying)
-            or await is_left_to_people(tx.session, order, order_ids[0])
-        )
-        if unsure or await held_among(tx.session, order, order_ids[:1]):
-            # Checked under the lock: what was free when it was looked at may be taken by now.
-            findings.forget_identity()
-            if source == OPERATOR:
-                record(tx, order.id, EventType.RESOLUTION_IMPOSSIBLE, cloudpress_order_id=order_ids[0])
-            return await _apply_not_found(this, tx, order, sent, progress)
-        return await apply(this, tx, order, f"adopt_by_{source}", observation)
+    return await this.write(
+        lambda held: _write_adoption(this, held, sent, progress, source, observation),
+        named=(order_ids[0],),
+    )
+
+
+async def _write_adoption(
+    this: Pass, held: Held, sent: Sent, progress: Progress, source: str, observation: Seen
+) -> PassResult:
+    tx, order, findings = held.tx, held.order, held.findings
+    found = findings.order_id or ""
+    unsure = source == LOOK_UP and (
+        await has_look_alike(tx, order, findings.tidying) or await is_left_to_people(tx.session, order, found)
+    )
+    if unsure or await held.loaded.is_held_by_another(order, found):
+        # Checked under the lock: what was free when it was looked at may be taken by now.
+        findings.forget_identity()
+        if source == OPERATOR:
+            record(tx, order.id, EventType.RESOLUTION_IMPOSSIBLE, cloudpress_order_id=found)
+        return await _apply_not_found(this, held, sent, progress)
+    return await apply(this, held, f"adopt_by_{source}", observation)

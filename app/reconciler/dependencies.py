@@ -2,12 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 from uuid import UUID
 
 from app.cloudpress.protocol import Provider
 from app.db.database import Database
 from app.reconciler.provider_clock import ProviderClock
+from app.reconciler.writing import Writing
 from app.schedule import Schedule
 
 
@@ -40,6 +42,14 @@ class Dependencies:
     may_place_again: bool = True
     """Whether an order that surely is nowhere is sent again without a person (PLACE_AGAIN)."""
     provider_clock: ProviderClock = field(default_factory=ProviderClock)
+
+    measure_batch: Callable[[int, float], None] | None = None
+    """Told of each transaction of passes how many steps it held, and how many seconds it took."""
+
+    @cached_property
+    def writing(self) -> Writing:
+        """What all passes write with."""
+        return Writing(self.db, measure=self.measure_batch)
 
     def callback_url(self, order_id: UUID) -> str:
         """Return where CloudPress calls back for an order."""

@@ -22,7 +22,7 @@ from app.states import FINAL, Rechecked, Trouble, is_over
 async def recheck(this: Pass) -> Rechecked:
     """Find what speaks for another CloudPress order than the one that a placed order holds."""
     order = this.order
-    sent = await what_was_sent(this)
+    sent = what_was_sent(this)
     # An answer needs no request, so no trouble with CloudPress hides what it names.
     named: dict[str, str] = {}
     trouble: Trouble | None = None
@@ -63,8 +63,9 @@ async def _look_again(this: Pass, sent: Sent) -> Trouble | None:
 async def _judge(this: Pass, named: dict[str, str]) -> None:
     """Find which of the named CloudPress orders replaces the one that is held, and which are duplicates."""
     order, findings = this.order, this.findings
+    asked = {*named, *findings.duplicates} - {order.cloudpress_order_id}
     async with this.dependencies.db.read() as session:
-        held = await held_among(session, order, {*named, *findings.duplicates})
+        held = await held_among(session, order, asked)
     others = [order_id for order_id in named if order_id not in {*held, order.cloudpress_order_id}]
     replaces = order.cloudpress_order_id_source == LOOK_UP and order.status not in FINAL
     own_is_named = order.cloudpress_order_id in named

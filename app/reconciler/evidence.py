@@ -4,25 +4,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import Answer, NotFound, OrderDetails
-from app.db.models import RESTORED, Callback, Order, Placement, Task
+from app.db.models import RESTORED, Order, Placement
 from app.orders import names_seen
 from app.orders.attempts import nothing_landed
 from app.orders.names import UNKNOWN_TIDYING, Tidying
 from app.reconciler.passes import Pass
 from app.reconciler.window import CLOCK_TOLERANCE, Now, tells_same_kind
+from app.reconciler.writing import Held
 from app.states import MISSING_ATTENTION_SECONDS, PostOutcome, may_have_landed
 
 ANSWER, CALLBACK, LOOK_UP, OPERATOR = names_seen.ANSWER, "callback", "lookup", "operator"
 MAX_HINTS = 20
 # A 404 is not final: what a callback names may be shown later. After a day it is given up.
 HINT_LIFETIME = timedelta(seconds=MISSING_ATTENTION_SECONDS)
-# Built once: every pass asks these.
-_PLACEMENTS = select(Placement).where(Placement.order_id == bindparam("order_id")).order_by(Placement.attempt)
-_CALLBACKS = select(Callback).where(Callback.order_id == bindparam("order_id")).order_by(Callback.id.desc())
 _HELD = select(Order.cloudpress_order_id).where(
     Order.account_id == bindparam("account_id"),
     Order.cloudpress_order_id.in_(bindparam("asked", expanding=True)),
@@ -107,43 +105,35 @@ class Sent:
         return outcome if came_to_nothing and nothing_landed(self.placements[:-1]) else None
 
 
-async def what_was_sent(this: Pass) -> Sent:
-    """Read what is known of the attempts to place an order."""
-    order, db = this.order, this.dependencies.db
-    async with db.read() as session:
-        found = tuple(await session.scalars(_PLACEMENTS, {"order_id": order.id}))
-        let_in = tuple(await session.scalars(_CALLBACKS, {"order_id": order.id}))
-        since = {
-            callback.task_id: callback.first_received_at
-            for callback in let_in
-            if callback.checked_at is None and callback.task_id is not None
-        }
-        known = set()
-        if since:
-            known = set(await session.scalars(select(Task.id).where(Task.order_id == order.id)))
-        hints = [Hint(task_id, moment) for task_id, moment in since.items() if task_id not in known]
-        uptime = this.claim.clock.uptime()
-        return Sent(
-            placements=found,
-            hints=tuple(hints[:MAX_HINTS]),
-            called_back=bool(let_in),
-            called_back_since=any(callback.overruled_at is None for callback in let_in),
-            now=Now(await db.now(session), this.claim.clock.boot, uptime),
-        )
+def what_was_sent(this: Pass) -> Sent:
+    """Return what is known of the attempts to place an order."""
+    known = this.known
+    since = {
+        callback.task_id: callback.first_received_at
+        for callback in known.callbacks
+        if callback.checked_at is None and callback.task_id is not None
+    }
+    hints = [Hint(task_id, moment) for task_id, moment in since.items() if task_id not in known.task_ids]
+    return Sent(
+        placements=known.placements,
+        hints=tuple(hints[:MAX_HINTS]),
+        called_back=bool(known.callbacks),
+        called_back_since=any(callback.overruled_at is None for callback in known.callbacks),
+        now=this.now(),
+    )
 
 
-async def has_reappeared(session: AsyncSession, order: Order, placements: Iterable[Placement]) -> bool:
+async def has_reappeared(held: Held) -> bool:
     """Tell whether something speaks for an order, which is to be sent, being at CloudPress already.
 
     What an operator has overruled, by having it placed again all the same, no longer counts.
     """
+    order, loaded = held.order, held.loaded
+    placements = await loaded.placements(order.id)
     answered = [it.cloudpress_order_id for it in placements if it.cloudpress_order_id is not None]
-    if set(answered) - await held_among(session, order, answered):
+    if set(answered) - await held_among(held.tx.session, order, answered):
         return True
-    called_back = select(func.count(Callback.id)).where(
-        Callback.order_id == order.id, Callback.overruled_at.is_(None)
-    )
-    return (await session.execute(called_back)).scalar_one() > 0
+    return any(callback.overruled_at is None for callback in await loaded.callbacks(order.id))
 
 
 async def named_by_callbacks(this: Pass, sent: Sent) -> Named:

@@ -1,6 +1,7 @@
 """What a pass finds, filled where it is found, and written when the pass is concluded."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from app import cloudpress
 from app.orders.names import UNKNOWN_TIDYING, Tidying
@@ -33,6 +34,15 @@ class Findings:
     cancel_accepted: bool = False
     cancel_refusal: tuple[str, ...] | None = None
     """CloudPress's words, if it refused to cancel."""
+
+    def copy(self) -> Self:
+        """Return a copy, which may be changed while a transaction is tried."""
+        return replace(
+            self,
+            tasks=dict(self.tasks),
+            duplicates=set(self.duplicates),
+            duplicates_ended=set(self.duplicates_ended),
+        )
 
     def forget_identity(self) -> None:
         """Forget which CloudPress order this one seemed to be, and all that was read of it."""

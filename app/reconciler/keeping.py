@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete
 
 from app import cloudpress
 from app.db.database import Transaction
-from app.db.models import Callback, Order, Site, Task
+from app.db.models import Order, Site, Task
 from app.events.timeline import record
 from app.events.types import EventType
 from app.reconciler.findings import Findings
+from app.reconciler.writing import Held
 
 SITE_FIELDS = (
     "id",
@@ -25,30 +26,33 @@ SITE_FIELDS = (
 )
 
 
-async def keep(tx: Transaction, order: Order, findings: Findings) -> bool:
+async def keep(held: Held) -> bool:
     """Store CloudPress's answers; tell whether the tasks or the site are seen differently now."""
+    order, findings = held.order, held.findings
     if findings.order_id is not None:
-        await _hold(tx, order, findings)
-    await _keep_evidence(tx, order, findings)
-    _keep_cancelling(tx, order, findings)
+        await _hold(held)
+    await _keep_evidence(held)
+    _keep_cancelling(held.tx, order, findings)
     if findings.order is not None:
         order.cloudpress_answer = findings.order.raw
         order.cloudpress_status = findings.order.value.status
     elif findings.order_status is not None:
         order.cloudpress_status = findings.order_status
-    changed = await _keep_tasks(tx, order, findings) if findings.tasks else False
+    changed = await _keep_tasks(held) if findings.tasks else False
     if findings.site is not None:
-        changed |= await _keep_site(tx, order, findings.site)
+        changed |= await _keep_site(held, findings.site)
     return changed
 
 
-async def _hold(tx: Transaction, order: Order, findings: Findings) -> None:
+async def _hold(held: Held) -> None:
     """Hold a CloudPress order from now on; what was read of one held by mistake is forgotten."""
+    tx, order, findings = held.tx, held.order, held.findings
     if order.cloudpress_order_id == findings.order_id:
         return
     if order.cloudpress_order_id is not None:
         for table in (Task, Site):
             await tx.session.execute(delete(table).where(table.order_id == order.id))
+        held.loaded.forget_tasks_and_site(order.id)
     record(
         tx,
         order.id,
@@ -59,9 +63,11 @@ async def _hold(tx: Transaction, order: Order, findings: Findings) -> None:
     )
     order.cloudpress_order_id = findings.order_id
     order.cloudpress_order_id_source = findings.order_id_source
+    held.loaded.note_holder(order)
 
 
-async def _keep_evidence(tx: Transaction, order: Order, findings: Findings) -> None:
+async def _keep_evidence(held: Held) -> None:
+    tx, order, findings = held.tx, held.order, held.findings
     if findings.look_up is not None:
         await findings.look_up.save(tx, order)
     if findings.late_look_done:
@@ -69,10 +75,9 @@ async def _keep_evidence(tx: Transaction, order: Order, findings: Findings) -> N
     if findings.resolved:
         order.resolution = None
     if findings.hints:
-        checked = update(Callback).where(
-            Callback.order_id == order.id, Callback.task_id.in_(findings.hints), Callback.checked_at.is_(None)
-        )
-        await tx.session.execute(checked.values(checked_at=tx.now))
+        for callback in await held.loaded.callbacks(order.id):
+            if callback.task_id in findings.hints and callback.checked_at is None:
+                callback.checked_at = tx.now
     _keep_duplicates(tx, order, findings)
 
 
@@ -102,18 +107,20 @@ def _keep_duplicates(tx: Transaction, order: Order, findings: Findings) -> None:
         order.settled_duplicates = sorted({*(order.settled_duplicates or ()), *ended}) or None
 
 
-async def _keep_tasks(tx: Transaction, order: Order, findings: Findings) -> bool:
-    stored = await tx.session.scalars(select(Task).where(Task.order_id == order.id))
+async def _keep_tasks(held: Held) -> bool:
+    stored = await held.loaded.tasks(held.order.id)
     known = {task.id: task for task in stored}
     changed = False
-    for task_id, found in findings.tasks.items():
-        changed |= _keep_task(tx, order, known.get(task_id), found)
+    for task_id, found in held.findings.tasks.items():
+        task = known.get(task_id)
+        changed |= _keep_task(held.tx, held.order, stored, task, found)
     return changed
 
 
 def _keep_task(
     tx: Transaction,
     order: Order,
+    all_stored: list[Task],
     stored: Task | None,
     found: cloudpress.Answer[cloudpress.Task] | cloudpress.TaskRef,
 ) -> bool:
@@ -122,6 +129,7 @@ def _keep_task(
     if task is None:
         task = Task(order_id=order.id, id=seen.id, status=seen.status)
         tx.session.add(task)
+        all_stored.append(task)
     before = (task.status, task.name, task.title, task.started_at, task.ended_at)
     task.status = seen.status
     if isinstance(found, cloudpress.Answer):
@@ -137,19 +145,23 @@ def _keep_task(
     return changed
 
 
-async def _keep_site(tx: Transaction, order: Order, found: cloudpress.Answer[cloudpress.Site]) -> bool:
+async def _keep_site(held: Held, found: cloudpress.Answer[cloudpress.Site]) -> bool:
+    tx, order = held.tx, held.order
     details = site_details(found.value)
     password = found.value.ssh.password if found.value.ssh else None
-    site = await tx.session.get(Site, order.id, populate_existing=True)
+    stored = await held.loaded.sites(order.id)
+    site = next(iter(stored), None)
     changed = site is None or site.details != details
     if site is None:
         site = Site(order_id=order.id)
         tx.session.add(site)
+        stored.append(site)
     site.id = found.value.id
     site.details = details
     site.ssh_password = password.get_secret_value().encode() if password else None
     site.answer = found.raw
     site.read_at = tx.now
+    held.loaded.note_site(order, site.id)
     if changed:
         record(tx, order.id, EventType.SITE_CHANGED, site_id=site.id)
     return changed

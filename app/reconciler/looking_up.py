@@ -4,7 +4,7 @@ Every CloudPress order of the account that nobody of ours holds and that can hav
 attempt is found, whatever it tells: a candidate if all that it tells agrees, else a suspect.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,7 +17,7 @@ from app.reconciler.canaries import doubts_of, find_canaries
 from app.reconciler.evidence import Sent, held_among, name_of_site, seen_tidying
 from app.reconciler.passes import Pass, trouble_of
 from app.reconciler.progress import Progress
-from app.reconciler.window import Now, Window, tells_same_kind, window_of
+from app.reconciler.window import Window, tells_same_kind, window_of
 from app.states import Doubt
 
 # Of more than these it is not asked what each of them is: a person has to look anyway.
@@ -58,7 +58,7 @@ class OrderLookUp:
             progress.begin(sent.now.wall, late=is_grace_over(this, sent, progress), canaries=canaries)
         try:
             if await self._list(progress) and await self._see(progress):
-                now = self._now()
+                now = self._pass.now()
                 progress.end(now.boot, now.uptime, doubts=self._doubts(progress))
         except CloudPressError as error:
             progress.trouble = trouble_of(error)
@@ -68,10 +68,6 @@ class OrderLookUp:
         """Say what a look-up leaves open that has seen the list whole."""
         is_restored = any(attempt.callback_key_id == RESTORED for attempt in self._sent.landed)
         return doubts_of(progress.canaries.values()) + ([Doubt.RESTORED] if is_restored else [])
-
-    def _now(self) -> Now:
-        begun, uptime = self._sent.now, self._pass.claim.clock.uptime()
-        return Now(begun.wall + timedelta(seconds=uptime - begun.uptime), begun.boot, uptime)
 
     async def _list(self, progress: Progress) -> bool:
         """Read the pages that are left; tell whether all were read."""
@@ -87,7 +83,7 @@ class OrderLookUp:
                     sending_seconds = self._pass.dependencies.upstream_timeout_seconds
                     canary.look_at(self._pass.order.account_id, summary, sending_seconds=sending_seconds)
             if answer.date is not None:
-                self._window = window_of(self._sent.landed, self._now(), answer.date)
+                self._window = window_of(self._sent.landed, self._pass.now(), answer.date)
         if not was_listed:
             await self._sift(progress)
         return True

@@ -21,6 +21,7 @@ from app.queue.worker import Worker
 from app.reconciler.choosing import run_pass
 from app.reconciler.concluding import put_off
 from app.reconciler.dependencies import Dependencies
+from app.reconciler.known import read_known
 from app.reconciler.passes import Pass, PassResult
 from app.states import PLACED, Attention, attention
 from app.telemetry import tracing
@@ -83,13 +84,15 @@ class Reconciler(Worker[Order]):
                 share=leases.Share(Order.account_id, self._free_slots),
                 watch=self.watch,
             )
+            known = await read_known(tx, [claim.row for claim in claimed.claims])
             for claim in claimed.claims:
                 if claim.was_cut_off:
                     record(tx, claim.row.id, EventType.LEASE_TAKEN_OVER, status=claim.row.status)
-        self._in_flight.update(claim.row.account_id for claim in claimed.claims)
+        claims = tuple(replace(claim, beside=known.get(claim.row.id)) for claim in claimed.claims)
+        self._in_flight.update(claim.row.account_id for claim in claims)
         is_full = any(self._free_slots(account) <= 0 for account in list(self._in_flight))
         # Orders of an account that was full when this began were passed over, though it may be full no more.
-        return replace(claimed, is_more_due=claimed.is_more_due or bool(full) or is_full)
+        return replace(claimed, claims=claims, is_more_due=claimed.is_more_due or bool(full) or is_full)
 
     def _free_slots(self, account_id: str) -> int:
         return self._slots_of_account - self._in_flight[account_id]

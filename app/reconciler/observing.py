@@ -5,7 +5,6 @@ from typing import TypeVar
 
 import structlog
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import Answer, CloudPressError, NotFound, OrderDetails, TaskRef
 from app.cloudpress import Task as CloudPressTask
@@ -51,13 +50,10 @@ class Observer:
 
     async def _look_at_tasks(self, cloudpress_order_id: str) -> None:
         listed = {task.id: task for task in self._order.tasks} if self._order else {}
-        async with self._pass.dependencies.db.read() as session:
-            asked = sorted(listed.keys() | await self._known_task_ids(session, cloudpress_order_id))
-            others = await self._tasks_of_others(session, asked)
-        for task_id in asked:
+        for task_id in sorted(listed.keys() | self._known_task_ids(cloudpress_order_id)):
             answer = await self._ask(lambda it=task_id: self._pass.read_task(it))  # type: ignore[misc]
-            if answer is not None and not self._is_linked(
-                answer.value, cloudpress_order_id, is_listed=task_id in listed, is_anothers=task_id in others
+            if answer is not None and not await self._is_linked(
+                task_id, answer.value, cloudpress_order_id, is_listed=task_id in listed
             ):
                 log.warning("task_of_another_order", order=str(self._pass.order.id), task=task_id)
                 continue
@@ -65,8 +61,8 @@ class Observer:
             if task is not None:
                 self._tasks[task_id] = self._pass.findings.tasks[task_id] = task
 
-    def _is_linked(
-        self, task: CloudPressTask, cloudpress_order_id: str, *, is_listed: bool, is_anothers: bool
+    async def _is_linked(
+        self, task_id: int, task: CloudPressTask, cloudpress_order_id: str, *, is_listed: bool
     ) -> bool:
         """Tell whether a task is the order's: it names it, or names none and nothing speaks against it.
 
@@ -75,23 +71,22 @@ class Observer:
         named = {order_id.lower() for order_id in task.order_ids}
         if cloudpress_order_id.lower() in named:
             return True
-        if named or is_anothers:
+        if named or await self._is_anothers(task_id):
             self._foreign |= is_listed
             return False
         # An order that CloudPress does not show has no task that does not name it.
         return is_listed or self._order is not None
 
-    async def _known_task_ids(self, session: AsyncSession, cloudpress_order_id: str) -> set[int]:
+    def _known_task_ids(self, cloudpress_order_id: str) -> frozenset[int]:
         """Return the tasks that are known of the CloudPress order that is held, and of no other."""
-        if self._pass.order.cloudpress_order_id != cloudpress_order_id:
-            return set()
-        known = select(Task.id).where(Task.order_id == self._pass.order.id)
-        return set(await session.scalars(known))
+        this = self._pass
+        return this.known.task_ids if this.order.cloudpress_order_id == cloudpress_order_id else frozenset()
 
-    async def _tasks_of_others(self, session: AsyncSession, task_ids: list[int]) -> set[int]:
-        """Return which tasks are known as those of other orders of ours."""
-        known = select(Task.id).where(Task.id.in_(task_ids), Task.order_id != self._pass.order.id)
-        return set(await session.scalars(known))
+    async def _is_anothers(self, task_id: int) -> bool:
+        """Tell whether a task is known as that of another order of ours."""
+        known = select(Task.id).where(Task.id == task_id, Task.order_id != self._pass.order.id).limit(1)
+        async with self._pass.dependencies.db.read() as session:
+            return (await session.execute(known)).first() is not None
 
     async def _ask(self, request: Callable[[], Awaitable[Answer[T]]]) -> Answer[T] | None:
         """Make a request, unless an earlier one has shown that CloudPress cannot be asked now."""

@@ -1,8 +1,8 @@
 """A pass over one order: what it holds, what it works with, and what it has found so far."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from app.cloudpress import Answer, CloudPressError, NotFound, OrderDetails, OrderSummary, Refused, Site, Task
@@ -11,7 +11,11 @@ from app.db.models import Order
 from app.queue.leases import Claim
 from app.reconciler.dependencies import Dependencies
 from app.reconciler.findings import Findings
+from app.reconciler.known import Known
+from app.reconciler.window import Now
+from app.reconciler.writing import Held, Step
 from app.states import OrderStatus, Trouble
+from app.telemetry import tracing
 
 T = TypeVar("T")
 SHARE_OF_LEASE = 0.75
@@ -29,12 +33,28 @@ class Pass:
     provider: Provider | None = None
     """CloudPress under the order's account; None for a pass that asks nothing."""
     findings: Findings = field(default_factory=Findings)
+    traceparent: str | None = field(default_factory=tracing.current)
+    """The trace that the pass is part of. (W3C)"""
     _has_asked: bool = False
 
     @property
     def order(self) -> Order:
         """The order as it was when it was claimed."""
         return self.claim.row
+
+    @property
+    def known(self) -> Known:
+        """What was known of the order then, if it has been sent before."""
+        known: Known | None = self.claim.beside
+        if known is None:
+            raise LookupError("nothing was read of an order that has not been sent")
+        return known
+
+    def now(self) -> Now:
+        """Return the present time, by the clock of the database as it was read with the claim."""
+        uptime = self.claim.clock.uptime()
+        passed = timedelta(seconds=uptime - self.known.at_uptime)
+        return Now(self.known.at + passed, self.claim.clock.boot, uptime)
 
     def seconds_left(self) -> float:
         """Return what remains of the part of the lease in which a pass may ask CloudPress."""
@@ -65,6 +85,30 @@ class Pass:
             raise
         self.note(answer.date)
         return answer
+
+    async def write(
+        self,
+        write: Callable[[Held], Awaitable[T]],
+        *,
+        is_fenced: bool = True,
+        named: tuple[str, ...] = (),
+    ) -> T | None:
+        """Write what `write` does with the locked order, committed when this returns.
+
+        Unless it is fenced, it is written even if the lease was lost; otherwise the result is None then, and
+        nothing is written. `named` are CloudPress orders that the order may come to hold.
+        """
+        found = self.findings
+        step = Step(
+            self.order.id,
+            found,
+            write,
+            token=self.claim.token if is_fenced else None,
+            named=named,
+            site_ids=(found.site.value.id,) if found.site is not None else (),
+        )
+        result: T | None = await self.dependencies.writing.write(step)
+        return result
 
     async def list_orders(self, page: int) -> Answer[tuple[OrderSummary, ...]]:
         """List a page of the account's orders."""

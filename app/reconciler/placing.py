@@ -2,30 +2,29 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
 from app.cloudpress import Answer, CloudPressError, NotSent, Placed, Refused, SiteOrder
-from app.db.database import Transaction
-from app.db.errors import DATABASE_AWAY, repeated, sqlstate_of
-from app.db.models import RESTORED, LookUp, Order, Placement, Stranger
+from app.db.errors import DATABASE_AWAY, sqlstate_of
+from app.db.models import RESTORED, LookUp, Order, Placement
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.attempts import nothing_landed
 from app.orders.changing import changing
 from app.orders.orphans import doubt, orphans_like
-from app.orders.restorations import is_searched
 from app.orders.waking import make_due
 from app.queue import leases
+from app.queue.leases import Claim
 from app.reconciler.concluding import apply
-from app.reconciler.evidence import ANSWER, has_reappeared, held_among
+from app.reconciler.evidence import ANSWER, has_reappeared
 from app.reconciler.passes import Pass, PassResult, trouble_of
 from app.reconciler.progress import Progress
 from app.reconciler.window import Now
+from app.reconciler.writing import Held
 from app.states import (
     LATE_LOOK_AFTER,
     OrderStatus,
@@ -38,7 +37,6 @@ from app.states import (
     may_have_landed,
     outcome_of_refusal,
 )
-from app.telemetry import tracing
 
 RECORD_RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 RECORD_TRIES = 120
@@ -61,6 +59,8 @@ class Intent:
 
     attempt: int
     first: bool
+    claim: Claim[Order] = field(repr=False)
+    """The lease, which was renewed for it."""
 
 
 @dataclass(frozen=True)
@@ -106,43 +106,40 @@ async def place(this: Pass) -> PassResult | None:
         raise
 
 
-@repeated
 async def _intend(this: Pass) -> Intent | PassResult | None:
     """Commit that the order is about to be sent, under a lease that is renewed for it.
 
     Where something speaks against it that has come up since it was decided, that is seen to first: the result
     is returned. None if it is no longer ours to send.
     """
-    async with this.dependencies.db.write() as tx:
-        order = await leases.hold(tx, this.claim)
-        if order is None or order.status != OrderStatus.PENDING:
-            return None
-        if order.cancel_requested_at is not None:
-            leases.release(tx, order, this.claim, tx.now)  # dropping it needs no request
-            return None
-        earlier = list(
-            await tx.session.scalars(
-                select(Placement).where(Placement.order_id == order.id).order_by(Placement.attempt)
-            )
-        )
-        if await has_reappeared(tx.session, order, earlier):
-            return await apply(this, tx, order, "reappeared", Reappeared())
-        if not any(attempt.callback_key_id == RESTORED for attempt in earlier):
-            if not await is_searched(tx.session, order.account_id):
-                return await apply(this, tx, order, "orphans_unknown", PlacingOff())
-            if await orphans_like(tx.session, order):
-                await doubt(tx, order)
-                return await apply(this, tx, order, "orphan_suspected", Reappeared())
-        if is_overdue(order, tx.now):
-            return await apply(this, tx, order, "overdue", Overdue())
-        if not nothing_landed(earlier) and await _has_to_look_again(this, tx, order, earlier):
-            return await apply(this, tx, order, "look_again", Reappeared())
-        intent = Intent(
-            max((placement.attempt for placement in earlier), default=0) + 1, nothing_landed(earlier)
-        )
-        await _write_intent(this, tx, order, intent)
-        this.claim = leases.renew(tx, order, this.claim, lease_seconds=this.dependencies.lease_seconds)
-        return intent
+    intended = await this.write(lambda held: _write_intent_unless(this, held))
+    if isinstance(intended, Intent):
+        this.claim = intended.claim
+    return intended
+
+
+async def _write_intent_unless(this: Pass, held: Held) -> Intent | PassResult | None:
+    """Write the intent, or see to what speaks against it."""
+    tx, order, loaded = held.tx, held.order, held.loaded
+    if order.status != OrderStatus.PENDING:
+        return None
+    if order.cancel_requested_at is not None:
+        leases.release(tx, order, this.claim, tx.now)  # dropping it needs no request
+        return None
+    earlier = await loaded.placements(order.id)
+    if await has_reappeared(held):
+        return await apply(this, held, "reappeared", Reappeared())
+    if not any(attempt.callback_key_id == RESTORED for attempt in earlier):
+        if not await loaded.is_searched(order.account_id):
+            return await apply(this, held, "orphans_unknown", PlacingOff())
+        if await loaded.restoration() is not None and await orphans_like(tx.session, order):
+            await doubt(tx, order)
+            return await apply(this, held, "orphan_suspected", Reappeared())
+    if is_overdue(order, tx.now):
+        return await apply(this, held, "overdue", Overdue())
+    if not nothing_landed(earlier) and await _has_to_look_again(this, held, earlier):
+        return await apply(this, held, "look_again", Reappeared())
+    return await _write_intent(this, held, earlier)
 
 
 def is_overdue(order: Order, now: datetime) -> bool:
@@ -153,39 +150,44 @@ def is_overdue(order: Order, now: datetime) -> bool:
     return now - since > GIVEN_UP_AFTER
 
 
-async def _has_to_look_again(this: Pass, tx: Transaction, order: Order, earlier: Sequence[Placement]) -> bool:
+async def _has_to_look_again(this: Pass, held: Held, earlier: Sequence[Placement]) -> bool:
     """Tell whether what look-ups have shown of an order, which is to be sent once more, is old by now."""
+    tx = held.tx
     attempt = max(placement.attempt for placement in earlier if may_have_landed(placement.outcome))
-    progress = Progress.of(await tx.session.get(LookUp, order.id), attempt)
+    progress = Progress.of(await tx.session.get(LookUp, held.order.id), attempt)
     age_seconds = progress.age_seconds(Now(tx.now, tx.clock.boot, tx.began_at_uptime))
     interval_seconds = max(this.dependencies.schedule.look_up_seconds, SHORTEST_LOOK_UP_LIFE_SECONDS)
     if age_seconds is not None and age_seconds <= interval_seconds:
         return False
     progress.look_again()
-    this.findings.look_up = progress
+    held.findings.look_up = progress
     return True
 
 
-async def _write_intent(this: Pass, tx: Transaction, order: Order, intent: Intent) -> None:
-    if not intent.first:
+async def _write_intent(this: Pass, held: Held, earlier: list[Placement]) -> Intent:
+    tx, order = held.tx, held.order
+    attempt = max((placement.attempt for placement in earlier), default=0) + 1
+    first = nothing_landed(earlier)
+    if not first:
         order.late_look_at = tx.now + LATE_LOOK_AFTER
-    last_stranger = select(func.max(Stranger.id)).where(Stranger.account_id == order.account_id)
-    tx.session.add(
-        Placement(
-            order_id=order.id,
-            attempt=intent.attempt,
-            sent_at=tx.now,
-            sent_boot=tx.clock.boot,
-            sent_uptime=tx.began_at_uptime,
-            cloudpress_sent_at=this.dependencies.provider_clock.at(tx.began_at_uptime),
-            strangers_before=(await tx.session.execute(last_stranger)).scalar_one(),
-            callback_key_id=this.dependencies.callback_signer.key_id,
-            traceparent=tracing.current(),
-        )
+    placement = Placement(
+        order_id=order.id,
+        attempt=attempt,
+        sent_at=tx.now,
+        sent_boot=tx.clock.boot,
+        sent_uptime=tx.began_at_uptime,
+        cloudpress_sent_at=this.dependencies.provider_clock.at(tx.began_at_uptime),
+        strangers_before=await held.loaded.last_stranger(order.account_id),
+        callback_key_id=this.dependencies.callback_signer.key_id,
+        traceparent=this.traceparent,
     )
-    async with changing(tx, order, action="place") as change:
-        record(tx, order.id, EventType.PLACING, attempt=intent.attempt)
+    tx.session.add(placement)
+    earlier.append(placement)
+    async with changing(tx, order, action="place", view=held.loaded.view) as change:
+        record(tx, order.id, EventType.PLACING, attempt=attempt)
         change.move(OrderStatus.PLACING)
+    claim = leases.renew(tx, order, this.claim, lease_seconds=this.dependencies.lease_seconds)
+    return Intent(attempt, first, claim)
 
 
 async def _post(this: Pass, intent: Intent) -> Posted:
@@ -263,33 +265,40 @@ async def _record_for_sure(this: Pass, intent: Intent, posted: Posted) -> PassRe
     return None
 
 
-@repeated
 async def _record(this: Pass, intent: Intent, posted: Posted) -> PassResult | None:
     """Write the answer to its placement, lease or no lease; change the order only under the lease."""
-    async with this.dependencies.db.write() as tx:
-        order = await tx.session.get(Order, this.order.id, with_for_update=True)
-        if order is None:
-            return None
-        posted = await _unless_held_by_another(tx, order, posted)
-        await _write_placement(tx, order, intent, posted)
-        if order.lease_token != this.claim.token:
-            make_due(tx, order)
-            return None
-        _find(this, posted)
-        return await apply(this, tx, order, "place", posted.ended)
-
-
-async def _unless_held_by_another(tx: Transaction, order: Order, posted: Posted) -> Posted:
-    """Distrust an answer that names a CloudPress order which another order has."""
     named = posted.cloudpress_order_id
-    if named is None or not await held_among(tx.session, order, [named]):
+    return await this.write(
+        lambda held: _write_answer(this, held, intent, posted),
+        is_fenced=False,
+        named=() if named is None else (named,),
+    )
+
+
+async def _write_answer(this: Pass, held: Held, intent: Intent, posted: Posted) -> PassResult | None:
+    order = held.order
+    posted = await _unless_held_by_another(held, posted)
+    await _write_placement(held, intent, posted)
+    if order.lease_token != this.claim.token:
+        make_due(held.tx, order)
+        return None
+    _find(held, posted)
+    return await apply(this, held, "place", posted.ended)
+
+
+async def _unless_held_by_another(held: Held, posted: Posted) -> Posted:
+    """Distrust an answer that names a CloudPress order which another order has."""
+    named, order = posted.cloudpress_order_id, held.order
+    if named is None or not await held.loaded.is_held_by_another(order, named):
         return posted
     log.error("answered_with_anothers_order", order=str(order.id), cloudpress_order=named)
     return Posted(PostEnded(PostOutcome.UNKNOWN, posted.ended.first, trouble=Trouble("anothers_order")))
 
 
-async def _write_placement(tx: Transaction, order: Order, intent: Intent, posted: Posted) -> None:
-    placement = await tx.session.get_one(Placement, (order.id, intent.attempt))
+async def _write_placement(held: Held, intent: Intent, posted: Posted) -> None:
+    tx, order = held.tx, held.order
+    attempts = await held.loaded.placements(order.id)
+    placement = next(attempt for attempt in attempts if attempt.attempt == intent.attempt)
     placement.outcome = posted.ended.outcome
     placement.answered_at = tx.now
     placement.http_status = posted.ended.trouble.status if posted.ended.trouble else None
@@ -308,11 +317,11 @@ async def _write_placement(tx: Transaction, order: Order, intent: Intent, posted
     )
 
 
-def _find(this: Pass, posted: Posted) -> None:
+def _find(held: Held, posted: Posted) -> None:
     """Find what an answer tells of the order."""
     if posted.answer is None:
         return
-    placed, findings = posted.answer.value, this.findings
+    placed, findings = posted.answer.value, held.findings
     findings.order_id, findings.order_id_source = placed.order_id, ANSWER
     findings.order_status = placed.order_status
     findings.tasks = {placed.task.id: placed.task} if placed.task else {}

@@ -1,11 +1,22 @@
 """Deliveries as they are stored: made in the transaction of their event, listed, asked for again."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from functools import partial
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, cast, exists, func, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -14,6 +25,7 @@ from uuid_utils.compat import uuid7
 from app.db.database import Database, Transaction
 from app.db.errors import repeated
 from app.db.models import Delivery, Event, Order, Webhook
+from app.db.several import among
 
 BATCH = 500
 
@@ -27,29 +39,56 @@ def enqueue(tx: Transaction, event: Event, account_id: str | None) -> None:
     Who wants it is read when the event has its number: a webhook that was made meanwhile is told of all that
     has a higher number than its making, however long ago the event's transaction began.
     """
-    tx.under_events_lock.append(partial(_deliver, tx, event, account_id))
+    tx.deliver(event, account_id, by=_deliver)
 
 
-async def _deliver(tx: Transaction, event: Event, account_id: str | None) -> None:
-    # Locked against being removed meanwhile, which would undo the event's transaction. One that is being
+async def _deliver(tx: Transaction, told: Sequence[tuple[Event, str | None]]) -> list[Delivery]:
+    """Return the deliveries of all events of a transaction."""
+    types = sorted({str(event.type) for event, _ in told})
+    accounts = sorted({account_id for _, account_id in told if account_id is not None})
+    # Locked against being removed meanwhile, which would undo the events' transaction. One that is being
     # removed is passed over, since nothing may be waited for here.
-    wanting = select(Webhook.id).where(Webhook.is_enabled, _holds(tx, Webhook.event_types, event.type))
+    of_any = _WANTING_SQLITE if tx.session.get_bind().dialect.name == "sqlite" else _WANTING
+    rows = (await tx.session.execute(of_any, {"types": types, "accounts": accounts})).all()
+    return [
+        _new(tx, webhook_id, event)
+        for event, account_id in told
+        for webhook_id, event_types, account_ids in rows
+        if _wants(event.type, account_id, event_types, account_ids)
+    ]
+
+
+def _wants(
+    kind: str, account_id: str | None, event_types: list[str] | None, account_ids: list[str] | None
+) -> bool:
     if account_id is None:
-        wanting = wanting.where(Webhook.event_types.is_not(None), Webhook.account_ids.is_(None))
-    else:
-        wanting = wanting.where(_holds(tx, Webhook.account_ids, account_id))
-    locked = wanting.with_for_update(read=True, key_share=True, skip_locked=True)
-    tx.session.add_all(_new(tx, webhook_id, event) for webhook_id in await tx.session.scalars(locked))
+        return account_ids is None and event_types is not None and kind in event_types
+    return (event_types is None or kind in event_types) and (account_ids is None or account_id in account_ids)
 
 
-def _holds(
-    tx: Transaction, column: InstrumentedAttribute[list[str] | None], value: str
-) -> ColumnElement[bool]:
-    """Return the condition that a column is NULL, which means all, or has a value in its list."""
-    if tx.session.get_bind().dialect.name == "sqlite":
-        each = func.json_each(column).table_valued("value")
-        return or_(column.is_(None), exists().select_from(each).where(each.c.value == value))
-    return or_(column.is_(None), cast(column, JSONB).contains(cast([value], JSONB)))
+def _wanting(
+    holds: Callable[[InstrumentedAttribute[list[str] | None], str], ColumnElement[bool]],
+) -> Select[UUID, list[str] | None, list[str] | None]:
+    """Return the statement that finds and locks who may want one of several events."""
+    return (
+        select(Webhook.id, Webhook.event_types, Webhook.account_ids)
+        .where(
+            Webhook.is_enabled,
+            or_(Webhook.event_types.is_(None), holds(Webhook.event_types, "types")),
+            or_(Webhook.account_ids.is_(None), holds(Webhook.account_ids, "accounts")),
+        )
+        .order_by(Webhook.id)
+        .with_for_update(read=True, key_share=True, skip_locked=True)
+    )
+
+
+def _each_of(column: InstrumentedAttribute[list[str] | None], name: str) -> ColumnElement[bool]:
+    each = func.json_each(column).table_valued("value")
+    return exists().select_from(each).where(among(each.c.value, name))
+
+
+_WANTING = _wanting(lambda column, name: cast(column, JSONB).has_any(bindparam(name, type_=ARRAY(Text()))))
+_WANTING_SQLITE = _wanting(_each_of)
 
 
 def _new(tx: Transaction, webhook_id: UUID, event: Event | None) -> Delivery:

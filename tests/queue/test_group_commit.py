@@ -21,7 +21,7 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.callbacks import CallbackIntake, Received, write_callbacks
 from app.orders.intake import NewOrder, create_order
-from app.queue.group_commit import GroupCommit, Later, TooManyWaitingError
+from app.queue.group_commit import GroupCommit, Later, TooManyWaitingError, whole
 from app.secrets import Encryption
 from tests.harness import eventually
 from tests.settings import SECRET_KEY
@@ -64,8 +64,8 @@ class Held:
         return self.write(tx, items)
 
 
-def group(db: Database, held: Held, **bounds: int) -> GroupCommit[Received, bool]:
-    return GroupCommit(db, held, key=lambda item: item.order_id, **bounds)
+def group(db: Database, held: Held, **bounds: Any) -> GroupCommit[Received, bool]:
+    return GroupCommit(whole(db, held), key=lambda item: item.order_id, **bounds)
 
 
 async def gathered(

@@ -6,6 +6,7 @@ the same limits, headers, problems, metrics and request ids. `app/api/routes/cal
 
 import time
 from contextlib import suppress
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -48,7 +49,7 @@ class Callbacks:
         self._app = app
         self._prefixes = tuple({PREFIX, f"{path}{PREFIX}"})
         self._context = context
-        self._intake = CallbackIntake(context.db)
+        self._intake = CallbackIntake(context.db, measure=partial(context.metrics.batch, "callbacks"))
         self._refused = Tally("callback_refused")
         self._probes = Probes(context)
 

@@ -11,7 +11,7 @@ from app.api.bodies.credentials import CredentialsBody
 from app.api.bodies.orders import OrderRequest
 from app.api.context import Context, ContextDep, require_migrated
 from app.api.etags import etag_of, matches
-from app.api.problems import Problem, documented, invalid_field, unauthorized
+from app.api.problems import Problem, busy, documented, invalid_field, unauthorized
 from app.api.routes.accounts import require_account
 from app.api.routes.catalog import check_against_catalog
 from app.api.visible import find_visible
@@ -28,12 +28,12 @@ from app.orders.intake import (
     AccountGoneError,
     Idempotency,
     IdempotencyConflictError,
-    create_order,
     find_repeated,
     fingerprint_of,
 )
 from app.orders.reading import OrderView, read_credentials
 from app.orders.representation import OrderBody
+from app.queue.group_commit import TooManyWaitingError
 from app.states import FINAL, ErrorCode, OrderStatus
 from app.telemetry import tracing
 
@@ -137,7 +137,9 @@ async def _accept(context: Context, grant: Grant, body: OrderRequest, key: Idemp
     new = body.to_new_order(account_id, account_is_stored=is_stored, by=grant.actor)
     new = replace(new, traceparent=tracing.current())
     try:
-        return await create_order(context.db, new, key)
+        return await context.intake.create(new, key)
+    except TooManyWaitingError:
+        raise busy() from None
     except AccountGoneError:
         raise invalid_field("account_id", "The account was deleted just now.") from None
 

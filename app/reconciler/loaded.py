@@ -1,0 +1,194 @@
+"""What a transaction of many passes has read of their orders: each table once, when the first one needs it.
+
+It is a picture of the rows as the transaction leaves them: whoever changes one of them changes it here, so
+that the next pass of the same transaction finds it changed.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Select, Text, bindparam, func, select
+from sqlalchemy.orm import lazyload
+
+from app.db.columns import Base
+from app.db.database import Transaction
+from app.db.models import (
+    Callback,
+    Order,
+    OrphanSearch,
+    Placement,
+    Restoration,
+    Site,
+    Stranger,
+    Task,
+)
+from app.db.several import Several, among
+from app.orders.reading import OrderView
+from app.orders.restorations import last_restoration
+
+Row = TypeVar("Row", bound=Base)
+
+_ORDERS = select(Order).where(among(Order.id, "ids")).order_by(Order.id).options(lazyload("*"))
+_LOCK = _ORDERS.with_for_update()
+_LOCK_FREE = _ORDERS.with_for_update(skip_locked=True)
+PLACEMENTS = (
+    select(Placement)
+    .where(among(Placement.order_id, "ids"))
+    .order_by(Placement.order_id, Placement.attempt)
+    .options(lazyload("*"))
+)
+CALLBACKS = (
+    select(Callback)
+    .where(among(Callback.order_id, "ids"))
+    .order_by(Callback.order_id, Callback.id.desc())
+    .options(lazyload("*"))
+)
+_TASKS = select(Task).where(among(Task.order_id, "ids")).order_by(Task.order_id, Task.id)
+_SITES = select(Site).where(among(Site.order_id, "ids"))
+_HOLDERS = select(Order.account_id, Order.cloudpress_order_id, Order.id).where(
+    among(Order.cloudpress_order_id, "named")
+)
+_SITE_HOLDERS = select(Site.id, Site.order_id).where(among(Site.id, "site_ids"))
+_LOCK_SITES = select(
+    func.pg_advisory_xact_lock(
+        func.hashtext(
+            "site " + func.unnest(bindparam("site_ids", type_=Several(Text())), type_=Text()).column_valued()
+        )
+    )
+)
+_LAST_STRANGER = select(func.max(Stranger.id)).where(Stranger.account_id == bindparam("account_id"))
+
+
+class Loaded:
+    """What has been read of the orders of one transaction."""
+
+    def __init__(
+        self,
+        tx: Transaction,
+        order_ids: Collection[UUID],
+        *,
+        named: Collection[str] = (),
+        site_ids: Collection[str] = (),
+    ) -> None:
+        """Prepare to read what belongs to the orders.
+
+        `named` are the CloudPress orders, and `site_ids` the sites, that they may come to hold.
+        """
+        self._tx = tx
+        self._ids = sorted(order_ids)
+        self._named = sorted(named)
+        self._site_ids = sorted(site_ids)
+        self.orders: dict[UUID, Order] = {}
+        """Those that are locked."""
+        self._rows: dict[type[Base], dict[UUID, list[Any]]] = {}
+        self._holders: dict[tuple[str, str], UUID] | None = None
+        self._site_holders: dict[str, set[UUID]] | None = None
+        self._restoration: tuple[Restoration | None] | None = None
+        self._last_strangers: dict[str, int | None] = {}
+
+    async def lock(self) -> None:
+        """Lock the orders, all in one statement and in the order of their ids, before anything else.
+
+        One order is waited for. Of several those are left out that somebody else has locked.
+        """
+        lock = _LOCK if len(self._ids) == 1 else _LOCK_FREE
+        found = await self._tx.session.scalars(lock, {"ids": self._ids})
+        self.orders = {order.id: order for order in found}
+
+    async def _of(self, table: type[Row], wanted: Select[Row], order_id: UUID) -> list[Row]:
+        """Return an order's rows of a table, which is read for all orders at once."""
+        if table not in self._rows:
+            rows: defaultdict[UUID, list[Any]] = defaultdict(list)
+            # What passes before this one have changed is of other rows.
+            with self._tx.session.no_autoflush:
+                for row in await self._tx.session.scalars(wanted, {"ids": list(self.orders)}):
+                    rows[row.order_id].append(row)  # type: ignore[attr-defined]
+            self._rows[table] = rows
+        return self._rows[table][order_id]
+
+    async def placements(self, order_id: UUID) -> list[Placement]:
+        """Return the attempts to place an order, the first one first."""
+        return await self._of(Placement, PLACEMENTS, order_id)
+
+    async def callbacks(self, order_id: UUID) -> list[Callback]:
+        """Return the callbacks that were let in for an order, the newest first."""
+        return await self._of(Callback, CALLBACKS, order_id)
+
+    async def tasks(self, order_id: UUID) -> list[Task]:
+        """Return an order's tasks."""
+        return await self._of(Task, _TASKS, order_id)
+
+    async def sites(self, order_id: UUID) -> list[Site]:
+        """Return an order's site, if there is one."""
+        return await self._of(Site, _SITES, order_id)
+
+    async def view(self, order: Order) -> OrderView:
+        """Return an order with its tasks and its site, as the transaction has left them."""
+        tasks = sorted(await self.tasks(order.id), key=lambda task: task.id)
+        return OrderView(order, tasks, next(iter(await self.sites(order.id)), None))
+
+    async def is_held_by_another(self, order: Order, cloudpress_order_id: str) -> bool:
+        """Tell whether another order of the account holds a CloudPress order that was named."""
+        if self._holders is None:
+            with self._tx.session.no_autoflush:
+                rows = await self._tx.session.execute(_HOLDERS, {"named": self._named})
+            self._holders = {(row[0], row[1] or ""): row[2] for row in rows}
+            for each in self.orders.values():
+                self.note_holder(each)
+        return self._holders.get((order.account_id, cloudpress_order_id), order.id) != order.id
+
+    def note_holder(self, order: Order) -> None:
+        """Note which CloudPress order an order holds from now on."""
+        if self._holders is not None and order.cloudpress_order_id is not None:
+            self._holders[order.account_id, order.cloudpress_order_id] = order.id
+
+    async def is_site_of_another(self, order: Order, site_id: str) -> bool:
+        """Tell whether another order has a site. Nobody else can take it until the transaction ends."""
+        if self._site_holders is None:
+            session = self._tx.session
+            with session.no_autoflush:
+                if session.get_bind().dialect.name == "postgresql":
+                    await session.execute(_LOCK_SITES, {"site_ids": self._site_ids})
+                holders: defaultdict[str, set[UUID]] = defaultdict(set)
+                for row in await session.execute(_SITE_HOLDERS, {"site_ids": self._site_ids}):
+                    holders[row[0]].add(row[1])
+            self._site_holders = holders
+        return bool(self._site_holders[site_id] - {order.id})
+
+    def note_site(self, order: Order, site_id: str) -> None:
+        """Note that an order has a site from now on."""
+        if self._site_holders is not None:
+            self._site_holders[site_id].add(order.id)
+
+    def forget_tasks_and_site(self, order_id: UUID) -> None:
+        """Forget an order's tasks and its site, which were deleted."""
+        for table in (Task, Site):
+            if table in self._rows:
+                self._rows[table][order_id] = []
+        for holders in (self._site_holders or {}).values():
+            holders.discard(order_id)
+
+    async def is_searched(self, account_id: str) -> bool:
+        """Tell whether an account's orders have been looked through since the last restoration, if any."""
+        restoration = await self.restoration()
+        if restoration is None:
+            return True
+        search = await self._tx.session.get(OrphanSearch, (restoration.id, account_id))
+        return search is not None and search.done_at is not None
+
+    async def restoration(self) -> Restoration | None:
+        """Return the last restoration of the database; where there was none, there are no orphans."""
+        if self._restoration is None:
+            with self._tx.session.no_autoflush:
+                self._restoration = (await last_restoration(self._tx.session),)
+        return self._restoration[0]
+
+    async def last_stranger(self, account_id: str) -> int | None:
+        """Return the last of the strangers that were seen in an account."""
+        if account_id not in self._last_strangers:
+            with self._tx.session.no_autoflush:
+                last = await self._tx.session.execute(_LAST_STRANGER, {"account_id": account_id})
+            self._last_strangers[account_id] = last.scalar_one()
+        return self._last_strangers[account_id]
