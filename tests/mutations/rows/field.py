@@ -20,14 +20,14 @@ MUTATIONS = (
     Mutation(
         "a task decides for an order that it does not name",
         OBSERVING,
-        "        if named or is_anothers:\n",
-        "        if is_anothers:\n",
+        "        if named or await self._is_anothers(task_id):\n",
+        "        if await self._is_anothers(task_id):\n",
         (FOREIGN_LINKS,),
     ),
     Mutation(
         "two orders may have one site",
         CONCLUDING,
-        "and await _is_anothers(tx, order, site.value.id)",
+        "and await held.loaded.is_site_of_another(order, site.value.id)",
         "and False",
         (FOREIGN_LINKS,),
     ),
@@ -62,14 +62,14 @@ MUTATIONS = (
     Mutation(
         "a restored database places before it knows what it has lost",
         PLACING,
-        "if not await is_searched(tx.session, order.account_id):",
+        "if not await loaded.is_searched(order.account_id):",
         "if False:",
         (ORPHANS,),
     ),
     Mutation(
         "what a restored database has lost is bought again",
         PLACING,
-        "if await orphans_like(tx.session, order):",
+        "if await loaded.restoration() is not None and await orphans_like(tx.session, order):",
         "if False:",
         (ORPHANS,),
     ),
@@ -90,7 +90,7 @@ MUTATIONS = (
     Mutation(
         "a lost order is given to whoever calls his site alike",
         CONFIRMING,
-        "or await is_left_to_people(tx.session, order, order_ids[0])",
+        "or await is_left_to_people(tx.session, order, found)",
         "or False",
         (ORPHANS,),
     ),

@@ -9,15 +9,15 @@ MUTATIONS = (
     Mutation(
         "a wake shortens what `Retry-After` says",
         FILE,
-        "order.due_at = max(tx.now, order.not_before or tx.now)",
-        "order.due_at = tx.now",
+        "if order.not_before is None or order.not_before <= tx.now:",
+        "if True:",
         (LEASES,),
     ),
     Mutation(
         "nobody is told that an order is due",
         FILE,
-        "    order.scheduled_at = tx.now\n    tx.announce(due=Order)\n",
-        "    order.scheduled_at = tx.now\n",
+        "        order.due_at = order.not_before\n    tx.announce(due=Order)\n",
+        "        order.due_at = order.not_before\n",
         (SIMULATION,),
     ),
 )

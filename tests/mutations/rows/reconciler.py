@@ -19,6 +19,7 @@ OBSERVING = "app/reconciler/observing.py"
 PROGRESS = "app/reconciler/progress.py"
 WINDOW = "app/reconciler/window.py"
 PLACING = "app/reconciler/placing.py"
+WRITING = "app/reconciler/writing.py"
 CONFIRMING = "app/reconciler/confirming.py"
 KEEPING = "app/reconciler/keeping.py"
 DUPLICATES = "app/reconciler/duplicates.py"
@@ -118,7 +119,7 @@ MUTATIONS = (
     Mutation(
         "nobody looks once more before an order is sent again",
         PLACING,
-        "if not nothing_landed(earlier) and await _has_to_look_again(this, tx, order, earlier):",
+        "if not nothing_landed(earlier) and await _has_to_look_again(this, held, earlier):",
         "if False:",
         (NEVER_TWICE, SIMULATION),
     ),
@@ -139,22 +140,26 @@ MUTATIONS = (
     Mutation(
         "the tasks of an order that was held by mistake are asked for",
         OBSERVING,
-        "if self._pass.order.cloudpress_order_id != cloudpress_order_id:",
-        "if False:",
+        "this.known.task_ids if this.order.cloudpress_order_id == cloudpress_order_id else frozenset()",
+        "this.known.task_ids",
         (NEVER_TWICE, SIMULATION),
     ),
     Mutation(
-        "the intent is not committed",
-        PLACING,
-        "        return intent\n",
-        "        tx.session.expunge_all()\n        await tx.session.rollback()\n        return intent\n",
+        "the intent is not committed, nor is anything else that passes write",
+        WRITING,
+        "            return [await _written(tx, loaded, step, missing) for step in steps]\n",
+        "            results = [await _written(tx, loaded, step, missing) for step in steps]\n"
+        "            tx.session.expunge_all()\n"
+        "            await tx.session.rollback()\n"
+        "            tx.events.clear()\n"
+        "            return results\n",
         (SIMULATION,),
     ),
     Mutation(
         "the intent ignores the wish to cancel",
         PLACING,
-        "        if order.cancel_requested_at is not None:\n            leases.release(",
-        "        if False:\n            leases.release(",
+        "    if order.cancel_requested_at is not None:\n        leases.release(",
+        "    if False:\n        leases.release(",
         (CANCELLING, SIMULATION),
     ),
     Mutation(
@@ -167,29 +172,29 @@ MUTATIONS = (
     Mutation(
         "an answer is written only under the lease",
         PLACING,
-        "        await _write_placement(tx, order, intent, posted)\n",
-        "        if order.lease_token == this.claim.token:\n"
-        "            await _write_placement(tx, order, intent, posted)\n",
+        "    await _write_placement(held, intent, posted)\n",
+        "    if order.lease_token == this.claim.token:\n"
+        "        await _write_placement(held, intent, posted)\n",
         (SIMULATION,),
     ),
     Mutation(
         "a late answer wakes nobody",
         PLACING,
-        "        if order.lease_token != this.claim.token:\n            make_due(tx, order)\n",
-        "        if order.lease_token != this.claim.token:\n",
+        "    if order.lease_token != this.claim.token:\n        make_due(held.tx, order)\n",
+        "    if order.lease_token != this.claim.token:\n",
         (UNKNOWN_PLACEMENTS, SECOND_LOOKS, SIMULATION),
     ),
     Mutation(
         "an answer with another's order is believed",
         PLACING,
-        "        posted = await _unless_held_by_another(tx, order, posted)\n",
+        "    posted = await _unless_held_by_another(held, posted)\n",
         "",
         (SIMULATION,),
     ),
     Mutation(
         "an order that another holds is adopted",
         CONFIRMING,
-        "if unsure or await held_among(tx.session, order, order_ids[:1]):",
+        "if unsure or await held.loaded.is_held_by_another(order, found):",
         "if unsure:",
         (SIMULATION,),
     ),

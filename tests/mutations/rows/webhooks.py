@@ -7,8 +7,8 @@ MUTATIONS = (
     Mutation(
         "a delivery is forgotten",
         "app/webhooks/outbox.py",
-        "    tx.session.add_all(_new(tx, webhook_id, event) for",
-        "    list(_new(tx, webhook_id, event) for",
+        "        if _wants(event.type, account_id, event_types, account_ids)\n",
+        "        if not _wants(event.type, account_id, event_types, account_ids)\n",
         (SIMULATION,),
     ),
 )
