@@ -45,6 +45,10 @@ async def request_resolution(
             raise NotResolvableError(
                 f"Only an unconfirmed order can be resolved; this one is {order.status}."
             )
+        if action == "place_again" and (order.resolution or {}).get("action") == action:
+            # Two operators, or one who clicked twice. What came in between the two neither has seen, so the
+            # first word stands with what was known then.
+            return order
         resolution: dict[str, Any] = {"action": action, **by.told}
         if cloudpress_order_id is not None:
             holder = await _holder(tx.session, order.account_id, cloudpress_order_id)

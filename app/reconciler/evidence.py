@@ -194,7 +194,9 @@ async def name_of_site(this: Pass, details: OrderDetails) -> str | None:
 
 async def _agrees(this: Pass, sent: Sent, details: Answer[OrderDetails]) -> bool:
     order, told = this.order, details.value
-    if not tells_same_kind(told, order.account_id, order.variant) or not _is_young(order, sent, details):
+    if not tells_same_kind(told, order.account_id, order.variant) or not is_young_enough(
+        order, sent, details
+    ):
         return False
     name = await name_of_site(this, told)
     # The callback came in at the order's own address, so a name that nobody tells does not speak against it.
@@ -212,7 +214,7 @@ async def seen_tidying(this: Pass) -> Tidying:
     return this.findings.tidying
 
 
-def _is_young(order: Order, sent: Sent, details: Answer[OrderDetails]) -> bool:
+def is_young_enough(order: Order, sent: Sent, details: Answer[OrderDetails]) -> bool:
     """Tell whether a CloudPress order is not older than the first attempt, each age by its own clock."""
     if details.value.created_at is None:
         return True

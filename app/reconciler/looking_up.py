@@ -14,7 +14,7 @@ from app.db.models import RESTORED, LookUp, Order, Stranger
 from app.orders.names import Tidying
 from app.orders.orphans import dismissed_orphans
 from app.reconciler.canaries import doubts_of, find_canaries
-from app.reconciler.evidence import Sent, held_among, name_of_site, seen_tidying
+from app.reconciler.evidence import Sent, held_among, is_young_enough, name_of_site, seen_tidying
 from app.reconciler.passes import Pass, trouble_of
 from app.reconciler.progress import Progress
 from app.reconciler.window import Window, tells_same_kind, window_of
@@ -93,9 +93,8 @@ class OrderLookUp:
 
         An age counts only where it is proven that we understand how CloudPress tells it.
         """
-        order, canaries = self._pass.order, progress.canaries.values()
-        understood = any(it.proves_age for it in canaries) and not any(it.differs for it in canaries)
-        window = self._window if understood else Window()
+        order = self._pass.order
+        window = self._window if progress.understands_ages else Window()
         found = {**dict.fromkeys(progress.unseen), **progress.listed}
         async with self._pass.dependencies.db.read() as session:
             held = await held_among(session, order, found)
@@ -135,7 +134,10 @@ class OrderLookUp:
             details = await self._pass.find_order(order_id)
             # It was listed, so a 404 is a passing failure or tells nothing.
             name = await name_of_site(self._pass, details.value) if details else None
-            if details is not None and self._agrees(details.value, name, tidying):
+            is_young = not progress.understands_ages or (
+                details is not None and is_young_enough(self._pass.order, self._sent, details)
+            )
+            if details is not None and is_young and self._agrees(details.value, name, tidying):
                 progress.candidates.append(order_id)
             elif not self._is_passed_over(name, tidying):
                 progress.suspects.append(order_id)

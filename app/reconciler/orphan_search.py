@@ -4,7 +4,7 @@ Every process that works does so by itself after a restoration: what two find is
 """
 
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
@@ -19,9 +19,8 @@ from app.orders.orphans import Found
 from app.queue.pausing import pause
 from app.queue.signals import Signals
 from app.reconciler.dependencies import Providers
+from app.reconciler.window import CLEARLY_OLDER, NO_TIME_BEFORE
 
-# Clocks of the database's former machine, of this one and of CloudPress need not agree.
-TOLERANCE = timedelta(minutes=5)
 LOOK_SECONDS = 5.0
 # More pages than any account has: a list that never ends is none.
 MOST_PAGES = 10_000
@@ -105,10 +104,13 @@ class OrphanSearch:
 
 
 def _is_since(since: datetime, summary: OrderSummary, answered_at: datetime | None, now: datetime) -> bool:
-    """Tell whether an order can have been made since the backup: ages are compared, each by its own clock."""
-    if summary.created_at is None:
+    """Tell whether an order can have been made since the backup: ages are compared, each by its own clock.
+
+    Clocks of the database's former machine, of this one and of CloudPress need not agree.
+    """
+    if summary.created_at is None or summary.created_at < NO_TIME_BEFORE:
         return True
-    return (answered_at or now) - summary.created_at <= now - since + TOLERANCE
+    return (answered_at or now) - summary.created_at <= now - since + CLEARLY_OLDER
 
 
 async def _told(provider: Provider, summary: OrderSummary) -> Found:

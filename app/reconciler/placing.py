@@ -137,7 +137,9 @@ async def _write_intent_unless(this: Pass, held: Held) -> Intent | PassResult | 
             return await apply(this, held, "orphan_suspected", Reappeared())
     if is_overdue(order, tx.now):
         return await apply(this, held, "overdue", Overdue())
-    if not nothing_landed(earlier) and await _has_to_look_again(this, held, earlier):
+    if not nothing_landed(earlier) and (
+        _is_left_to_people(this, order) or await _has_to_look_again(this, held, earlier)
+    ):
         return await apply(this, held, "look_again", Reappeared())
     return await _write_intent(this, held, earlier)
 
@@ -148,6 +150,12 @@ def is_overdue(order: Order, now: datetime) -> bool:
     asked_at = resolution.get("at") if resolution.get("action") == PLACE_AGAIN else None
     since = datetime.fromisoformat(asked_at) if asked_at else order.created_at
     return now - since > GIVEN_UP_AFTER
+
+
+def _is_left_to_people(this: Pass, order: Order) -> bool:
+    """Tell whether nobody has asked for the order to be sent again, and people decide since then."""
+    is_asked_for = (order.resolution or {}).get("action") == PLACE_AGAIN
+    return not this.dependencies.may_place_again and not is_asked_for
 
 
 async def _has_to_look_again(this: Pass, held: Held, earlier: Sequence[Placement]) -> bool:

@@ -70,6 +70,12 @@ class Progress:
         """Whether the list was read to its end the last time, with nothing left out."""
         return not LIST_DOUBTS & set(self.doubts)
 
+    @property
+    def understands_ages(self) -> bool:
+        """Whether orders that we know are told as old as they are."""
+        canaries = self.canaries.values()
+        return any(it.proves_age for it in canaries) and not any(it.differs for it in canaries)
+
     @classmethod
     def of(cls, row: LookUp | None, attempt: int) -> Self:
         """Return what was kept since an attempt, or none: what look-ups before it have shown says nothing."""

@@ -6,7 +6,7 @@ order from what is suspected, except by an age that is proven to be told as we u
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from app.cloudpress import OrderSummary
 from app.db.models import Placement
@@ -14,6 +14,12 @@ from app.db.models import Placement
 CLOCK_TOLERANCE = timedelta(minutes=5)
 # By how much CloudPress's clock and ours may differ over the time since an order was sent.
 DRIFT = timedelta(minutes=2)
+# How much older than any that can be the one an order has to be told before its age leaves it out. That
+# others are told as we understand it proves nothing of this one: CloudPress's servers need not agree on the
+# time, and a time may come without its zone or its hour.
+CLEARLY_OLDER = timedelta(days=1)
+# What is told to be older was not told: it is a column's default.
+NO_TIME_BEFORE = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,9 @@ class Window:
 
     def holds(self, created_at: datetime | None) -> bool:
         """Tell whether an order that was made then, by CloudPress's word, can be the one."""
-        return self.begins_at is None or created_at is None or created_at >= self.begins_at
+        if self.begins_at is None or created_at is None or created_at < NO_TIME_BEFORE:
+            return True
+        return created_at >= self.begins_at - CLEARLY_OLDER
 
 
 @dataclass(frozen=True)

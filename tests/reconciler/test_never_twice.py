@@ -366,7 +366,7 @@ async def test_a_clock_that_steps(bench: Bench, seconds: float, whose: str, when
     await check_bought_once(bench, order_id, "cp-3", sent=4)
 
 
-@pytest.mark.parametrize("hours", [-8, 5])
+@pytest.mark.parametrize("hours", [-48, -8, 5])
 async def test_times_that_are_told_in_another_zone(bench: Bench, hours: int) -> None:
     bench.cloudpress.zone = timedelta(hours=hours)
     order_id, truly = await lost_among_others(bench)

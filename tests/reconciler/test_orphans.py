@@ -4,7 +4,7 @@ import asyncio
 import html
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -143,6 +143,8 @@ async def test_a_repeat_is_known_where_cloudpress_does_to_its_name_what_it_did_t
         ({"account_id": "ACCT"}, "another case"),
         ({"account_id": "4711"}, "a number"),
         ({"created_at": None}, "no age"),
+        ({"created_at": datetime(1970, 1, 1, tzinfo=UTC)}, "a column's default"),
+        ({"created_at": datetime(2026, 11, 23, 1, tzinfo=UTC)}, "another zone"),
         ({"status": "cancelled"}, "what became of it"),
     ],
 )
@@ -213,7 +215,7 @@ async def test_a_search_that_fails_holds_orders_back_and_is_done_again(bench: Be
 async def test_what_the_backup_holds_or_is_older_or_anothers_is_no_orphan(bench: Bench) -> None:
     bench.accounts.add(OTHER)
     old = bench.cloudpress.land("Old")
-    bench.clock.time += timedelta(hours=1)
+    bench.clock.time += timedelta(days=2)
     lost = await lose(bench, "Lost")
     await search_of(bench).search()
     assert await orphans(bench) == lost

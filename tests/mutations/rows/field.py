@@ -1,7 +1,7 @@
 """What broke in the field, broken again: money, other people's data, and staying up."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import CHANGING, FOREIGN_LINKS, LEASES, LOGS, ORPHANS, TEXTS
+from tests.mutations.proofs import CHANGING, FOREIGN_LINKS, LEASES, LOGS, NEVER_TWICE, ORPHANS, TEXTS
 
 OBSERVING = "app/reconciler/observing.py"
 CONCLUDING = "app/reconciler/concluding.py"
@@ -86,6 +86,27 @@ MUTATIONS = (
         "return one.startswith(two) or two.startswith(one) or _may_become(_unescaped(sent), two)",
         "return one.startswith(two) or two.startswith(one)",
         (ORPHANS,),
+    ),
+    Mutation(
+        "an order is left out for an age that may be told amiss",
+        "app/reconciler/window.py",
+        "CLEARLY_OLDER = timedelta(days=1)",
+        "CLEARLY_OLDER = CLOCK_TOLERANCE",
+        (NEVER_TWICE, ORPHANS),
+    ),
+    Mutation(
+        "the second of two words overrules what came in after the first",
+        "app/orders/requests.py",
+        'if action == "place_again" and (order.resolution or {}).get("action") == action:',
+        "if False:",
+        (NEVER_TWICE,),
+    ),
+    Mutation(
+        "who was to decide is asked only at the decision",
+        PLACING,
+        "_is_left_to_people(this, order) or await _has_to_look_again(this, held, earlier)",
+        "await _has_to_look_again(this, held, earlier)",
+        (NEVER_TWICE,),
     ),
     Mutation(
         "a lost order is given to whoever calls his site alike",

@@ -42,7 +42,7 @@ MUTATIONS = (
     Mutation(
         "an age is believed that our own orders contradict",
         LOOKING_UP,
-        "window = self._window if understood else Window()",
+        "window = self._window if progress.understands_ages else Window()",
         "window = self._window",
         (NEVER_TWICE, SIMULATION),
     ),
@@ -119,8 +119,8 @@ MUTATIONS = (
     Mutation(
         "nobody looks once more before an order is sent again",
         PLACING,
-        "if not nothing_landed(earlier) and await _has_to_look_again(this, held, earlier):",
-        "if False:",
+        "_is_left_to_people(this, order) or await _has_to_look_again(this, held, earlier)",
+        "_is_left_to_people(this, order)",
         (NEVER_TWICE, SIMULATION),
     ),
     Mutation(
