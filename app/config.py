@@ -32,6 +32,7 @@ from app.env_file import EnvFileError, bare, near_misses, read_env_file, read_se
 from app.guessable import is_local, is_published, weakness
 from app.webhooks.addresses import Allowance
 
+LOGO = "https://shop.example.com/logo.svg"
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 RATE = re.compile(r"(\d{1,9})\s*/\s*(second|minute|hour|day)")
 
@@ -116,6 +117,24 @@ def _origins(value: str | None) -> str | None:
         parts = urlsplit(origin.strip())
         if value and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.path):
             raise ValueError("must be origins such as https://shop.example.com, comma-separated")
+    return value
+
+
+def _printable(value: str | None) -> str | None:
+    if value is not None and not value.isprintable():
+        raise ValueError("must be printable text in one line")
+    return value
+
+
+def _colour(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"#[0-9A-Fa-f]{6}", value):
+        raise ValueError("must be a colour such as #0b5c63")
+    return value
+
+
+def _logo_url(value: str | None) -> str | None:
+    if value is not None and (urlsplit(checked_url(value, example=LOGO)).scheme != "https" or ";" in value):
+        raise ValueError(f"must be an https address such as {LOGO}")
     return value
 
 
@@ -268,6 +287,9 @@ class Settings(DatabaseSettings):
     place_again: Annotated[Literal["proven", "never"], Lowercase] = "proven"
     account_concurrency: Annotated[int, Field(ge=1, le=1000)] = 8
     dashboard: Annotated[Literal["on", "off"], Lowercase] = "on"
+    brand_name: Annotated[str | None, Field(max_length=100), AfterValidator(_printable)] = None
+    brand_color: Annotated[str | None, AfterValidator(_colour)] = None
+    brand_logo_url: Annotated[str | None, AfterValidator(_logo_url)] = None
     worker_port: Annotated[int | None, Field(ge=1, le=65535)] = None
     rate_limit: Annotated[str | None, AfterValidator(_rate)] = None
     cors_origins: Annotated[str | None, AfterValidator(_origins)] = None

@@ -31,7 +31,7 @@ from app.queue.signals import Signals
 from app.reconciler import Dependencies, Reconciler
 from app.reconciler.orphan_search import OrphanSearch
 from app.schedule import Schedule
-from app.secrets import CallbackSecrets, Encryption
+from app.secrets import CallbackSecrets, Encryption, ProgressAddresses
 from app.telemetry.metrics import Metrics
 from app.telemetry.snapshot import Snapshots
 from app.version import VERSION
@@ -266,6 +266,7 @@ def _context(service: Service, *, heartbeat_seconds: float) -> Context:
         metrics=service.metrics,
         snapshots=Snapshots(service.db),
         heartbeats=service.heartbeats,
+        progress_addresses=ProgressAddresses(service.settings.secret_keys),
     )
 
 

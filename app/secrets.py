@@ -6,7 +6,7 @@ about another. The first `SECRET_KEY` writes; all of them are tried when somethi
 
 import hashlib
 import hmac
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -97,6 +97,38 @@ class ProbeSecrets:
     def _value(key: bytes, probe: str) -> str:
         digest = hmac.digest(key, f"probe:{probe}".encode(errors="replace"), "sha256")
         return f"Bearer {urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+
+
+class ProgressAddresses:
+    """The addresses of end users' pages: an order's id and a signature each, so that nobody guesses one."""
+
+    _SIGNATURE_BYTES = 16
+
+    def __init__(self, secret_keys: Sequence[str]) -> None:
+        """Derive the keys; the first of `secret_keys` signs, all are accepted."""
+        self._keys = [_derive(key, "progress page") for key in secret_keys]
+
+    def address(self, order_id: UUID) -> str:
+        """Return the part of the address that names the order's page."""
+        signed = order_id.bytes + self._sign(self._keys[0], order_id.bytes)
+        return urlsafe_b64encode(signed).rstrip(b"=").decode()
+
+    def order_id(self, address: str) -> UUID | None:
+        """Return whose page an address is, None where we have made no such address. In constant time."""
+        try:
+            signed = urlsafe_b64decode(f"{address}=".encode("ascii"))
+        except ValueError:
+            return None
+        # The last character has bits that no byte has: of all that read alike, one is the address.
+        if len(signed) != 16 + self._SIGNATURE_BYTES or urlsafe_b64encode(signed)[:-1].decode() != address:
+            return None
+        named, signature = signed[:16], signed[16:]
+        matches = [hmac.compare_digest(self._sign(key, named), signature) for key in self._keys]
+        return UUID(bytes=named) if any(matches) else None
+
+    @classmethod
+    def _sign(cls, key: bytes, order_id: bytes) -> bytes:
+        return hmac.digest(key, b"progress:" + order_id, "sha256")[: cls._SIGNATURE_BYTES]
 
 
 @dataclass(frozen=True)

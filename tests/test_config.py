@@ -90,6 +90,11 @@ def test_a_missing_setting_is_named(environment: pytest.MonkeyPatch, name: str) 
         ("PLACEMENT_GRACE_SECONDS", "soon", "a number"),
         ("PLACING", "maybe", "on or off"),
         ("ACCOUNT_CONCURRENCY", "0", "nothing would ever be asked"),
+        ("DASHBOARD", "maybe", "on or off"),
+        ("BRAND_NAME", "s3cr3t\u202e", "it would be read backwards"),
+        ("BRAND_COLOR", "red;}", "it would be a style of its own"),
+        ("BRAND_LOGO_URL", "http://shop.example/logo.svg", "not https"),
+        ("BRAND_LOGO_URL", "https://shop.example/logo.svg;x", "it would end a policy"),
     ],
 )
 def test_a_malformed_setting_is_named_in_one_line_without_its_value(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
 from typing import Annotated, Protocol, cast
+from uuid import UUID
 
 from fastapi import Depends, Request
 
@@ -19,9 +20,12 @@ from app.orders.reading import OrderView
 from app.orders.representation import OrderBody
 from app.queue.heartbeats import Heartbeats
 from app.queue.signals import Signals
-from app.secrets import CallbackSecrets
+from app.secrets import CallbackSecrets, ProgressAddresses
 from app.telemetry.metrics import Metrics
 from app.telemetry.snapshot import Snapshots
+
+PROGRESS = "/progress"
+"""Where end users' pages are, which need no sign-in."""
 
 
 class CannotAsk(Exception):
@@ -100,6 +104,7 @@ class Context:
     metrics: Metrics
     snapshots: Snapshots
     heartbeats: Heartbeats
+    progress_addresses: ProgressAddresses
     heartbeat_seconds: float
     """How often an open stream says that it is alive, and whether its key is still let in is looked up."""
     known_migrated: asyncio.Event = field(default_factory=asyncio.Event)
@@ -109,6 +114,10 @@ class Context:
     def intake(self) -> OrderIntake:
         """What stores orders."""
         return OrderIntake(self.db, measure=partial(self.metrics.batch, "orders"))
+
+    def progress_url(self, order_id: UUID) -> str:
+        """Return the address of the end user's page of an order."""
+        return f"{self.settings.public_url}{PROGRESS}/{self.progress_addresses.address(order_id)}"
 
     async def show(self, view: OrderView) -> OrderBody:
         """Return an order as it is shown, with why it is not done."""

@@ -47,6 +47,9 @@ def place(
     location: Annotated[str | None, typer.Option(help="Where the site is to be.")] = None,
     plan: Annotated[str | None, typer.Option(help="The plan.")] = None,
     return_url: Annotated[str | None, typer.Option(help="Where the end user is sent after paying.")] = None,
+    progress_page: Annotated[
+        bool, typer.Option("--progress-page", help="Make a page for the end user (progress_url).")
+    ] = False,
     account: Annotated[str | None, typer.Option(help="The CloudPress account; else the default.")] = None,
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Something of yours to keep with it.")
@@ -63,6 +66,8 @@ def place(
     body: dict[str, Any] = {"site": {field: value for field, value in site.items() if value is not None}}
     if account is not None:
         body["account_id"] = account
+    if progress_page:
+        body["progress_page"] = True
     if metadata:
         body["metadata"] = dict(_pair(item) for item in metadata)
     service = Client(url, key)

@@ -1,15 +1,22 @@
 """Puts the pages into the application."""
 
-from fastapi import APIRouter, FastAPI, Request
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from app.api.context import Context
+from app.api.auth import AdmissionDep, OrdersReader
+from app.api.context import Context, ContextDep, require_migrated
+from app.api.visible import find_visible
 from app.dashboard.desk import Desk
 from app.dashboard.page import Page
-from app.dashboard.routes import order, orders, signing_in, static
+from app.dashboard.routes import order, orders, progress, signing_in, static
+from app.dashboard.streams import ChangeStream
+from app.events.reading import Interest
 
 first = APIRouter(route_class=Page, include_in_schema=False)
+streams = APIRouter(route_class=Page, include_in_schema=False, dependencies=[Depends(require_migrated)])
 last = APIRouter(route_class=Page, include_in_schema=False)
 
 
@@ -26,12 +33,30 @@ async def nothing(request: Request) -> Response:
     raise HTTPException(404)
 
 
-ROUTERS = (static.router, signing_in.router, first, orders.router, order.router, last)
+@streams.get("/ui/stream")
+async def stream(
+    grant: OrdersReader, admission: AdmissionDep, context: ContextDep, order_id: UUID | None = None
+) -> Response:
+    """Tell a page when to look again: something has happened, to an order if one is named."""
+    if order_id is not None:
+        await find_visible(context, grant, order_id)
+    interest = Interest(order_id, account_ids=grant.account_ids)
+    heartbeat_seconds = context.heartbeat_seconds
+    return ChangeStream(
+        context.feed, interest, admission, after=None, heartbeat_seconds=heartbeat_seconds, is_over=False
+    )
+
+
+ROUTERS = (static.router, signing_in.router, first, streams, orders.router, order.router, last)
 
 
 def install(app: FastAPI, context: Context) -> None:
-    """Add the dashboard to the API's application, behind all that stands around that."""
+    """Add the pages to the API's application, behind all that stands around that.
+
+    What end users see is there without the dashboard, too.
+    """
     app.state.desk = Desk(context)
+    app.include_router(progress.router)
     if context.settings.dashboard == "off":
         return
     for router in ROUTERS:

@@ -2,20 +2,23 @@
 
 import gzip
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
+from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from app.api.auth import Admission
-from app.api.context import Context
+from app.api.context import PROGRESS, Context
 from app.api.middleware.guessing import Guesses
+from app.dashboard.brand import Brand
 from app.dashboard.sessions import Sessions
 from app.dashboard.words import FILTERS, navigation
 from app.version import VERSION
@@ -66,6 +69,9 @@ class Desk:
         self.sessions = Sessions(context)
         self.guesses = Guesses()
         self.assets = _assets()
+        self.brand = Brand.of(context.settings)
+        self.watched: Counter[UUID] = Counter()
+        """How many look at each end user's page."""
         self._path = urlsplit(context.settings.public_url).path.rstrip("/")
         self._templates = Environment(
             loader=PackageLoader("app.dashboard"),
@@ -79,6 +85,7 @@ class Desk:
         self._templates.globals |= {
             "at": self.at,
             "asset": self._asset,
+            "progress_asset": self._progress_asset,
             "public_url": context.settings.public_url,
             "version": VERSION,
         }
@@ -95,6 +102,11 @@ class Desk:
     def _asset(self, name: str) -> str:
         """Return the address of a file, which is another one once the file is."""
         return f"{self.at('/ui/static/')}{name}?v={self.assets[name].digest}"
+
+    def _progress_asset(self, name: str) -> str:
+        """Return the address of a file for the end user's page, which is there without the dashboard."""
+        digest = self.brand.digest if name == "brand.css" else self.assets[name].digest
+        return f"{self.at(PROGRESS)}/static/{name}?v={digest}"
 
     def render(
         self,

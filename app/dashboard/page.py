@@ -34,19 +34,23 @@ class OpenPage(APIRoute):
                     require_same_origin(request, desk.context.settings.public_url)
                 return await self.admit(request, desk) or await answer(request)
             except DATABASE_AWAY:
-                return _told(desk, request, database_away())
+                return self.tell(desk, request, database_away())
             except Exception as error:  # noqa: BLE001 - its text may hold anything
                 problem = problem_of(request, error)
                 if problem is None:
                     log_defect(error)
                     problem = internal_error()
-                return _told(desk, request, problem)
+                return self.tell(desk, request, problem)
 
         return page
 
     async def admit(self, _request: Request, _desk: Desk) -> Response | None:
         """Return what is answered instead of the page, if it is."""
         return None
+
+    def tell(self, desk: Desk, request: Request, problem: Problem) -> Response:
+        """Show a problem."""
+        return _told(desk, request, problem)
 
 
 class Page(OpenPage):

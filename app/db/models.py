@@ -108,6 +108,8 @@ class Order(Leased):
     location: Mapped[str | None] = mapped_column(Text)
     plan: Mapped[str | None] = mapped_column(Text)
     return_url: Mapped[str | None] = mapped_column(Text)
+    # The end user's page, where the client asked for one.
+    progress_url: Mapped[str | None] = mapped_column(Text)
     client_metadata: Mapped[dict[str, str]] = mapped_column("metadata", JSONDocument)
 
     # Whose key, which key, and a digest of the body: the same key with another body is a conflict.

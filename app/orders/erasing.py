@@ -122,6 +122,7 @@ async def clear(tx: Transaction, order_ids: Sequence[UUID]) -> None:
             location=None,
             plan=None,
             return_url=None,
+            progress_url=None,
             client_metadata={},
             cloudpress_answer=None,
             payment_url=None,

@@ -42,6 +42,11 @@ class NewOrder:
     """Whether the account is one of our table, rather than the environment's."""
     traceparent: str | None = None
     """The trace of the request that orders."""
+    progress_url: Callable[[UUID], str] | None = None
+    """Makes the address of the end user's page of an order's id; None for no such page.
+
+    The end user comes back to it after paying, unless the client says where to.
+    """
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,7 @@ class OrderIntake:
 
 def _order_of(ordered: _Ordered, now: datetime) -> Order:
     new, idempotency = ordered.new, ordered.idempotency
+    progress_url = new.progress_url(ordered.id) if new.progress_url is not None else None
     return Order(
         id=ordered.id,
         status=OrderStatus.PENDING,
@@ -138,7 +144,8 @@ def _order_of(ordered: _Ordered, now: datetime) -> Order:
         variant=new.variant,
         location=new.location,
         plan=new.plan,
-        return_url=new.return_url,
+        return_url=new.return_url or progress_url,
+        progress_url=progress_url,
         client_metadata=new.metadata,
         traceparent=new.traceparent,
         idempotency_identity=idempotency.identity if idempotency else None,

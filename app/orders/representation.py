@@ -105,6 +105,7 @@ class OrderBody(BaseModel):
                     },
                     "cloudpress_order_id": "9b1c07f0-ff3b-4922-b4c1-adb6f995251d",
                     "payment_url": None,
+                    "progress_url": None,
                     "tasks": [
                         {
                             "id": 1001,
@@ -148,6 +149,11 @@ class OrderBody(BaseModel):
     request: OrderedSite
     cloudpress_order_id: str | None
     payment_url: str | None
+    progress_url: str | None = Field(
+        default=None,
+        description="The end user's page, if the order was placed with `progress_page`: whoever has the "
+        "address sees how far the order is, without an API key, and nothing else of it.",
+    )
     tasks: list[TaskBody]
     site: SiteBody | None
     error: ErrorBody | None
@@ -191,6 +197,7 @@ class OrderBody(BaseModel):
             request=request,
             cloudpress_order_id=order.cloudpress_order_id,
             payment_url=order.payment_url,
+            progress_url=order.progress_url,
             tasks=[_task(task) for task in view.tasks],
             site=_site(view.site),
             error=error,

@@ -10,8 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.dashboard.application import ROUTERS
 from app.dashboard.page import OpenPage, Page
 from app.db.models import Order
+from app.events.timeline import Actor
+from app.keys import revoke_key
 from app.main import Service
 from tests.dashboard.conftest import browser_of, new_key, stored_order
+from tests.harness import run_presshook
 from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT
 
 OTHER_ACCOUNT = "acct-other"
@@ -42,9 +45,11 @@ class Row:
 
 
 ANYBODY = Row(None)
+STREAM = Row(("GET", "/v1/events"))
 ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/ui"): ANYBODY,
     ("GET", "/ui/{rest:path}"): ANYBODY,
+    ("GET", "/ui/stream"): STREAM,
     ("GET", "/ui/orders"): Row(("GET", "/v1/orders")),
     ("GET", "/ui/orders/{order_id}"): Row(("GET", "/v1/orders/{order_id}")),
     ("POST", "/ui/orders/{order_id}/refresh"): Row(("POST", "/v1/orders/{order_id}/refresh")),
@@ -136,6 +141,8 @@ async def test_no_key_sees_or_does_what_the_api_would_not_let_it(service: Servic
         async with browser_of(service, key=key) as browser, browser_of(service) as api:
             api.headers.update(api_headers)
             for (method, path), row in ROWS.items():
+                if row is STREAM:
+                    continue
                 answer = await browser.request(method, fill(path, places), data=row.body or None)
                 if row.api is None:
                     continue
@@ -152,7 +159,43 @@ async def test_no_key_sees_or_does_what_the_api_would_not_let_it(service: Servic
 async def test_the_key_that_may_everything_can_do_all_of_it(service: Service) -> None:
     async with browser_of(service, key=API_KEY) as browser:
         for (method, path), row in ROWS.items():
+            if row is STREAM:
+                continue
             places = await world(service)
             answer = await browser.request(method, fill(path, places), data=row.body or None)
             wanted = {404} if "rest:path" in path else {200, 303, 409}
             assert answer.status_code in wanted, f"{method} {path}"
+
+
+async def test_a_stream_tells_of_nothing_that_the_key_may_not_see(database_url: str) -> None:
+    """It never ends, so it is looked at over a real connection."""
+    async with run_presshook(database_url, "http://127.0.0.1:9", reconcile=False) as presshook:
+        service, url = presshook.service, presshook.url
+        ours = await stored_order(service)
+        for scopes, account, path, status in (
+            (("orders:read",), None, "/ui/stream", 200),
+            (("orders:read",), CLOUDPRESS_ACCOUNT, f"/ui/stream?order_id={ours}", 200),
+            (("orders:read",), OTHER_ACCOUNT, f"/ui/stream?order_id={ours}", 404),
+            (("metrics:read",), None, "/ui/stream", 403),
+            (("metrics:read",), None, f"/ui/stream?order_id={ours}", 403),
+        ):
+            key = await new_key(service, *scopes, account=account)
+            async with httpx.AsyncClient(base_url=url, headers={"Origin": url}, timeout=20) as browser:
+                assert (await browser.post("/ui/sign-in", data={"key": key.key})).status_code == 303
+                async with browser.stream("GET", path) as stream:
+                    assert stream.status_code == status, path
+
+
+async def test_a_stream_ends_with_its_key_and_is_silent_about_other_accounts(database_url: str) -> None:
+    async with run_presshook(database_url, "http://127.0.0.1:9", reconcile=False) as presshook:
+        service, url = presshook.service, presshook.url
+        theirs = await stored_order(service, account_id=OTHER_ACCOUNT)
+        key = await new_key(service, "orders:read", account=CLOUDPRESS_ACCOUNT)
+        async with httpx.AsyncClient(base_url=url, headers={"Origin": url}, timeout=20) as browser:
+            await browser.post("/ui/sign-in", data={"key": key.key})
+            async with browser.stream("GET", "/ui/stream") as stream:
+                lines = stream.aiter_lines()
+                assert await anext(lines) == "retry: 1000"
+                assert (await presshook.client.delete(f"/v1/orders/{theirs}")).status_code == 200
+                await revoke_key(service.db, key.id, by=Actor("tests"))
+                assert [line async for line in lines if line] == []

@@ -67,6 +67,11 @@ class OrderRequest(Strict):
     metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=MAX_METADATA_KEYS)] = Field(
         default_factory=dict, description="Whatever the client wants to keep with the order."
     )
+    progress_page: bool = Field(
+        default=False,
+        description="Whether the order gets a page for the end user, at its `progress_url`, which is then "
+        "also the `return_url` if none is given.",
+    )
 
     def told(self) -> dict[str, Any]:
         """Return what tells this request from another: the same at every release.

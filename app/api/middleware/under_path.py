@@ -3,7 +3,7 @@
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-OURS = {"", "v1", "docs", "openapi.json", "livez", "readyz", "metrics", "ui"}
+OURS = {"", "v1", "docs", "openapi.json", "livez", "readyz", "metrics", "ui", "progress"}
 """What addresses of ours begin with."""
 
 

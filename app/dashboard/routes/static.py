@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.dashboard.desk import accepts_gzip, desk_of
+from app.dashboard.desk import Desk, accepts_gzip, desk_of
 from app.dashboard.page import OpenPage
 
 FOR_A_YEAR = "public, max-age=31536000, immutable"
@@ -14,8 +14,17 @@ router = APIRouter(prefix="/ui/static", route_class=OpenPage, include_in_schema=
 
 @router.get("/{name}")
 async def asset(name: str, request: Request) -> Response:
-    """Return a file. Its address changes with it, so that a browser asks once."""
-    found = desk_of(request).assets.get(name)
+    """Return a file."""
+    return file_of(desk_of(request), request, name)
+
+
+def file_of(desk: Desk, request: Request, name: str) -> Response:
+    """Return a file. Its address changes with it, so that a browser asks once.
+
+    Raises:
+        HTTPException: 404, there is none of that name.
+    """
+    found = desk.assets.get(name)
     if found is None:
         raise HTTPException(404)
     headers = {"Cache-Control": FOR_A_YEAR, "Vary": "Accept-Encoding"}

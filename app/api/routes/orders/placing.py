@@ -135,7 +135,11 @@ async def _accept(context: Context, grant: Grant, body: OrderRequest, key: Idemp
     account_id, is_stored = await require_account(context, grant, body.account_id)
     check_against_catalog(context, account_id, body.site)
     new = body.to_new_order(account_id, account_is_stored=is_stored, by=grant.actor)
-    new = replace(new, traceparent=tracing.current())
+    new = replace(
+        new,
+        traceparent=tracing.current(),
+        progress_url=context.progress_url if body.progress_page else None,
+    )
     try:
         return await context.intake.create(new, key)
     except TooManyWaitingError:
