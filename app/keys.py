@@ -12,6 +12,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from app.db.account_bounds import most_of_one
 from app.db.database import Database
 from app.db.errors import repeated
 from app.db.models import ApiKey
@@ -27,6 +28,19 @@ COMMAND_LINE = Actor("presshook keys")
 """Who changes keys in the database itself, as timelines tell it."""
 RESERVED_NAMES = frozenset({"api_key", COMMAND_LINE.name})
 """What timelines call others than stored keys: the environment's key, and the command line."""
+
+
+MOST_KEYS = 500
+"""So many keys that work may see the same account: a tenant may make keys, and webhooks with each."""
+BATCH = 200
+
+
+class TooManyKeysError(Exception):
+    """There are as many keys as there may be for one of these accounts."""
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__(f"There are {MOST_KEYS} keys for one of these accounts already: revoke one first.")
 
 
 class Scope(StrEnum):
@@ -76,6 +90,10 @@ class Grant:
         )
         return within and self.scopes.issuperset(scopes)
 
+    def includes(self, key: ApiKey) -> bool:
+        """Tell whether a stored key may do no more than this one, for no longer."""
+        return self.covers(key.scopes, key.account_ids) and self.outlasts(key.expires_at)
+
     def outlasts(self, expires_at: datetime | None) -> bool:
         """Tell whether this key works for as long as another one."""
         return self.expires_at is None or (expires_at is not None and expires_at <= self.expires_at)
@@ -120,9 +138,15 @@ def _new_key() -> str:
 
 @repeated
 async def make_key(db: Database, new: NewKey, *, by: Actor) -> MadeKey:
-    """Make a key; `by` is who does, as the service's timeline tells it."""
+    """Make a key; `by` is who does, as the service's timeline tells it.
+
+    Raises:
+        TooManyKeysError: there are as many as there may be for one of the accounts.
+    """
     key = _new_key()
     async with db.write() as tx:
+        if await _count_for(tx.session, new.account_ids, tx.now) >= MOST_KEYS:
+            raise TooManyKeysError
         stored = ApiKey(
             id=uuid7(),
             name=new.name,
@@ -138,9 +162,34 @@ async def make_key(db: Database, new: NewKey, *, by: Actor) -> MadeKey:
         return MadeKey(stored, key)
 
 
+async def _count_for(session: AsyncSession, account_ids: tuple[str, ...] | None, now: datetime) -> int:
+    """Return how many keys that work may see the one of these accounts that the most may see."""
+    works = ApiKey.revoked_at.is_(None), or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now)
+    return most_of_one(await session.scalars(select(ApiKey.account_ids).where(*works)), account_ids)
+
+
 async def find_keys(session: AsyncSession) -> tuple[ApiKey, ...]:
     """Return all keys, the newest first."""
     return tuple(await session.scalars(select(ApiKey).order_by(ApiKey.id.desc())))
+
+
+async def find_keys_within(
+    session: AsyncSession, grant: Grant, *, before: UUID | None, limit: int
+) -> tuple[ApiKey, ...]:
+    """Return up to `limit` keys that may do no more than a grant and were not revoked, the newest first.
+
+    `before` is the last of the page before.
+    """
+    found: list[ApiKey] = []
+    while True:
+        following = select(ApiKey).where(ApiKey.revoked_at.is_(None)).order_by(ApiKey.id.desc()).limit(BATCH)
+        if before is not None:
+            following = following.where(ApiKey.id < before)
+        batch = (await session.scalars(following)).all()
+        found += [key for key in batch if grant.includes(key)]
+        if len(found) >= limit or len(batch) < BATCH:
+            return tuple(found[:limit])
+        before = batch[-1].id
 
 
 async def find_key(session: AsyncSession, key_id: UUID) -> ApiKey | None:

@@ -3,6 +3,7 @@
 The database only: whether CloudPress accepts a token is asked elsewhere.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -115,6 +116,21 @@ async def find_account(session: AsyncSession, account_id: str) -> Account | None
 async def find_accounts(session: AsyncSession) -> tuple[Account, ...]:
     """Return all stored accounts without their tokens."""
     return tuple(await session.scalars(select(Account).order_by(Account.id)))
+
+
+async def find_accounts_after(
+    session: AsyncSession, *, among: Collection[str] | None, after: str | None, limit: int
+) -> tuple[Account, ...]:
+    """Return up to `limit` stored accounts by their ids, without their tokens.
+
+    `among` are the only ones that may be returned, None for all; `after` is the last of the page before.
+    """
+    following = select(Account).order_by(Account.id).limit(limit)
+    if among is not None:
+        following = following.where(Account.id.in_(among))
+    if after is not None:
+        following = following.where(Account.id > after)
+    return tuple(await session.scalars(following))
 
 
 async def find_token(

@@ -30,7 +30,9 @@ def _table(accounts: list[dict[str, Any]]) -> RenderableType:
 @app.command("list")
 def list_accounts(key: Key, *, as_json: Json = False, url: Url = HERE) -> None:
     """List the accounts that orders can be placed for."""
-    accounts = Client(url, key).ask("GET", "/accounts").json()["data"]
+    accounts: list[dict[str, Any]] = []
+    for page in Client(url, key).pages("/accounts", [("limit", "100")]):
+        accounts += page
     if as_json:
         print_json(accounts)
     else:

@@ -15,7 +15,17 @@ from app.cli.printing import complain, console, print_json, say
 from app.cli.tables import listing
 from app.db.database import Database
 from app.db.models import ApiKey
-from app.keys import COMMAND_LINE, MadeKey, NewKey, Scope, find_keys, make_key, revoke_key, rotate_key
+from app.keys import (
+    COMMAND_LINE,
+    MadeKey,
+    NewKey,
+    Scope,
+    TooManyKeysError,
+    find_keys,
+    make_key,
+    revoke_key,
+    rotate_key,
+)
 
 app = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True)
 
@@ -74,7 +84,11 @@ def create(
     expires_at = datetime.now(UTC) + timedelta(days=expires_in_days) if expires_in_days else None
     _require_acceptable(name, account)
     new = NewKey(name, tuple(scope or EVERYTHING), tuple(account) if account else None, expires_at)
-    _tell(with_database(lambda db: make_key(db, new, by=COMMAND_LINE)), as_json=as_json)
+    try:
+        made = with_database(lambda db: make_key(db, new, by=COMMAND_LINE))
+    except TooManyKeysError as error:
+        fail(str(error))
+    _tell(made, as_json=as_json)
 
 
 def _require_acceptable(name: str, account_ids: list[str] | None) -> None:

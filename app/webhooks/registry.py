@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 from uuid_utils.compat import uuid7
 
+from app.db.account_bounds import most_of_one
 from app.db.database import Database, Transaction
 from app.db.errors import repeated
 from app.db.models import Delivery, Webhook
@@ -20,14 +21,14 @@ from app.webhooks.outbox import enqueue
 from app.webhooks.signing import new_secret
 
 MOST_WEBHOOKS = 100
-"""So many may be told of the same accounts: each event of theirs is written down once more for each."""
+"""So many may be told of the same account: each event of theirs is written down once more for each."""
 BATCH = 200
 # Who makes deliveries of an event need not wait for it, and so holds up no order.
 LOCK = {"key_share": True}
 
 
 class TooManyWebhooksError(Exception):
-    """There are as many webhooks as there may be for these accounts."""
+    """There are as many webhooks as there may be for one of these accounts."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,11 @@ async def make_webhook(db: Database, new: NewWebhook, *, by: Actor) -> MadeWebho
     `by` is who does, as the service's timeline tells it; so it is for all that is done to a webhook.
 
     Raises:
-        TooManyWebhooksError: there are as many as there may be for these accounts.
+        TooManyWebhooksError: there are as many as there may be for one of these accounts.
     """
     secret = new_secret()
     async with db.write() as tx:
-        if await _count_within(tx.session, new.account_ids) >= MOST_WEBHOOKS:
+        if await _count_for(tx.session, new.account_ids) >= MOST_WEBHOOKS:
             raise TooManyWebhooksError
         stored = Webhook(
             id=uuid7(),
@@ -86,13 +87,9 @@ def _sorted(values: tuple[str, ...] | None) -> list[str] | None:
     return None if values is None else sorted(set(values))
 
 
-async def _count_within(session: AsyncSession, account_ids: tuple[str, ...] | None) -> int:
-    """Return how many webhooks are told of these accounts and of no others; None stands for every account."""
-    if account_ids is None:
-        counted = select(func.count()).select_from(Webhook).where(Webhook.account_ids.is_(None))
-        return (await session.execute(counted)).scalar_one()
-    told = await session.scalars(select(Webhook.account_ids).where(Webhook.account_ids.is_not(None)))
-    return sum(_is_within(each, account_ids) for each in told)
+async def _count_for(session: AsyncSession, account_ids: tuple[str, ...] | None) -> int:
+    """Return how many webhooks are told of the one of these accounts of which the most are told."""
+    return most_of_one(await session.scalars(select(Webhook.account_ids)), account_ids)
 
 
 def _is_within(told: list[str] | None, account_ids: Collection[str] | None) -> bool:

@@ -49,6 +49,34 @@ async def test_orders_go_to_the_account_that_they_name(database_url: str, sandbo
         ]
 
 
+async def test_accounts_are_paged(database_url: str, sandbox: Sandbox) -> None:
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        ids = [CLOUDPRESS_ACCOUNT, *sorted(["a/1", "a/2", "b.", "{}", "Z", "m"])]
+        async with presshook.service.db.write() as tx:
+            for account_id in ids[1:]:
+                tx.session.add(Account(id=account_id, created_at=tx.now, updated_at=tx.now, token=b"t"))
+        for limit in ("1", "2", "3", "100"):
+            assert sorted(await paged(presshook, limit)) == sorted(ids), "each once"
+            assert (await paged(presshook, limit))[0] == CLOUDPRESS_ACCOUNT
+        for cursor in ("!", "AAAA", "gICA", "a" * 400):
+            answer = await presshook.client.get("/v1/accounts", params={"cursor": cursor})
+            assert answer.status_code == 422, cursor
+            assert "cursor" in answer.text
+
+
+async def paged(presshook: Presshook, limit: str) -> list[str]:
+    """Return the accounts, page by page."""
+    listed: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = (await presshook.client.get("/v1/accounts", params={"limit": limit, **cursor})).json()
+        assert len(page["data"]) <= int(limit)
+        listed += [account["id"] for account in page["data"]]
+        if page["next_cursor"] is None:
+            return listed
+        cursor = {"cursor": page["next_cursor"]}
+
+
 async def test_a_token_is_encrypted_at_rest_and_kept_if_none_is_given(
     database_url: str, sandbox: Sandbox
 ) -> None:

@@ -84,7 +84,8 @@ async def answer(request: Request) -> Response:
         return JSONResponse(evil({"data": [AN_EVENT], "next_cursor": None}))
     if path.startswith("/v1/accounts"):
         one = path.removeprefix("/v1/accounts")
-        return JSONResponse(evil(AN_ACCOUNT if one else {"data": [AN_ACCOUNT, AN_ACCOUNT]}))
+        listed = {"data": [AN_ACCOUNT, AN_ACCOUNT], "next_cursor": None}
+        return JSONResponse(evil(AN_ACCOUNT if one else listed))
     if path == "/v1/orders" and request.method == "GET":
         return JSONResponse(evil({"data": [AN_ORDER, AN_ORDER], "next_cursor": None}))
     return JSONResponse(evil(AN_ORDER))

@@ -372,6 +372,8 @@ async def test_times_that_are_told_in_another_zone(bench: Bench, hours: int) -> 
     order_id, truly = await lost_among_others(bench)
     await bench.work_for(LONG)
     await check_bought_once(bench, order_id, truly)
+    held = (await bench.read(order_id)).cloudpress_order_id
+    assert truly in {held, *(await named(bench, order_id)).replace(",", "").split()}, "a person is told which"
 
 
 async def test_a_step_of_the_clock_makes_nobody_wait(bench: Bench) -> None:

@@ -246,6 +246,12 @@ async def test_webhooks_are_paged_and_no_key_makes_any_number_of_them(
     assert (await presshook.client.post("/v1/webhooks", json=body, headers=tokens[2])).status_code == 409
     whole = await presshook.client.post("/v1/webhooks", json=body, headers=tokens[3])
     assert whole.status_code == 201, "nobody takes anybody else's"
+    around = {"name": "k", "scopes": ["orders:read", "webhooks:write"], "account_ids": ["one", "three"]}
+    token = (await presshook.client.post("/v1/keys", json=around)).json()["key"]
+    refused = await presshook.client.post(
+        "/v1/webhooks", json=body, headers={"Authorization": f"Bearer {token}"}
+    )
+    assert refused.status_code == 409, "another selection of accounts is no way around"
 
     for number, token_headers in enumerate(tokens[:2]):
         seen: list[str] = []

@@ -1,10 +1,11 @@
 """CloudPress accounts that orders are placed for. A token goes in and never comes out."""
 
+import base64
 from datetime import datetime
 from typing import Annotated, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.convertors import Convertor, register_url_convertor
 
@@ -14,7 +15,7 @@ from app.accounts.store import (
     UnknownAccountError,
     delete_account,
     find_account,
-    find_accounts,
+    find_accounts_after,
     refused_since,
     store_account,
 )
@@ -92,9 +93,10 @@ class AccountBody(BaseModel):
 
 
 class AccountList(BaseModel):
-    """All accounts that the key may see."""
+    """Accounts that the key may see, the environment's first. `next_cursor` leads on, null at the end."""
 
     data: list[AccountBody]
+    next_cursor: str | None
 
 
 async def require_account(context: Context, grant: Grant, account_id: str | None) -> tuple[str, bool]:
@@ -123,16 +125,51 @@ async def require_account(context: Context, grant: Grant, account_id: str | None
     return account_id, True
 
 
-@router.get("", operation_id="listAccounts", responses=documented(401, 403, 503))
-async def list_accounts(grant: OrdersReader, context: ContextDep) -> AccountList:
+@router.get("", operation_id="listAccounts", responses=documented(401, 403, 422, 503))
+async def list_accounts(
+    grant: OrdersReader,
+    context: ContextDep,
+    limit: Annotated[int, Query(ge=1, le=100, description="Accounts on a page.")] = 100,
+    cursor: Annotated[
+        str | None,
+        Query(pattern="^[A-Za-z0-9_-]{1,342}$", description="The `next_cursor` of the page before."),
+    ] = None,
+) -> AccountList:
     """List the accounts that orders can be placed for."""
     default = context.settings.cloudpress_account_id
+    is_shown = cursor is None and grant.may_see(default)
     async with context.db.read() as session:
-        stored = [account for account in await find_accounts(session) if account.id != default]
+        following = await find_accounts_after(
+            session,
+            among=grant.account_ids,
+            after=None if cursor is None else _read_cursor(cursor),
+            limit=limit + 2,  # the environment's may be stored too, and is shown once
+        )
+        stored = [account for account in following if account.id != default]
         refused = await refused_since(session, [default, *(account.id for account in stored)])
-    shown = [_of_environment(default, refused.get(default))]
-    shown += [_shown(account, refused.get(account.id)) for account in stored]
-    return AccountList(data=[account for account in shown if grant.may_see(account.id)])
+    page = stored[: limit - is_shown]
+    shown = [_of_environment(default, refused.get(default))] if is_shown else []
+    shown += [_shown(account, refused.get(account.id)) for account in page]
+    # With no room for a stored one beside the environment's, the next page begins with the first.
+    last = page[-1].id if page else ""
+    return AccountList(data=shown, next_cursor=_write_cursor(last) if len(stored) > len(page) else None)
+
+
+def _write_cursor(account_id: str) -> str:
+    """Return the cursor of the place after an account, whose id may be any text."""
+    return base64.urlsafe_b64encode(f"{account_id}.".encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> str:
+    """Read a cursor; one that is not of ours leads somewhere, but nowhere that a key may not see."""
+    padded = cursor + "=" * (-len(cursor) % 4)
+    try:
+        place = base64.urlsafe_b64decode(padded).decode("ascii")
+    except ValueError:
+        raise invalid_field("cursor", "This is no `next_cursor` of a page.") from None
+    if not place.isprintable():
+        raise invalid_field("cursor", "This is no `next_cursor` of a page.")
+    return place.removesuffix(".")
 
 
 @router.get("/{account_id:opaque}", operation_id="getAccount", responses=documented(401, 403, 404, 422, 503))

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.api.auth import KeysWriter
@@ -17,8 +17,9 @@ from app.keys import (
     MadeKey,
     NewKey,
     Scope,
+    TooManyKeysError,
     find_key,
-    find_keys,
+    find_keys_within,
     is_reserved,
     make_key,
     revoke_key,
@@ -96,9 +97,10 @@ class MadeKeyBody(KeyBody):
 
 
 class KeyList(BaseModel):
-    """Keys, the newest first."""
+    """Keys, the newest first. `next_cursor` leads on to older ones, null at the end."""
 
     data: list[KeyBody]
+    next_cursor: str | None
 
 
 def _shown(key: ApiKey) -> KeyBody:
@@ -109,28 +111,33 @@ def _told(made: MadeKey) -> MadeKeyBody:
     return MadeKeyBody(**_shown(made.stored).model_dump(), key=made.key)
 
 
-def _is_within(grant: Grant, key: ApiKey) -> bool:
-    return grant.covers(key.scopes, key.account_ids) and grant.outlasts(key.expires_at)
-
-
 async def _find(context: Context, grant: Grant, key_id: UUID) -> ApiKey:
     async with context.db.read() as session:
         key = await find_key(session, key_id)
-    if key is None or key.revoked_at is not None or not _is_within(grant, key):
+    if key is None or key.revoked_at is not None or not grant.includes(key):
         raise not_found("API key")
     return key
 
 
-@router.get("", operation_id="listKeys", responses=documented(401, 403, 503))
-async def list_keys(grant: KeysWriter, context: ContextDep) -> KeyList:
+@router.get("", operation_id="listKeys", responses=documented(401, 403, 422, 503))
+async def list_keys(
+    grant: KeysWriter,
+    context: ContextDep,
+    limit: Annotated[int, Query(ge=1, le=100, description="Keys on a page.")] = 50,
+    cursor: Annotated[UUID | None, Query(description="The `next_cursor` of the page before.")] = None,
+) -> KeyList:
     """List the keys that may do no more than the one that asks."""
     async with context.db.read() as session:
-        keys = await find_keys(session)
-    return KeyList(data=[_shown(key) for key in keys if key.revoked_at is None and _is_within(grant, key)])
+        found = await find_keys_within(session, grant, before=cursor, limit=limit + 1)
+    page = [_shown(key) for key in found[:limit]]
+    return KeyList(data=page, next_cursor=str(page[-1].id) if len(found) > limit else None)
 
 
 @router.post(
-    "", status_code=201, operation_id="createKey", responses=documented(400, 401, 403, 413, 415, 422, 503)
+    "",
+    status_code=201,
+    operation_id="createKey",
+    responses=documented(400, 401, 403, 409, 413, 415, 422, 503),
 )
 async def create_key(
     body: KeyRequest, response: Response, grant: KeysWriter, context: ContextDep
@@ -146,16 +153,16 @@ async def create_key(
         now = await context.db.now(session)
     if body.expires_at is not None and body.expires_at <= now:
         raise invalid_field("expires_at", "This moment has passed.")
-    made = await make_key(
-        context.db,
-        NewKey(
-            body.name,
-            tuple(body.scopes),
-            None if body.account_ids is None else tuple(body.account_ids),
-            body.expires_at,
-        ),
-        by=grant.actor,
+    new = NewKey(
+        body.name,
+        tuple(body.scopes),
+        None if body.account_ids is None else tuple(body.account_ids),
+        body.expires_at,
     )
+    try:
+        made = await make_key(context.db, new, by=grant.actor)
+    except TooManyKeysError as error:
+        raise Problem(409, "too-many-keys", str(error)) from None
     response.headers["Location"] = f"/v1/keys/{made.stored.id}"
     return _told(made)
 

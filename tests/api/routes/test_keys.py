@@ -7,6 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
+from app import keys
 from app.api.auth import BOOTSTRAP
 from app.db.models import ApiKey
 from app.events.timeline import Actor
@@ -328,3 +329,33 @@ async def test_who_is_not_let_in_is_counted_by_reason_and_told_none(
     assert answer.headers["www-authenticate"] == "Bearer"
     assert reason not in answer.text
     assert dict(app.state.context.refusals) == {("key", reason): 1}
+
+
+async def test_keys_are_paged_and_no_key_makes_any_number_of_them(
+    service: Service, anonymous: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "MOST_KEYS", 5)
+    monkeypatch.setattr(keys, "BATCH", 2)
+    tenant = await make(service, Scope.KEYS_WRITE, accounts=("one", "two", "three"))
+    headers = bearer(tenant.key)
+    body: dict[str, Any] = {"name": "k", "scopes": ["keys:write"], "account_ids": ["one"]}
+    answers = [await anonymous.post("/v1/keys", json=body, headers=headers) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [201] * 4 + [409], "the tenant's own is the fifth"
+    assert answers[-1].json()["type"].endswith("too-many-keys")
+    around = await anonymous.post("/v1/keys", json={**body, "account_ids": ["one", "two"]}, headers=headers)
+    assert around.status_code == 409, "another selection of accounts is no way around"
+    assert (await make(service, accounts=("four",))).key, "nobody takes anybody else's"
+
+    listed: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        asked = await anonymous.get("/v1/keys", params={"limit": "2", **cursor}, headers=headers)
+        listed += [key["id"] for key in asked.json()["data"]]
+        if asked.json()["next_cursor"] is None:
+            break
+        cursor = {"cursor": asked.json()["next_cursor"]}
+    made = [answer.json()["id"] for answer in answers[:4]]
+    assert listed == [*reversed(made), str(tenant.stored.id)], "the newest first, each once"
+
+    assert (await anonymous.delete(f"/v1/keys/{made[0]}", headers=headers)).status_code == 204
+    assert (await anonymous.post("/v1/keys", json=body, headers=headers)).status_code == 201, "there is room"
