@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,6 +31,8 @@ RESERVED_NAMES = frozenset({"api_key", COMMAND_LINE.name})
 """What timelines call others than stored keys: the environment's key, and the command line."""
 
 
+INVISIBLE = frozenset({"Cf", "Mn", "Me"})
+"""Unicode's categories of what a reader may not see: joiners, marks of direction, spaces of no width."""
 MOST_KEYS = 500
 """So many keys that work may see the same account: a tenant may make keys, and webhooks with each."""
 BATCH = 200
@@ -122,8 +125,10 @@ class MadeKey:
 
 
 def is_reserved(name: str) -> bool:
-    """Tell whether a key of this name would pass for somebody else in a timeline."""
-    return name.strip().casefold() in RESERVED_NAMES
+    """Tell whether a key of this name would pass for somebody else in a timeline, to whoever reads it."""
+    seen = unicodedata.normalize("NFKC", name)
+    visible = "".join(character for character in seen if unicodedata.category(character) not in INVISIBLE)
+    return " ".join(visible.split()).casefold() in RESERVED_NAMES
 
 
 def digest_of(key: str) -> str:

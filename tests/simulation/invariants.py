@@ -55,6 +55,11 @@ class Auditor:
         """Note that a replica is away until then."""
         self.excused_until = max(self.excused_until or moment, moment)
 
+    def step_excuse(self, seconds: float) -> None:
+        """Have a step of our clock end nobody's absence: it is told by that clock, and goes on as long."""
+        if self.excused_until is not None and seconds > 0:
+            self.excused_until += timedelta(seconds=seconds)
+
     def begin(self) -> None:
         """Note that from now on somebody is there."""
         self.excused_until = self.now()

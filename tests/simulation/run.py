@@ -320,6 +320,7 @@ class Simulation:
         """Have our wall clock step."""
         seconds = self.random.choice(STEPS_SECONDS)
         self.times.step(seconds)
+        self.auditor.step_excuse(seconds)
         self.counts["clock_steps"] += 1
         self.auditor.excuse_until(self.times.wall() + timedelta(seconds=abs(seconds)))
         self.note(f"our clock steps by {seconds:.0f} s")

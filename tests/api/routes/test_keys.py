@@ -287,7 +287,20 @@ async def test_no_key_gives_or_touches_more_than_it_has(
     assert str(greater.stored.id) not in {key["id"] for key in listed}
 
 
-@pytest.mark.parametrize("name", ["API_KEY", " api_key", "presshook keys"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "API_KEY",
+        " api_key",
+        "presshook keys",
+        "presshook  keys",
+        "presshook\u00a0keys",
+        "API\u200b_KEY",
+        "\u202eAPI_KEY",
+        "\uff21\uff30\uff29_KEY",
+        "API\u034f_KEY",
+    ],
+)
 async def test_no_key_passes_for_somebody_else_in_timelines(client: httpx.AsyncClient, name: str) -> None:
     answer = await client.post("/v1/keys", json={"name": name, "scopes": ["orders:read"]})
     assert answer.status_code == 422
