@@ -1,8 +1,10 @@
 """The work behind orders: tasks that take time, and the callbacks at their end."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from functools import cache
 
 import httpx
 
@@ -11,6 +13,12 @@ from app.sandbox.config import SandboxConfig
 from app.sandbox.state import Order, State
 
 UNLISTED_STATUS = "DEFROSTING"
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Return whose certificates are trusted: a process reads them once, and not for every sandbox in it."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class Work:
@@ -26,7 +34,8 @@ class Work:
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Work while the block runs; whatever is unfinished at its end is dropped."""
-        async with httpx.AsyncClient(timeout=None, trust_env=False) as client:  # noqa: S113 - bounded by the sender
+        tls = _trusted()
+        async with httpx.AsyncClient(timeout=None, trust_env=False, verify=tls) as client:  # noqa: S113 - bounded by the sender
             self._sender = CallbackSender(client, speed=self._config.callback_speed)
             try:
                 yield

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from app.main import Service, create_app
+from tests.harness import WITHOUT_TLS
 from tests.settings import API_KEY, make_settings
 
 
@@ -15,7 +16,7 @@ async def client_of(service: Service, **headers: str) -> AsyncIterator[httpx.Asy
     """A client of a service that runs, or whose database is away."""
     transport = httpx.ASGITransport(create_app(service), raise_app_exceptions=False)
     async with httpx.AsyncClient(
-        transport=transport, base_url="http://presshook.test", headers=headers
+        transport=transport, base_url="http://presshook.test", headers=headers, verify=WITHOUT_TLS
     ) as client:
         yield client
 

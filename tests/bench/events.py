@@ -24,7 +24,7 @@ from rich.table import Table
 
 from tests.bench.limits import resident_mb
 from tests.databases import PostgresServer, SqliteFiles
-from tests.e2e.conftest import answers, environment, free_url, port_of, program
+from tests.e2e.conftest import answers, environment, free_url, installed, port_of
 from tests.harness import eventually
 from tests.receiver import LOCAL_NETWORKS, Receiver, run_receiver
 from tests.settings import API_KEY
@@ -88,8 +88,8 @@ async def measure(name: str, database_url: str, folder: Path, table: Table) -> N
     env |= {"CLOUDPRESS_API_TOKEN": "sandbox-token", "CLOUDPRESS_ACCOUNT_ID": "sandbox-account"}
     headers = {"Authorization": f"Bearer {API_KEY}"}
     with ExitStack() as stack:
-        stack.enter_context(program("sandbox", "--port", port_of(sandbox_url), env=env, cwd=folder))
-        process = stack.enter_context(program("serve", "--port", port_of(url), env=env, cwd=folder))
+        stack.enter_context(installed("sandbox", "--port", port_of(sandbox_url), env=env, cwd=folder))
+        process = stack.enter_context(installed("serve", "--port", port_of(url), env=env, cwd=folder))
         async with (
             httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client,
             httpx.AsyncClient(base_url=sandbox_url, timeout=30) as sandbox,

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.databases import PostgresServer, SqliteFiles
-from tests.e2e.conftest import answers, environment, free_url, port_of, program
+from tests.e2e.conftest import answers, environment, free_url, installed, port_of
 from tests.harness import eventually
 from tests.settings import API_KEY
 
@@ -86,7 +86,7 @@ async def measure(name: str, database_url: str, folder: Path, table: Table) -> N
     env |= {"CLOUDPRESS_API_TOKEN": "sandbox-token", "CLOUDPRESS_ACCOUNT_ID": "sandbox-account"}
     headers = {"Authorization": f"Bearer {API_KEY}"}
     with ExitStack() as stack:
-        stack.enter_context(program("sandbox", "--port", port_of(sandbox_url), env=env, cwd=folder))
+        stack.enter_context(installed("sandbox", "--port", port_of(sandbox_url), env=env, cwd=folder))
         async with (
             httpx.AsyncClient(base_url=url, headers=headers) as client,
             httpx.AsyncClient(base_url=sandbox_url) as sandbox,
@@ -94,7 +94,7 @@ async def measure(name: str, database_url: str, folder: Path, table: Table) -> N
             await answers(sandbox, "/", 200)
             began = time.monotonic()
             (folder / "serve.log").unlink(missing_ok=True)
-            process = stack.enter_context(program("serve", "--port", port_of(url), env=env, cwd=folder))
+            process = stack.enter_context(installed("serve", "--port", port_of(url), env=env, cwd=folder))
             await answers(client, "/readyz", 200)
             ready = time.monotonic() - began
             log = folder / "serve.log"

@@ -5,7 +5,6 @@ import gzip
 import os
 import re
 import ssl
-import subprocess
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from app.cli import command_line, http
 from app.cli.client import ExitCode
 from tests.certificates import Authority
 from tests.cli.conftest import served
-from tests.e2e.conftest import PRESSHOOK
+from tests.programs import run
 
 EMPTY = b'{"data": [], "next_cursor": null}'
 
@@ -109,13 +108,8 @@ def test_an_endless_answer_is_not_read_to_its_end(
 )
 def test_a_variable_that_cannot_be_followed_is_named_in_one_line(variable: str, value: str) -> None:
     for command in (["orders", "list"], ["listen", "--forward-to", "9"]):
-        ended = subprocess.run(
-            [PRESSHOOK, *command, "--url", "http://presshook.invalid", "--key", "k"],
-            env={"PATH": os.environ["PATH"], variable: value},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        env = {"PATH": os.environ["PATH"], variable: value}
+        ended = run(*command, "--url", "http://presshook.invalid", "--key", "k", env=env)
         [line] = ended.stderr.splitlines()
         assert (ended.returncode, line.partition(":")[0]) == (2, "presshook")
         assert variable in line

@@ -1,8 +1,7 @@
-"""The installed program, as processes."""
+"""The program, as processes."""
 
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -12,9 +11,8 @@ import pytest
 
 from app.server.listening import address, listen
 from tests.harness import eventually
+from tests.programs import PRESSHOOK, Program, start
 from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN, SECRET_KEY
-
-PRESSHOOK = Path(sys.executable).with_name("presshook")
 
 
 def free_url() -> str:
@@ -43,8 +41,20 @@ def environment(database_url: str, cloudpress_url: str = "http://127.0.0.1:9", *
 
 
 @contextmanager
-def program(*arguments: str, env: dict[str, str], cwd: Path) -> Iterator[subprocess.Popen[str]]:
+def program(*arguments: str, env: dict[str, str], cwd: Path) -> Iterator[Program]:
     """Run a command while the block runs; end it hard if the block has not."""
+    with (cwd / f"{arguments[0]}.log").open("a+") as log:
+        process = start(*arguments, env=env, cwd=cwd, stderr=log)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def installed(*arguments: str, env: dict[str, str], cwd: Path) -> Iterator[subprocess.Popen[str]]:
+    """Do the same with the program as it is installed, which loads everything by itself."""
     with (cwd / f"{arguments[0]}.log").open("a+") as log:
         process = subprocess.Popen([PRESSHOOK, *arguments], env=env, cwd=cwd, stderr=log, text=True)
         try:

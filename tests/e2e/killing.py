@@ -3,7 +3,6 @@
 import asyncio
 import random
 import signal
-import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import ExitStack, asynccontextmanager, suppress
@@ -15,6 +14,7 @@ import httpx
 
 from tests.e2e.conftest import answers, environment, free_url, port_of, program
 from tests.harness import eventually
+from tests.programs import Program
 from tests.receiver import LOCAL_NETWORKS, run_receiver
 
 AT_ONCE = 10
@@ -45,7 +45,7 @@ class Fleet:
     random: random.Random
     stack: ExitStack
     kills: int = 0
-    _processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    _processes: dict[str, Program] = field(default_factory=dict)
 
     def start(self, url: str) -> None:
         """Start the replica of an address."""

@@ -18,8 +18,9 @@ from starlette.responses import HTMLResponse
 
 from app.server.embedded import serving
 from app.server.listening import listen
-from tests.e2e.conftest import PRESSHOOK, playground
+from tests.e2e.conftest import playground
 from tests.harness import eventually
+from tests.programs import run, start
 from tests.settings import API_KEY
 
 
@@ -33,36 +34,26 @@ class Terminal:
     async def run(self, *arguments: str, typed: str = "", **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
 
-        def run() -> subprocess.CompletedProcess[str]:
-            return subprocess.run(
-                [PRESSHOOK, *arguments],
-                env=self.env | {"COLUMNS": "200"} | env,
-                cwd=self.cwd,
-                input=typed,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=120,
-            )
-
-        return await asyncio.to_thread(run)
+        env = self.env | {"COLUMNS": "200"} | env
+        return await asyncio.to_thread(run, *arguments, env=env, cwd=self.cwd, typed=typed)
 
     async def shown(self, *arguments: str) -> str:
         """Return what a command shows on a real terminal."""
 
-        def run() -> str:
+        def read() -> str:
             ours, theirs = pty.openpty()
             env = self.env | {"TERM": "xterm", "COLUMNS": "200"}
-            with subprocess.Popen([PRESSHOOK, *arguments], env=env, cwd=self.cwd, stdout=theirs):
-                os.close(theirs)
-                pieces = []
-                with suppress(OSError):  # what Linux says once nobody writes there any more
-                    while piece := os.read(ours, 65536):
-                        pieces.append(piece)
+            command = start(*arguments, env=env, cwd=self.cwd, stdout=theirs)
+            os.close(theirs)
+            pieces = []
+            with suppress(OSError):  # what Linux says once nobody writes there any more
+                while piece := os.read(ours, 65536):
+                    pieces.append(piece)
+            command.wait()
             os.close(ours)
             return b"".join(pieces).decode()
 
-        return await asyncio.to_thread(run)
+        return await asyncio.to_thread(read)
 
     def client(self) -> httpx.AsyncClient:
         """Return a client of the service."""

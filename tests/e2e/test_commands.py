@@ -17,8 +17,9 @@ import httpx
 import pytest
 
 from app.server.listening import REASONS, address, listen
-from tests.e2e.conftest import PRESSHOOK, answers, environment, free_url, port_of, program
+from tests.e2e.conftest import answers, environment, free_url, port_of, program
 from tests.harness import eventually
+from tests.programs import PRESSHOOK, run
 from tests.sse import stream
 
 ORDER = {"site": {"name": "Site", "variant": "vanilla"}}
@@ -39,9 +40,7 @@ def test_a_bad_setting_stops_the_start_with_one_line(
     tmp_path: Path, command: str, change: dict[str, str], line: str
 ) -> None:
     env = environment("sqlite:///test.db") | change
-    ended = subprocess.run(
-        [PRESSHOOK, command], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    ended = run(command, env=env, cwd=tmp_path)
     assert ended.returncode == 2
     assert ended.stderr.startswith(line)
     assert ended.stderr.count("\n") == 1
@@ -50,10 +49,7 @@ def test_a_bad_setting_stops_the_start_with_one_line(
 
 @pytest.mark.parametrize("command", ["serve", "sandbox"])
 def test_a_port_that_cannot_be_is_refused_in_words(tmp_path: Path, command: str) -> None:
-    ended = subprocess.run(
-        [PRESSHOOK, command, "--port", "99999"],
-        env=environment("sqlite:///test.db"), cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    ended = run(command, "--port", "99999", env=environment("sqlite:///test.db"), cwd=tmp_path)
     assert ended.returncode == 2
     assert "'--port'" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -63,10 +59,7 @@ def test_a_port_that_cannot_be_is_refused_in_words(tmp_path: Path, command: str)
 def test_a_port_in_use_is_one_line_and_nothing_is_begun(tmp_path: Path, command: str) -> None:
     with listen("127.0.0.1", 0) as taken:
         port = port_of(address(taken))
-        ended = subprocess.run(
-            [PRESSHOOK, command, "--port", port],
-            env=environment("sqlite:///test.db"), cwd=tmp_path, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        ended = run(command, "--port", port, env=environment("sqlite:///test.db"), cwd=tmp_path)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == (f"presshook: cannot listen on 127.0.0.1:{port}: {REASONS[errno.EADDRINUSE]}\n")
     assert list(tmp_path.iterdir()) == [], "no database was made for a service that does not start"
@@ -96,21 +89,19 @@ def test_packages_of_the_same_names_elsewhere_hide_nothing(tmp_path: Path, by: l
 
 def test_keys_need_no_settings_but_the_database(tmp_path: Path) -> None:
     env = environment("sqlite:///test.db")
-    run = partial(subprocess.run, cwd=tmp_path, capture_output=True, text=True, check=True)
-    run([PRESSHOOK, "migrate"], env=env)
+    do = partial(run, cwd=tmp_path, check=True)
+    do("migrate", env=env)
     alone = {name: env[name] for name in ("PATH", "DATABASE_URL")}
-    made = run([PRESSHOOK, "keys", "create", "shop"], env=alone)
+    made = do("keys", "create", "shop", env=alone)
     assert made.stdout.startswith("phk_")
-    assert json.loads(run([PRESSHOOK, "keys", "list", "--json"], env=alone).stdout)[0]["name"] == "shop"
+    assert json.loads(do("keys", "list", "--json", env=alone).stdout)[0]["name"] == "shop"
 
 
 def test_migrating_what_a_newer_release_has_migrated_is_nothing_to_do(tmp_path: Path) -> None:
     env = environment("sqlite:///test.db")
 
     def migrate() -> str:
-        ended = subprocess.run(
-            [PRESSHOOK, "migrate"], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
-        )
+        ended = run("migrate", env=env, cwd=tmp_path)
         assert (ended.returncode, ended.stderr) == (0, "")
         return ended.stdout
 
@@ -122,9 +113,7 @@ def test_migrating_what_a_newer_release_has_migrated_is_nothing_to_do(tmp_path: 
 
 def test_a_database_that_cannot_be_opened_is_said_in_one_line(tmp_path: Path) -> None:
     env = environment("sqlite:////no/such/folder/test.db")
-    ended = subprocess.run(
-        [PRESSHOOK, "serve"], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    ended = run("serve", env=env, cwd=tmp_path)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert "DATABASE_URL: the database cannot be migrated: unable to open database file" in ended.stderr
 
@@ -165,9 +154,7 @@ def test_what_cannot_be_is_told_in_a_sentence(
     tmp_path: Path, arguments: tuple[str, ...], status: int, said: str
 ) -> None:
     env = environment("sqlite:///unused.db") | {"COLUMNS": "200", "PYTHONUTF8": "1"}
-    ended = subprocess.run(
-        [PRESSHOOK, *arguments], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    ended = run(*arguments, env=env, cwd=tmp_path)
     assert (ended.returncode, ended.stdout) == (status, "")
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -207,7 +194,7 @@ async def test_a_database_that_is_behind_is_waited_for(empty_database_url: str, 
         async with httpx.AsyncClient(base_url=url) as client:
             await answers(client, "/livez", 200)
             assert (await client.get("/readyz")).status_code == expected_first
-            subprocess.run([PRESSHOOK, "migrate"], env=env, cwd=tmp_path, check=True)
+            await asyncio.to_thread(run, "migrate", env=env, cwd=tmp_path, check=True)
             await answers(client, "/readyz", 200)
 
 

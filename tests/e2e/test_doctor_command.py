@@ -7,15 +7,15 @@ from pathlib import Path
 
 import httpx
 
-from tests.e2e.conftest import PRESSHOOK, answers, environment, free_url, port_of, program
+from tests import programs
+from tests.e2e.conftest import answers, environment, free_url, port_of, program
 from tests.harness import Sandbox, eventually
 from tests.settings import SECRET_KEY
 
 
 async def run(*arguments: str, env: dict[str, str], cwd: Path) -> subprocess.CompletedProcess[str]:
     def ended() -> subprocess.CompletedProcess[str]:
-        command = [str(PRESSHOOK), "doctor", *arguments]
-        return subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, check=False)
+        return programs.run("doctor", *arguments, env=env, cwd=cwd)
 
     return await asyncio.to_thread(ended)
 

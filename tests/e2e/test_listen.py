@@ -18,8 +18,9 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.secrets import Encryption
 from app.webhooks.signing import new_secret
-from tests.e2e.conftest import PRESSHOOK, answers, environment, free_url, playground, port_of, program
+from tests.e2e.conftest import answers, environment, free_url, playground, port_of, program
 from tests.harness import eventually
+from tests.programs import run, start
 from tests.receiver import run_receiver
 from tests.settings import API_KEY, SECRET_KEY
 
@@ -35,16 +36,14 @@ async def test_events_are_forwarded_signed_and_shown(
     ):
         env |= {"PRESSHOOK_URL": url, "PRESSHOOK_API_KEY": API_KEY, "PRESSHOOK_WEBHOOK_SECRET": secret}
         shown = tmp_path / "listen.txt"
-        with (
-            shown.open("w") as out,
-            subprocess.Popen(  # noqa: ASYNC220 - it starts at once
-                [PRESSHOOK, "listen", "--forward-to", receiver.url, "--after", "0"],
+        with shown.open("w") as out:
+            listening = start(
+                *("listen", "--forward-to", receiver.url, "--after", "0"),
                 env=env | {"COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 cwd=tmp_path,
-            ) as listening,
-        ):
+            )
             try:
                 body = {"site": {"name": "Shop", "variant": "vanilla"}}
                 order: dict[str, Any] = (await client.post("/v1/orders", json=body)).json()
@@ -59,6 +58,7 @@ async def test_events_are_forwarded_signed_and_shown(
                 text = await eventually(lines, lambda seen: seen.count("500") == 2)
             finally:
                 listening.kill()
+                listening.wait()
     assert receiver.types()[:2] == ["order.placed", "order.completed"]
     for message in receiver.messages:
         Verifier(secret).verify(message.body, message.headers)
@@ -74,8 +74,8 @@ def listening(url: str, forward_to: str, secret: str, cwd: Path) -> Iterator[Pat
     env = {"PATH": os.environ["PATH"], "PRESSHOOK_URL": url, "PRESSHOOK_API_KEY": API_KEY}
     env |= {"PRESSHOOK_WEBHOOK_SECRET": secret, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
     with shown.open("w") as out:
-        command = [str(PRESSHOOK), "listen", "--forward-to", forward_to, "--after", "0"]
-        process = subprocess.Popen(command, env=env, stdout=out, stderr=subprocess.STDOUT, cwd=cwd)
+        command = ("listen", "--forward-to", forward_to, "--after", "0")
+        process = start(*command, env=env, stdout=out, stderr=subprocess.STDOUT, cwd=cwd)
         try:
             yield shown
         finally:
@@ -127,13 +127,7 @@ async def test_a_service_that_cannot_answer_now_is_asked_again(tmp_path: Path, s
 
 
 def test_a_refused_key_ends_it_with_a_sentence(tmp_path: Path) -> None:
-    ended = subprocess.run(
-        [PRESSHOOK, "listen", "--forward-to", "http://127.0.0.1:9/", "--secret", "not one", "--key", "k"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-        timeout=60,
-    )
+    command = ("listen", "--forward-to", "http://127.0.0.1:9/", "--secret", "not one", "--key", "k")
+    ended = run(*command, cwd=tmp_path)
     assert ended.returncode == 2
     assert "--secret" in ended.stderr

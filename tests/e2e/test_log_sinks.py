@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from app.secrets import CallbackSecrets
-from tests.e2e.conftest import PRESSHOOK, answers, environment, free_url, port_of
+from tests.e2e.conftest import answers, environment, free_url, port_of
+from tests.programs import PRESSHOOK
 from tests.settings import API_KEY, SECRET_KEY
 
 SINKS = ("full disk", "closed pipe", "pipe that nobody reads")

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from tests.harness import WITHOUT_TLS
 from tests.reconciler.faults.spoiling import HangError, Message, ResetError, Spoiler
 
 
@@ -39,7 +40,7 @@ async def _read(reader: asyncio.StreamReader) -> Message:
 async def run_proxy(upstream: str) -> AsyncIterator[Spoiler]:
     """Run a proxy before `upstream` on a free port."""
     serving: set[asyncio.Task[None]] = set()
-    async with httpx.AsyncClient(base_url=upstream, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=upstream, timeout=30, verify=WITHOUT_TLS) as client:
         spoiler = Spoiler(client)
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -26,7 +26,7 @@ from app.db.url import async_database_url
 from app.main import Service, create_app
 from app.reconciler import Reconciler
 from app.sandbox import SandboxConfig, callbacks, create_sandbox, provider, state, wire
-from tests.harness import Presshook, Sandbox
+from tests.harness import WITHOUT_TLS, Presshook, Sandbox
 from tests.reconciler.faults.scenarios import World
 from tests.reconciler.faults.spoiling import HangError, Message, ResetError, Spoiler, http_answer
 from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN, make_settings
@@ -224,6 +224,7 @@ async def _world(url: str, loop: NetworkedLoop, random: Random) -> AsyncIterator
             transport=of_presshook._transport,
             base_url=f"http://{PRESSHOOK}",
             headers={"Authorization": f"Bearer {API_KEY}"},
+            verify=WITHOUT_TLS,
         )
         try:
             yield World(
@@ -241,7 +242,8 @@ async def _world(url: str, loop: NetworkedLoop, random: Random) -> AsyncIterator
 
 
 def _client(app: FastAPI, host: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"http://{host}")
+    transport = httpx.ASGITransport(app)
+    return httpx.AsyncClient(transport=transport, base_url=f"http://{host}", verify=WITHOUT_TLS)
 
 
 def _answering(client: httpx.AsyncClient) -> Serve:
