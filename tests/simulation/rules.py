@@ -77,9 +77,10 @@ class Rules:
         self.named[order_id] |= {int(number) for number in NUMBER.findall(body)}
 
     def was_named(self, order_id: UUID) -> bool:
-        """Tell whether a callback of an order named a task of its own that lives."""
+        """Tell whether a callback of an order named a task of its own that lives, by a number that is its own."""
         own = {number for made in self.made_for(order_id) if made.is_alive for number in made.task_ids}
-        return bool(own & self.named[order_id])
+        others = {made.task_id for made in self.truth.orders.values() if made.local_id != order_id}
+        return bool((own - others) & self.named[order_id])
 
     def was_renumbered(self, order_id: UUID, made: MadeOrder) -> bool:
         """Tell whether the order's own callback named a task by a number that another order's has by now."""
