@@ -4,26 +4,31 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from app.api.auth import AdmissionDep, OrdersReader
 from app.api.context import Context, ContextDep, require_migrated
 from app.api.visible import find_visible
 from app.dashboard.desk import Desk
 from app.dashboard.page import Page
-from app.dashboard.routes import order, orders, progress, signing_in, static
+from app.dashboard.routes import (
+    accounts,
+    doctor,
+    happenings,
+    keys,
+    order,
+    orders,
+    overview,
+    progress,
+    signing_in,
+    static,
+    webhooks,
+)
 from app.dashboard.streams import ChangeStream
 from app.events.reading import Interest
 
-first = APIRouter(route_class=Page, include_in_schema=False)
 streams = APIRouter(route_class=Page, include_in_schema=False, dependencies=[Depends(require_migrated)])
 last = APIRouter(route_class=Page, include_in_schema=False)
-
-
-@first.get("/ui")
-async def index() -> Response:
-    """Lead to the first page."""
-    return RedirectResponse("/ui/orders", 303)
 
 
 @last.get("/ui/{rest:path}")
@@ -47,7 +52,20 @@ async def stream(
     )
 
 
-ROUTERS = (static.router, signing_in.router, first, streams, orders.router, order.router, last)
+ROUTERS = (
+    static.router,
+    signing_in.router,
+    streams,
+    overview.router,
+    orders.router,
+    order.router,
+    webhooks.router,
+    accounts.router,
+    keys.router,
+    doctor.router,
+    happenings.router,
+    last,
+)
 
 
 def install(app: FastAPI, context: Context) -> None:

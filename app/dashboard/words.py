@@ -210,7 +210,14 @@ class Link:
 
 
 PAGES: tuple[tuple[str, str, frozenset[KeyScope]], ...] = (
+    ("Overview", "/ui", frozenset()),
     ("Orders", "/ui/orders", frozenset({KeyScope.ORDERS_READ})),
+    ("Webhooks", "/ui/webhooks", frozenset({KeyScope.WEBHOOKS_WRITE})),
+    ("Accounts", "/ui/accounts", frozenset({KeyScope.ORDERS_READ})),
+    ("Keys", "/ui/keys", frozenset({KeyScope.KEYS_WRITE})),
+    ("Live", "/ui/live", frozenset({KeyScope.ORDERS_READ})),
+    ("Audit", "/ui/audit", frozenset({KeyScope.ORDERS_READ})),
+    ("Doctor", "/ui/doctor", frozenset({KeyScope.METRICS_READ})),
 )
 """The pages of the navigation, and the scopes without which there is nothing to see."""
 
@@ -220,5 +227,5 @@ def navigation(grant: Grant, path: str) -> list[Link]:
     return [
         Link(title, address, path == address or (address != "/ui" and path.startswith(f"{address}/")))
         for title, address, scopes in PAGES
-        if scopes <= grant.scopes
+        if scopes <= grant.scopes and (address != "/ui/doctor" or grant.account_ids is None)
     ]

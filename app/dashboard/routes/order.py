@@ -1,5 +1,6 @@
 """One order: what it waits for, what has happened, its site, and what can be done about it."""
 
+from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
@@ -8,13 +9,14 @@ from starlette.responses import Response
 
 from app.api.auth import AdmissionDep, OrdersReader, OrdersWriter
 from app.api.bodies.orders import AdoptRequest, VerdictRequest
-from app.api.context import ContextDep, require_migrated
+from app.api.context import Context, ContextDep, require_migrated
 from app.api.routes.orders import operating
 from app.api.visible import find_visible
 from app.dashboard.desk import desk_of
 from app.dashboard.forms import FormDep, as_body
 from app.dashboard.page import Page, back_to
 from app.dashboard.timeline import Told, timeline
+from app.db.models import LookUp
 from app.events.reading import Interest, gone_through, read_events
 from app.keys import Grant
 from app.keys import Scope as KeyScope
@@ -137,7 +139,32 @@ async def resolving(
         is_unconfirmed=view.order.status == OrderStatus.UNCONFIRMED,
         is_not_sent=view.order.status == OrderStatus.PENDING and view.order.attention_code == "not_sent",
         duplicates=view.order.suspected_duplicates or [],
+        found=await _found(context, view),
     )
+
+
+@dataclass(frozen=True)
+class Found:
+    """A CloudPress order that may be this one: how well it fits, and when CloudPress says it was made."""
+
+    id: str
+    fits: bool
+    made: str | None
+
+
+async def _found(context: Context, view: OrderView) -> list[Found]:
+    """Return what look-ups have found that may be an unconfirmed order, what fits best first."""
+    if view.order.status != OrderStatus.UNCONFIRMED:
+        return []
+    async with context.db.read() as session:
+        look_up = await session.get(LookUp, view.order.id)
+    if look_up is None:
+        return []
+    candidates = list(look_up.candidates)
+    return [
+        Found(each, each in candidates, look_up.listed.get(each))
+        for each in dict.fromkeys([*candidates, *look_up.suspects, *look_up.unseen])
+    ]
 
 
 @router.post("/resolve")
