@@ -16,16 +16,15 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import make_transient_to_detached
 from sqlalchemy.pool import QueuePool
 
 from app.db import sqlite
 from app.db.clock import Clock, DatabaseClock
-from app.db.columns import Base, Cipher, _ciphers
+from app.db.columns import Cipher, _ciphers
 from app.db.engine import POOL_SIZE, POOL_WAIT_SECONDS, make_engine, make_threads_engine
 from app.db.errors import DATABASE_AWAY, is_repeatable, secrets_of
 from app.db.models import Event
-from app.db.notice import Notice, Telling, columns_of
+from app.db.notice import NewEvent, Notice, Telling
 from app.db.outages import Outages
 from app.db.postgresql import NOTIFY, limits, lock_events
 from app.db.whole import Result, Threads, WholeTransaction, Work
@@ -37,8 +36,8 @@ THREADS = 2
 _HIGHEST = select(Event.id).order_by(Event.id.desc()).limit(bindparam("number"))
 
 
-Deliver = Callable[["Transaction", Sequence[tuple[Event, str | None]]], Awaitable[Sequence[Base]]]
-"""Returns the deliveries of events."""
+Deliver = Callable[["Transaction", Sequence[tuple[NewEvent, str | None]]], Awaitable[None]]
+"""Adds the deliveries of events."""
 
 
 @dataclass(kw_only=True)
@@ -49,11 +48,11 @@ class Transaction(Telling):
     clock: Clock
     began_at_uptime: float
     """Not later than `now`, by the machine's uptime: what is counted from here never lasts too long."""
-    told: list[tuple[Event, str | None]] = field(default_factory=list)
+    told: list[tuple[NewEvent, str | None]] = field(default_factory=list)
     """The events that applications are told of, each with the account that it is about."""
     _deliver: Deliver | None = None
 
-    def deliver(self, event: Event, account_id: str | None, *, by: Deliver) -> None:
+    def deliver(self, event: NewEvent, account_id: str | None, *, by: Deliver) -> None:
         """Have applications told of an event, by what makes the deliveries of all of them at once.
 
         That is done while no other's events can come in between, and waits for no lock.
@@ -63,11 +62,15 @@ class Transaction(Telling):
 
     async def make_deliveries(self) -> None:
         """Make the deliveries of the events, which have just been inserted."""
-        deliveries = await self._deliver(self, self.told) if self._deliver is not None else ()
-        if deliveries:
-            await _identify(self.session, self.events)
-            self.session.add_all(deliveries)
+        if self._deliver is not None:
+            await self._deliver(self, self.told)
             await self.session.flush()
+
+    async def number_events(self) -> None:
+        """Let the events, which have just been inserted, know their numbers: they are the highest."""
+        numbers = (await self.session.scalars(_HIGHEST, {"number": len(self.events)})).all()
+        for event, number in zip(self.events, reversed(numbers), strict=True):
+            event.id = number
 
 
 class Database:
@@ -214,7 +217,7 @@ class Database:
         if not self.is_sqlite:
             await session.execute(lock_events())
         connection = await session.connection()
-        await connection.execute(insert(Event), [columns_of(event) for event in transaction.events])
+        await connection.execute(insert(Event), [event.columns() for event in transaction.events])
         with session.no_autoflush:
             await transaction.make_deliveries()
 
@@ -243,12 +246,3 @@ class Database:
             await self._writer.dispose()
         if self._threads is not None:
             self._threads.dispose()
-
-
-async def _identify(session: AsyncSession, events: Sequence[Event]) -> None:
-    """Let events, which have just been inserted, know their numbers: under the lock they are the highest."""
-    numbers = (await session.scalars(_HIGHEST, {"number": len(events)})).all()
-    for event, number in zip(events, reversed(numbers), strict=True):
-        event.id = number
-        make_transient_to_detached(event)
-        session.add(event)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from app.db.columns import Base
-from app.db.models import Event
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,35 @@ class Notice:
         return [*told, "events"] if self.events else told
 
 
+@dataclass(slots=True)
+class NewEvent:
+    """An event that is still to be inserted: no row yet, since there are a dozen in an order's life."""
+
+    order_id: UUID | None
+    type: str
+    at: datetime
+    data: dict[str, Any]
+    shown: dict[str, Any] | None = None
+    id: int | None = None
+    """Its number, once it has one."""
+
+    def columns(self) -> dict[str, Any]:
+        """Return what is inserted of it; its number is the database's to give."""
+        return {
+            "order_id": self.order_id,
+            "type": self.type,
+            "at": self.at,
+            "data": self.data,
+            "shown": self.shown,
+        }
+
+
 @dataclass(kw_only=True)
 class Telling:
     """What every write transaction gathers: its time, its events, and whom to wake once it is committed."""
 
     now: datetime
-    events: list[Event] = field(default_factory=list)
+    events: list[NewEvent] = field(default_factory=list)
     """Rows that are inserted last, so that their numbers follow the order of the commits."""
     _changed: set[UUID] = field(default_factory=set)
     _due: set[str] = field(default_factory=set)
@@ -49,16 +72,3 @@ class Telling:
     def notice(self) -> Notice:
         """What has been announced so far."""
         return Notice(frozenset(self._changed), frozenset(self._due), bool(self.events))
-
-
-def columns_of(event: Event) -> dict[str, object]:
-    """Return what is inserted of an event, which mostly has no number yet."""
-    number: int | None = event.id
-    return {
-        **({} if number is None else {"id": number}),
-        "order_id": event.order_id,
-        "type": event.type,
-        "at": event.at,
-        "data": event.data,
-        "shown": event.shown,
-    }

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
 from app.db.models import Event
-from app.db.notice import Notice, Telling, columns_of
+from app.db.notice import Notice, Telling
 from app.db.postgresql import NOTIFY, limits, lock_events
 
 Result = TypeVar("Result")
@@ -45,7 +45,7 @@ class WholeTransaction(Telling):
         if self.events:
             if not self.is_sqlite:
                 self.connection.execute(lock_events())
-            self.connection.execute(insert(Event), [columns_of(event) for event in self.events])
+            self.connection.execute(insert(Event), [event.columns() for event in self.events])
         if notice and not self.is_sqlite:
             self.connection.execute(NOTIFY, {"payloads": notice.payloads})
         return result, notice

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from app.db.models import Event
-from app.db.notice import Telling
+from app.db.notice import NewEvent, Telling
 from app.events.types import EventType
 
 
@@ -33,13 +32,13 @@ def record(
     by: Actor | str | None = None,
     shown: dict[str, Any] | None = None,
     **data: object,
-) -> Event:
+) -> NewEvent:
     """Add an event to an order's timeline, or to the service's own. `data` must hold no secret.
 
     `by` is who did it, told as `by` and, where it was a stored API key, `by_key`; or how it became known.
     `shown` is the order as the API shows it, for events that applications are told of.
     """
     who = by.told if isinstance(by, Actor) else {} if by is None else {"by": by}
-    event = Event(order_id=order_id, type=kind, at=tx.now, data={**data, **who}, shown=shown)
+    event = NewEvent(order_id, kind, tx.now, {**data, **who} if who else data, shown)
     tx.events.append(event)
     return event

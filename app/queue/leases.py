@@ -162,11 +162,12 @@ async def claim(
     claims = tuple(
         Claim(row, token, row.wakes, expires_at_uptime, tx.clock, row.id in cut_off) for row in rows
     )
-    watching_seconds = watch.seconds_to_watch(tx, lease_seconds) if watch is not None else 0.0
-    next_due_seconds = await _next_due_seconds(tx, table, moment, watching_seconds)
     # What a share leaves is due as well: by the time that the claim is committed, slots may be free for it.
     is_more_due = len(locked) == limit or len(found) < len(locked)
-    return Claimed(claims, next_due_seconds, is_more_due)
+    if claims and is_more_due:
+        return Claimed(claims, 0.0, is_more_due)  # whoever asks comes again at once
+    watching_seconds = watch.seconds_to_watch(tx, lease_seconds) if watch is not None else 0.0
+    return Claimed(claims, await _next_due_seconds(tx, table, moment, watching_seconds), is_more_due)
 
 
 def _lease(tx: Transaction, lease_seconds: float) -> dict[str, Any]:

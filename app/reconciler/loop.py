@@ -23,6 +23,7 @@ from app.reconciler.concluding import put_off
 from app.reconciler.dependencies import Dependencies
 from app.reconciler.known import read_known
 from app.reconciler.passes import Pass, PassResult
+from app.reconciler.turns import Turn, Turns
 from app.states import PLACED, Attention, attention
 from app.telemetry import tracing
 from app.telemetry.defects import where_raised
@@ -56,15 +57,15 @@ class Reconciler(Worker[Order]):
     ) -> None:
         """Prepare the loop, which runs at most `slots` passes at a time; `run` runs it.
 
-        An account gets no more than `account_concurrency` of them, so that no more requests of it are in
-        flight at CloudPress, and one whose CloudPress is slow leaves the others room.
+        No more than `account_concurrency` requests of an account are in flight at CloudPress. It gets a few
+        passes for each of them, so that one whose CloudPress is slow leaves the others room.
         """
         super().__init__(
             Order, signals, slots=slots, poll_seconds=poll_seconds, backstop_seconds=BACKSTOP_POLL_SECONDS
         )
         self._dependencies = dependencies
         self._metrics = metrics or Metrics()
-        self._slots_of_account = account_concurrency
+        self._turns = Turns(account_concurrency)
         self._in_flight: Counter[str] = Counter()
 
     @repeated
@@ -95,7 +96,7 @@ class Reconciler(Worker[Order]):
         return replace(claimed, claims=claims, is_more_due=claimed.is_more_due or bool(full) or is_full)
 
     def _free_slots(self, account_id: str) -> int:
-        return self._slots_of_account - self._in_flight[account_id]
+        return self._turns.passes - self._in_flight[account_id]
 
     async def give_back(self, claim: Claim[Order]) -> None:
         """Give back an order whose pass was cut off: another process goes on with it."""
@@ -103,20 +104,29 @@ class Reconciler(Worker[Order]):
 
     async def work(self, claim: Claim[Order]) -> None:
         """Run a pass over a claimed order."""
+        account_id = claim.row.account_id
+        turn = self._turns.of(account_id)
         try:
+            await turn.take()
+            if Pass(self._dependencies, claim).seconds_left() < self._dependencies.upstream_timeout_seconds:
+                await self.give_back(claim)  # it has waited for so long that nothing can be asked any more
+                return
             with tracing.span("pass", parent=claim.row.traceparent, is_root=True) as span:
                 span.tell(order=str(claim.row.id))
-                await self._pass(claim, span)
+                await self._pass(claim, turn, span)
         finally:
-            self._in_flight[claim.row.account_id] -= 1
-            self._in_flight += Counter()  # forgets those with none
+            turn.leave()
+            self._in_flight[account_id] -= 1
+            if self._in_flight[account_id] <= 0:
+                del self._in_flight[account_id]
+                self._turns.forget(account_id)
 
-    async def _pass(self, claim: Claim[Order], span: tracing.Span) -> None:
+    async def _pass(self, claim: Claim[Order], turn: Turn, span: tracing.Span) -> None:
         started = time.monotonic()
         try:
             # CloudPress may tell what it was given for the order in whatever it is asked about it.
             with concealing(*self._dependencies.callback_signer.authorizations(claim.row.id)):
-                result = await run_pass(Pass(self._dependencies, claim))
+                result = await run_pass(Pass(self._dependencies, claim, turn=turn))
         except UnknownAccountError:
             log.error("account_unknown", order=str(claim.row.id), status=claim.row.status)
             await self._put_off(claim, attention.NO_TOKEN)

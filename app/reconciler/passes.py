@@ -12,6 +12,7 @@ from app.queue.leases import Claim
 from app.reconciler.dependencies import Dependencies
 from app.reconciler.findings import Findings
 from app.reconciler.known import Known
+from app.reconciler.turns import Turn
 from app.reconciler.window import Now
 from app.reconciler.writing import Held, Step
 from app.states import OrderStatus, Trouble
@@ -32,6 +33,8 @@ class Pass:
     claim: Claim[Order]
     provider: Provider | None = None
     """CloudPress under the order's account; None for a pass that asks nothing."""
+    turn: Turn | None = None
+    """Its place among the passes of the account that may ask CloudPress."""
     findings: Findings = field(default_factory=Findings)
     traceparent: str | None = field(default_factory=tracing.current)
     """The trace that the pass is part of. (W3C)"""
@@ -91,13 +94,17 @@ class Pass:
         write: Callable[[Held], Awaitable[T]],
         *,
         is_fenced: bool = True,
+        is_last: bool = True,
         named: tuple[str, ...] = (),
     ) -> T | None:
         """Write what `write` does with the locked order, committed when this returns.
 
+        If it is the last that the pass does, another pass of the account may ask CloudPress from now on.
         Unless it is fenced, it is written even if the lease was lost; otherwise the result is None then, and
         nothing is written. `named` are CloudPress orders that the order may come to hold.
         """
+        if is_last and self.turn is not None:
+            self.turn.leave()
         found = self.findings
         step = Step(
             self.order.id,

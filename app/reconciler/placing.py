@@ -112,7 +112,7 @@ async def _intend(this: Pass) -> Intent | PassResult | None:
     Where something speaks against it that has come up since it was decided, that is seen to first: the result
     is returned. None if it is no longer ours to send.
     """
-    intended = await this.write(lambda held: _write_intent_unless(this, held))
+    intended = await this.write(lambda held: _write_intent_unless(this, held), is_last=False)
     if isinstance(intended, Intent):
         this.claim = intended.claim
     return intended

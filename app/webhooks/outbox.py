@@ -25,12 +25,13 @@ from uuid_utils.compat import uuid7
 from app.db.database import Database, Transaction
 from app.db.errors import repeated
 from app.db.models import Delivery, Event, Order, Webhook
+from app.db.notice import NewEvent
 from app.db.several import among
 
 BATCH = 500
 
 
-def enqueue(tx: Transaction, event: Event, account_id: str | None) -> None:
+def enqueue(tx: Transaction, event: NewEvent, account_id: str | None) -> None:
     """Have a delivery made of an event of this transaction for every webhook that wants it.
 
     `account_id` is that of the event's order. What concerns no order is for whoever runs the service: it is
@@ -42,20 +43,23 @@ def enqueue(tx: Transaction, event: Event, account_id: str | None) -> None:
     tx.deliver(event, account_id, by=_deliver)
 
 
-async def _deliver(tx: Transaction, told: Sequence[tuple[Event, str | None]]) -> list[Delivery]:
-    """Return the deliveries of all events of a transaction."""
+async def _deliver(tx: Transaction, told: Sequence[tuple[NewEvent, str | None]]) -> None:
+    """Add the deliveries of all events of a transaction."""
     types = sorted({str(event.type) for event, _ in told})
     accounts = sorted({account_id for _, account_id in told if account_id is not None})
     # Locked against being removed meanwhile, which would undo the events' transaction. One that is being
     # removed is passed over, since nothing may be waited for here.
     of_any = _WANTING_SQLITE if tx.session.get_bind().dialect.name == "sqlite" else _WANTING
     rows = (await tx.session.execute(of_any, {"types": types, "accounts": accounts})).all()
-    return [
-        _new(tx, webhook_id, event)
+    if not rows:
+        return
+    await tx.number_events()
+    tx.session.add_all(
+        _new(tx, webhook_id, event.id)
         for event, account_id in told
         for webhook_id, event_types, account_ids in rows
         if _wants(event.type, account_id, event_types, account_ids)
-    ]
+    )
 
 
 def _wants(
@@ -91,10 +95,15 @@ _WANTING = _wanting(lambda column, name: cast(column, JSONB).has_any(bindparam(n
 _WANTING_SQLITE = _wanting(_each_of)
 
 
-def _new(tx: Transaction, webhook_id: UUID, event: Event | None) -> Delivery:
+def _new(tx: Transaction, webhook_id: UUID, event_id: int | None) -> Delivery:
     tx.announce(due=Delivery)
     return Delivery(
-        id=uuid7(), webhook_id=webhook_id, event=event, status="pending", due_at=tx.now, created_at=tx.now
+        id=uuid7(),
+        webhook_id=webhook_id,
+        event_id=event_id,
+        status="pending",
+        due_at=tx.now,
+        created_at=tx.now,
     )
 
 
@@ -105,6 +114,7 @@ async def enqueue_test(db: Database, webhook_id: UUID) -> Delivery | None:
         if await tx.session.get(Webhook, webhook_id) is None:
             return None
         delivery = _new(tx, webhook_id, None)
+        delivery.event = None
         tx.session.add(delivery)
         return delivery
 
@@ -231,7 +241,7 @@ async def _deliver_missed(db: Database, webhook_id: UUID, since: datetime, after
             return ()
         missed = await _missed(tx.session, webhook, max(since, webhook.created_at), after)
         for event in missed:
-            tx.session.add(_new(tx, webhook_id, event))
+            tx.session.add(_new(tx, webhook_id, event.id))
         return [event.id for event in missed]
 
 

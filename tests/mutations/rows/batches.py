@@ -81,8 +81,8 @@ MUTATIONS = (
         WHOLE,
         "            if not self.is_sqlite:\n"
         "                self.connection.execute(lock_events())\n"
-        "            self.connection.execute(insert(Event), [columns_of(event) for event in self.events])\n",
-        "            self.connection.execute(insert(Event), [columns_of(event) for event in self.events])\n"
+        "            self.connection.execute(insert(Event), [event.columns() for event in self.events])\n",
+        "            self.connection.execute(insert(Event), [event.columns() for event in self.events])\n"
         "            if not self.is_sqlite:\n"
         "                self.connection.execute(lock_events())\n",
         (GROUP_COMMIT,),
