@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, event, insert, select
 from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.db import sqlite
 from app.db.clock import Clock, DatabaseClock
@@ -69,8 +70,8 @@ class Transaction(Telling):
     async def number_events(self) -> None:
         """Let the events, which have just been inserted, know their numbers: they are the highest."""
         numbers = (await self.session.scalars(_HIGHEST, {"number": len(self.events)})).all()
-        for event, number in zip(self.events, reversed(numbers), strict=True):
-            event.id = number
+        for each, number in zip(self.events, reversed(numbers), strict=True):
+            each.id = number
 
 
 class Database:
@@ -104,10 +105,28 @@ class Database:
         if self.is_sqlite and self._threads is not None:
             self._writer = make_engine(url, {"async_creator_fn": sqlite.creator(self._threads.pool)})
             _ciphers[self._writer.dialect] = cipher
+        self.backends: set[int] = set()
+        """PostgreSQL's processes that serve this one, by their ids: what they notify of is no news here."""
+        if not self.is_sqlite:
+            self._watch_backends()
         self._writing = self._writer.execution_options(presshook_write=True)
         # SQLite has one writer. Waiting for it here is fair and holds no thread; across processes
         # the busy timeout does it.
         self._turns = asyncio.Semaphore(1 if self.is_sqlite else POOL_SIZE - KEPT_FOR_READS)
+
+    def _watch_backends(self) -> None:
+        engines = [self.engine.sync_engine, *([self._threads.engine] if self._threads else [])]
+        for engine in engines:
+            event.listen(engine, "connect", self._note_backend)
+            event.listen(engine, "close", self._forget_backend)
+
+    def _note_backend(self, connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        driver: Any = getattr(connection, "driver_connection", connection)
+        entry.info["backend"] = driver.info.backend_pid
+        self.backends.add(driver.info.backend_pid)
+
+    def _forget_backend(self, _connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        self.backends.discard(entry.info.get("backend", 0))
 
     def on_commit(self, listener: Callable[[Notice], None]) -> None:
         """Call `listener` with what each write transaction of this process announced."""

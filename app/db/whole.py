@@ -56,7 +56,7 @@ class Threads:
 
     def __init__(self, engine: Engine, *, threads: int) -> None:
         """Run at most `threads` at a time over `engine`, whose pool is as large."""
-        self._engine = engine
+        self.engine = engine
         self._number = threads
         self.pool = self._prepared()
 
@@ -83,7 +83,7 @@ class Threads:
         return self._run(work, committing)
 
     def _run(self, work: "Work[Result]", committing: list[bool]) -> tuple[Result, Notice]:
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             transaction = WholeTransaction(now=_now(connection), connection=connection)
             done = transaction.run(work)
             committing.append(True)
@@ -94,7 +94,7 @@ class Threads:
         """Close every connection, once what is being written is; whoever writes then gets new ones."""
         self.pool.shutdown()
         self.pool = self._prepared()
-        self._engine.dispose()
+        self.engine.dispose()
 
 
 def _now(connection: Connection) -> datetime:

@@ -145,7 +145,7 @@ class Signals:
 
     async def _hear_all(self, connection: psycopg.AsyncConnection) -> None:
         async for notification in connection.notifies():
-            self._hear(notification.payload)
+            self._hear(notification.payload, is_own=notification.pid in self._db.backends)
 
     async def _probe_for_ever(self) -> None:
         """Say something now and then, and expect to hear it.
@@ -176,15 +176,17 @@ class Signals:
                 self._wake_all()
             await asyncio.sleep(PROBE_SECONDS)
 
-    def _hear(self, payload: str) -> None:
+    def _hear(self, payload: str, *, is_own: bool) -> None:
+        if payload == self._probe:
+            self._probe_heard.set()
+            return
+        if is_own:
+            return  # whoever waits here was woken by the commit
         if payload.startswith("due "):
             self._due[payload.removeprefix("due ")].set()
             return
         if payload == "events":
             self.events.set()
-            return
-        if payload == self._probe:
-            self._probe_heard.set()
             return
         with suppress(ValueError):
             self._wake(UUID(payload))

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, Text, bindparam, func, select
+from sqlalchemy import CompoundSelect, Select, Text, bindparam, func, null, select, union_all
 from sqlalchemy.orm import lazyload
 
 from app.db.columns import Base
@@ -26,7 +26,6 @@ from app.db.models import (
 )
 from app.db.several import Several, among
 from app.orders.reading import OrderView
-from app.orders.restorations import last_restoration
 
 Row = TypeVar("Row", bound=Base)
 
@@ -58,7 +57,13 @@ _LOCK_SITES = select(
         )
     )
 )
-_LAST_STRANGER = select(func.max(Stranger.id)).where(Stranger.account_id == bindparam("account_id"))
+# The last stranger of each account, and the last restoration of the database.
+_BACKGROUND: CompoundSelect[Any] = union_all(
+    select(Stranger.account_id, func.max(Stranger.id))
+    .where(among(Stranger.account_id, "accounts"))
+    .group_by(Stranger.account_id),
+    select(null(), func.max(Restoration.id)),
+)
 
 
 class Loaded:
@@ -85,8 +90,7 @@ class Loaded:
         self._rows: dict[type[Base], dict[UUID, list[Any]]] = {}
         self._holders: dict[tuple[str, str], UUID] | None = None
         self._site_holders: dict[str, set[UUID]] | None = None
-        self._restoration: tuple[Restoration | None] | None = None
-        self._last_strangers: dict[str, int | None] = {}
+        self._background: dict[str | None, int | None] | None = None
 
     async def lock(self) -> None:
         """Lock the orders, all in one statement and in the order of their ids, before anything else.
@@ -172,23 +176,24 @@ class Loaded:
 
     async def is_searched(self, account_id: str) -> bool:
         """Tell whether an account's orders have been looked through since the last restoration, if any."""
-        restoration = await self.restoration()
-        if restoration is None:
+        restoration_id = (await self._read_background())[None]
+        if restoration_id is None:
             return True
-        search = await self._tx.session.get(OrphanSearch, (restoration.id, account_id))
+        search = await self._tx.session.get(OrphanSearch, (restoration_id, account_id))
         return search is not None and search.done_at is not None
 
-    async def restoration(self) -> Restoration | None:
-        """Return the last restoration of the database; where there was none, there are no orphans."""
-        if self._restoration is None:
-            with self._tx.session.no_autoflush:
-                self._restoration = (await last_restoration(self._tx.session),)
-        return self._restoration[0]
+    async def was_restored(self) -> bool:
+        """Tell whether the database ever was; if not, there are no orphans."""
+        return (await self._read_background())[None] is not None
 
     async def last_stranger(self, account_id: str) -> int | None:
         """Return the last of the strangers that were seen in an account."""
-        if account_id not in self._last_strangers:
+        return (await self._read_background()).get(account_id)
+
+    async def _read_background(self) -> dict[str | None, int | None]:
+        if self._background is None:
+            accounts = {"accounts": sorted({order.account_id for order in self.orders.values()})}
             with self._tx.session.no_autoflush:
-                last = await self._tx.session.execute(_LAST_STRANGER, {"account_id": account_id})
-            self._last_strangers[account_id] = last.scalar_one()
-        return self._last_strangers[account_id]
+                rows = await self._tx.session.execute(_BACKGROUND, accounts)
+            self._background = {row[0]: row[1] for row in rows}
+        return self._background

@@ -22,7 +22,7 @@ from app.reconciler.choosing import run_pass
 from app.reconciler.concluding import put_off
 from app.reconciler.dependencies import Dependencies
 from app.reconciler.known import read_known
-from app.reconciler.passes import Pass, PassResult
+from app.reconciler.passes import SHARE_OF_LEASE, Pass, PassResult
 from app.reconciler.turns import Turn, Turns
 from app.states import PLACED, Attention, attention
 from app.telemetry import tracing
@@ -107,9 +107,8 @@ class Reconciler(Worker[Order]):
         account_id = claim.row.account_id
         turn = self._turns.of(account_id)
         try:
-            await turn.take()
-            if Pass(self._dependencies, claim).seconds_left() < self._dependencies.upstream_timeout_seconds:
-                await self.give_back(claim)  # it has waited for so long that nothing can be asked any more
+            if not await self._take(turn, claim):
+                await self.give_back(claim)
                 return
             with tracing.span("pass", parent=claim.row.traceparent, is_root=True) as span:
                 span.tell(order=str(claim.row.id))
@@ -120,6 +119,12 @@ class Reconciler(Worker[Order]):
             if self._in_flight[account_id] <= 0:
                 del self._in_flight[account_id]
                 self._turns.forget(account_id)
+
+    async def _take(self, turn: Turn, claim: Claim[Order]) -> bool:
+        """Wait for a pass's turn; tell whether enough of its lease is left then."""
+        before = claim.seconds_left()
+        await turn.take()
+        return before - claim.seconds_left() <= (1 - SHARE_OF_LEASE) * self._dependencies.lease_seconds
 
     async def _pass(self, claim: Claim[Order], turn: Turn, span: tracing.Span) -> None:
         started = time.monotonic()

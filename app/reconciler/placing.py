@@ -132,7 +132,7 @@ async def _write_intent_unless(this: Pass, held: Held) -> Intent | PassResult | 
     if not any(attempt.callback_key_id == RESTORED for attempt in earlier):
         if not await loaded.is_searched(order.account_id):
             return await apply(this, held, "orphans_unknown", PlacingOff())
-        if await loaded.restoration() is not None and await orphans_like(tx.session, order):
+        if await loaded.was_restored() and await orphans_like(tx.session, order):
             await doubt(tx, order)
             return await apply(this, held, "orphan_suspected", Reappeared())
     if is_overdue(order, tx.now):

@@ -16,6 +16,7 @@ from app.orders.requests import dismiss_duplicates, request_cancel, request_reso
 from app.queue import leases
 from app.queue.leases import Claim
 from app.reconciler import Reconciler
+from app.reconciler.turns import PASSES_FOR_A_REQUEST
 from app.states import PostOutcome
 from tests.reconciler.scripted import GRACE_SECONDS, Bench
 
@@ -368,16 +369,16 @@ async def test_what_an_operator_wished_before_the_backup_may_have_been_done(benc
 # --- accounts ----------------------------------------------------------------------------------------
 
 
-async def test_an_account_has_as_many_requests_in_flight_as_are_set(bench: Bench) -> None:
+async def test_an_account_has_a_few_passes_for_each_request_that_it_may_have_in_flight(bench: Bench) -> None:
     reconciler = Reconciler(bench.dependencies, bench.signals, account_concurrency=3)
     for account in ("acct", "another"):
-        for number in range(5):
+        for number in range(3 * PASSES_FOR_A_REQUEST + 2):
             await bench.order(f"Shop {number}", account=account)
     claimed: list[Claim[Order]] = []
     while found := (await reconciler.claim(100)).claims:
         claimed += found
     accounts = [claim.row.account_id for claim in claimed]
-    assert (accounts.count("acct"), accounts.count("another")) == (3, 3)
+    assert accounts.count("acct") == accounts.count("another") == 3 * PASSES_FOR_A_REQUEST
 
 
 async def test_what_a_share_leaves_is_told_to_be_due(bench: Bench) -> None:
@@ -395,9 +396,9 @@ async def test_what_a_full_account_leaves_is_told_to_be_due_though_it_is_full_no
 ) -> None:
     """A pass ends while a claim is under way that has passed over its account's orders."""
     reconciler = Reconciler(bench.dependencies, bench.signals, account_concurrency=1)
-    for number in range(2):
+    for number in range(PASSES_FOR_A_REQUEST + 1):
         await bench.order(f"Shop {number}")
-    assert len((await reconciler.claim(1)).claims) == 1
+    assert len((await reconciler.claim(PASSES_FOR_A_REQUEST)).claims) == PASSES_FOR_A_REQUEST
     claim = leases.claim
 
     async def claim_meanwhile(*arguments: Any, **options: Any) -> Any:
@@ -411,6 +412,7 @@ async def test_what_a_full_account_leaves_is_told_to_be_due_though_it_is_full_no
 
 
 async def test_no_account_takes_every_slot(bench: Bench) -> None:
+    reconciler = Reconciler(bench.dependencies, bench.signals, account_concurrency=8 // PASSES_FOR_A_REQUEST)
     for number in range(20):
         await bench.order(f"Shop {number}")
     bench.clock.time += timedelta(seconds=1)
@@ -418,11 +420,11 @@ async def test_no_account_takes_every_slot(bench: Bench) -> None:
         await bench.order(f"Shop {number}", account="another")
     claimed: list[Claim[Order]] = []
     for _ in range(3):
-        found = await bench.reconciler.claim(16 - len(claimed))
+        found = await reconciler.claim(16 - len(claimed))
         assert found.is_more_due, "whoever has free slots comes again at once"
         claimed += found.claims
     accounts = [claim.row.account_id for claim in claimed]
     assert (accounts.count("acct"), accounts.count("another")) == (8, 4)
-    await bench.reconciler.work(claimed[0])
-    [more] = (await bench.reconciler.claim(4)).claims
+    await reconciler.work(claimed[0])
+    [more] = (await reconciler.claim(4)).claims
     assert more.row.account_id == "acct"

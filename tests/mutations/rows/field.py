@@ -69,7 +69,7 @@ MUTATIONS = (
     Mutation(
         "what a restored database has lost is bought again",
         PLACING,
-        "if await loaded.restoration() is not None and await orphans_like(tx.session, order):",
+        "if await loaded.was_restored() and await orphans_like(tx.session, order):",
         "if False:",
         (ORPHANS,),
     ),
