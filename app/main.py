@@ -158,6 +158,7 @@ class Service:
             self.clients.of,
             self.signals,
             own_account_id=self.settings.cloudpress_account_id,
+            grace_seconds=self.settings.placement_grace_seconds,
         )
         repeating = Repeating(self.settings, self.db, self.signals.stopping)
         days = self.settings.retention_days

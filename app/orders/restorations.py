@@ -69,13 +69,26 @@ async def last_restoration(session: AsyncSession) -> Restoration | None:
     return (await session.scalars(select(Restoration).order_by(Restoration.id.desc()).limit(1))).first()
 
 
+async def not_begun(session: AsyncSession, restoration_id: int, own_account_id: str) -> tuple[str, ...]:
+    """Return the accounts that orders wait to be placed for and whose search has not begun.
+
+    An account may be new since the restoration. `own_account_id` is the environment's, which no table holds.
+    """
+    waiting = select(Order.account_id).where(Order.status == OrderStatus.PENDING).distinct()
+    begun = select(OrphanSearch.account_id).where(OrphanSearch.restoration_id == restoration_id)
+    accounts = {own_account_id, *await session.scalars(waiting)}
+    return tuple(sorted(accounts - set(await session.scalars(begun))))
+
+
 @repeated
-async def begin_search(db: Database, restoration_id: int, account_id: str) -> None:
-    """Have an account's orders looked through, if that has not begun."""
-    insert = insert_into(OrphanSearch, is_sqlite=db.is_sqlite)
-    values = insert.values(restoration_id=restoration_id, account_id=account_id)
+async def begin_searches(db: Database, restoration_id: int, account_ids: Iterable[str]) -> None:
+    """Have the orders of accounts looked through, where that has not begun."""
+    rows = [{"restoration_id": restoration_id, "account_id": account_id} for account_id in account_ids]
+    if not rows:
+        return
+    insert = insert_into(OrphanSearch, is_sqlite=db.is_sqlite).values(rows)
     async with db.write() as tx:
-        await tx.session.execute(values.on_conflict_do_nothing())
+        await tx.session.execute(insert.on_conflict_do_nothing())
 
 
 async def open_searches(session: AsyncSession, restoration_id: int) -> tuple[str, ...]:

@@ -1,8 +1,13 @@
 """Looks through what CloudPress has made since a backup, account by account, for orders that no row holds.
 
 Every process that works does so by itself after a restoration: what two find is kept once.
+
+That a list does not show an order is no evidence: it may lag, or have shifted between two pages. So a search
+ends with a look that shows nothing new, and that begins no sooner after the restoration than an unconfirmed
+order may be placed again after its request.
 """
 
+import time
 from contextlib import suppress
 from datetime import datetime
 
@@ -22,6 +27,8 @@ from app.reconciler.dependencies import Providers
 from app.reconciler.window import CLEARLY_OLDER, NO_TIME_BEFORE
 
 LOOK_SECONDS = 5.0
+# So often an account is looked through in a row while each time something new turns up.
+MOST_LOOKS = 5
 # More pages than any account has: a list that never ends is none.
 MOST_PAGES = 10_000
 
@@ -31,12 +38,27 @@ log = structlog.get_logger()
 class OrphanSearch:
     """Sees to it that after a restoration every account's orders are looked through."""
 
-    def __init__(self, db: Database, providers: Providers, signals: Signals, *, own_account_id: str) -> None:
-        """Prepare; `own_account_id` is the environment's, which no table holds."""
+    def __init__(
+        self,
+        db: Database,
+        providers: Providers,
+        signals: Signals,
+        *,
+        own_account_id: str,
+        grace_seconds: float,
+    ) -> None:
+        """Prepare; `own_account_id` is the environment's, which no table holds.
+
+        A search ends no sooner than `grace_seconds` after the restoration.
+        """
         self._db = db
         self._providers = providers
         self._signals = signals
         self._own_account_id = own_account_id
+        self._grace_seconds = grace_seconds
+        self._began_at = time.monotonic()
+        self._looked: set[tuple[int, str]] = set()
+        """What was looked through, too early for that to be the end."""
 
     async def run(self) -> None:
         """Search whenever there is something to be searched, until the process ends."""
@@ -51,24 +73,43 @@ class OrphanSearch:
             restoration = await restorations.last_restoration(session)
         if restoration is None:
             return
-        await restorations.begin_search(self._db, restoration.id, self._own_account_id)
+        async with self._db.read() as session:
+            missing = await restorations.not_begun(session, restoration.id, self._own_account_id)
+        await restorations.begin_searches(self._db, restoration.id, missing)
         async with self._db.read() as session:
             accounts = await restorations.open_searches(session, restoration.id)
+            now = await self._db.now(session)
+        # By the process's own time as well, for the database's clock may have been put back.
+        waited = max((now - restoration.restored_at).total_seconds(), time.monotonic() - self._began_at)
         for account_id in accounts:
             if self._signals.stopping.is_set():
                 return
-            await self._search_account(restoration, account_id)
+            is_early = waited < self._grace_seconds
+            if not is_early or (restoration.id, account_id) not in self._looked:
+                await self._search_account(restoration, account_id, is_early=is_early)
 
-    async def _search_account(self, restoration: Restoration, account_id: str) -> None:
+    async def _search_account(self, restoration: Restoration, account_id: str, *, is_early: bool) -> None:
+        found = 0
         try:
-            found = await self._look_through(await self._providers(account_id), restoration, account_id)
+            provider = await self._providers(account_id)
+            for _ in range(MOST_LOOKS):
+                new = await self._look_through(provider, restoration, account_id)
+                found += new
+                if not new:
+                    break
+            else:
+                log.warning("orphan_search_goes_on", account=account_id, found=found)
+                return
         except (CloudPressError, UnknownAccountError) as error:
             # Nothing is placed for the account meanwhile, so nobody may miss it.
             log.warning("orphan_search_failed", account=account_id, error=type(error).__name__)
             return
-        await restorations.end_search(self._db, restoration.id, account_id)
+        self._looked.add((restoration.id, account_id))
+        if not is_early:
+            await restorations.end_search(self._db, restoration.id, account_id)
         tell = log.warning if found else log.info
-        tell("orphans_searched", account=account_id, since=restoration.since.isoformat(), found=found)
+        since = restoration.since.isoformat()
+        tell("orphans_searched", account=account_id, since=since, found=found, is_done=not is_early)
 
     async def _look_through(self, provider: Provider, restoration: Restoration, account_id: str) -> int:
         """Keep what nobody holds of all pages of an account's list; return how many that are."""

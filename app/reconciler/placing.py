@@ -131,7 +131,9 @@ async def _write_intent_unless(this: Pass, held: Held) -> Intent | PassResult | 
         return await apply(this, held, "reappeared", Reappeared())
     if not any(attempt.callback_key_id == RESTORED for attempt in earlier):
         if not await loaded.is_searched(order.account_id):
-            return await apply(this, held, "orphans_unknown", PlacingOff())
+            # A search that fails for a day is told, as all that keeps an order from being sent.
+            unsent = Overdue() if is_overdue(order, tx.now) else PlacingOff()
+            return await apply(this, held, "orphans_unknown", unsent)
         if await loaded.was_restored() and await orphans_like(tx.session, order):
             await doubt(tx, order)
             return await apply(this, held, "orphan_suspected", Reappeared())

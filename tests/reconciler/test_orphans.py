@@ -29,8 +29,14 @@ BY = Actor("an operator")
 OTHER = "another account"
 
 
-def search_of(bench: Bench) -> Search:
-    return Search(bench.db, bench.dependencies.providers, bench.signals, own_account_id=ACCOUNT)
+def search_of(bench: Bench, *, grace_seconds: float = 0) -> Search:
+    return Search(
+        bench.db,
+        bench.dependencies.providers,
+        bench.signals,
+        own_account_id=ACCOUNT,
+        grace_seconds=grace_seconds,
+    )
 
 
 async def orphans(bench: Bench) -> list[str]:
@@ -212,6 +218,19 @@ async def test_a_search_that_fails_holds_orders_back_and_is_done_again(bench: Be
     assert (await bench.read(repeat)).status == OrderStatus.UNCONFIRMED
 
 
+async def test_a_search_that_fails_for_a_day_is_told(bench: Bench) -> None:
+    await lose(bench, "Lost")
+    order_id = await bench.order("Waits")
+    bench.clock.time += timedelta(hours=25)
+    await bench.work()
+    asked = await bench.read(order_id)
+    assert (asked.status, asked.attention_code) == (OrderStatus.PENDING, "not_sent")
+    await search_of(bench).search()
+    await request_resolution(bench.db, order_id, action="place_again", cloudpress_order_id=None, by=BY)
+    await bench.work_for(900)
+    assert (await bench.read(order_id)).cloudpress_order_id is not None
+
+
 async def test_what_the_backup_holds_or_is_older_or_anothers_is_no_orphan(bench: Bench) -> None:
     bench.accounts.add(OTHER)
     old = bench.cloudpress.land("Old")
@@ -224,6 +243,54 @@ async def test_what_the_backup_holds_or_is_older_or_anothers_is_no_orphan(bench:
     late = await bench.order("Lost", account=OTHER)
     await bench.work()
     assert (await bench.read(late)).status == OrderStatus.PENDING
+
+
+async def test_an_account_that_is_new_since_the_restoration_is_looked_through_too(bench: Bench) -> None:
+    await lose(bench, "Lost")
+    await search_of(bench).search()
+    bench.accounts.add(OTHER)
+    first = await bench.order("The first of that account", account=OTHER)
+    await bench.work()
+    assert (await bench.read(first)).status == OrderStatus.PENDING
+    await search_of(bench).search()
+    await bench.work_for(3600)
+    assert (await bench.read(first)).status != OrderStatus.PENDING
+
+
+async def test_what_the_list_shows_late_is_found_before_anything_is_placed(bench: Bench) -> None:
+    [lost] = await lose(bench, "Lost")
+    repeat = await bench.order("Lost")
+    search = search_of(bench, grace_seconds=900)
+    bench.cloudpress.hides = lambda listed: listed == lost
+    for _ in range(3):
+        await search.search()
+    assert bench.cloudpress.count("orders") == 2, "a page and the empty one, once: more shows nothing more"
+    bench.cloudpress.hides = lambda _listed: False
+    await bench.work_for(899)
+    await search.search()
+    assert (await bench.read(repeat)).status == OrderStatus.PENDING, "the list may lag"
+    bench.clock.time += timedelta(seconds=1)
+    await search.search()
+    await bench.work_for(10 * 900)
+    assert await orphans(bench) == [lost]
+    assert (await bench.read(repeat)).status == OrderStatus.UNCONFIRMED
+    assert bench.cloudpress.count("place Lost") == 0
+
+
+async def test_a_list_that_shifts_while_it_is_read_is_read_again(bench: Bench) -> None:
+    lost = await lose(bench, "Lost 1", "Lost 2", "Lost 3")
+    bench.cloudpress.page_size = 2
+    plain, gone = bench.cloudpress.orders, set[str]()
+    bench.cloudpress.hides = lambda listed: listed in gone
+
+    async def shifting(*, page: int = 1, timeout_seconds: float | None = None) -> Any:
+        answer = await plain(page=page, timeout_seconds=timeout_seconds)
+        gone.add("cp-1")  # so that what follows moves up by one, past the page that is asked for next
+        return answer
+
+    bench.cloudpress.orders = shifting  # type: ignore[method-assign]
+    await search_of(bench).search()
+    assert sorted(await orphans(bench)) == lost
 
 
 async def test_a_dismissed_orphan_stands_in_nobodys_way(bench: Bench) -> None:

@@ -109,6 +109,27 @@ MUTATIONS = (
         (NEVER_TWICE,),
     ),
     Mutation(
+        "an account that is new since the restoration is never looked through",
+        "app/orders/restorations.py",
+        "accounts = {own_account_id, *await session.scalars(waiting)}",
+        "accounts = {own_account_id}",
+        (ORPHANS,),
+    ),
+    Mutation(
+        "a list that lags is believed after a restoration",
+        "app/reconciler/orphan_search.py",
+        "is_early = waited < self._grace_seconds",
+        "is_early = False",
+        (ORPHANS,),
+    ),
+    Mutation(
+        "a list that shifts is believed after a restoration",
+        "app/reconciler/orphan_search.py",
+        "                if not new:\n                    break\n",
+        "                break\n",
+        (ORPHANS,),
+    ),
+    Mutation(
         "a lost order is given to whoever calls his site alike",
         CONFIRMING,
         "or await is_left_to_people(tx.session, order, found)",
