@@ -20,7 +20,8 @@ UNSET = "unset "
 """What docker-compose.yml puts before them where the playground is over."""
 # For who is playing; for all others twice as many.
 MIN_STEPS = {"API_KEY": 4, "SECRET_KEY": 8}
-MIN_API_KEY_LENGTH = 16
+# Of what is repeated in it once: "password1234" is no longer for being there three times.
+MIN_LENGTH = {"API_KEY": 16, "SECRET_KEY": 32}
 MAKE_ONE = {"API_KEY": "openssl rand -hex 32", "SECRET_KEY": "openssl rand -base64 48"}
 
 
@@ -46,8 +47,8 @@ def weakness(name: str, value: str, *, is_playing: bool) -> str | None:
         return None
     if is_published(value):
         return f"is public: everybody can read it in Presshook's repository; {advice}"
-    if name == "API_KEY" and len(value) < MIN_API_KEY_LENGTH:
-        return f"can be guessed: it has fewer than {MIN_API_KEY_LENGTH} characters; {advice}"
+    if len(_once(value)) < MIN_LENGTH[name]:
+        return f"can be guessed: it has fewer than {MIN_LENGTH[name]} characters that do not repeat; {advice}"
     return None
 
 
@@ -58,8 +59,13 @@ def is_published(value: str) -> bool:
 
 def steps(value: str) -> int:
     """Return how many characters do not follow from those before them: `aaaa`, `abcd`, `abab` have few."""
-    period = next(length for length in range(1, len(value) + 1) if value.startswith(value[length:]))
-    once = value[:period]
+    once = _once(value)
     moves = [ord(after) - ord(before) for before, after in pairwise(once)]
     follows = sum(move == former and abs(move) <= 1 for former, move in pairwise(moves))
     return len(once) - follows
+
+
+def _once(value: str) -> str:
+    """Return what a value repeats to its end, all of it if it repeats nothing."""
+    period = next(length for length in range(1, len(value) + 1) if value.startswith(value[length:]))
+    return value[:period]

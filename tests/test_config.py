@@ -338,6 +338,26 @@ def test_the_playground_keeps_what_is_published(
     assert load_settings().public_url == where["PUBLIC_URL"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("API_KEY", "password1234" * 3),
+        ("API_KEY", "hunter2-Rosa" * 2 + "hunter2"),
+        ("SECRET_KEY", "q8Zt4mWk1xPv" * 3),
+        ("SECRET_KEY", "correct-horse-staple" * 2),
+    ],
+)
+@pytest.mark.parametrize("where", [ABROAD, PUBLIC])
+def test_a_short_secret_is_no_longer_for_being_repeated(
+    environment: pytest.MonkeyPatch, where: dict[str, str], name: str, value: str
+) -> None:
+    for each, address in where.items():
+        environment.setenv(each, address)
+    environment.setenv(name, value)
+    with pytest.raises(SettingsError, match=rf"^{name}: can be guessed: "):
+        load_settings()
+
+
 def test_every_secret_of_the_playground_counts_as_published() -> None:
     compose = (Path(__file__).parents[1] / "docker-compose.yml").read_text()
     defaults = re.findall(r"\$\{(?:\w*(?:KEY|PASSWORD|TOKEN)):-(?:\$\{[^}]*\})?([^}]+)\}", compose)
