@@ -80,6 +80,16 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield running
 
 
+# Those whose single tests take longest: what is begun last is what everybody waits for at the end.
+LONGEST = ("tests/e2e/test_kill.py", "tests/e2e/test_schemathesis.py")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
 _ran: Counter[str] = Counter()
 
 

@@ -14,6 +14,7 @@ import sys
 import threading
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 
 # What the commands load, but for `app.cli`, which looks at the environment and the terminal as it is loaded.
 LOADED = (
@@ -108,6 +109,8 @@ def _writing(number: int) -> io.TextIOWrapper:
 
 if __name__ == "__main__":
     asking = socket.socket(fileno=int(sys.argv[1]))
+    # The tree that this file is in, which a mutation may have broken, before any that is installed.
+    sys.path.insert(0, str(Path(__file__).parents[1]))
     for module in LOADED:
         import_module(module)
     # A thread would be missing in the forks, and with it whatever it holds.

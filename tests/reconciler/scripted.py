@@ -40,6 +40,8 @@ from app.schedule import Schedule
 from app.secrets import CallbackSecrets, Encryption
 from app.states import OrderStatus
 from tests.settings import SECRET_KEY
+from tests.simulation.engines import share_compiled_statements
+from tests.simulation.sqlite import in_this_thread
 
 ACCOUNT = "acct"
 GRACE_SECONDS = 900.0
@@ -222,7 +224,14 @@ class Bench:
         self.clock = SetClock()
         self.cloudpress = ScriptedCloudPress(self.clock)
         self._given = provider or self.cloudpress
-        self.db = Database(async_database_url(database_url), Encryption([SECRET_KEY]), clock=self.clock)
+        self.db = Database(
+            async_database_url(database_url),
+            Encryption([SECRET_KEY]),
+            clock=self.clock,
+            connect_arguments=in_this_thread(database_url),
+        )
+        if self.db.is_sqlite:
+            share_compiled_statements(self.db)
         self.accounts = {ACCOUNT}
         self.dependencies = Dependencies(
             db=self.db,

@@ -33,7 +33,7 @@ from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN, make_s
 from tests.simulation.engines import share_compiled_statements
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.run import PlainCipher
-from tests.simulation.sqlite import creator
+from tests.simulation.sqlite import in_this_thread
 
 # Addresses, so that no name is looked up.
 PRESSHOOK = "192.0.2.1"
@@ -256,18 +256,11 @@ def _answering(client: httpx.AsyncClient) -> Serve:
 
 
 def _database(url: str) -> Database:
-    arguments = {}
-    if url.startswith("sqlite"):
-        path = url.removeprefix("sqlite:///")
-        arguments["async_creator_fn"] = creator(path, lambda: False, [], _at_once)
+    arguments = in_this_thread(url)
     db = Database(async_database_url(url), PlainCipher(), clock=LoopClock(), connect_arguments=arguments)
     if db.is_sqlite:
         share_compiled_statements(db)
     return db
-
-
-async def _at_once() -> None:
-    pass
 
 
 async def _run_here(function: Callable[..., T], *arguments: Any, **_options: Any) -> T:
