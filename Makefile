@@ -13,7 +13,7 @@ FIRST ?= 1
 DATABASE ?= sqlite
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-api bench-events simulate prove check format serve lock clean
+.PHONY: help demo test bench bench-api bench-events screenshots simulate prove check format serve lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ bench-api: $(STAMP) ## measures reads of the API at a thousand and at a million 
 
 bench-events: $(STAMP) ## measures how soon events are told by stream and webhook, and what open streams cost
 	@$(BIN)/python -W ignore -m tests.bench.events
+
+screenshots: $(STAMP) ## pictures of every page of the dashboard, 390 and 1,280 px wide, light and dark (needs chromium)
+	@$(BIN)/python -W ignore -m tests.dashboard.screenshots screenshots
 
 simulate: $(STAMP) ## the simulation from many seeds (SEEDS=10000 FIRST=1 DATABASE=sqlite or postgresql)
 	@$(BIN)/python -W ignore -m tests.simulation --seeds $(or $(SEEDS),1000) --first $(FIRST) --database $(DATABASE)

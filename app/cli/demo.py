@@ -20,6 +20,7 @@ from rich.markup import escape
 from app.cli.demo_orders import DemoOrder, demo_orders, demo_table
 from app.cli.printing import console, say
 from app.config import GivenSettings
+from app.dashboard.desk import Desk
 from app.main import Service, create_app
 from app.maintenance.schema import upgrade
 from app.sandbox import SandboxConfig, create_sandbox
@@ -57,7 +58,7 @@ async def _run(folder: Path, *, once: bool) -> bool:
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with _services(folder) as (base_url, sandbox_url, database_url):
+    async with _services(folder) as (base_url, sandbox_url, database_url, sign_in):
         console.print(f"Presshook on [b]{base_url}[/b], a stand-in CloudPress on [b]{sandbox_url}[/b]")
         console.print()
         orders = demo_orders()
@@ -73,14 +74,14 @@ async def _run(folder: Path, *, once: bool) -> bool:
             as_expected = await _report(browser, orders)
         if once:
             return as_expected
-        _print_next_steps(base_url, sandbox_url, database_url, orders)
+        _print_next_steps(base_url, sandbox_url, database_url, orders, f"{base_url}{sign_in}")
         await stopped.wait()
     return True
 
 
 @asynccontextmanager
-async def _services(folder: Path) -> AsyncIterator[tuple[str, str, str]]:
-    """Run both programs; yield their base URLs and the database's."""
+async def _services(folder: Path) -> AsyncIterator[tuple[str, str, str, str]]:
+    """Run both programs; yield their base URLs, the database's, and the path that signs in at the first."""
     listener, sandbox_listener = listen(HOST, 8000), listen(HOST, 8001)
     sandbox = create_sandbox(
         SandboxConfig({TOKEN: ACCOUNT, **MORE_ACCOUNTS}, task_seconds=TASK_SECONDS, seed=1)
@@ -100,9 +101,11 @@ async def _services(folder: Path) -> AsyncIterator[tuple[str, str, str]]:
         )
         await asyncio.to_thread(upgrade, settings.database)
         service = Service(settings)
-        async with serving(create_app(service), listener) as base_url:
+        app = create_app(service)
+        desk: Desk = app.state.desk
+        async with serving(app, listener) as base_url:
             try:
-                yield base_url, sandbox_url, database_url
+                yield base_url, sandbox_url, database_url, desk.sessions.link_once(API_KEY)
             finally:
                 service.signals.stop()
 
@@ -175,12 +178,15 @@ async def _report(browser: httpx.AsyncClient, orders: list[DemoOrder]) -> bool:
     return not wrong
 
 
-def _print_next_steps(base_url: str, sandbox_url: str, database_url: str, orders: list[DemoOrder]) -> None:
+def _print_next_steps(
+    base_url: str, sandbox_url: str, database_url: str, orders: list[DemoOrder], dashboard: str
+) -> None:
     key = f"-H 'Authorization: Bearer {API_KEY}'"
     order_id = orders[0].body["id"]
     order = '{"site": {"name": "My first site", "variant": "vanilla"}}'
     say(
         "",
+        f"Dashboard    {dashboard}",
         f"API          {base_url}/docs",
         f"Sandbox      {sandbox_url}/",
         f"API key      {API_KEY}",

@@ -61,6 +61,8 @@ class Page(OpenPage):
         try:
             admission = await desk.sessions.find(request)
         except KeyRefusedError:
+            if "text/event-stream" in request.headers.get("accept", ""):
+                return Response(status_code=401)  # the page itself says why
             # It was let in and is no more: the browser forgets it, so that it is not asked about again.
             response = _to_sign_in(request, "ended")
             desk.sessions.end(request, response)

@@ -4,6 +4,7 @@ So a key that is revoked or expires is out at once. The cookie is worth nothing 
 worth nothing here: neither can be used to get at the other.
 """
 
+import secrets
 import time
 from dataclasses import replace
 from functools import partial
@@ -35,6 +36,7 @@ class Sessions:
         self._seals = SessionSeals(context.settings.secret_keys, seconds=SESSION_SECONDS)
         key = context.settings.api_key
         self._bootstrap = digest_of(key.get_secret_value()) if key else None
+        self._once: dict[str, str] = {}
         self._is_public_https = urlsplit(context.settings.public_url).scheme == "https"
 
     async def check(self, key: str) -> Grant:
@@ -98,6 +100,20 @@ class Sessions:
         if self.way(request) == "loopback":
             return f"{NAME}-{request.url.port or 80}"
         return f"__Host-{NAME}"
+
+    def link_once(self, key: str) -> str:
+        """Return the path of a link that signs in with a key, once, on this machine.
+
+        It is for the demo, whose key is on the terminal anyway: the link grants no more than that, is worth
+        nothing once it was followed, and nothing from another machine. No other program makes one.
+        """
+        token = secrets.token_urlsafe(32)
+        self._once[token] = key
+        return f"/ui/sign-in?once={token}"
+
+    def redeem(self, token: str) -> str | None:
+        """Return the key of such a link, which is worth nothing from now on."""
+        return self._once.pop(token, None)
 
     def begin(self, request: Request, response: Response, key: str) -> None:
         """Have the browser keep that it has signed in."""

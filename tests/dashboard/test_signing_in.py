@@ -209,3 +209,20 @@ async def test_pages_count_as_requests_of_the_key(database_url: str) -> None:
         assert statuses == [200, 200, 429]
         refused = await browser.get("/v1/orders", headers={"Authorization": f"Bearer {API_KEY}"})
         assert refused.status_code == 429
+
+
+async def test_a_link_signs_in_once_on_this_machine_alone(service: Service) -> None:
+    sessions = create_app(service).state.desk.sessions
+    async with browser_of(service) as browser:
+        app = browser._transport.app  # type: ignore[attr-defined]
+        link = app.state.desk.sessions.link_once(API_KEY)
+        assert link != sessions.link_once(API_KEY)
+        for wrong in (f"{link}x", "/ui/sign-in?once=", sessions.link_once(API_KEY)):
+            assert "followed already" in (await browser.get(wrong)).text
+        elsewhere = await browser.get(link, headers={"Host": "192.0.2.7:8000"})
+        assert "set-cookie" not in elsewhere.headers
+        assert (await browser.get(link)).headers["location"] == "/ui"
+        assert (await browser.get("/ui/orders")).status_code == 200
+        browser.cookies.clear()
+        assert "followed already" in (await browser.get(link)).text
+        assert (await browser.get("/ui/orders")).status_code == 303

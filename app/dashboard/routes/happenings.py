@@ -13,7 +13,7 @@ from app.dashboard.page import Page
 from app.events.reading import Happened, Interest, newest_event, read_events
 from app.events.types import EventType
 
-SHOWN = 100
+SHOWN = 50
 WINDOW = 20_000
 """So many numbers of events are looked through for a page, whatever is in them."""
 BY_PEOPLE = frozenset(

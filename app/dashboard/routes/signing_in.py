@@ -17,6 +17,7 @@ from app.keys import KeyRefusedError
 # A path of ours. What begins with `//`, or holds what a browser takes for a `/`, would lead elsewhere.
 OURS = re.compile(r"/ui(?:/[A-Za-z0-9._~%-]+)*(?:\?[!-\[\]-~]*)?")
 ENDED = "You are signed in no more: the key was revoked, replaced or has expired."
+USED = "This link was followed already. Sign in with the key."
 OPEN_WAY = (
     "This page came over plain http from another machine, where everybody on the way could read the key. Use "
     "https, and set PUBLIC_URL to that address, or reach it by an SSH tunnel to 127.0.0.1."
@@ -37,9 +38,23 @@ async def ask(
     request: Request,
     next_page: Annotated[str | None, Query(alias="next", max_length=2048)] = None,
     why: Annotated[str | None, Query(max_length=20)] = None,
+    once: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Response:
-    """Ask for a key."""
+    """Ask for a key, or sign in by a link that does so once."""
+    if once is not None:
+        return await _by_link(request, once)
     return _form(request, way_on(next_page), said=ENDED if why == "ended" else None)
+
+
+async def _by_link(request: Request, once: str) -> Response:
+    sessions = desk_of(request).sessions
+    key = sessions.redeem(once) if sessions.way(request) == "loopback" else None
+    if key is None:
+        return _form(request, "/ui", said=USED)
+    await sessions.check(key)
+    response = RedirectResponse("/ui", 303)
+    sessions.begin(request, response, key)
+    return response
 
 
 def _form(request: Request, next_page: str, *, error: str | None = None, said: str | None = None) -> Response:

@@ -56,6 +56,7 @@
   let isPaused = false;
   let readAt = 0;
   let planned = 0;
+  let again = 0;
 
   async function read() {
     planned = 0;
@@ -89,6 +90,9 @@
 
   function follow() {
     const wanted = isPaused || document.hidden ? null : document.querySelector("main").dataset.stream || null;
+    const every = Number(document.querySelector("main").dataset.every || 0);
+    clearTimeout(again);
+    if (every && !isPaused && !document.hidden) again = setTimeout(plan, every);
     if (wanted === address && (source === null || source.readyState !== EventSource.CLOSED)) return;
     if (source) source.close();
     source = null;
