@@ -16,7 +16,7 @@ from app.cloudpress.headers import header_safe
 from app.cloudpress.redaction import concealing
 from app.cloudpress.refusals import http_date, refusal
 from app.cloudpress.schemas import About, OrderDetails, OrderSummary, Placed, Site, SiteOrder, Task
-from app.cloudpress.transport import LATE_SECONDS, Received, Request, exchange
+from app.cloudpress.transport import LATE_SECONDS, Base, Received, exchange
 
 PAGE_SIZE = 100
 
@@ -64,11 +64,13 @@ class CloudPress:
                 header_safe(value)
             except ValueError as error:
                 raise ValueError(f"the {name} {error}") from None
-        self._base = httpx.URL(normalize_base_url(base_url))
-        self._secrets = (token, *connections.secrets(str(self._base)))
+        url = httpx.URL(normalize_base_url(base_url))
+        self._base_url = str(url)
+        self._secrets = (token, *connections.secrets(self._base_url))
         self._timeout_seconds = timeout_seconds
-        self._headers = {**HEADERS, "Authorization": f"Token {token}", "X-Auth-Account": account_id}
-        self._reads, self._writes = (of(str(self._base)) for of in (connections.reads, connections.writes))
+        self._reads, self._writes = (of(self._base_url) for of in (connections.reads, connections.writes))
+        headers = {**HEADERS, "Authorization": f"Token {token}", "X-Auth-Account": account_id}
+        self._base = Base(url, self._reads.route, headers)
         self._known_hosts = connections.known_hosts
 
     async def about(self, *, timeout_seconds: float | None = None) -> Answer[About]:
@@ -130,10 +132,10 @@ class CloudPress:
         path = f"orders/{path_segment(order_id)}"
         with concealing(*self._secrets):
             received = await self._write("DELETE", path, None, timeout_seconds)
-        return Answer(None, raw=received.body, date=http_date(received.headers.get("Date")))
+        return Answer(None, raw=received.body, date=http_date(received.header(b"date")))
 
     async def _read(self, path: str, read: Callable[[object], T], timeout_seconds: float | None) -> Answer[T]:
-        request = Request("GET", self._base, f"/api/{path}", self._headers)
+        request = self._base.request("GET", f"/api/{path}")
         deadline_seconds = self._deadline_seconds(timeout_seconds)
         with concealing(*self._secrets):
             received = await exchange(self._reads, request, deadline_seconds=deadline_seconds)
@@ -143,10 +145,9 @@ class CloudPress:
     async def _write(
         self, method: str, path: str, body: bytes | None, timeout_seconds: float | None
     ) -> Received:
-        headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
         received = await exchange(
             self._writes,
-            Request(method, self._base, f"/api/{path}", headers, body),
+            self._base.request(method, f"/api/{path}", body),
             deadline_seconds=self._deadline_seconds(timeout_seconds),
             late_seconds=LATE_SECONDS,
         )
@@ -165,19 +166,19 @@ class CloudPress:
         refused = refusal(
             received.status,
             received.body,
-            retry_after=received.headers.get("Retry-After"),
-            date=http_date(received.headers.get("Date")),
-            is_known_host=str(self._base) in self._known_hosts,
+            retry_after=received.header(b"retry-after"),
+            date=http_date(received.header(b"date")),
+            is_known_host=self._base_url in self._known_hosts,
         )
         if refused.is_own_form:
-            self._known_hosts.add(str(self._base))
+            self._known_hosts.add(self._base_url)
         raise refused
 
     def _answer(self, value: T, received: Received) -> Answer[T]:
         # What could be decoded has CloudPress's own form; but in `about` nothing is required.
         if not isinstance(value, About):
-            self._known_hosts.add(str(self._base))
-        return Answer(value, raw=received.body, date=http_date(received.headers.get("Date")))
+            self._known_hosts.add(self._base_url)
+        return Answer(value, raw=received.body, date=http_date(received.header(b"date")))
 
 
 def _about(answer: Answer[T], told: str, asked: str) -> Answer[T]:

@@ -1,14 +1,17 @@
 """The connections to a brand's API, which clients of many accounts share."""
 
+import asyncio
+import time
 from importlib.metadata import version
 from types import TracebackType
 from typing import Self
 
 import httpcore
+import httpx
 
 from app.network import Proxy, proxy_for, trust_store
 from app.network.answers import ACCEPT_IDENTITY
-from app.network.streams import Backend
+from app.network.exchanges import Connection, Route
 
 MOST_CONNECTIONS = 100
 KEPT_OPEN = 20
@@ -18,6 +21,80 @@ HEADERS = {
     ACCEPT_IDENTITY[0]: ACCEPT_IDENTITY[1],
     "User-Agent": f"presshook/{version('presshook')}",
 }
+
+
+class Pool:
+    """Connections to one base URL, by one route."""
+
+    def __init__(self, route: Route, *, most: int | None, kept: int) -> None:
+        """Have at most so many at a time, None for any number, and keep so many that nobody uses."""
+        self.route = route
+        self._kept = kept
+        self._room = None if most is None else asyncio.Semaphore(most)
+        self._busy: set[Connection] = set()
+        self._idle: list[tuple[float, Connection]] = []
+        """With the time since which nobody uses it; the one that was used last is the last."""
+
+    async def take(self, timeout_seconds: float) -> Connection:
+        """Return a connection for one request, to be given back in any case.
+
+        Raises:
+            httpcore.PoolTimeout: none became free in so many seconds.
+            httpcore.ConnectError, ...: as `Route.connect`, where each step may take as long.
+        """
+        if self._room is not None:
+            await _acquire(self._room, timeout_seconds)
+        try:
+            connection = self._usable() or await self.route.connect(timeout_seconds)
+        except BaseException:
+            self._leave()
+            raise
+        self._busy.add(connection)
+        return connection
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection for the next request, or close it."""
+        self._leave()
+        self._busy.discard(connection)
+        if not (self._kept and connection.may_serve):
+            connection.close()
+            return
+        self._idle.append((time.monotonic(), connection))
+        if len(self._idle) > self._kept:
+            self._idle.pop(0)[1].close()
+
+    def close(self) -> None:
+        """Close all, and keep none any more."""
+        self._kept = 0
+        for connection in (*self._busy, *(connection for _, connection in self._idle)):
+            connection.close()
+        self._idle.clear()
+
+    def _usable(self) -> Connection | None:
+        expired_at = time.monotonic() - KEEP_OPEN_SECONDS
+        while self._idle and self._idle[0][0] <= expired_at:
+            self._idle.pop(0)[1].close()
+        while self._idle:
+            connection = self._idle.pop()[1]
+            if connection.is_usable:
+                return connection
+            connection.close()
+        return None
+
+    def _leave(self) -> None:
+        if self._room is not None:
+            self._room.release()
+
+
+async def _acquire(room: asyncio.Semaphore, timeout_seconds: float) -> None:
+    if not room.locked():
+        await room.acquire()
+        return
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await room.acquire()
+    except TimeoutError:
+        raise httpcore.PoolTimeout("no connection became free in time") from None
 
 
 class Connections:
@@ -30,7 +107,8 @@ class Connections:
             NetworkSettingsError: the environment names certificates that cannot be read.
         """
         self._tls = trust_store()
-        self._pools: dict[tuple[Proxy | None, bool], httpcore.AsyncConnectionPool] = {}
+        self._tls.set_alpn_protocols(["http/1.1"])
+        self._pools: dict[tuple[str, Proxy | None, bool], Pool] = {}
         self.known_hosts: set[str] = set()
         """The base URLs where something has answered in CloudPress's own form."""
 
@@ -48,9 +126,10 @@ class Connections:
     async def aclose(self) -> None:
         """Close all connections."""
         for pool in self._pools.values():
-            await pool.aclose()
+            pool.close()
+        await asyncio.sleep(0)  # what is closed is gone once the loop has turned
 
-    def reads(self, base_url: str) -> httpcore.AsyncConnectionPool:
+    def reads(self, base_url: str) -> Pool:
         """Return connections that are kept for the next request.
 
         Raises:
@@ -58,7 +137,7 @@ class Connections:
         """
         return self._pool(base_url, keep=True)
 
-    def writes(self, base_url: str) -> httpcore.AsyncConnectionPool:
+    def writes(self, base_url: str) -> Pool:
         """Return connections that serve one request each.
 
         A request on a kept connection that the server has just closed ends with an unknown outcome. A read
@@ -74,29 +153,11 @@ class Connections:
         proxy = proxy_for(base_url)
         return () if proxy is None or proxy.credentials is None else (proxy.credentials[1],)
 
-    def _pool(self, base_url: str, *, keep: bool) -> httpcore.AsyncConnectionPool:
-        key = proxy_for(base_url), keep
+    def _pool(self, base_url: str, *, keep: bool) -> Pool:
+        key = base_url, proxy_for(base_url), keep
         if key not in self._pools:
-            self._pools[key] = self._new_pool(*key)
+            url = httpx.URL(base_url)
+            route = Route(url.scheme, url.raw_host.decode("ascii"), url.port, self._tls, proxy=key[1])
+            most, kept = (MOST_CONNECTIONS, KEPT_OPEN) if keep else (None, 0)
+            self._pools[key] = Pool(route, most=most, kept=kept)
         return self._pools[key]
-
-    def _new_pool(self, proxy: Proxy | None, keep: bool) -> httpcore.AsyncConnectionPool:  # noqa: FBT001 - a key
-        most, kept = (MOST_CONNECTIONS, KEPT_OPEN) if keep else (None, 0)
-        if proxy is None:
-            return httpcore.AsyncConnectionPool(
-                ssl_context=self._tls,
-                max_connections=most,
-                max_keepalive_connections=kept,
-                keepalive_expiry=KEEP_OPEN_SECONDS,
-                network_backend=Backend(),
-            )
-        return httpcore.AsyncHTTPProxy(
-            proxy.url,
-            proxy_auth=proxy.credentials,
-            ssl_context=self._tls,
-            proxy_ssl_context=self._tls if proxy.scheme == "https" else None,
-            max_connections=most,
-            max_keepalive_connections=kept,
-            keepalive_expiry=KEEP_OPEN_SECONDS,
-            network_backend=Backend(),
-        )

@@ -42,7 +42,7 @@ def concealing(*secrets: str) -> Iterator[None]:
 
 def redaction() -> "Redaction":
     """Return the redaction of the secrets that are to be concealed here."""
-    return Redaction(*_secrets.get())
+    return _redaction(*_secrets.get())
 
 
 class Redaction:
@@ -73,13 +73,21 @@ class Redaction:
         return self.conceal(" ".join(printable.split()))[:MAX_TEXT_LENGTH]
 
 
+_redaction = lru_cache(maxsize=1024)(Redaction)
+
+
 class _Secret:
     """One secret, and the ways in which it may be written."""
 
     def __init__(self, value: str) -> None:
         self.value = value
+        # Coded or escaped it is longer, unless it is escaped as it stands.
+        self._shortest = 1 if _may_be_escaped(value) else len(value)
+
+    @cached_property
+    def _needles(self) -> set[str]:
         # A secret may itself look like something escaped.
-        self._needles = {*_unescapings(value), *(coded.lower() for coded in _encoded(value))}
+        return {*_unescapings(self.value), *(coded.lower() for coded in _encoded(self.value))}
 
     def concealed_in(self, text: str) -> str:
         if not self._is_in(text):
@@ -89,6 +97,10 @@ class _Secret:
         return REDACTED if self._is_in(concealed) else concealed
 
     def _is_in(self, text: str) -> bool:
+        if not _may_be_escaped(text):
+            # As nearly all are: nothing is looked for in what is shorter.
+            plain = text.lower()
+            return len(plain) >= self._shortest and any(needle in plain for needle in self._needles)
         return any(needle in each for each in _unescapings(text) for needle in self._needles)
 
     @cached_property
@@ -100,9 +112,15 @@ class _Secret:
 _secret = lru_cache(maxsize=1024)(_Secret)
 
 
+def _may_be_escaped(text: str) -> bool:
+    return "%" in text or "&" in text or "\\" in text
+
+
 def _unescapings(text: str) -> Iterator[str]:
     """Yield a text in small letters, and what it says if it was escaped once, twice, ..."""
     yield text.lower()
+    if not _may_be_escaped(text):
+        return
     # What one kind of escaping has written may look to another like an escape of its own.
     for unescape in (html.unescape, unquote, partial(_ESCAPED.sub, _unescaped)):
         plain = text
@@ -110,7 +128,7 @@ def _unescapings(text: str) -> Iterator[str]:
             plain = unescape(plain)
             yield plain.lower()
     for _ in range(TIMES_ESCAPED):
-        if not any(mark in text for mark in "%&\\"):
+        if not _may_be_escaped(text):
             return
         text = html.unescape(unquote(_ESCAPED.sub(_unescaped, text)))
         yield text.lower()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from itertools import islice
 
 from app.cloudpress.decoding import load_json
@@ -52,6 +53,7 @@ def is_own_form(body: bytes) -> bool:
     return isinstance(errors, list) and bool(errors) and all(isinstance(text, str) for text in errors)
 
 
+@lru_cache(maxsize=64)  # many answers come in the same second
 def http_date(text: str | None) -> datetime | None:
     """Read an HTTP date as an aware UTC time; None if it is missing or malformed."""
     try:

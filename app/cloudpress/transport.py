@@ -5,52 +5,63 @@ context of ours, which therefore are raised only after the `except` block was le
 """
 
 import asyncio
+import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import httpcore
 import httpx
 
+from app.cloudpress.connections import Pool
 from app.cloudpress.errors import BadAnswer, CloudPressError, NoAnswer, NotSent
 from app.cloudpress.redaction import redaction
 from app.network import certificate_problem
-from app.network.answers import CodedError, NotAloneError, TooLargeError, read_alone
+from app.network.answers import CodedError, NotAloneError, TooLargeError
+from app.network.exchanges import Route
+from app.network.heads import Fields
+from app.network.http1 import AnswerParser
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 # The last word for an answer that is here already when its time is up: the process was stopped, or busy.
 LATE_SECONDS = 1.0
+_TARGET = re.compile(rb"[!-~]+")
+_FIELDS = re.compile(rb"(?:[!-9;-~]+: [ -~]*\r\n)*")
 
 
-@dataclass(frozen=True)
-class Request:
-    """What is sent. `path` begins with `/` and is quoted; the headers hold the token."""
+class Base:
+    """Where requests go: what of their bytes does not change from one to the next."""
 
-    method: str
-    base: httpx.URL
-    path: str
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes | None = field(default=None, repr=False)
+    def __init__(self, url: httpx.URL, route: Route, headers: Mapping[str, str]) -> None:
+        """Prepare requests below a URL, on a route to it, with headers, which may be secret."""
+        path = url.raw_path.rstrip(b"/")
+        self._fields = _coded([("Host", route.authority), *headers.items()])
+        if route.is_handed_on:
+            # The proxy reads it, and has to be told where it goes.
+            path = b"http://%b%b" % (route.authority.encode("ascii"), path)
+            self._fields += _coded(route.proxy_fields)
+        self._path = path
 
-    def of_httpcore(self, extensions: Mapping[str, Any]) -> httpcore.Request:
-        """Return it as the pools take it."""
-        host = self.base.raw_host
-        shown = b"[%b]" % host if b":" in host else host
-        port = b"" if self.base.port is None else b":%d" % self.base.port
-        length = {} if self.body is None else {"Content-Length": str(len(self.body))}
-        return httpcore.Request(
-            self.method,
-            httpcore.URL(
-                scheme=self.base.raw_scheme,
-                host=host,
-                port=self.base.port,
-                target=self.base.raw_path.rstrip(b"/") + self.path.encode("ascii"),
-            ),
-            headers=[(b"Host", shown + port), *({**self.headers, **length}).items()],
-            content=self.body,
-            extensions=dict(extensions),
-        )
+    def request(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        """Return a request whole. `path` begins with `/` and is quoted; a body is JSON.
+
+        Raises:
+            ValueError: `path` cannot stand in a request.
+        """
+        target = self._path + path.encode("ascii")
+        if not _TARGET.fullmatch(target):
+            raise ValueError("the path cannot stand in a request")
+        head = b"%b %b HTTP/1.1\r\n%b" % (method.encode("ascii"), target, self._fields)
+        if body is None:
+            return head + b"\r\n"
+        return b"%bContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
+
+
+def _coded(fields: Iterable[tuple[str, str]]) -> bytes:
+    coded = b"".join(b"%b: %b\r\n" % (name.encode("ascii"), value.encode("ascii")) for name, value in fields)
+    if not _FIELDS.fullmatch(coded):
+        raise ValueError("a header cannot be sent")
+    return coded
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,7 @@ class Received:
     """An answer of any status. The body of one other than 2xx is empty if it did not come whole, or coded."""
 
     status: int
-    headers: httpx.Headers
+    fields: Fields
     body: bytes = b""
 
     @property
@@ -66,14 +77,19 @@ class Received:
         """Tell whether the status is 2xx."""
         return 200 <= self.status < 300
 
+    def header(self, name: bytes) -> str | None:
+        """Return a header's text, those of several separated by commas; the name is in small letters."""
+        values = [value for each, value in self.fields if each == name]
+        return b", ".join(values).decode("latin-1") if values else None
+
 
 class _NoTimeError(Exception):
     pass
 
 
 async def exchange(
-    pool: httpcore.AsyncConnectionPool,
-    request: Request,
+    pool: Pool,
+    request: bytes,
     *,
     deadline_seconds: float,
     late_seconds: float = 0.0,
@@ -90,21 +106,22 @@ async def exchange(
     if deadline_seconds <= 0:
         raise NotSent("no time was left to ask CloudPress", kind="no_time")
     one = _Exchange(request, deadline_seconds)
-    task = asyncio.create_task(one.run(pool), name="cloudpress")
+    loop = asyncio.get_running_loop()
     try:
-        # Not a timeout, which would cancel whoever is about to read what lies there already.
-        for patience in (deadline_seconds, late_seconds):
-            if patience and not task.done():
-                await asyncio.wait([task], timeout=patience)
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-    if task.cancelled():
-        failure: CloudPressError | None = one.out_of_time()
-    else:
-        failure = task.result()
-    if one.received is not None and (failure is None or one.says_what_became_of_it(failure)):
-        return one.received
+        async with asyncio.timeout(None) as limit:
+            # Not a timeout at once, which would cancel whoever is about to read what lies there already.
+            time_is_up = loop.call_later(
+                deadline_seconds, lambda: limit.reschedule(loop.time() + late_seconds)
+            )
+            try:
+                failure = await one.run(pool)
+            finally:
+                time_is_up.cancel()
+    except TimeoutError:
+        failure = one.out_of_time()
+    received = one.received
+    if received is not None and (failure is None or one.says_what_became_of_it(failure)):
+        return received
     assert failure is not None  # noqa: S101 - without an answer there is one
     raise failure
 
@@ -112,30 +129,39 @@ async def exchange(
 class _Exchange:
     """One request under way, and how far it has come."""
 
-    def __init__(self, request: Request, deadline_seconds: float) -> None:
+    def __init__(self, request: bytes, deadline_seconds: float) -> None:
         self._deadline_seconds = deadline_seconds
-        self._method = request.method
+        self._request = request
         self._began_at = _seconds()
         self._is_sent = False
-        self.received: Received | None = None
-        # httpcore's own limits are per operation. Pool, TCP and TLS each get a quarter: a connection that
-        # cannot be had fails as NotSent before the whole time is over.
-        timeout = {"connect": deadline_seconds / 4, "pool": deadline_seconds / 4}
-        self._request = request.of_httpcore({"timeout": timeout, "trace": self._trace})
+        self._answer = AnswerParser(most=MAX_BODY_BYTES)
+        self._is_complete = False
 
-    async def run(self, pool: httpcore.AsyncConnectionPool) -> CloudPressError | None:
+    @property
+    def received(self) -> Received | None:
+        """What came; its body only if all of it did, and nothing after it."""
+        head = self._answer.head
+        if head is None:
+            return None
+        body = bytes(self._answer.body) if self._is_complete else b""
+        return Received(head.status, head.fields, body)
+
+    async def run(self, pool: Pool) -> CloudPressError | None:
         """Send and read; `received` is what came, what is returned how it failed."""
         try:
-            answer = await pool.handle_async_request(self._request)
+            # The wait for a free one, TCP and TLS each get a quarter: a connection that cannot be had fails
+            # as NotSent before the whole time is over.
+            connection = await pool.take(self._deadline_seconds / 4)
             try:
-                headers = httpx.Headers(answer.headers)
-                self.received = Received(answer.status, headers)
-                body = await read_alone(answer, method=self._method, most=MAX_BODY_BYTES)
-                self.received = Received(answer.status, headers, body)
+                await connection.settle()
+                if _seconds() - self._began_at >= self._deadline_seconds:
+                    return NotSent("no time was left to ask CloudPress", kind="no_time")
+                self._is_sent = True
+                connection.send(self._request)
+                await connection.receive(self._answer)
+                self._is_complete = True
             finally:
-                await answer.aclose()
-        except _NoTimeError:
-            return NotSent("no time was left to ask CloudPress", kind="no_time")
+                pool.give_back(connection)
         except TooLargeError:
             return BadAnswer("CloudPress's answer is larger than 4 MiB", kind="too_large")
         except CodedError:
@@ -152,15 +178,6 @@ class _Exchange:
             return self._failure(error)
         return None
 
-    async def _trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Know when the request itself begins to leave, and let it leave only in time."""
-        if event != "http11.send_request_headers.started":
-            return
-        if _seconds() - self._began_at >= self._deadline_seconds:
-            raise _NoTimeError
-        # A proxy is asked first, and learns nothing of the order.
-        self._is_sent = self._is_sent or info["request"].method != b"CONNECT"
-
     def out_of_time(self) -> CloudPressError:
         """Say what it means that time is up."""
         if self._is_sent:
@@ -169,9 +186,8 @@ class _Exchange:
 
     def says_what_became_of_it(self, failure: CloudPressError) -> bool:
         """Tell whether the status says it, although the answer did not come whole."""
-        return (
-            self.received is not None and not self.received.is_success and failure.kind != "several_answers"
-        )
+        head = self._answer.head
+        return head is not None and not 200 <= head.status < 300 and failure.kind != "several_answers"
 
     def _failure(self, error: Exception) -> CloudPressError:
         """Say what an exception means. Whatever is not known to precede sending counts as sent."""

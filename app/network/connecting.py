@@ -25,6 +25,8 @@ async def connect(make: Callable[[], T], host: str, port: int, *, local_address:
     attempts: set[asyncio.Task[T]] = set()
     failures: list[Exception] = []
     addresses = await _addresses(host, port)
+    if len(addresses) == 1:
+        return await _connect(make, addresses[0], port, local_address)
     try:
         for address in addresses:
             attempts.add(asyncio.create_task(_connect(make, address, port, local_address)))

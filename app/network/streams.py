@@ -1,89 +1,20 @@
-"""Connections whose answers are bounded, and of which everything that came in is at hand.
+"""Connections for httpcore, whose answers are bounded, and of which everything that came in is at hand.
 
-httpcore's own connections leave bytes in places that nobody can look into. Here whatever the other side has
-sent is in one buffer as soon as the event loop turns: an answer that came before its time was up can still be
-read, and a connection on which more came than was asked for is not used again. Else the rest of one answer
-would be taken for the answer to the next request.
+httpcore's own connections leave bytes in places that nobody can look into.
 """
 
 import asyncio
-import select
 import ssl
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 import httpcore
 
+from app.network.answers import CodedError, NotAloneError, TooLargeError
 from app.network.connecting import connect
-
-# The head of an answer, with all that may come before it (1xx), which httpcore reads without end.
-HEAD_BYTES = 64 * 1024
-# How much is taken apart at once: other work of the process gets its turn in between.
-PIECE_BYTES = 8 * 1024
-# How much may lie unread before the other side has to wait.
-BUFFER_BYTES = 256 * 1024
-
-
-class Wire(asyncio.Protocol):
-    """What came in over one connection and has not been read."""
-
-    def __init__(self) -> None:
-        """Begin with nothing."""
-        self.buffer = bytearray()
-        self.has_ended = False
-        self.error: Exception | None = None
-        self.transport: asyncio.Transport | None = None
-        self._came = asyncio.Event()
-        self._may_write = asyncio.Event()
-        self._may_write.set()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
-
-    def data_received(self, data: bytes) -> None:
-        """Keep what came."""
-        self.buffer += data
-        if len(self.buffer) > BUFFER_BYTES and self.transport is not None:
-            self.transport.pause_reading()
-        self._came.set()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Wake who waits for more, or to send more."""
-        self.has_ended, self.error = True, error
-        self._came.set()
-        self._may_write.set()
-
-    def pause_writing(self) -> None:
-        """Hold who writes."""
-        self._may_write.clear()
-
-    def resume_writing(self) -> None:
-        """Let him go on."""
-        self._may_write.set()
-
-    def eof_received(self) -> None:
-        """Know that no more will come; what is still to be sent goes out before the connection closes."""
-        self.has_ended = True
-        self._came.set()
-
-    async def come(self) -> None:
-        """Wait until something is there, or nothing will come any more."""
-        while not self.buffer and not self.has_ended:
-            self._came.clear()
-            await self._came.wait()
-
-    async def sent(self) -> None:
-        """Wait until what was written is on its way."""
-        await self._may_write.wait()
-
-    def take(self, most: int) -> bytes:
-        """Return what came, at most so many bytes of it."""
-        piece = bytes(self.buffer[:most])
-        del self.buffer[:most]
-        if len(self.buffer) <= BUFFER_BYTES and self.transport is not None and not self.has_ended:
-            self.transport.resume_reading()
-        return piece
+from app.network.heads import HEAD_BYTES
+from app.network.http1 import AnswerParser
+from app.network.wire import PIECE_BYTES, Wire, told
 
 
 class Stream(httpcore.AsyncNetworkStream):
@@ -92,7 +23,7 @@ class Stream(httpcore.AsyncNetworkStream):
     def __init__(self, wire: Wire) -> None:
         """Read and write over `wire`, which is connected."""
         self._wire = wire
-        self._left = HEAD_BYTES
+        self._left = HEAD_BYTES  # httpcore reads without end what may come before a head (1xx)
         self._is_asking = False
         self.received = bytearray()
 
@@ -101,15 +32,14 @@ class Stream(httpcore.AsyncNetworkStream):
         assert self._wire.transport is not None  # noqa: S101 - it is connected
         return self._wire.transport
 
-    def expect(self, body_bytes: int) -> None:
-        """Take so many bytes more, now that the head has come."""
-        self._left += body_bytes
+    @property
+    def wire(self) -> Wire:
+        """The connection itself."""
+        return self._wire
 
     async def has_more(self) -> bool:
         """Tell whether something has come that was not read."""
-        # The first turn finds out what has come, the second one hands it over.
-        for _ in range(2):
-            await asyncio.sleep(0)
+        await self._wire.settle()
         return bool(self._wire.buffer)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's
@@ -129,7 +59,7 @@ class Stream(httpcore.AsyncNetworkStream):
             if not self._wire.buffer:
                 raise httpcore.ReadTimeout("no answer in time") from None
         if not self._wire.buffer and self._wire.error is not None:
-            raise httpcore.ReadError(_told(self._wire.error))
+            raise httpcore.ReadError(told(self._wire.error))
         self._is_asking = False
         piece = self._wire.take(min(max_bytes, PIECE_BYTES))
         self._left -= len(piece)
@@ -157,8 +87,7 @@ class Stream(httpcore.AsyncNetworkStream):
 
     async def aclose(self) -> None:
         """Close at once. What was not sent yet never will be."""
-        self._wire.has_ended = True
-        self._transport.abort()
+        self._wire.abort()
         await asyncio.sleep(0)
 
     async def start_tls(
@@ -182,7 +111,7 @@ class Stream(httpcore.AsyncNetworkStream):
             raise httpcore.ConnectTimeout("no encryption in time") from error
         except OSError as error:  # an SSLError is one
             await self.aclose()
-            raise httpcore.ConnectError(_told(error)) from error
+            raise httpcore.ConnectError(told(error)) from error
         except BaseException:
             await self.aclose()
             raise
@@ -195,7 +124,7 @@ class Stream(httpcore.AsyncNetworkStream):
         """Return what httpcore asks for."""
         match info:
             case "is_readable":
-                return self._is_readable()
+                return self._wire.is_readable()
             case "server_addr":
                 return self._transport.get_extra_info("peername")
             case "client_addr":
@@ -203,18 +132,6 @@ class Stream(httpcore.AsyncNetworkStream):
             case "ssl_object" | "socket":
                 return self._transport.get_extra_info(info)
         return None
-
-    def _is_readable(self) -> bool:
-        """Tell whether something came, or the end; while no request is under way, either is wrong."""
-        if self._wire.buffer or self._wire.has_ended or self._transport.is_closing():
-            return True
-        # What has come since the loop turned last.
-        number = self._transport.get_extra_info("socket").fileno()
-        if number < 0:
-            return True
-        poll = select.poll()
-        poll.register(number, select.POLLIN)
-        return bool(poll.poll(0))
 
 
 class Backend(httpcore.AsyncNetworkBackend):
@@ -235,7 +152,7 @@ class Backend(httpcore.AsyncNetworkBackend):
         except TimeoutError as error:
             raise httpcore.ConnectTimeout("no connection in time") from error
         except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(_told(error)) from error
+            raise httpcore.ConnectError(told(error)) from error
         stream = Stream(wire)
         for option in socket_options or ():
             stream.get_extra_info("socket").setsockopt(*option)
@@ -255,6 +172,25 @@ class Backend(httpcore.AsyncNetworkBackend):
         await asyncio.sleep(seconds)
 
 
-def _told(error: Exception) -> str:
-    """Say what an error of the system says, in one short line."""
-    return str(getattr(error, "strerror", None) or error) or type(error).__name__
+async def is_alone(answer: httpcore.Response) -> bool:
+    """Tell whether nothing came after an answer to a POST that was read. If not, its connection is closed.
+
+    Else the rest would be taken for the answer to whatever is asked there next.
+    """
+    stream = answer.extensions["network_stream"]
+    if answer.status == 101:
+        return True
+    assert isinstance(stream, Stream)  # noqa: S101 - of our own backend
+    if not (await stream.has_more() or _has_trailing(bytes(stream.received))):
+        return True
+    await stream.aclose()
+    return False
+
+
+def _has_trailing(received: bytes) -> bool:
+    """Tell whether more came than the answer that the bytes begin with, or it cannot be told."""
+    try:
+        AnswerParser(most=len(received)).feed(received)
+    except (TooLargeError, CodedError, NotAloneError, httpcore.RemoteProtocolError):
+        return True
+    return False

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import httpcore
 
 from app.network import certificate_problem, trust_store
-from app.network.answers import ACCEPT_IDENTITY, CodedError, check_coding, is_alone
+from app.network.answers import ACCEPT_IDENTITY, CodedError, check_coding
+from app.network.streams import is_alone
 from app.webhooks.addresses import Allowance, ForbiddenAddressError, GuardedBackend
 from app.webhooks.outcomes import Attempt
 from app.webhooks.resolver import Names
@@ -90,7 +91,7 @@ class HttpSender:
         pool = self._pools[url.scheme]
         async with pool.stream("POST", url, headers=list(sent.items()), content=body) as answer:
             excerpt = await _beginning(answer, until=until - LAST_SECONDS)
-            await is_alone(answer, method="POST")
+            await is_alone(answer)
             told = {name.lower(): value for name, value in answer.headers}
             attempt = Attempt(
                 answer.status,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.network import connecting
-from app.network.streams import Wire
+from app.network.wire import Wire
 
 
 @pytest.fixture
