@@ -10,7 +10,7 @@ import httpx
 import pytest
 from uuid_utils.compat import uuid7
 
-from app.db.models import ApiKey, Callback, CheckResult, Delivery, LookUp, Order, Task, Webhook
+from app.db.models import Account, ApiKey, Callback, CheckResult, Delivery, LookUp, Order, Task, Webhook
 from app.events.timeline import Actor
 from app.keys import find_keys
 from app.main import Service
@@ -234,3 +234,20 @@ async def test_deliveries_and_orders_of_what_is_none_are_no_pages(
         assert (answer.status_code, "Nothing here" in answer.text) == (404, True)
     async with service.db.read() as session:
         assert await session.get(Delivery, nowhere) is None
+
+
+async def test_lists_of_keys_and_accounts_have_pages(browser: httpx.AsyncClient, service: Service) -> None:
+    for number in range(52):
+        await new_key(service, "orders:read", name=f"key {number:02}")
+        async with service.db.write() as tx:
+            given = {"token": b"t", "created_at": tx.now, "updated_at": tx.now}
+            tx.session.add(Account(id=f"acct-{number:02}", **given))
+    for path, shown in (("/ui/keys", 52), ("/ui/accounts", 53)):
+        seen: list[str] = []
+        asked = path
+        while asked:
+            page = (await browser.get(asked)).text
+            seen += re.findall(r'<span class="row-name">([^<]+)</span>', page)
+            following = re.search(r'rel="next" href="([^"]+)"', page)
+            asked = html.unescape(following[1]) if following else ""
+        assert (len(seen), len(set(seen))) == (shown, shown), path

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
@@ -15,6 +15,7 @@ from app.dashboard.desk import desk_of
 from app.dashboard.forms import Form, FormDep, as_body
 from app.dashboard.page import Page, back_to
 
+ON_A_PAGE = 50
 DONE = {
     "stored": "The account is stored: CloudPress has accepted its token.",
     "removed": "The account is forgotten.",
@@ -27,11 +28,17 @@ _ID: TypeAdapter[str] = TypeAdapter(Annotated[AccountId, ...])
 
 @router.get("")
 async def accounts(
-    request: Request, grant: OrdersReader, context: ContextDep, done: str | None = None
+    request: Request,
+    grant: OrdersReader,
+    context: ContextDep,
+    cursor: Annotated[str | None, Query(pattern="^[A-Za-z0-9_-]{1,342}$")] = None,
+    done: str | None = None,
 ) -> Response:
     """List the accounts."""
-    found = await api.list_accounts(grant, context)
-    return desk_of(request).render(request, "accounts.html", accounts=found.data, said=DONE.get(done or ""))
+    found = await api.list_accounts(grant, context, ON_A_PAGE, cursor)
+    return desk_of(request).render(
+        request, "accounts.html", accounts=found.data, more=found.next_cursor, said=DONE.get(done or "")
+    )
 
 
 @router.post("")

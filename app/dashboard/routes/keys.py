@@ -17,6 +17,7 @@ from app.dashboard.page import Page, back_to
 from app.dashboard.routes.orders import FieldMoment
 from app.keys import Scope
 
+ON_A_PAGE = 50
 DONE = {"revoked": "The key is let in no more, and what it had open has ended."}
 router = APIRouter(
     prefix="/ui/keys", route_class=Page, include_in_schema=False, dependencies=[Depends(require_migrated)]
@@ -32,13 +33,20 @@ class _Hours(BaseModel):
 
 
 @router.get("")
-async def keys(request: Request, grant: KeysWriter, context: ContextDep, done: str | None = None) -> Response:
+async def keys(
+    request: Request,
+    grant: KeysWriter,
+    context: ContextDep,
+    cursor: UUID | None = None,
+    done: str | None = None,
+) -> Response:
     """List the keys that may do no more than the one that asks."""
-    found = await api.list_keys(grant, context)
+    found = await api.list_keys(grant, context, ON_A_PAGE, cursor)
     return desk_of(request).render(
         request,
         "keys.html",
         keys=found.data,
+        older=found.next_cursor,
         scopes=[scope for scope in Scope if scope in grant.scopes],
         accounts=None if grant.account_ids is None else sorted(grant.account_ids),
         said=DONE.get(done or ""),
