@@ -35,17 +35,18 @@ class CallbackSecrets:
 
     def __init__(self, secret_keys: Sequence[str]) -> None:
         """Derive the signing keys; the first of `secret_keys` signs, all are accepted."""
-        self._keys = [_derive(key, "callback") for key in secret_keys]
+        # Keyed once, and copied for each value: in a flood of forgeries that is half of what they cost.
+        self._keyed = [hmac.new(_derive(key, "callback"), digestmod="sha256") for key in secret_keys]
         self.key_id = key_id(secret_keys[0])
         """Names the signing key without telling it, to know which orders depend on it."""
 
     def authorization(self, order_id: UUID) -> str:
         """Return the header's value that CloudPress is given for the order."""
-        return self._sign(self._keys[0], str(order_id))
+        return self._sign(self._keyed[0], str(order_id))
 
     def authorizations(self, order_id: UUID) -> tuple[str, ...]:
         """Return every value that CloudPress may have been given for the order, also under an earlier key."""
-        return tuple(self._sign(key, str(order_id)) for key in self._keys)
+        return tuple(self._sign(keyed, str(order_id)) for keyed in self._keyed)
 
     def verify(self, order_id: str, authorization: bytes) -> bool:
         """Tell whether `authorization` is the value for `order_id`, in constant time.
@@ -53,13 +54,15 @@ class CallbackSecrets:
         The text of the address is signed as it came, so nothing is looked up or parsed, and an order
         that does not exist is refused exactly as a wrong value is.
         """
-        expected = [self._sign(key, order_id).encode() for key in self._keys]
+        expected = [self._sign(keyed, order_id).encode() for keyed in self._keyed]
         matches = [hmac.compare_digest(value, authorization) for value in expected]
         return any(matches)
 
     @staticmethod
-    def _sign(key: bytes, order_id: str) -> str:
-        digest = hmac.digest(key, f"callback:{order_id}".encode(errors="replace"), "sha256")
+    def _sign(keyed: hmac.HMAC, order_id: str) -> str:
+        signing = keyed.copy()
+        signing.update(f"callback:{order_id}".encode(errors="replace"))
+        digest = signing.digest()
         return f"Bearer {urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 

@@ -42,11 +42,14 @@ _COUNT = (
 
 @dataclass(slots=True)
 class Received:
-    """A callback whose `Authorization` was right. Once it is stored, `is_repeated` says that it was known."""
+    """A callback whose `Authorization` was right."""
 
     order_id: UUID
     body: bytes
     is_repeated: bool = False
+    """Once it is stored: whether it was known."""
+    is_told: bool = False
+    """Whether the timeline tells of it, as it does of the first and of few of its repeats."""
 
 
 @dataclass(slots=True)
@@ -151,11 +154,13 @@ def _keep(tx: WholeTransaction, received: Received, bodies: list[_Kept]) -> bool
     if same is None:
         hint = task_id_hint(received.body)
         bodies.append(_Kept(None, digest, hint, 1, received.body))
+        received.is_told = True
         record(tx, received.order_id, EventType.CALLBACK_RECEIVED, task_id=hint, bytes=len(received.body))
         return True
     same.count += 1
     same.repeats += 1
-    if same.count.bit_count() == 1:  # of many, the second, fourth, eighth, …
+    received.is_told = same.count.bit_count() == 1  # of many, the second, fourth, eighth, …
+    if received.is_told:
         record(tx, received.order_id, EventType.CALLBACK_REPEATED, task_id=same.task_id, count=same.count)
     return False
 

@@ -5,7 +5,7 @@ Intake makes rows due and leaves everything else to the reconciler.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ from app.db.models import Account, Order
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.erasing import digested
-from app.queue.group_commit import GroupCommit
+from app.queue.group_commit import Gather, GroupCommit
 from app.states import OrderStatus
 
 
@@ -118,8 +118,9 @@ class OrderIntake:
                 raise
             return known
 
-    async def _store(self, all_ordered: Sequence[_Ordered]) -> list[Order]:
+    async def _store(self, gather: Gather[_Ordered]) -> list[Order]:
         async with self._db.write() as tx:
+            all_ordered = gather()
             accounts = {each.new.account_id for each in all_ordered if each.new.account_is_stored}
             for account_id in sorted(accounts):
                 if not await _keep_account(tx.session, account_id):

@@ -1,7 +1,8 @@
 """Group commit: what many do at the same time is written in one transaction.
 
-While one transaction commits, whatever else arrives gathers, and goes into the next one. There is no timer:
-a lone item is a batch of one and waits for nobody, and the slower the disk, the larger the batches.
+While one transaction commits, whatever else arrives gathers, and goes into the next one: all that is there
+once that has begun. There is no timer: a lone item is a batch of one and waits for nobody, and the slower the
+disk, or the more there are who write, the larger the batches.
 
     first item ──▶ [ transaction 1 ]
     items 2, 3, 4     ── gather ──▶ [ transaction 2 ]
@@ -21,8 +22,7 @@ What a batch promises each of its items:
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, MutableSequence, Sequence
 from enum import Enum
 from functools import partial
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -45,7 +45,9 @@ class Later(Enum):
 
 LATER: Final = Later.LATER
 Write = Callable[[WholeTransaction, Sequence[Item]], Sequence[Result | Later]]
-Run = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Later]]]
+Gather = Callable[[], Sequence[Item]]
+"""Returns the items of a batch: called once the transaction has begun, it returns what has come by then."""
+Run = Callable[[Gather[Item]], Awaitable[Sequence[Result | Later]]]
 """Writes a batch in one transaction, which is committed when it returns."""
 
 
@@ -67,8 +69,8 @@ class TooManyWaitingError(Exception):
 def whole(db: Database, write: Write[Item, Result]) -> Run[Item, Result]:
     """Return what writes a batch by `write`, in one go. (`app/db/whole.py`)"""
 
-    async def run(items: Sequence[Item]) -> Sequence[Result | Later]:
-        return await db.write_whole(lambda tx: write(tx, items))
+    async def run(gather: Gather[Item]) -> Sequence[Result | Later]:
+        return await db.write_whole(lambda tx: write(tx, gather()), before=gather)
 
     return run
 
@@ -96,7 +98,7 @@ class GroupCommit(Generic[Item, Result]):
         self._key = key
         self._most_at_once = most_at_once
         self._most_waiting = most_waiting
-        self._waiting: deque[Entry[Item, Result]] = deque()
+        self._waiting: list[Entry[Item, Result]] = []
         self._put_off: dict[Hashable, list[Entry[Item, Result]]] = {}
         self._committing: asyncio.Task[None] | None = None
         self._committing_put_off: asyncio.Task[None] | None = None
@@ -122,8 +124,7 @@ class GroupCommit(Generic[Item, Result]):
         """Write batch after batch until nothing waits."""
         try:
             while self._waiting:
-                size = min(len(self._waiting), self._most_at_once)
-                await self._commit([self._waiting.popleft() for _ in range(size)])
+                await self._commit(_Batch(self._waiting, self._most_at_once))
         finally:
             self._committing = None
             _cut_off(self._waiting)
@@ -133,30 +134,30 @@ class GroupCommit(Generic[Item, Result]):
         """Write what was put off, each time all that needs the same."""
         try:
             while self._put_off:
-                await self._commit(self._put_off.pop(next(iter(self._put_off))))
+                await self._commit(_Batch(self._put_off.pop(next(iter(self._put_off)))))
         finally:
             self._committing_put_off = None
             for batch in self._put_off.values():
                 _cut_off(batch)
             self._put_off.clear()
 
-    async def _commit(self, batch: Sequence[Entry[Item, Result]]) -> None:
+    async def _commit(self, batch: "_Batch[Item, Result]") -> None:
         try:
-            results = await self._transaction([entry.item for entry in batch])
+            results = await self._transaction(batch)
         except DATABASE_AWAY as error:
-            _fail(batch, error)
+            _fail(batch.entries(), error)
         except asyncio.CancelledError:
             # The process ends, and whether the commit has happened is not known.
-            _cut_off(batch)
+            _cut_off(batch.entries())
             raise
         except Exception as error:  # noqa: BLE001 - it is raised where the item was added
-            if len(batch) == 1:
-                _fail(batch, error)
+            if len(batch.entries()) == 1:
+                _fail(batch.entries(), error)
             else:
-                for each in batch:
-                    await self._commit([each])
+                for each in batch.entries():
+                    await self._commit(_Batch([each]))
         else:
-            for entry, result in zip(batch, results, strict=True):
+            for entry, result in zip(batch.entries(), results, strict=True):
                 self._tell(entry, result)
 
     def _tell(self, entry: Entry[Item, Result], result: Result | Later) -> None:
@@ -167,15 +168,35 @@ class GroupCommit(Generic[Item, Result]):
         elif not entry.done.done():
             entry.done.set_result(result)
 
-    async def _transaction(self, items: Sequence[Item]) -> Sequence[Result | Later]:
+    async def _transaction(self, batch: "_Batch[Item, Result]") -> Sequence[Result | Later]:
         """Write items in one transaction, again at once where PostgreSQL asks for that."""
         began = time.monotonic()
-        results = await repeatedly(partial(self._run, items))
-        if len(results) != len(items):
+        results = await repeatedly(partial(self._run, batch.items))
+        if len(results) != len(batch.entries()):
             raise RuntimeError("there is not a result for each item")
         if self._measure is not None:
-            self._measure(len(items), time.monotonic() - began)
+            self._measure(len(results), time.monotonic() - began)
         return results
+
+
+class _Batch(Generic[Item, Result]):
+    """What is written together: of those who wait as many as may be, taken when it is first asked for."""
+
+    def __init__(self, waiting: MutableSequence[Entry[Item, Result]], most: int = MOST_AT_ONCE) -> None:
+        self._waiting = waiting
+        self._most = most
+        self._entries: list[Entry[Item, Result]] | None = None
+
+    def entries(self) -> Sequence[Entry[Item, Result]]:
+        """Return them, and who waits for each."""
+        if self._entries is None:
+            self._entries = list(self._waiting[: self._most])
+            del self._waiting[: self._most]
+        return self._entries
+
+    def items(self) -> Sequence[Item]:
+        """Return them."""
+        return [entry.item for entry in self.entries()]
 
 
 def _fail(batch: Iterable[Entry[Item, Result]], error: BaseException) -> None:

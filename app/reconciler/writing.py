@@ -12,7 +12,7 @@ from uuid import UUID
 
 from app.db.database import Database, Transaction
 from app.db.models import Order
-from app.queue.group_commit import LATER, GroupCommit, Later
+from app.queue.group_commit import LATER, Gather, GroupCommit, Later
 from app.reconciler.findings import Findings
 from app.reconciler.loaded import Loaded
 
@@ -60,9 +60,10 @@ class Writing:
         """Write a step; return what it returns, once that is committed. None if the lease was lost."""
         return await self._group.add(step)
 
-    async def _run(self, steps: Sequence[Step]) -> Sequence[Any | Later]:
-        order_ids = {step.order_id for step in steps}
+    async def _run(self, gather: Gather[Step]) -> Sequence[Any | Later]:
         async with self._db.write() as tx:
+            steps = gather()
+            order_ids = {step.order_id for step in steps}
             loaded = Loaded(
                 tx,
                 order_ids,

@@ -64,11 +64,14 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
         HTTPException: it is too large (413), did not come in time (408), or its sender has left (400).
     """
     within_limits = limited(scope, receive)
+    message = await within_limits()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        return bytes(message.get("body", b""))  # nearly all of them
     body = bytearray()
     while True:
-        message = await within_limits()
         if message["type"] == "http.disconnect":
             raise HTTPException(400)
         body += message.get("body", b"")
         if not message.get("more_body", False):
             return bytes(body)
+        message = await within_limits()

@@ -91,6 +91,8 @@ class Callbacks:
         if scope["type"] != "http" or scope["method"] != "POST":
             return None
         path: str = scope["path"]
+        if not path.startswith(self._prefixes):
+            return None
         for prefix in self._prefixes:
             if path.startswith(prefix):
                 order_id = path[len(prefix) :]
@@ -131,7 +133,8 @@ class Callbacks:
             log.error("callback_of_unknown_order", order=order_id, request_id=request_id)
             return self._refuse("no such order")
         context.metrics.callback("repeated" if received.is_repeated else "accepted")
-        log.info("callback", order=order_id, bytes=len(body), request_id=request_id)
+        if received.is_told:  # whoever repeats himself fills no disk
+            log.info("callback", order=order_id, bytes=len(body), request_id=request_id)
         return None
 
     async def _link(self, span: tracing.Span, order_id: str) -> None:

@@ -3,11 +3,11 @@
 import re
 import time
 from contextlib import AbstractContextManager, nullcontext
-from uuid import uuid4
 
 import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid4
 
 from app.api.problems import internal_error
 from app.telemetry import tracing
