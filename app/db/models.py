@@ -426,6 +426,22 @@ class Delivery(Leased):
     error: Mapped[str | None] = mapped_column(Text)
 
 
+class DeliveryAttempt(Base):
+    """One attempt to deliver, and what came of it; it goes with its delivery."""
+
+    __tablename__ = "delivery_attempts"
+
+    delivery_id: Mapped[UUID] = mapped_column(
+        ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    ended_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    duration_ms: Mapped[int] = mapped_column(Integer)
+    response_status: Mapped[int | None] = mapped_column(Integer)
+    response_excerpt: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Text)
+
+
 class WriteProbe(Base):
     """When a process last proved that it can write: a row for each, so that none waits for another."""
 

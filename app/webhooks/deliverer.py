@@ -7,6 +7,7 @@ another needs.
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from uuid import UUID
@@ -19,7 +20,7 @@ from sqlalchemy.orm import selectinload, undefer
 
 from app.db.database import Database, Transaction
 from app.db.errors import DATABASE_AWAY, repeated
-from app.db.models import Delivery, Event, Order, Webhook
+from app.db.models import Delivery, DeliveryAttempt, Event, Order, Webhook
 from app.queue import leases
 from app.queue.leases import Claim, Claimed
 from app.queue.signals import Signals
@@ -135,6 +136,7 @@ class Deliverer(Worker[Delivery]):
                 log.error("delivery_broken", delivery=str(claim.row.id), error=type(error).__name__)
                 attempt = Attempt(None, error=f"A defect of Presshook ({type(error).__name__}): report it.")
             if attempt is not None:
+                attempt = replace(attempt, seconds=time.monotonic() - began)
                 (self._failing.discard if attempt.is_success else self._failing.add)(webhook_id)
                 await self._conclude(claim, attempt)
                 self._measure(claim, attempt, time.monotonic() - began)
@@ -212,6 +214,17 @@ class Deliverer(Worker[Delivery]):
         delivery.last_attempt_at = tx.now
         delivery.response_status, delivery.response_excerpt = attempt.status, attempt.excerpt
         delivery.error = attempt.error
+        tx.session.add(
+            DeliveryAttempt(
+                delivery_id=delivery.id,
+                number=delivery.attempts,
+                ended_at=tx.now,
+                duration_ms=round(attempt.seconds * 1000),
+                response_status=attempt.status,
+                response_excerpt=attempt.excerpt,
+                error=attempt.error,
+            )
+        )
         if attempt.is_success:
             webhook.failing_since = None
             delivery.delivered_at = tx.now

@@ -24,7 +24,7 @@ from uuid_utils.compat import uuid7
 
 from app.db.database import Database, Transaction
 from app.db.errors import repeated
-from app.db.models import Delivery, Event, Order, Webhook
+from app.db.models import Delivery, DeliveryAttempt, Event, Order, Webhook
 from app.db.notice import NewEvent
 from app.db.several import among
 
@@ -152,6 +152,12 @@ async def find_delivery(session: AsyncSession, webhook_id: UUID, delivery_id: UU
     """Return a delivery of a webhook."""
     found = select(Delivery).where(Delivery.webhook_id == webhook_id, Delivery.id == delivery_id)
     return (await session.scalars(found)).one_or_none()
+
+
+async def find_attempts(session: AsyncSession, delivery_id: UUID, *, limit: int) -> Sequence[DeliveryAttempt]:
+    """Return the last attempts of a delivery, the newest first."""
+    found = select(DeliveryAttempt).where(DeliveryAttempt.delivery_id == delivery_id)
+    return (await session.scalars(found.order_by(DeliveryAttempt.number.desc()).limit(limit))).all()
 
 
 class WebhookDisabledError(Exception):

@@ -22,6 +22,8 @@ class Attempt:
     excerpt: str | None = None
     error: str | None = None
     retry_after_seconds: float | None = None
+    seconds: float = 0.0
+    """How long it took."""
 
     @property
     def is_success(self) -> bool:

@@ -155,6 +155,9 @@ async def test_a_delivery_that_failed_is_sent_again(
         receiver.status = 204
         await page.get_by_role("button", name="Send again").click()
         await expect(page.locator(".headline .chip")).to_have_text("Delivered")
+        await expect(
+            page.get_by_role("heading", name="Attempts").locator("xpath=..").get_by_role("listitem")
+        ).to_have_count(2)
         await page.get_by_role("link", name=receiver.url).click()
         await page.get_by_text("Remove …").click()
         await page.get_by_role("button", name="Remove the webhook").click()

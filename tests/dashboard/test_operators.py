@@ -8,9 +8,21 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
-from app.db.models import Account, ApiKey, Callback, CheckResult, Delivery, LookUp, Order, Task, Webhook
+from app.db.models import (
+    Account,
+    ApiKey,
+    Callback,
+    CheckResult,
+    Delivery,
+    DeliveryAttempt,
+    LookUp,
+    Order,
+    Task,
+    Webhook,
+)
 from app.events.timeline import Actor
 from app.keys import find_keys
 from app.main import Service
@@ -18,7 +30,7 @@ from app.maintenance.doctor.checks import Result
 from app.orders.requests import request_refresh
 from app.states import OrderStatus
 from tests.dashboard.conftest import browser_of, new_key, stored_order
-from tests.settings import CLOUDPRESS_ACCOUNT
+from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT
 
 SECRET = re.compile(r'<pre tabindex="0" class="secret"><code>([^<]+)</code>')
 
@@ -251,3 +263,41 @@ async def test_lists_of_keys_and_accounts_have_pages(browser: httpx.AsyncClient,
             following = re.search(r'rel="next" href="([^"]+)"', page)
             asked = html.unescape(following[1]) if following else ""
         assert (len(seen), len(set(seen))) == (shown, shown), path
+
+
+async def test_each_attempt_is_kept_with_its_answer_and_goes_with_its_delivery(
+    browser: httpx.AsyncClient, service: Service
+) -> None:
+    async with service.db.write() as tx:
+        times = {"created_at": tx.now, "updated_at": tx.now}
+        hook = Webhook(id=uuid7(), url="https://shop.example/hook", is_enabled=True, secret=b"s", **times)
+        tx.session.add(hook)
+        await tx.session.flush()
+        sent = Delivery(id=uuid7(), webhook_id=hook.id, status="failed", attempts=2, created_at=tx.now)
+        tx.session.add(sent)
+        await tx.session.flush()
+        for number, status in ((1, None), (2, 500)):
+            tx.session.add(
+                DeliveryAttempt(
+                    delivery_id=sent.id,
+                    number=number,
+                    ended_at=tx.now,
+                    duration_ms=1234,
+                    response_status=status,
+                    response_excerpt="<b>out</b>" if status else None,
+                    error=None if status else "No answer came.",
+                )
+            )
+    path = f"/webhooks/{hook.id}/deliveries/{sent.id}"
+    page = (await browser.get(f"/ui{path}")).text
+    assert page.count("1,234 ms") == 2
+    assert "&lt;b&gt;out&lt;/b&gt;" in page
+    listed = await browser.get(f"/v1{path}/attempts", headers={"Authorization": f"Bearer {API_KEY}"})
+    assert [(each["number"], each["response_status"]) for each in listed.json()["data"]] == [
+        (2, 500),
+        (1, None),
+    ]
+    assert (await browser.post(f"/ui/webhooks/{hook.id}/remove")).status_code == 303
+    async with service.db.read() as session:
+        left = (await session.execute(select(func.count()).select_from(DeliveryAttempt))).scalar_one()
+    assert left == 0

@@ -4,13 +4,15 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 
 from app.api import auth
 from app.api.middleware.guessing import BURST
 from app.dashboard.routes import signing_in
 from app.dashboard.routes.signing_in import way_on
 from app.events.timeline import Actor
-from app.keys import revoke_key, rotate_key
+from app.keys import KeyRefusedError, revoke_key, rotate_key
 from app.main import Service, create_app
 from tests.dashboard.conftest import HERE, browser_of, new_key, stored_order
 from tests.settings import API_KEY, make_settings
@@ -226,3 +228,32 @@ async def test_a_link_signs_in_once_on_this_machine_alone(service: Service) -> N
         browser.cookies.clear()
         assert "followed already" in (await browser.get(link)).text
         assert (await browser.get("/ui/orders")).status_code == 303
+
+
+async def test_what_stays_open_is_held_against_the_key_and_the_time_as_well(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = create_app(service).state.desk
+    key = await new_key(service, "orders:read")
+    kept = Response()
+    scope = {
+        "type": "http",
+        "scheme": "http",
+        "server": ("127.0.0.1", 8000),
+        "path": "/ui",
+        "query_string": b"",
+    }
+    desk.sessions.begin(Request({**scope, "headers": []}), kept, key.key)
+    cookie = kept.headers["set-cookie"].partition(";")[0].encode()
+    admission = await desk.sessions.find(Request({**scope, "headers": [(b"cookie", cookie)]}))
+    await admission.check()
+    assert 0 < admission.grant.lasts_seconds <= 12 * 3600
+    now = datetime.now(UTC).timestamp()
+    with monkeypatch.context() as later:
+        later.setattr("app.dashboard.sessions.time.time", lambda: now + 12.1 * 3600)
+        with pytest.raises(KeyRefusedError):
+            await admission.check()
+    await admission.check()
+    await revoke_key(service.db, key.id, by=BY)
+    with pytest.raises(KeyRefusedError):
+        await admission.check()

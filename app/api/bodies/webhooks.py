@@ -164,6 +164,23 @@ class DeliveryBody(BaseModel):
         )
 
 
+class AttemptBody(BaseModel):
+    """One attempt to deliver a message."""
+
+    number: int
+    ended_at: datetime
+    duration_ms: int
+    response_status: int | None = Field(description="Null if there was no answer.")
+    response_excerpt: str | None = Field(description="The first kilobyte of the answer.")
+    error: str | None = Field(description="What went wrong.")
+
+
+class AttemptList(BaseModel):
+    """The last attempts of a delivery, the newest first."""
+
+    data: list[AttemptBody]
+
+
 class DeliveryList(BaseModel):
     """Deliveries, the newest first. `next_cursor` leads on to older ones, null at the end."""
 

@@ -7,6 +7,8 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from app.api.auth import WebhooksTeller, WebhooksWriter
 from app.api.bodies.webhooks import (
+    AttemptBody,
+    AttemptList,
     DeliveryBody,
     DeliveryList,
     MadeWebhookBody,
@@ -194,6 +196,21 @@ async def get_delivery(
     await _find(context, grant, webhook_id)
     async with context.db.read() as session:
         return _told(await outbox.find_delivery(session, webhook_id, delivery_id))
+
+
+@router.get("/{webhook_id}/deliveries/{delivery_id}/attempts", operation_id="listAttempts", responses=READ)
+async def list_attempts(
+    webhook_id: UUID,
+    delivery_id: UUID,
+    grant: WebhooksWriter,
+    context: ContextDep,
+    limit: Annotated[int, Query(ge=1, le=100, description="Attempts, at most.")] = 50,
+) -> AttemptList:
+    """List the last attempts to deliver a message: how long each took, and what was answered."""
+    await get_delivery(webhook_id, delivery_id, grant, context)
+    async with context.db.read() as session:
+        found = await outbox.find_attempts(session, delivery_id, limit=limit)
+    return AttemptList(data=[AttemptBody.model_validate(each, from_attributes=True) for each in found])
 
 
 @router.post(

@@ -117,6 +117,7 @@ async def delivery(
         "delivery.html",
         webhook=await api.get_webhook(webhook_id, grant, context),
         delivery=await api.get_delivery(webhook_id, delivery_id, grant, context),
+        attempts=(await api.list_attempts(webhook_id, delivery_id, grant, context)).data,
         said=DONE.get(done or ""),
     )
 
