@@ -38,11 +38,12 @@ class NewEvent:
     data: dict[str, Any]
     shown: dict[str, Any] | None = None
     id: int | None = None
-    """Its number, once it has one."""
+    """Its number, once it has one; mostly it is the database's to give."""
 
     def columns(self) -> dict[str, Any]:
-        """Return what is inserted of it; its number is the database's to give."""
+        """Return what is inserted of it."""
         return {
+            **({} if self.id is None else {"id": self.id}),
             "order_id": self.order_id,
             "type": self.type,
             "at": self.at,
