@@ -1,7 +1,8 @@
 """Rechecks a placed order where something speaks for another CloudPress order than the one it holds.
 
 A late answer or a callback may name another one: it replaces one that was only looked up, and otherwise is
-a suspected duplicate. An order that was placed more than once is looked up once more, hours later.
+a suspected duplicate. An order that was placed more than once is looked up once more, hours later; one whose
+callbacks contradict each other is looked up at once, for neither may have named its own.
 """
 
 from app.cloudpress import CloudPressError
@@ -66,12 +67,17 @@ async def _judge(this: Pass, named: dict[str, str]) -> None:
     asked = {*named, *findings.duplicates} - {order.cloudpress_order_id}
     async with this.dependencies.db.read() as session:
         held = await held_among(session, order, asked)
+        # What another order has by look-up alone may well be ours, which was told of it.
+        taken = (held & named.keys()) - await held_among(session, order, named, but_by=LOOK_UP)
     others = [order_id for order_id in named if order_id not in {*held, order.cloudpress_order_id}]
     replaces = order.cloudpress_order_id_source == LOOK_UP and order.status not in FINAL
     own_is_named = order.cloudpress_order_id in named
     if others and replaces and not own_is_named:
         findings.order_id, findings.order_id_source = others[0], named[others[0]]
         others = others[1:]
-    findings.duplicates |= set(others)
+    findings.duplicates |= {*others, *taken}
     settled = order.settled_duplicates or ()
-    findings.duplicates -= {*held, *settled, order.cloudpress_order_id or "", findings.order_id or ""}
+    known = {*settled, *(order.suspected_duplicates or ())}
+    findings.is_contradicted = any(named[it] == CALLBACK and it not in known for it in (*others, *taken))
+    holders = {*(held - taken), order.cloudpress_order_id or "", findings.order_id or ""}
+    findings.duplicates -= {*holders, *settled}

@@ -25,6 +25,7 @@ _HELD = select(Order.cloudpress_order_id).where(
     Order.account_id == bindparam("account_id"),
     Order.cloudpress_order_id.in_(bindparam("asked", expanding=True)),
     Order.id != bindparam("order_id"),
+    Order.cloudpress_order_id_source.is_distinct_from(bindparam("but_by")),
 )
 
 
@@ -225,10 +226,15 @@ def is_young_enough(order: Order, sent: Sent, details: Answer[OrderDetails]) -> 
     return age <= since + CLOCK_TOLERANCE
 
 
-async def held_among(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> set[str]:
-    """Return those CloudPress orders that other orders of the account hold."""
+async def held_among(
+    session: AsyncSession, order: Order, order_ids: Iterable[str], *, but_by: str = ""
+) -> set[str]:
+    """Return those CloudPress orders that other orders of the account hold.
+
+    Those are left out of which it was learned `but_by`, if that is given.
+    """
     asked = list(order_ids)
     if not asked:
         return set()
-    ours = {"account_id": order.account_id, "asked": asked, "order_id": order.id}
+    ours = {"account_id": order.account_id, "asked": asked, "order_id": order.id, "but_by": but_by}
     return {order_id for order_id in await session.scalars(_HELD, ours) if order_id is not None}

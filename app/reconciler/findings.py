@@ -29,6 +29,8 @@ class Findings:
     tidying: Tidying = UNKNOWN_TIDYING
     """What CloudPress was seen to do to names, as far as that was asked."""
     late_look_done: bool = False
+    is_contradicted: bool = False
+    """Whether the order's own callbacks name several CloudPress orders, so that it may be none of them."""
     resolved: bool = False
     """Whether what an operator asked for was done, or turned out to be impossible."""
     cancel_accepted: bool = False

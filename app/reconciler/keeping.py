@@ -72,6 +72,8 @@ async def _keep_evidence(held: Held) -> None:
         await findings.look_up.save(tx, order)
     if findings.late_look_done:
         order.late_look_at = None
+    elif findings.is_contradicted and order.late_look_at is None:
+        order.late_look_at = tx.now
     if findings.resolved:
         order.resolution = None
     if findings.hints:

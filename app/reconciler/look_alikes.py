@@ -5,9 +5,10 @@ from datetime import timedelta
 from sqlalchemy import and_, exists, or_, select
 
 from app.db.database import Transaction
-from app.db.models import Order, Placement
+from app.db.models import Callback, Order, Placement, Task
 from app.orders.attempts import can_have_landed
 from app.orders.names import Tidying
+from app.reconciler.evidence import LOOK_UP
 from app.states import ErrorCode, OrderStatus
 
 SOUGHT = (OrderStatus.PLACING, OrderStatus.UNCONFIRMED)
@@ -22,8 +23,15 @@ async def has_look_alike(tx: Transaction, order: Order, tidying: Tidying) -> boo
 
     That is one of which a request may have landed and of which no CloudPress order is known, also where it
     was given up or cancelled since. One that was placed more than once counts even when it is placed or
-    final: a request of its own that landed late may be what was found.
+    final: a request of its own that landed late may be what was found. So does one that was only looked up,
+    where a callback of its own has named a task that nobody has asked about yet.
     """
+    unread = exists().where(
+        Callback.order_id == Order.id,
+        Callback.checked_at.is_(None),
+        Callback.task_id.is_not(None),
+        ~exists().where(Task.order_id == Order.id, Task.id == Callback.task_id),
+    )
     may_have_landed = exists().where(Placement.order_id == Order.id, can_have_landed())
     is_unaccounted_for = and_(
         Order.cloudpress_order_id.is_(None),
@@ -38,6 +46,7 @@ async def has_look_alike(tx: Transaction, order: Order, tidying: Tidying) -> boo
             is_unaccounted_for,
             Order.late_look_at.is_not(None),
             Order.suspected_duplicates.is_not(None),
+            and_(Order.cloudpress_order_id_source == LOOK_UP, unread),
         ),
         Order.id != order.id,
     )

@@ -81,6 +81,7 @@ NEVER_TWICE = by_pytest(
     "never twice", "tests/reconciler/test_never_twice.py", "tests/reconciler/test_worlds.py", "-k", "sqlite"
 )
 UNKNOWN_PLACEMENTS = by_pytest("unknown placements", "tests/reconciler/test_unknown_placements.py")
+TOGETHER = by_pytest("what passes write together", "tests/reconciler/test_writing.py")
 CANCELLING = by_pytest("cancelling", "tests/reconciler/test_cancelling.py")
 STAYING_UP = by_pytest("staying up", "tests/reconciler/test_staying_up.py")
 FAULTS = by_pytest("fault matrix", "tests/reconciler/faults", "-k", "test_placing and sqlite")
@@ -92,3 +93,7 @@ ORPHANS = by_pytest("orphans", "tests/reconciler/test_orphans.py", "-k", "sqlite
 LOGS = by_pytest("logs", "tests/telemetry/test_logs.py")
 TEXTS = by_pytest("texts", "tests/db/test_texts.py")
 CHANGING = by_pytest("changing", "tests/orders/test_changing.py", "-k", "sqlite")
+EXCHANGES = by_pytest("exchanges", "tests/network/test_http1.py", "tests/network/test_exchanges.py")
+TRANSPORT = by_pytest(
+    "transport", "tests/cloudpress/test_connections.py", "tests/cloudpress/test_transport.py"
+)

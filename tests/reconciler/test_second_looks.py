@@ -248,6 +248,71 @@ async def test_a_lease_that_barely_outlasts_a_request_is_enough(bench: Bench) ->
     assert (await bench.read(order_id)).status == "provisioning"
 
 
+async def test_callbacks_that_contradict_each_other_have_all_looked_for_that_may_be_meant(
+    bench: Bench,
+) -> None:
+    bench.cloudpress.script["answer"] = [LOST]
+    order_id = await bench.order()
+    await bench.work()
+    strangers = bench.cloudpress.land("Other")
+    details = bench.cloudpress.orders_made[strangers]
+    bench.cloudpress.orders_made[strangers] = details.model_copy(update={"site": None})
+    await record_callback(bench.db, order_id, b'{"task_id": 2}')
+    await bench.work()
+    assert (await bench.read(order_id)).cloudpress_order_id == strangers
+    twin = bench.cloudpress.land("Shop")
+    await record_callback(bench.db, order_id, b'{"task_id": 3}')  # its own number was given anew
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert order.suspected_duplicates == ["cp-1", twin], "its own is cp-1, which no callback names"
+    lists = bench.cloudpress.count("orders")
+    await bench.work_for(HOUR)
+    assert bench.cloudpress.count("orders") == lists, "it is looked for once"
+
+
+async def found_by_look_up(bench: Bench) -> UUID:
+    """Return an order that was lost on its way, and that a stranger's twin was taken for."""
+    bench.cloudpress.script["place"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    bench.cloudpress.end(bench.cloudpress.land("Shop"), "OK")
+    await bench.work_for(GRACE_SECONDS)
+    order = await bench.read(order_id)
+    assert (order.status, order.cloudpress_order_id_source) == ("completed", "lookup")
+    return order_id
+
+
+async def test_a_callback_is_heard_also_where_another_order_has_looked_up_what_it_names(bench: Bench) -> None:
+    order_id = await found_by_look_up(bench)
+    bench.cloudpress.script["place"] = [LOST]
+    other = await bench.order()
+    await bench.work()
+    own = bench.cloudpress.land("Shop")  # what was sent first has landed very late
+    await bench.work_for(GRACE_SECONDS)
+    assert (await bench.read(other)).cloudpress_order_id == own
+    number = own.removeprefix("cp-")
+    await record_callback(bench.db, order_id, b'{"task_id": %b}' % number.encode())
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.attention_code, order.suspected_duplicates) == ("suspected_duplicate", [own])
+
+
+async def test_what_an_unread_callback_may_name_is_not_adopted_by_another_order(bench: Bench) -> None:
+    order_id = await found_by_look_up(bench)
+    bench.cloudpress.script["place"] = [LOST]
+    other = await bench.order()
+    await bench.work()
+    own = bench.cloudpress.land("Shop")
+    number = own.removeprefix("cp-")
+    await record_callback(bench.db, order_id, b'{"task_id": %b}' % number.encode())
+    async with bench.db.write() as tx:  # its pass is late
+        (await tx.session.get_one(Order, order_id)).due_at = tx.now + timedelta(seconds=GRACE_SECONDS)
+    await bench.work_for(GRACE_SECONDS * 0.9)
+    assert (await bench.read(other)).cloudpress_order_id is None
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).suspected_duplicates == [own]
+    assert (await bench.read(other)).attention_code == "placement_ambiguous"
+
+
 # --- doubles that are none any more ------------------------------------------------------------------
 
 

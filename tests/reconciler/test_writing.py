@@ -110,6 +110,19 @@ async def test_two_cannot_come_to_hold_one_order(bench: Bench) -> None:
     assert await together(bench, claims, take, take) == [True, False]
 
 
+async def test_two_cannot_come_to_have_one_site(bench: Bench) -> None:
+    """The second one finds it taken by the first, before anything of it has reached the database."""
+    claims = await claimed(bench, 2)
+
+    async def take(held: Held) -> bool:
+        if await held.loaded.is_site_of_another(held.order, "site-1"):
+            return False
+        held.loaded.note_site(held.order, "site-1")
+        return True
+
+    assert await together(bench, claims, take, take) == [True, False]
+
+
 async def test_who_has_locked_an_order_holds_up_no_other(postgres_url: str) -> None:
     bench = Bench(postgres_url)
     claims = await claimed(bench, 3)

@@ -1,12 +1,13 @@
 """The mutations, by the room of what they break."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.rows import batches, field, orders, queue, reconciler, states, webhooks
+from tests.mutations.rows import asking, batches, field, orders, queue, reconciler, states, webhooks
 
 MUTATIONS: tuple[Mutation, ...] = (
     *states.MUTATIONS,
     *queue.MUTATIONS,
     *batches.MUTATIONS,
+    *asking.MUTATIONS,
     *orders.MUTATIONS,
     *reconciler.MUTATIONS,
     *webhooks.MUTATIONS,

@@ -7,6 +7,7 @@ from tests.mutations.proofs import (
     SECOND_LOOKS,
     SIMULATION,
     STAYING_UP,
+    TOGETHER,
     UNKNOWN_PLACEMENTS,
 )
 
@@ -20,6 +21,8 @@ PROGRESS = "app/reconciler/progress.py"
 WINDOW = "app/reconciler/window.py"
 PLACING = "app/reconciler/placing.py"
 WRITING = "app/reconciler/writing.py"
+LOADED = "app/reconciler/loaded.py"
+TURNS = "app/reconciler/turns.py"
 CONFIRMING = "app/reconciler/confirming.py"
 KEEPING = "app/reconciler/keeping.py"
 DUPLICATES = "app/reconciler/duplicates.py"
@@ -225,5 +228,75 @@ MUTATIONS = (
         "    if order.cloudpress_order_id is not None:\n        for table in (Task, Site):",
         "    if False:\n        for table in (Task, Site):",
         (SECOND_LOOKS, SIMULATION),
+    ),
+    Mutation(
+        "callbacks that contradict each other are believed",
+        KEEPING,
+        "    elif findings.is_contradicted and order.late_look_at is None:\n",
+        "    elif False:\n",
+        (SECOND_LOOKS, SIMULATION),
+    ),
+    Mutation(
+        "a callback is not heard where another order has looked up what it names",
+        DUPLICATES,
+        "taken = (held & named.keys()) - await held_among(session, order, named, but_by=LOOK_UP)",
+        "taken: set[str] = set()",
+        (SECOND_LOOKS, SIMULATION),
+    ),
+    Mutation(
+        "what an unread callback may name is adopted by another order",
+        LOOK_ALIKES,
+        "            and_(Order.cloudpress_order_id_source == LOOK_UP, unread),\n",
+        "",
+        (SECOND_LOOKS, SIMULATION),
+    ),
+    Mutation(
+        "a lost lease is written under all the same",
+        WRITING,
+        "    if step.token is not None and order.lease_token != step.token:\n",
+        "    if False:\n",
+        (TOGETHER, SIMULATION),
+    ),
+    Mutation(
+        "a locked order is waited for by its neighbours",
+        LOADED,
+        "lock = _LOCK if len(self._ids) == 1 else _LOCK_FREE",
+        "lock = _LOCK",
+        (TOGETHER,),
+    ),
+    Mutation(
+        "an order that is locked is given up",
+        WRITING,
+        "missing = None if len(order_ids) == 1 or self._db.is_sqlite else LATER",
+        "missing = None",
+        (TOGETHER,),
+    ),
+    Mutation(
+        "two of one batch come to hold one CloudPress order",
+        LOADED,
+        "            self._holders[order.account_id, order.cloudpress_order_id] = order.id\n",
+        "            pass\n",
+        (TOGETHER,),
+    ),
+    Mutation(
+        "two of one batch come to have one site",
+        LOADED,
+        "            self._site_holders[site_id].add(order.id)\n",
+        "            pass\n",
+        (TOGETHER,),
+    ),
+    Mutation(
+        "what a failing step has found is kept for the next try",
+        WRITING,
+        "step.findings.copy()",
+        "step.findings",
+        (TOGETHER,),
+    ),
+    Mutation(
+        "more of an account ask than may",
+        TURNS,
+        "asyncio.Semaphore(self._requests)",
+        "asyncio.Semaphore(self.passes)",
+        (TOGETHER,),
     ),
 )
