@@ -12,9 +12,9 @@ MUTATIONS = (
     Mutation(
         "a batch is acknowledged before its commit",
         BATCHES,
-        "            results = await self._transaction([entry.item for entry in batch])\n",
-        "            self.early = asyncio.create_task(self._transaction([entry.item for entry in batch]))\n"
-        "            results = [True] * len(batch)\n",
+        "            results = await self._transaction(batch)\n",
+        "            self.early = asyncio.create_task(self._transaction(batch))\n"
+        "            results = [True] * len(batch.entries())\n",
         (GROUP_COMMIT,),
     ),
     Mutation(
@@ -65,15 +65,15 @@ MUTATIONS = (
     Mutation(
         "an item's failure fails its neighbours",
         BATCHES,
-        "            if len(batch) == 1:\n",
+        "            if len(batch.entries()) == 1:\n",
         "            if batch:\n",
         (GROUP_COMMIT,),
     ),
     Mutation(
         "an item's failure is swallowed",
         BATCHES,
-        "            if len(batch) == 1:\n                _fail(batch, error)\n",
-        "            if len(batch) == 1:\n                batch[0].done.set_result(False)\n",
+        "            if len(batch.entries()) == 1:\n                _fail(batch.entries(), error)\n",
+        "            if len(batch.entries()) == 1:\n                batch.entries()[0].done.set_result(False)\n",
         (GROUP_COMMIT,),
     ),
     Mutation(
