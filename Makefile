@@ -13,7 +13,7 @@ FIRST ?= 1
 DATABASE ?= sqlite
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-api bench-events screenshots simulate prove check format serve lock clean
+.PHONY: help demo test bench bench-peers bench-api bench-events screenshots simulate prove check format serve lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,11 @@ demo: $(STAMP) ## a running service beside a stand-in CloudPress, no settings ne
 test: $(STAMP) ## all tests, on SQLite and PostgreSQL (ARGS="-k name" for some)
 	$(BIN)/pytest $(ARGS)
 
-bench: $(STAMP) ## measures the limits: latency after a callback, start, idle cost
+bench: bench-peers $(STAMP) ## measures speed: beside the peers, then latency after a callback, start, idle cost
 	@$(BIN)/python -W ignore -m tests.bench.limits
+
+bench-peers: $(STAMP) ## measures the service beside the framework alone and beside an afternoon's script
+	@$(BIN)/python -W ignore -m tests.bench.beside
 
 bench-api: $(STAMP) ## measures reads of the API at a thousand and at a million orders, and shows their plans
 	@$(BIN)/python -W ignore -m tests.bench.api

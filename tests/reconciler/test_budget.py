@@ -11,15 +11,17 @@ from sqlalchemy import event, select
 from app.db.database import Database
 from app.db.models import Order
 from app.orders.callbacks import CallbackIntake
+from app.orders.intake import NewOrder, OrderIntake
 from app.states import OrderStatus
-from tests.reconciler.scripted import Bench
+from tests.reconciler.scripted import ACCOUNT, Bench
 
 # Ratchets: what it takes now, and never again more. What is aimed at is 45 statements in 7 transactions for
-# an order alone, and 15 statements an order where many come at once.
-MOST_STATEMENTS = {"sqlite": 61, "postgresql": 81}
-MOST_TRANSACTIONS = 13
-BURST = 40
-MOST_STATEMENTS_IN_A_BURST = {"sqlite": 46, "postgresql": 60}
+# an order alone (PostgreSQL is asked for its time in each of those, told of the events' lock and of notices
+# besides), and 15 statements an order where many come at once.
+MOST_STATEMENTS = {"sqlite": 45, "postgresql": 62}
+MOST_TRANSACTIONS = 7
+BURST = 200
+MOST_STATEMENTS_IN_A_BURST = {"sqlite": 6, "postgresql": 6}
 
 
 @dataclass
@@ -51,17 +53,26 @@ def counting(db: Database) -> Iterator[Counted]:
     event.remove(engine, "begin", beginning)
 
 
+async def work_together(bench: Bench) -> None:
+    """Run a pass over each order that is due, all at the same time, until none is."""
+    is_more_due = True
+    while is_more_due:
+        claimed = await bench.reconciler.claim(100)
+        is_more_due = claimed.is_more_due
+        await asyncio.gather(*(bench.reconciler.work(claim) for claim in claimed.claims))
+
+
 async def live(bench: Bench, number: int) -> None:
     """Accept orders, place them, have them called back at once, and complete them."""
-    order_ids = [await bench.order(f"Shop {each}") for each in range(number)]
-    while await bench.work():
-        pass
+    intake = OrderIntake(bench.db)
+    orders = [NewOrder(ACCOUNT, f"Shop {each}", "vanilla", None, None, None, {}) for each in range(number)]
+    accepted = await asyncio.gather(*(intake.create(order, None) for order in orders))
+    await work_together(bench)
     for cloudpress_id in bench.cloudpress.orders_made:
         bench.cloudpress.end(cloudpress_id, "OK")
-    intake = CallbackIntake(bench.db)
-    await asyncio.gather(*(intake.record(order_id, b"{}") for order_id in order_ids))
-    while await bench.work():
-        pass
+    callbacks = CallbackIntake(bench.db)
+    await asyncio.gather(*(callbacks.record(order.id, b"{}") for order in accepted))
+    await work_together(bench)
 
 
 async def completed(bench: Bench) -> int:
