@@ -2,8 +2,8 @@
 
     python -m tests.bench.load URL CONNECTIONS SECONDS < requests
 
-Standard input has a line for each request, all of which are sent in turn: its path, its `Authorization` and its
-body, between tabs. What is printed is a line: requests a second, and how many were answered with each status.
+Standard input has a line for each request, all of which are sent in turn: its path, its `Authorization` and
+its body, between tabs. A line is printed: requests a second, and how many were answered with each status.
 """
 
 import asyncio

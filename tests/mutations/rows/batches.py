@@ -73,7 +73,8 @@ MUTATIONS = (
         "an item's failure is swallowed",
         BATCHES,
         "            if len(batch.entries()) == 1:\n                _fail(batch.entries(), error)\n",
-        "            if len(batch.entries()) == 1:\n                batch.entries()[0].done.set_result(False)\n",
+        "            if len(batch.entries()) == 1:\n"
+        "                batch.entries()[0].done.set_result(False)\n",
         (GROUP_COMMIT,),
     ),
     Mutation(
