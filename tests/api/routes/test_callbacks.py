@@ -78,6 +78,19 @@ async def test_a_repeat_is_counted(client: httpx.AsyncClient, service: Service, 
     assert stored.count == 3
 
 
+async def test_a_sender_that_repeats_itself_does_not_fill_the_log(
+    client: httpx.AsyncClient, service: Service, order_id: UUID
+) -> None:
+    with structlog.testing.capture_logs() as logged:
+        for _ in range(20):
+            answer = await client.post(f"/v1/callbacks/{order_id}", headers=headers(service, order_id))
+            assert answer.status_code == 204
+    told = [line["order"] for line in logged if line["event"] == "callback"]
+    assert told == [str(order_id)] * 5, "the first, second, fourth, eighth and sixteenth"
+    [kept] = await callbacks(service)
+    assert kept.count == 20
+
+
 async def test_a_sender_that_never_repeats_itself_does_not_fill_the_database(
     client: httpx.AsyncClient, service: Service, order_id: UUID
 ) -> None:
