@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.simulation.test_simulation import SQLITE_SEEDS
 
 SEED = re.compile(r"^seed (?P<place>\d+): (?P<what>.*)$", re.MULTILINE)
-TEST = re.compile(r"^(?:FAILED|ERROR) (?P<place>.+?)(?: - (?P<what>.*))?$", re.MULTILINE)
+TEST = re.compile(r"^(?:FAILED|ERROR) (?P<place>tests/.+?)(?: - (?P<what>.*))?$", re.MULTILINE)
 PYTEST = ("pytest", "-n0", "-q", "-x", "-p", "no:cacheprovider")
 LIMIT_SECONDS = 3600.0
 

@@ -11,10 +11,10 @@ ASKING = "app/cloudpress/transport.py"
 
 MUTATIONS = (
     Mutation(
-        "what came before a request is taken for its answer",
+        "what comes while an answer is read is not looked at",
         EXCHANGING,
-        "        await self._wire.settle()\n        if self._wire.buffer:",
-        "        if self._wire.buffer:",
+        "            await wire.settle()\n        if wire.buffer:",
+        "            pass\n        if wire.buffer:",
         (EXCHANGES, TRANSPORT),
     ),
     Mutation(
