@@ -68,7 +68,8 @@ async def _judge(this: Pass, named: dict[str, str]) -> None:
     async with this.dependencies.db.read() as session:
         held = await held_among(session, order, asked)
         # What another order has by look-up alone may well be ours, which was told of it.
-        taken = (held & named.keys()) - await held_among(session, order, named, but_by=LOOK_UP)
+        contested = held & named.keys()
+        taken = contested - await held_among(session, order, contested, but_by=LOOK_UP)
     others = [order_id for order_id in named if order_id not in {*held, order.cloudpress_order_id}]
     replaces = order.cloudpress_order_id_source == LOOK_UP and order.status not in FINAL
     own_is_named = order.cloudpress_order_id in named

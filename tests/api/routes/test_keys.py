@@ -66,6 +66,7 @@ SCOPED = [
     ("POST", f"/v1/webhooks/{NOTHING}/test", Scope.WEBHOOKS_WRITE),
     ("GET", f"/v1/webhooks/{NOTHING}/deliveries", Scope.WEBHOOKS_WRITE),
     ("GET", f"/v1/webhooks/{NOTHING}/deliveries/{NOTHING}", Scope.WEBHOOKS_WRITE),
+    ("GET", f"/v1/webhooks/{NOTHING}/deliveries/{NOTHING}/attempts", Scope.WEBHOOKS_WRITE),
     ("POST", f"/v1/webhooks/{NOTHING}/deliveries/{NOTHING}/redeliver", Scope.WEBHOOKS_WRITE),
     ("POST", f"/v1/webhooks/{NOTHING}/redeliver", Scope.WEBHOOKS_WRITE),
 ]

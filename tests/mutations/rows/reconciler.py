@@ -239,7 +239,7 @@ MUTATIONS = (
     Mutation(
         "a callback is not heard where another order has looked up what it names",
         DUPLICATES,
-        "taken = (held & named.keys()) - await held_among(session, order, named, but_by=LOOK_UP)",
+        "taken = contested - await held_among(session, order, contested, but_by=LOOK_UP)",
         "taken: set[str] = set()",
         (SECOND_LOOKS, SIMULATION),
     ),
