@@ -33,14 +33,15 @@ async def claimed(bench: Bench, number: int) -> list[Claim[Order]]:
 
 async def together(bench: Bench, claims: list[Claim[Order]], *writes: Write) -> list[Any]:
     """Write in one transaction what each pass writes; return what came of each."""
-    first = asyncio.Event()
+    begun, first = asyncio.Event(), asyncio.Event()
 
     async def hold_up(_: Held) -> None:
+        begun.set()
         await first.wait()
 
     # What comes while this one is written gathers.
     holding = asyncio.create_task(Pass(bench.dependencies, claims[0]).write(hold_up))
-    await asyncio.sleep(0)
+    await begun.wait()
     writing = [
         asyncio.create_task(Pass(bench.dependencies, claim).write(write, named=("cp-1",)))
         for claim, write in zip(claims, writes, strict=True)

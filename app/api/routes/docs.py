@@ -24,11 +24,13 @@ PARAMETERS = {"persistAuthorization": False, "displayRequestDuration": True}
 def install(app: FastAPI, *, path: str = "") -> None:
     """Serve the page and what it loads, and at `/` the word where they are; `path` is the service's own."""
     router = APIRouter(include_in_schema=False)
+    # FastAPI remembers every function that it has looked at: none of these may hold the application.
+    title = app.title
 
     @router.get("/")
     async def index() -> dict[str, str]:
         return {
-            "service": app.title,
+            "service": title,
             "version": VERSION,
             "docs": f"{path}/docs",
             "openapi": f"{path}/openapi.json",
@@ -38,7 +40,7 @@ def install(app: FastAPI, *, path: str = "") -> None:
     async def docs() -> Response:
         page = get_swagger_ui_html(
             openapi_url=f"{path}/openapi.json",
-            title=f"{app.title} API",
+            title=f"{title} API",
             swagger_js_url=f"{path}/docs/swagger-ui-bundle.js",
             swagger_css_url=f"{path}/docs/swagger-ui.css",
             swagger_favicon_url=f"{path}/docs/favicon-32x32.png",
