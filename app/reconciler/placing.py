@@ -87,7 +87,12 @@ async def place(this: Pass) -> PassResult | None:
 
     Returns None if the order was no longer ours to send, or is no longer ours to change.
     """
-    intended = await _intend(this)
+    intending = asyncio.ensure_future(_intend(this))
+    try:
+        intended = await asyncio.shield(intending)
+    except asyncio.CancelledError:
+        await _take_back(this, intending)
+        raise
     if not isinstance(intended, Intent):
         return intended
     try:
@@ -104,6 +109,20 @@ async def place(this: Pass) -> PassResult | None:
         # The process ends, and the answer is worth a moment more.
         await asyncio.wait([recording], timeout=RECORD_GRACE_SECONDS)
         raise
+
+
+async def _take_back(this: Pass, intending: asyncio.Future[Intent | PassResult | None]) -> None:
+    """Record that nothing was sent, if an intent is written although its pass was cut off meanwhile.
+
+    What others write goes with it, so that it is not given up with the pass. Without this the order would be
+    taken for cut off by whoever claims it next.
+    """
+    await asyncio.wait([intending], timeout=RECORD_GRACE_SECONDS)
+    if not intending.done() or intending.cancelled() or intending.exception() is not None:
+        return
+    if isinstance(intent := intending.result(), Intent):
+        ended = PostEnded(PostOutcome.NOT_SENT, intent.first, trouble=Trouble("cut_off"))
+        await asyncio.shield(_record(this, intent, Posted(ended)))
 
 
 async def _intend(this: Pass) -> Intent | PassResult | None:

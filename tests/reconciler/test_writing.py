@@ -185,3 +185,28 @@ async def test_who_has_waited_long_for_his_turn_gives_the_order_back(bench: Benc
     assert sorted(str(order.status) for order in orders) == ["pending", "provisioning"]
     [back] = [order for order in orders if order.status == "pending"]
     assert (back.lease_token, back.due_at) == (None, bench.clock.time)
+
+
+async def test_an_intent_whose_pass_was_cut_off_while_it_was_written_is_taken_back(bench: Bench) -> None:
+    claims = await claimed(bench, 2)
+    begun, first = asyncio.Event(), asyncio.Event()
+
+    async def hold_up(_: Held) -> None:
+        begun.set()
+        await first.wait()
+
+    holding = asyncio.create_task(Pass(bench.dependencies, claims[0]).write(hold_up))
+    await begun.wait()
+    placing = asyncio.create_task(bench.reconciler._work_or_give_back(claims[1]))
+    for _ in range(20):  # until its intent waits to be written
+        await asyncio.sleep(0)
+    placing.cancel()
+    first.set()
+    await holding
+    with pytest.raises(asyncio.CancelledError):
+        await placing
+    assert await statuses(bench) == ["pending", "pending"], "nobody takes it for cut off"
+    assert bench.cloudpress.count("place") == 0
+    bench.clock.time += timedelta(seconds=30)
+    assert await bench.work() == 1, "the other is still held"
+    assert bench.cloudpress.count(f"place {claims[1].row.site_name}") == 1

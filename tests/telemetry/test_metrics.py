@@ -83,7 +83,9 @@ async def test_what_the_replicas_share_is_counted_and_absent_while_the_database_
         families
     )
     async with service.db.write() as tx:
-        await (await tx.session.connection()).exec_driver_sql("DROP TABLE deliveries")
+        connection = await tx.session.connection()
+        await connection.exec_driver_sql("DROP TABLE delivery_attempts")
+        await connection.exec_driver_sql("DROP TABLE deliveries")
     async with client_of(service, Authorization=f"Bearer {API_KEY}") as other:
         families = await scrape(other)
     assert value_of(families, "presshook_snapshot_up") == 0
