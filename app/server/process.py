@@ -4,7 +4,6 @@ import gc
 import resource
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -18,7 +17,6 @@ from app.server.listening import address
 
 log = structlog.get_logger()
 SHUTDOWN_SECONDS = 6
-SWITCH_SECONDS = 0.001
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -69,15 +67,6 @@ def exempt_what_stays() -> None:
     gc.freeze()
 
 
-def take_turns_sooner() -> None:
-    """Let the thread that writes wait for no more than a millisecond for the one that answers.
-
-    A transaction needs the interpreter after each of its statements, and by default waits for it for up to
-    5 ms each time while there is much to answer.
-    """
-    sys.setswitchinterval(SWITCH_SECONDS)
-
-
 def raise_file_limit() -> None:
     """Allow as many open files as the system does: every open stream is one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -93,7 +82,6 @@ def run_app(app: ASGIApp, listeners: list[socket.socket], *, ending_seconds: int
 
 def run_server(service: Service, listeners: list[socket.socket], *, reconcile: bool) -> bool:
     """Serve until a signal comes; return False if the reconciler died, which ends the server too."""
-    take_turns_sooner()
     alive = True
 
     def died() -> None:
