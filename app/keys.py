@@ -17,6 +17,7 @@ from app.db.account_bounds import most_of_one
 from app.db.database import Database
 from app.db.errors import repeated
 from app.db.models import ApiKey
+from app.db.paging import newest
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 
@@ -35,7 +36,6 @@ INVISIBLE = frozenset({"Cf", "Mn", "Me"})
 """Unicode's categories of what a reader may not see: joiners, marks of direction, spaces of no width."""
 MOST_KEYS = 500
 """So many keys that work may see the same account: a tenant may make keys, and webhooks with each."""
-BATCH = 200
 
 
 class TooManyKeysError(Exception):
@@ -185,16 +185,8 @@ async def find_keys_within(
 
     `before` is the last of the page before.
     """
-    found: list[ApiKey] = []
-    while True:
-        following = select(ApiKey).where(ApiKey.revoked_at.is_(None)).order_by(ApiKey.id.desc()).limit(BATCH)
-        if before is not None:
-            following = following.where(ApiKey.id < before)
-        batch = (await session.scalars(following)).all()
-        found += [key for key in batch if grant.includes(key)]
-        if len(found) >= limit or len(batch) < BATCH:
-            return tuple(found[:limit])
-        before = batch[-1].id
+    unrevoked = select(ApiKey).where(ApiKey.revoked_at.is_(None))
+    return await newest(session, unrevoked, ApiKey.id, shown=grant.includes, before=before, limit=limit)
 
 
 async def find_key(session: AsyncSession, key_id: UUID) -> ApiKey | None:

@@ -1,4 +1,4 @@
-"""Bounds on what an account's keys may make, whichever of them does."""
+"""Which accounts a thing is for, and how many things an account's keys may make, whichever of them does."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable
@@ -18,3 +18,8 @@ def most_of_one(bound: Iterable[Collection[str] | None], account_ids: Collection
     wanted = set(account_ids)
     of_each = Counter(account for each in bound if each is not None for account in wanted.intersection(each))
     return max(of_each.values(), default=0)
+
+
+def is_within(bound: Collection[str] | None, account_ids: Collection[str] | None) -> bool:
+    """Tell whether a thing is for no more than these accounts; None stands for every account."""
+    return account_ids is None or (bound is not None and set(bound) <= set(account_ids))

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 from uuid_utils.compat import uuid7
 
+from app.db.account_bounds import is_within
 from app.db.database import Database, Transaction
 from app.db.errors import repeated
 from app.db.models import Delivery, DeliveryAttempt, Event, Order, Webhook
@@ -144,7 +145,7 @@ async def find_deliveries_of(
     return [
         (delivery, url)
         for delivery, url, told in await session.execute(found)
-        if account_ids is None or (told is not None and set(told) <= set(account_ids))
+        if is_within(told, account_ids)
     ]
 
 

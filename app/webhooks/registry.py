@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 from uuid_utils.compat import uuid7
 
-from app.db.account_bounds import most_of_one
+from app.db.account_bounds import is_within, most_of_one
 from app.db.database import Database, Transaction
 from app.db.errors import repeated
 from app.db.models import Delivery, Webhook
+from app.db.paging import newest
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.webhooks.outbox import enqueue
@@ -22,7 +23,6 @@ from app.webhooks.signing import new_secret
 
 MOST_WEBHOOKS = 100
 """So many may be told of the same account: each event of theirs is written down once more for each."""
-BATCH = 200
 # Who makes deliveries of an event need not wait for it, and so holds up no order.
 LOCK = {"key_share": True}
 
@@ -92,10 +92,6 @@ async def _count_for(session: AsyncSession, account_ids: tuple[str, ...] | None)
     return most_of_one(await session.scalars(select(Webhook.account_ids)), account_ids)
 
 
-def _is_within(told: list[str] | None, account_ids: Collection[str] | None) -> bool:
-    return account_ids is None or (told is not None and set(told) <= set(account_ids))
-
-
 async def find_webhooks(
     session: AsyncSession, *, account_ids: Collection[str] | None, before: UUID | None, limit: int
 ) -> tuple[Webhook, ...]:
@@ -103,16 +99,14 @@ async def find_webhooks(
 
     `before` is the last of the page before. None stands for every account.
     """
-    found: list[Webhook] = []
-    while True:
-        following = select(Webhook).order_by(Webhook.id.desc()).limit(BATCH)
-        if before is not None:
-            following = following.where(Webhook.id < before)
-        batch = (await session.scalars(following)).all()
-        found += [webhook for webhook in batch if _is_within(webhook.account_ids, account_ids)]
-        if len(found) >= limit or len(batch) < BATCH:
-            return tuple(found[:limit])
-        before = batch[-1].id
+    return await newest(
+        session,
+        select(Webhook),
+        Webhook.id,
+        shown=lambda webhook: is_within(webhook.account_ids, account_ids),
+        before=before,
+        limit=limit,
+    )
 
 
 async def find_webhook(session: AsyncSession, webhook_id: UUID) -> Webhook | None:

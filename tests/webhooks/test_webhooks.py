@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
-from app.db import postgresql
+from app.db import paging, postgresql
 from app.db.models import Delivery, Order, Webhook
 from app.events.timeline import record
 from app.events.types import EventType
@@ -228,7 +228,7 @@ async def test_webhooks_are_paged_and_no_key_makes_any_number_of_them(
     presshook: Presshook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "MOST_WEBHOOKS", 5)
-    monkeypatch.setattr(registry, "BATCH", 2)
+    monkeypatch.setattr(paging, "BATCH", 2)
     body = {"url": "https://shop.example.com/"}
     tokens = []
     for accounts in (["one"], ["two"], ["one", "two"], None):

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from app import keys
 from app.api.auth import BOOTSTRAP
+from app.db import paging
 from app.db.models import ApiKey
 from app.events.timeline import Actor
 from app.keys import COMMAND_LINE, MadeKey, NewKey, Scope, is_reserved, make_key
@@ -349,7 +350,7 @@ async def test_keys_are_paged_and_no_key_makes_any_number_of_them(
     service: Service, anonymous: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keys, "MOST_KEYS", 5)
-    monkeypatch.setattr(keys, "BATCH", 2)
+    monkeypatch.setattr(paging, "BATCH", 2)
     tenant = await make(service, Scope.KEYS_WRITE, accounts=("one", "two", "three"))
     headers = bearer(tenant.key)
     body: dict[str, Any] = {"name": "k", "scopes": ["keys:write"], "account_ids": ["one"]}
