@@ -30,6 +30,16 @@ def key_id(secret_key: str) -> str:
     return _derive(secret_key, "key id")[:4].hex()
 
 
+def _bearer(digest: bytes) -> str:
+    return f"Bearer {urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+
+
+def _is_any_of(expected: Sequence[bytes], presented: bytes) -> bool:
+    """Compare with every key's value, whichever fits, in a time that does not tell which."""
+    matches = [hmac.compare_digest(value, presented) for value in expected]
+    return any(matches)
+
+
 class CallbackSecrets:
     """The `Authorization` value of every order's callback: computed, never stored."""
 
@@ -54,16 +64,13 @@ class CallbackSecrets:
         The text of the address is signed as it came, so nothing is looked up or parsed, and an order
         that does not exist is refused exactly as a wrong value is.
         """
-        expected = [self._sign(keyed, order_id).encode() for keyed in self._keyed]
-        matches = [hmac.compare_digest(value, authorization) for value in expected]
-        return any(matches)
+        return _is_any_of([self._sign(keyed, order_id).encode() for keyed in self._keyed], authorization)
 
     @staticmethod
     def _sign(keyed: hmac.HMAC, order_id: str) -> str:
         signing = keyed.copy()
         signing.update(f"callback:{order_id}".encode(errors="replace"))
-        digest = signing.digest()
-        return f"Bearer {urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+        return _bearer(signing.digest())
 
 
 class ProbeSecrets:
@@ -82,9 +89,7 @@ class ProbeSecrets:
 
     def verify(self, probe: str, value: bytes) -> bool:
         """Tell whether `value` is that of a probe, under any key, in constant time."""
-        expected = [self._value(key, probe).encode() for key in self._keys]
-        matches = [hmac.compare_digest(each, value) for each in expected]
-        return any(matches)
+        return _is_any_of([self._value(key, probe).encode() for key in self._keys], value)
 
     def proof(self, probe: str, said: str) -> str:
         """Return what proves that whoever said this of a probe has our first key."""
@@ -93,13 +98,12 @@ class ProbeSecrets:
     def is_proven(self, probe: str, said: str, proof: str) -> bool:
         """Tell whether that was said by a deployment with one of our keys."""
         expected = [hmac.digest(key, f"answer:{probe}:{said}".encode(), "sha256").hex() for key in self._keys]
-        matches = [hmac.compare_digest(each.encode(), proof.encode()) for each in expected]
-        return any(matches)
+        return _is_any_of([each.encode() for each in expected], proof.encode())
 
     @staticmethod
     def _value(key: bytes, probe: str) -> str:
         digest = hmac.digest(key, f"probe:{probe}".encode(errors="replace"), "sha256")
-        return f"Bearer {urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+        return _bearer(digest)
 
 
 class ProgressAddresses:
@@ -126,8 +130,8 @@ class ProgressAddresses:
         if len(signed) != 16 + self._SIGNATURE_BYTES or urlsafe_b64encode(signed)[:-1].decode() != address:
             return None
         named, signature = signed[:16], signed[16:]
-        matches = [hmac.compare_digest(self._sign(key, named), signature) for key in self._keys]
-        return UUID(bytes=named) if any(matches) else None
+        is_ours = _is_any_of([self._sign(key, named) for key in self._keys], signature)
+        return UUID(bytes=named) if is_ours else None
 
     @classmethod
     def _sign(cls, key: bytes, order_id: bytes) -> bytes:
