@@ -220,33 +220,31 @@ EXAMPLES = {
 }
 
 
+# The errors that say something to whoever asked; all others are defects of ours.
+TOLD = (
+    Problem,
+    HTTPException,
+    RequestValidationError,
+    KeyRefusedError,
+    OperationalError,
+    InterfaceError,
+    PoolTimeout,
+)
+
+
 def install(app: FastAPI) -> None:
     """Have every error answered as a problem."""
 
-    @app.exception_handler(Problem)
-    async def _problem(_request: Request, problem: Problem) -> JSONResponse:
-        return problem.response()
-
-    @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        problem = _of_http_exception(error)
-        if error.status_code == 405:
+    async def answer(request: Request, error: Exception) -> JSONResponse:
+        problem = problem_of(request, error)
+        if problem is None:
+            raise error
+        if isinstance(error, HTTPException) and error.status_code == 405:
             problem.headers = {"Allow": ", ".join(_methods(request)) or "GET"}
         return problem.response()
 
-    @app.exception_handler(RequestValidationError)
-    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return _of_validation(request, error).response()
-
-    @app.exception_handler(KeyRefusedError)
-    async def _refused(_request: Request, _error: KeyRefusedError) -> JSONResponse:
-        return unauthorized().response()
-
-    @app.exception_handler(OperationalError)
-    @app.exception_handler(InterfaceError)
-    @app.exception_handler(PoolTimeout)
-    async def _away(_request: Request, _error: Exception) -> JSONResponse:
-        return database_away().response()
+    for kind in TOLD:
+        app.add_exception_handler(kind, answer)
 
 
 def problem_of(request: Request, error: Exception) -> Problem | None:

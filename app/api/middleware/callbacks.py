@@ -91,8 +91,6 @@ class Callbacks:
         if scope["type"] != "http" or scope["method"] != "POST":
             return None
         path: str = scope["path"]
-        if not path.startswith(self._prefixes):
-            return None
         for prefix in self._prefixes:
             if path.startswith(prefix):
                 order_id = path[len(prefix) :]
