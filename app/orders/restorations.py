@@ -106,12 +106,3 @@ async def end_search(db: Database, restoration_id: int, account_id: str) -> None
         await wake_orders(tx, account_id, OrderStatus.PENDING)
         search = await tx.session.get_one(OrphanSearch, (restoration_id, account_id))
         search.done_at = search.done_at or tx.now
-
-
-async def is_searched(session: AsyncSession, account_id: str) -> bool:
-    """Tell whether an account's orders have been looked through since the last restoration, if any."""
-    restoration = await last_restoration(session)
-    if restoration is None:
-        return True
-    search = await session.get(OrphanSearch, (restoration.id, account_id))
-    return search is not None and search.done_at is not None

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -15,7 +14,7 @@ from sqlalchemy import select
 from app.db.database import Transaction
 from app.db.models import Callback, Order, Placement, Task
 from app.db.several import among
-from app.reconciler.loaded import CALLBACKS, PLACEMENTS
+from app.reconciler.loaded import CALLBACKS, PLACEMENTS, rows_by_order
 from app.states import OrderStatus
 
 _TASK_IDS = select(Task.order_id, Task.id).where(among(Task.order_id, "ids"))
@@ -37,18 +36,21 @@ class Known:
 
 async def read_known(tx: Transaction, orders: Sequence[Order]) -> dict[UUID, Known]:
     """Return what is known of each order that was just claimed and has been sent before."""
-    ids = {"ids": [order.id for order in orders if order.status != OrderStatus.PENDING]}
-    if not ids["ids"]:
+    ids = [order.id for order in orders if order.status != OrderStatus.PENDING]
+    if not ids:
         return {}
-    rows: defaultdict[UUID, tuple[list[Any], list[Any], list[Any]]] = defaultdict(lambda: ([], [], []))
-    for placement in await tx.session.scalars(PLACEMENTS, ids):
-        rows[placement.order_id][0].append(placement)
-    for callback in await tx.session.scalars(CALLBACKS, ids):
-        rows[callback.order_id][1].append(callback)
-    for order_id, task_id in await tx.session.execute(_TASK_IDS, ids):
-        rows[order_id][2].append(task_id)
+    placements = await rows_by_order(tx.session, PLACEMENTS, ids)
+    callbacks = await rows_by_order(tx.session, CALLBACKS, ids)
+    tasks: defaultdict[UUID, set[int]] = defaultdict(set)
+    for order_id, task_id in await tx.session.execute(_TASK_IDS, {"ids": ids}):
+        tasks[order_id].add(task_id)
     return {
-        order_id: Known(tuple(placements), tuple(callbacks), frozenset(tasks), tx.now, tx.began_at_uptime)
-        for order_id in ids["ids"]
-        for placements, callbacks, tasks in [rows[order_id]]
+        order_id: Known(
+            tuple(placements[order_id]),
+            tuple(callbacks[order_id]),
+            frozenset(tasks[order_id]),
+            tx.now,
+            tx.began_at_uptime,
+        )
+        for order_id in ids
     }

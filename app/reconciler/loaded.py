@@ -5,11 +5,12 @@ that the next pass of the same transaction finds it changed.
 """
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import CompoundSelect, Select, Text, bindparam, func, null, select, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import lazyload
 
 from app.db.columns import Base
@@ -66,6 +67,16 @@ _BACKGROUND: CompoundSelect[Any] = union_all(
 )
 
 
+async def rows_by_order(
+    session: AsyncSession, wanted: Select[Row], order_ids: Sequence[UUID]
+) -> defaultdict[UUID, list[Any]]:
+    """Return the rows of a table that belong to each of several orders, in their order."""
+    rows: defaultdict[UUID, list[Any]] = defaultdict(list)
+    for row in await session.scalars(wanted, {"ids": order_ids}):
+        rows[row.order_id].append(row)  # type: ignore[attr-defined]
+    return rows
+
+
 class Loaded:
     """What has been read of the orders of one transaction."""
 
@@ -104,12 +115,9 @@ class Loaded:
     async def _of(self, table: type[Row], wanted: Select[Row], order_id: UUID) -> list[Row]:
         """Return an order's rows of a table, which is read for all orders at once."""
         if table not in self._rows:
-            rows: defaultdict[UUID, list[Any]] = defaultdict(list)
             # What passes before this one have changed is of other rows.
             with self._tx.session.no_autoflush:
-                for row in await self._tx.session.scalars(wanted, {"ids": list(self.orders)}):
-                    rows[row.order_id].append(row)  # type: ignore[attr-defined]
-            self._rows[table] = rows
+                self._rows[table] = await rows_by_order(self._tx.session, wanted, list(self.orders))
         return self._rows[table][order_id]
 
     async def placements(self, order_id: UUID) -> list[Placement]:

@@ -71,9 +71,8 @@ class OrphanSearch:
         """Look through what has not been looked through; what cannot be is tried again the next time."""
         async with self._db.read() as session:
             restoration = await restorations.last_restoration(session)
-        if restoration is None:
-            return
-        async with self._db.read() as session:
+            if restoration is None:
+                return
             missing = await restorations.not_begun(session, restoration.id, self._own_account_id)
         await restorations.begin_searches(self._db, restoration.id, missing)
         async with self._db.read() as session:
