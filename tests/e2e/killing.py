@@ -145,6 +145,28 @@ async def until_all_are_final(fleet: Fleet, cloudpress: httpx.AsyncClient, ids: 
     return await eventually(statuses, lambda seen: set(seen) <= FINAL, patience_seconds=PATIENCE_SECONDS)
 
 
+def fleet_environment(database_url: str, sandbox_url: str) -> dict[str, str]:
+    """Return the environment of a fleet that does not wait for long, and of its sandbox."""
+    return environment(
+        database_url,
+        sandbox_url,
+        CALLBACK_WAIT_SECONDS="1",
+        LEASE_SECONDS="3",
+        UPSTREAM_TIMEOUT_SECONDS="2",
+        PLACEMENT_GRACE_SECONDS="6",
+        WEBHOOK_ALLOWED_NETWORKS=LOCAL_NETWORKS,
+        CLOUDPRESS_API_TOKEN="sandbox-token",
+        CLOUDPRESS_ACCOUNT_ID="sandbox-account",
+    )
+
+
+def sandbox_line(url: str, seed: int) -> list[str]:
+    """Return the command that runs a sandbox which misbehaves."""
+    rates = [part for name, rate in FAULTS.items() for part in ("--fault", f"{name}={rate}")]
+    speed = ["--task-seconds", "0.5", "--callback-speed", "60"]
+    return ["sandbox", "--port", port_of(url), "--seed", str(seed), *speed, *rates]
+
+
 async def live_under_the_axe(
     database_url: str,
     cwd: Path,
@@ -160,20 +182,9 @@ async def live_under_the_axe(
     `meanwhile` does further harm while the orders come in.
     """
     sandbox_url = free_url()
-    env = environment(
-        database_url,
-        sandbox_url,
-        CALLBACK_WAIT_SECONDS="1",
-        LEASE_SECONDS="3",
-        UPSTREAM_TIMEOUT_SECONDS="2",
-        PLACEMENT_GRACE_SECONDS="6",
-        WEBHOOK_ALLOWED_NETWORKS=LOCAL_NETWORKS,
-    )
-    env |= {"CLOUDPRESS_API_TOKEN": "sandbox-token", "CLOUDPRESS_ACCOUNT_ID": "sandbox-account"}
-    rates = [part for name, rate in FAULTS.items() for part in ("--fault", f"{name}={rate}")]
-    sandbox = ["sandbox", "--port", port_of(sandbox_url), "--task-seconds", "0.5", "--seed", str(seed)]
+    env = fleet_environment(database_url, sandbox_url)
     with ExitStack() as stack:
-        stack.enter_context(run(*sandbox, "--callback-speed", "60", *rates, env=env, cwd=cwd))
+        stack.enter_context(run(*sandbox_line(sandbox_url, seed), env=env, cwd=cwd))
         urls = [free_url() for _ in range(replicas)]
         fleet = Fleet(urls, env, cwd, random.Random(seed), stack)
         async with (
