@@ -24,6 +24,7 @@ from tests.sse import stream
 
 ORDER = {"site": {"name": "Site", "variant": "vanilla"}}
 SHUTDOWN_SECONDS = 10
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("command", ["serve", "worker", "migrate"])
@@ -45,6 +46,30 @@ def test_a_bad_setting_stops_the_start_with_one_line(
     assert ended.stderr.startswith(line)
     assert ended.stderr.count("\n") == 1
     assert "s3cr3t" not in ended.stderr
+
+
+AS_FIRST_PROCESS = """
+import builtins, os, sys, time
+os.getpid = lambda: 1
+sys.path.insert(0, os.getcwd())
+import presshook
+def load(name, *arguments):
+    print("loading", flush=True)
+    time.sleep(60)
+builtins.__import__, sys.argv = load, ["presshook", "serve"]
+presshook.main()
+"""
+
+
+def test_a_container_can_be_stopped_while_its_program_still_loads() -> None:
+    """To its first process the kernel passes on no signal that nothing takes, so it takes this one."""
+    with subprocess.Popen(
+        [sys.executable, "-c", AS_FIRST_PROCESS], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize("command", ["serve", "sandbox"])
