@@ -164,6 +164,8 @@ Lowercase = BeforeValidator(lambda value: value.lower() if isinstance(value, str
 
 
 ENV_FILE = Path(".env")
+UNSET = ("unset ", "unset,")
+"""What docker-compose.yml begins a value with that has to be given and is not."""
 FILE = "_FILE"
 """What a secret's name ends with where it is the name of the file that holds it."""
 
@@ -221,7 +223,7 @@ def _is_secret(annotation: object) -> bool:
 
 def _bare_values(values: Mapping[str, str | None]) -> dict[str, str | None]:
     found = {name: bare(value) for name, value in values.items() if value is not None}
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in found.items() if value and not value.startswith(UNSET)}
 
 
 def _env_file() -> dict[str, str | None]:

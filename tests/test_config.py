@@ -198,6 +198,22 @@ def test_a_value_of_nothing_is_not_set(environment: pytest.MonkeyPatch, value: s
         load_settings()
 
 
+@pytest.mark.parametrize("name", ["CLOUDPRESS_API_TOKEN", "CLOUDPRESS_ACCOUNT_ID", "SECRET_KEY", "API_KEY"])
+def test_what_the_compose_file_says_is_not_set_counts_as_that(
+    environment: pytest.MonkeyPatch, name: str
+) -> None:
+    """In production, where the playground's value must not be taken."""
+    compose = (Path(__file__).parents[1] / "docker-compose.yml").read_text()
+    found = re.search(rf"{name}: \$\{{{name}:-\$\{{CLOUDPRESS_BASE_URL:\+(unset[ ,])\}}(.+)\}}", compose)
+    assert found is not None
+    environment.setenv(name, found[1] + found[2])
+    if name == "API_KEY":
+        assert load_settings().api_key is None
+    else:
+        with pytest.raises(SettingsError, match=f"^{name}: is not set$"):
+            load_settings()
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_a_file_may_be_in_any_utf(environment: pytest.MonkeyPatch, tmp_path: Path, encoding: str) -> None:
     environment.delenv("CLOUDPRESS_API_TOKEN")
