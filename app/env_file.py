@@ -26,7 +26,16 @@ LARGEST_SECRET_BYTES = 65_536
 NEAR = 0.84
 OWN_PREFIX = "PRESSHOOK_"
 # What other commands and docker-compose.yml read.
-OTHERS = frozenset({"PRESSHOOK_URL", "PRESSHOOK_API_KEY", "PRESSHOOK_WEBHOOK_SECRET", "PRESSHOOK_PORT"})
+OTHERS = frozenset(
+    {
+        "PRESSHOOK_URL",
+        "PRESSHOOK_API_KEY",
+        "PRESSHOOK_API_KEY_FILE",
+        "PRESSHOOK_WEBHOOK_SECRET",
+        "PRESSHOOK_WEBHOOK_SECRET_FILE",
+        "PRESSHOOK_PORT",
+    }
+)
 
 
 class EnvFileError(Exception):

@@ -37,8 +37,9 @@ def main() -> None:
     """Run the command line. Bad settings and a port in use end it with one line and status 2."""
     prepare_streams()
     wanted = [name for name in sys.argv[1:2] if name in COMMANDS and COMPLETING not in os.environ]
+    needs_none = sys.argv[1:] == ["--version"]
     try:
-        command_line(wanted or COMMANDS)()
+        command_line(wanted or (() if needs_none else COMMANDS))()
     except SystemExit:
         raise
     except _settings_errors() as error:

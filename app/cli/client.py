@@ -1,10 +1,12 @@
 """A client of a running service for the commands: one place for its address, its errors and exit codes."""
 
+import os
 import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 from urllib.parse import quote, urlsplit
 
@@ -15,6 +17,7 @@ from typer.core import TyperGroup
 from app.cli.http import request, told
 from app.cli.printing import complain
 from app.cloudpress import header_safe
+from app.env_file import EnvFileError, bare, read_secret
 
 TIMEOUT_SECONDS = 60.0
 
@@ -38,7 +41,47 @@ def fail(*lines: str, code: ExitCode = ExitCode.REFUSED) -> NoReturn:
     raise typer.Exit(code)
 
 
+KEY_NAMES = ("PRESSHOOK_API_KEY", "API_KEY")
+
+
+def secret_of_file(*names: str, option: str) -> str | None:
+    """Return the secret whose file the environment names by one of these names and `_FILE`; None if none is.
+
+    Raises:
+        typer.BadParameter: the file cannot be read, or holds no secret.
+    """
+    for name in names:
+        path = bare(os.environ.get(f"{name}_FILE", ""))
+        if path:
+            try:
+                return read_secret(f"{name}_FILE", Path(path))
+            except EnvFileError as error:
+                raise typer.BadParameter(str(error), param_hint=option) from None
+    return None
+
+
+def refuse_both(*names: str, option: str) -> None:
+    """Have no secret set by its name and by its file's.
+
+    Raises:
+        typer.BadParameter: one is.
+    """
+    for name in names:
+        if os.environ.get(name) and os.environ.get(f"{name}_FILE"):
+            both = f"{name} is set, and so is {name}_FILE: set one of the two"
+            raise typer.BadParameter(both, param_hint=option)
+
+
+def _key_of_file() -> str:
+    key = secret_of_file(*KEY_NAMES, option="--key")
+    if key is None:
+        none = "there is none: give it, or set PRESSHOOK_API_KEY or PRESSHOOK_API_KEY_FILE"
+        raise typer.BadParameter(none, param_hint="--key")
+    return key
+
+
 def _presentable(key: str) -> str:
+    refuse_both(*KEY_NAMES, option="--key")
     try:
         return header_safe(key)
     except ValueError:
@@ -72,7 +115,8 @@ Url = Annotated[str, typer.Option(envvar="PRESSHOOK_URL", help="Where the servic
 Key = Annotated[
     str,
     typer.Option(
-        envvar=["PRESSHOOK_API_KEY", "API_KEY"],
+        envvar=list(KEY_NAMES),
+        default_factory=_key_of_file,
         help="The API key.",
         show_default=False,
         callback=_presentable,

@@ -13,7 +13,7 @@ import httpx
 import typer
 from rich.markup import escape
 
-from app.cli.client import HERE, Client, Key, Url, address, fail, refusal
+from app.cli.client import HERE, Client, Key, Url, address, fail, refusal, refuse_both, secret_of_file
 from app.cli.event_stream import EndlessLineError, Message, lines_of, messages_of
 from app.cli.http import open_client, raw
 from app.cli.printing import complain, console, say
@@ -22,6 +22,7 @@ from app.orders.lifecycle_events import LifecycleEvent
 from app.webhooks.messages import body, event_message_id
 from app.webhooks.signing import PREFIX, is_secret, sign
 
+VARIABLE = "PRESSHOOK_WEBHOOK_SECRET"
 COME_BACK_SECONDS = 1.0
 # Longer than the service's heartbeats are apart.
 SILENCE_SECONDS = 60.0
@@ -55,14 +56,16 @@ def listen(
     secret: Annotated[
         str | None,
         typer.Option(
-            envvar="PRESSHOOK_WEBHOOK_SECRET",
+            envvar=VARIABLE,
+            default_factory=lambda: secret_of_file(VARIABLE, option="--secret"),
             help="What signs; else one of the API key's own, the same each time.",
             show_default=False,
         ),
-    ] = None,
+    ],
     url: Url = HERE,
 ) -> None:
     """Post events, signed, to an application on this machine, and show what it answers."""
+    refuse_both(VARIABLE, option="--secret")
     if secret is None:
         secret = secret_of(key)
         say(f"Messages are signed with {secret}")

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from typer.testing import CliRunner
 
 from app.cli import client as client_module
 from app.cli import command_line
@@ -51,6 +53,54 @@ def test_an_address_is_what_was_meant(typed: str, meant: str) -> None:
 def test_what_is_no_address_is_refused(typed: str) -> None:
     with pytest.raises(typer.BadParameter, match="address"):
         address(typed)
+
+
+LISTING = ["orders", "list", "--url", "http://127.0.0.1:9"]
+LISTENING = ["listen", "--forward-to", "9", "--url", "http://127.0.0.1:9", "--key", "key"]
+
+
+@pytest.mark.parametrize(
+    ("line", "env", "told"),
+    [
+        (LISTING, {}, "there is none: give it, or set PRESSHOOK_API_KEY"),
+        (LISTING, {"PRESSHOOK_API_KEY_FILE": "key"}, "cannot be reached"),
+        (LISTING, {"API_KEY_FILE": "key"}, "cannot be reached"),
+        (LISTING, {"PRESSHOOK_API_KEY_FILE": "nowhere"}, "PRESSHOOK_API_KEY_FILE: its file cannot be read"),
+        (LISTING, {"PRESSHOOK_API_KEY_FILE": "key", "PRESSHOOK_API_KEY": "k"}, "set one of the two"),
+        (LISTENING, {"PRESSHOOK_WEBHOOK_SECRET_FILE": "key"}, "must be whsec_ and base64"),
+        (LISTENING, {"PRESSHOOK_WEBHOOK_SECRET_FILE": "nowhere"}, "its file cannot be read"),
+        (
+            LISTENING,
+            {"PRESSHOOK_WEBHOOK_SECRET_FILE": "key", "PRESSHOOK_WEBHOOK_SECRET": "k"},
+            "set one of the two",
+        ),
+    ],
+)
+def test_a_command_s_secret_may_be_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: list[str], env: dict[str, str], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "key").write_text("of-the-file\n")
+    names = ("PRESSHOOK_API_KEY", "API_KEY", "PRESSHOOK_WEBHOOK_SECRET")
+    without: dict[str, str | None] = {f"{name}{end}": None for name in names for end in ("", "_FILE")}
+    ended = CliRunner().invoke(command_line([line[0]]), line, env={**without, **env, "COLUMNS": "200"})
+    assert ended.exit_code != 0
+    assert told in ended.output
+    assert "of-the-file" not in ended.output
+
+
+def test_a_key_of_a_file_is_sent(tmp_path: Path) -> None:
+    def answer(request: Request) -> Response:
+        sent.append(request.headers["authorization"])
+        return JSONResponse({"data": [], "next_cursor": None})
+
+    sent: list[str] = []
+    (tmp_path / "key").write_text("of-the-file\r\n")
+    env: dict[str, str | None] = {"PRESSHOOK_API_KEY": None, "API_KEY": None}
+    env["PRESSHOOK_API_KEY_FILE"] = str(tmp_path / "key")
+    with served(Starlette(routes=[Route("/v1/orders", answer)])) as url:
+        CliRunner().invoke(command_line(["orders"]), ["orders", "list", "--url", url], env=env)
+    assert sent == ["Bearer of-the-file"]
 
 
 def test_a_password_in_an_address_is_refused_and_not_shown() -> None:

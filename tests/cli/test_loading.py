@@ -37,3 +37,7 @@ def test_the_help_tells_every_command() -> None:
         [sys.executable, "-m", "app", "--help"], capture_output=True, text=True, check=True
     ).stdout
     assert all(f" {name} " in shown for name in COMMANDS)
+
+
+def test_the_release_is_told_without_loading_any_command() -> None:
+    assert not SERVICE & loaded("--version")
