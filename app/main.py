@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from app.accounts.catalog import Catalogs
 from app.accounts.clients import AccountClients
 from app.accounts.store import UnknownAccountError
+from app.accounts.told import ToldOrder
 from app.api.application import Application, create_api, create_worker_api
 from app.api.context import CannotAsk, Catalog, Context
 from app.cloudpress import CloudPressError, Refused
@@ -220,6 +221,11 @@ class _Checks:
         """Ask whether an account has an order."""
         with _cannot_ask():
             return await self._clients.has_order(account_id, cloudpress_order_id)
+
+    async def tell_order(self, account_id: str, cloudpress_order_id: str) -> ToldOrder | None:
+        """Ask what an account's order is."""
+        with _cannot_ask():
+            return await self._clients.tell_order(account_id, cloudpress_order_id)
 
     async def refusal_of_token(self, account_id: str, token: str) -> str | None:
         """Ask whether CloudPress takes a token."""

@@ -6,7 +6,7 @@ import pytest
 
 from app.events.types import EventType
 from app.maintenance.doctor.checks import Check
-from app.states import AttentionCode, Code, Doubt, ErrorCode, OrderStatus, WaitingCode
+from app.states import AttentionCode, Code, Doubt, ErrorCode, OrderStatus, Suspicion, WaitingCode
 
 PAGE = Path(__file__).parents[1] / "docs" / "vocabulary.md"
 LISTED = {
@@ -15,6 +15,7 @@ LISTED = {
     "Attention: why a person should look at an order": AttentionCode,
     "Waiting: why an order is not done": WaitingCode,
     "Doubts: why an order is not sent again": Doubt,
+    "Suspicions: why a CloudPress order may be one of ours": Suspicion,
     "Errors: why an order failed": ErrorCode,
     "Checks of `presshook doctor`": Check,
 }

@@ -7,6 +7,7 @@ import structlog
 
 from app.accounts.measured import Measured
 from app.accounts.store import UnknownAccountError, find_token
+from app.accounts.told import ToldOrder, tell_order
 from app.cloudpress import CloudPress, Connections, NotFound, Refused
 from app.cloudpress.circuit_breaker import CircuitBreaker
 from app.config import Settings
@@ -91,6 +92,15 @@ class AccountClients:
         except (NotFound, ValueError):
             return False
         return details.value.account_id in {None, account_id}
+
+    async def tell_order(self, account_id: str, cloudpress_order_id: str) -> ToldOrder | None:
+        """Ask what an account's order is; None if CloudPress shows the account no such order.
+
+        Raises:
+            CloudPressError: that is not to be had.
+            UnknownAccountError: there is no token for the account.
+        """
+        return await tell_order(await self.of(account_id), account_id, cloudpress_order_id)
 
     async def refusal_of_token(self, account_id: str, token: str) -> str | None:
         """Ask whether CloudPress takes a token for an account; return its words if it refuses.

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
+from app.accounts.told import ToldOrder
 from app.api.problems import Problem
 from app.config import Settings
 from app.db.database import Database
@@ -76,6 +77,8 @@ class CloudPressChecks(Protocol):
     """The little that the API asks CloudPress itself. All raise `CannotAsk`."""
 
     async def has_order(self, account_id: str, cloudpress_order_id: str) -> bool: ...
+
+    async def tell_order(self, account_id: str, cloudpress_order_id: str) -> ToldOrder | None: ...
 
     async def refusal_of_token(self, account_id: str, token: str) -> str | None: ...
 

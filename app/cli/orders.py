@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from app.cli.client import HERE, Client, ClientCommands, ExitCode, Json, Key, Pace, Url
 from app.cli.printing import console, print_json, print_json_line, say
-from app.cli.tables import FINAL, order_table, orders_table
+from app.cli.tables import FINAL, order_table, orders_table, suspects_table
 from app.states import OrderStatus
 
 LONGEST_WAIT_SECONDS = 30
@@ -209,6 +209,18 @@ def credentials(order_id: OrderId, key: Key, *, as_json: Json = False, url: Url 
         print_json({"ssh": ssh})
         return
     say(f"ssh -p {ssh['port'] or 22} {ssh['username']}@{ssh['ipaddr']}", f"password: {ssh['password']}")
+
+
+@app.command()
+def suspects(order_id: OrderId, key: Key, *, as_json: Json = False, url: Url = HERE) -> None:
+    """List what CloudPress has that may be an order: what there is to choose from when resolving it."""
+    found = Client(url, key).ask("GET", f"/orders/{order_id}/suspects").json()
+    if as_json:
+        print_json(found)
+    else:
+        console.print(suspects_table(found["data"]))
+        if found["left_out"]:
+            say(f"… and {found['left_out']} more")
 
 
 @app.command()

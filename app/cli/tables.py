@@ -128,3 +128,18 @@ def order_table(order: dict[str, Any]) -> Table:
     for task in order["tasks"]:
         table.add_row("task", escape(f"{task['id']} {task['status']}"))
     return table
+
+
+def suspects_table(suspects: Iterable[dict[str, Any]]) -> RenderableType:
+    """Return what may be an order, a row for each."""
+    names = ("CloudPress order", "why", "site", "variant", "location", "status", "tasks", "made", "note")
+    rows = []
+    for each in suspects:
+        told = each["told"] or {}
+        tasks = ", ".join(f"{task['id']} {task['status']}" for task in told.get("tasks", ()))
+        fields = [told.get(name) for name in ("site_name", "variant", "location", "status")]
+        made = told.get("created_at") or each["placed_at"]
+        note = f"order {each['held_by']} has it" if each["held_by"] else each["untold"]
+        row = (each["cloudpress_order_id"], each["code"], *fields, tasks, made, note)
+        rows.append([escape(str(value or "")) for value in row])
+    return listing(names, rows, first=2)

@@ -29,6 +29,7 @@ from app.states.codes import (
     Doubt,
     ErrorCode,
     Problem,
+    Suspicion,
 )
 from app.states.deciding import (
     LATE_LOOK_AFTER,
@@ -117,6 +118,7 @@ __all__ = [
     "Seen",
     "Standing",
     "Surroundings",
+    "Suspicion",
     "Trouble",
     "Unwanted",
     "Wait",

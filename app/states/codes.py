@@ -53,6 +53,16 @@ class AttentionCode(Code):
     PASS_BROKEN = "pass_broken", "A defect of Presshook keeps the order from going on."
 
 
+class Suspicion(Code):
+    """Why a CloudPress order may be one of ours."""
+
+    CANDIDATE = "candidate", "All that CloudPress tells of it agrees with the order."
+    SUSPECT = "suspect", "No order here holds it, and it may be this one, whatever CloudPress tells of it."
+    ORPHAN = "orphan", "A restored database has lost whose it is, and its name is not surely another's."
+    UNSEEN = "unseen", "CloudPress lists it, no order here holds it, and it was not looked at yet."
+    DUPLICATE = "duplicate", "It may be this order a second time."
+
+
 class Doubt(Code):
     """What is missing before it is sure that an order is not at CloudPress.
 

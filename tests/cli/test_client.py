@@ -238,6 +238,7 @@ ASKING = [
     ["accounts", "show", "x"],
     ["orphans", "list"],
     ["orphans", "adopt", "x", "y"],
+    ["orders", "suspects", ORDER],
 ]
 
 
