@@ -6,13 +6,14 @@ Counts end at `MOST`, and the callbacks of the last `SAMPLE` finished orders sta
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Callback, CheckResult, Order, Task, Webhook
-from app.states import OrderStatus
+from app.states import AttentionCode, OrderStatus
 
 MOST = 10_000
 SAMPLE = 500
@@ -62,20 +63,17 @@ def _visible(account_ids: Accounts) -> list[ColumnElement[bool]]:
 
 
 async def causes(session: AsyncSession, account_ids: Accounts) -> list[Cause]:
-    """Return what needs a person, by cause, the longest first."""
-    # As an expression: the index of those that ask is to be read, and not all that an account has.
-    account = func.coalesce(Order.account_id, Order.account_id)
-    visible = [] if account_ids is None else [account.in_(account_ids)]
-    asking = (
-        select(Order.attention_code, func.count(), func.min(Order.attention_since))
-        .where(Order.attention_code.is_not(None), *visible)
-        .group_by(Order.attention_code)
-    )
-    found = [
-        Cause(code, count, since)
-        for code, count, since in await session.execute(asking)
-        if code is not None and since is not None
-    ]
+    """Return what needs a person, by cause, the longest first. Each is counted up to `MOST`."""
+    asked: list[ScalarSelect[Any]] = []
+    for code in AttentionCode:
+        asking = select(Order.attention_since).where(
+            Order.attention_code == code, Order.attention_code.is_not(None), *_visible(account_ids)
+        )
+        asked.append(select(func.count()).select_from(asking.limit(MOST + 1).subquery()).scalar_subquery())
+        asked.append(asking.order_by(Order.attention_since).limit(1).scalar_subquery())
+    told = list((await session.execute(select(*asked))).one())
+    counted = zip(AttentionCode, told[::2], told[1::2], strict=True)
+    found = [Cause(code, count, since) for code, count, since in counted if since is not None]
     return sorted(found, key=lambda cause: cause.since)
 
 

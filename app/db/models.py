@@ -33,6 +33,7 @@ NullableDocument = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True)
 RowNumber = BigInteger().with_variant(Integer(), "sqlite")
 _STATUSES = ", ".join(f"'{status}'" for status in OrderStatus)
 TO_CLEAR = "finalized_at IS NOT NULL AND erased_at IS NULL"
+ASKS = "attention_code IS NOT NULL"
 TO_STRIP = "erased_at IS NOT NULL AND stripped_at IS NULL"
 _FINAL = ", ".join(sorted(f"'{status}'" for status in FINAL))
 
@@ -95,8 +96,32 @@ class Order(Leased):
             "ix_orders_attention",
             "created_at",
             "id",
-            postgresql_where=text("attention_code IS NOT NULL"),
-            sqlite_where=text("attention_code IS NOT NULL"),
+            postgresql_where=text(ASKS),
+            sqlite_where=text(ASKS),
+        ),
+        Index(
+            "ix_orders_account_id_attention",
+            "account_id",
+            "created_at",
+            "id",
+            postgresql_where=text(ASKS),
+            sqlite_where=text(ASKS),
+        ),
+        # How many ask for which cause, and since when, of all and of an account.
+        Index(
+            "ix_orders_asking",
+            "attention_code",
+            "attention_since",
+            postgresql_where=text(ASKS),
+            sqlite_where=text(ASKS),
+        ),
+        Index(
+            "ix_orders_account_id_asking",
+            "account_id",
+            "attention_code",
+            "attention_since",
+            postgresql_where=text(ASKS),
+            sqlite_where=text(ASKS),
         ),
     )
 

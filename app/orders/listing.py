@@ -77,24 +77,23 @@ def page(wanted: Wanted) -> Select[UUID, datetime]:
     """Return the statement that finds a page's ids."""
     accounts = wanted.account_ids
     statuses = wanted.statuses
-    if (
-        wanted.attention
-        or wanted.site_name is not None
-        or len(accounts or [0]) * len(statuses or [0]) > MAX_PARTS
-    ):
-        # Few orders ask for attention, and few have one name: both have an index of their own.
-        conditions: list[ColumnElement[bool]] = []
+    # Few orders ask for attention, and few have one name: both have indexes of their own, in which what else
+    # is wanted is looked at order by order. By an expression, since its own index would be read to its end.
+    among: list[ColumnElement[bool]] = []
+    if wanted.attention and statuses is not None:
+        among, statuses = [_unindexed(Order.status).in_(statuses)], None
+    if wanted.site_name is not None or len(accounts or [0]) * len(statuses or [0]) > MAX_PARTS:
         if accounts is not None:
-            # As an expression where few ask for attention: the account's own index would be read to its end.
             account = _unindexed(Order.account_id) if wanted.attention else Order.account_id
-            conditions.append(account.in_(accounts))
+            among.append(account.in_(accounts))
         if statuses is not None:
-            conditions.append(Order.status.in_(statuses))
-        return _part(wanted, conditions)
+            among.append(Order.status.in_(statuses))
+        return _part(wanted, among)
     parts = [
         _part(
             wanted,
             [
+                *among,
                 *([Order.account_id == account] if account is not None else []),
                 *([Order.status == status] if status is not None else []),
             ],

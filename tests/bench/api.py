@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,6 +31,7 @@ from tests.harness import Presshook, run_presshook
 
 SMALL, LARGE = 1_000, 1_000_000
 LIMIT = 1.5
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 ROUNDS = 200
 WARM_UP = 30
 FILL = {
@@ -41,13 +43,13 @@ FILL = {
         SELECT lower(hex(randomblob(16))),
             CASE WHEN i % (:count / 60) = 0 THEN 'provisioning' WHEN i % 20 = 0 THEN 'failed'
                 ELSE 'completed' END, 'acct-' || (i % 7), 'Site ' || i, 'vanilla', '{}', 0, 0, 0,
-            datetime('2020-01-01', i || ' seconds') || '.000000',
-            datetime('2020-01-01', i || ' seconds') || '.000000',
+            datetime(:began, i || ' seconds') || '.000000',
+            datetime(:began, i || ' seconds') || '.000000',
             CASE WHEN i % (:count / 60) = 0 THEN NULL
-                ELSE datetime('2020-01-02', i || ' seconds') || '.000000' END,
+                ELSE datetime(:began, (i + 300) || ' seconds') || '.000000' END,
             'cp-' || i, CASE WHEN i % (:count / 60) = 1 THEN 'not_found' END,
             CASE WHEN i % (:count / 60) = 1 THEN 'Look.' END,
-            CASE WHEN i % (:count / 60) = 1 THEN '2020-01-02 00:00:00.000000' END
+            CASE WHEN i % (:count / 60) = 1 THEN datetime(:began) || '.000000' END
         FROM n
     """,
     "postgresql": """
@@ -57,13 +59,13 @@ FILL = {
         SELECT gen_random_uuid(),
             CASE WHEN i % (:count / 60) = 0 THEN 'provisioning' WHEN i % 20 = 0 THEN 'failed'
                 ELSE 'completed' END, 'acct-' || (i % 7), 'Site ' || i, 'vanilla', '{}', 0, 0, 0,
-            timestamptz '2020-01-01Z' + i * interval '1 second',
-            timestamptz '2020-01-01Z' + i * interval '1 second',
+            CAST(:began AS timestamptz) + i * interval '1 second',
+            CAST(:began AS timestamptz) + i * interval '1 second',
             CASE WHEN i % (:count / 60) = 0 THEN NULL
-                ELSE timestamptz '2020-01-02Z' + i * interval '1 second' END,
+                ELSE CAST(:began AS timestamptz) + (i + 300) * interval '1 second' END,
             'cp-' || i, CASE WHEN i % (:count / 60) = 1 THEN 'not_found' END,
             CASE WHEN i % (:count / 60) = 1 THEN 'Look.' END,
-            CASE WHEN i % (:count / 60) = 1 THEN timestamptz '2020-01-02Z' END
+            CASE WHEN i % (:count / 60) = 1 THEN CAST(:began AS timestamptz) END
         FROM generate_series(1, :count) AS s(i)
     """,
 }
@@ -98,10 +100,10 @@ class Filled:
     cursor: str
 
 
-async def fill(db: Database, kind: str, count: int) -> list[str]:
-    """Fill a database; return some of its orders' ids."""
+async def fill(db: Database, kind: str, count: int, *, began: datetime = LONG_AGO) -> list[str]:
+    """Fill a database with an order each second since a moment; return some of their ids."""
     async with db.write() as tx:
-        await tx.session.execute(text(FILL[kind]), {"count": count})
+        await tx.session.execute(text(FILL[kind]), {"count": count, "began": f"{began:%Y-%m-%d %H:%M:%S}"})
         await tx.session.execute(text(TASKS))
         answer = "x'00'" if kind == "sqlite" else "'\\x00'::bytea"
         await tx.session.execute(text(SITES.replace("{answer}", answer).replace(":", "\\:")))

@@ -6,6 +6,7 @@ from sqlalchemy.dialects import sqlite
 
 from app.main import Service
 from app.orders.listing import Wanted, page
+from app.states import OrderStatus
 from tests.databases import SqliteFiles
 from tests.settings import make_settings
 
@@ -14,8 +15,14 @@ from tests.settings import make_settings
     ("wanted", "index"),
     [
         (Wanted(attention=True), "ix_orders_attention"),
-        (Wanted(attention=True, account_ids=["one"]), "ix_orders_attention"),
-        (Wanted(attention=True, account_ids=["one", "other"]), "ix_orders_attention"),
+        (Wanted(attention=True, statuses=[OrderStatus.FAILED]), "ix_orders_attention"),
+        (Wanted(attention=True, account_ids=["one"]), "ix_orders_account_id_attention"),
+        (Wanted(attention=True, account_ids=["one", "other"]), "ix_orders_account_id_attention"),
+        (
+            Wanted(attention=True, account_ids=["one"], statuses=[OrderStatus.FAILED, OrderStatus.PENDING]),
+            "ix_orders_account_id_attention",
+        ),
+        (Wanted(attention=True, account_ids=[f"{n}" for n in range(200)]), "ix_orders_attention"),
         (Wanted(site_name="Rosa", account_ids=["one"]), "ix_orders_account_id_site_name"),
         (Wanted(site_name="Rosa", account_ids=["one", "other"]), "ix_orders_account_id_site_name"),
         (Wanted(account_ids=["one"]), "ix_orders_account_id_created_at_id"),
