@@ -20,6 +20,7 @@ from app.api.routes import (
     accounts,
     callbacks,
     catalog,
+    checks,
     docs,
     events,
     health,
@@ -28,18 +29,20 @@ from app.api.routes import (
     orphans,
     webhooks,
 )
-from app.api.routes.orders import listing, operating, placing
+from app.api.routes.orders import listing, operating, placing, suspecting
 
 ROUTES = (
     listing,
     placing,
     operating,
+    suspecting,
     events,
     webhooks,
     orphans,
     catalog,
     accounts,
     keys,
+    checks,
     callbacks,
     health,
     metrics,

@@ -22,6 +22,7 @@ TAGS = [
     {"name": "accounts", "description": "The CloudPress accounts that orders are placed for."},
     {"name": "orphans", "description": "What CloudPress has and a restored database has lost."},
     {"name": "keys", "description": "API keys: scopes, accounts, expiry, rotation."},
+    {"name": "checks", "description": "What the service finds wrong with its deployment."},
     {"name": "callbacks", "description": "Where CloudPress calls back; not for clients."},
     {"name": "health", "description": "For orchestrators."},
 ]
