@@ -19,6 +19,7 @@ from app.api.auth import Admission
 from app.api.context import PROGRESS, Context
 from app.api.middleware.guessing import Guesses
 from app.dashboard.brand import Brand
+from app.dashboard.curl import curl_line
 from app.dashboard.sessions import Sessions
 from app.dashboard.words import FILTERS, navigation
 from app.version import VERSION
@@ -87,6 +88,7 @@ class Desk:
             "asset": self._asset,
             "progress_asset": self._progress_asset,
             "public_url": context.settings.public_url,
+            "curl_line": self._curl_line,
             "version": VERSION,
         }
 
@@ -102,6 +104,10 @@ class Desk:
     def _asset(self, name: str) -> str:
         """Return the address of a file, which is another one once the file is."""
         return f"{self.at('/ui/static/')}{name}?v={self.assets[name].digest}"
+
+    def _curl_line(self, method: str, path: str, body: dict[str, Any] | None = None) -> str:
+        """Return the line that asks the API for something by its path."""
+        return curl_line(f"{self.context.settings.public_url}{path}", method, body)
 
     def _progress_asset(self, name: str) -> str:
         """Return the address of a file for the end user's page, which is there without the dashboard."""

@@ -50,6 +50,12 @@ OTHERS: Mapping[str, Look] = {
     "failing": Look("Failing", "flag", "warn"),
     "working": Look("Working", "check", "good"),
     "expired": Look("Expired", "stop", "calm"),
+    # What may be an order at CloudPress.
+    "candidate": Look("Candidate", "check", "good"),
+    "suspect": Look("Suspect", "question", "warn"),
+    "orphan": Look("Orphan", "question", "warn"),
+    "unseen": Look("Not looked at yet", "clock", "calm"),
+    "duplicate": Look("Perhaps a second one", "flag", "bad"),
     # Checks.
     "ok": Look("Well", "check", "good"),
     "warning": Look("Will hurt", "flag", "warn"),

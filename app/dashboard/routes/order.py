@@ -1,28 +1,28 @@
 """One order: what it waits for, what has happened, its site, and what can be done about it."""
 
-from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from app.api.auth import AdmissionDep, OrdersReader, OrdersWriter
+from app.api.auth import AdmissionDep, OrdersEraser, OrdersReader, OrdersWriter
 from app.api.bodies.orders import AdoptRequest, VerdictRequest
-from app.api.context import Context, ContextDep, require_migrated
+from app.api.context import ContextDep, require_migrated
 from app.api.routes.orders import operating
+from app.api.routes.orders.suspecting import list_suspects
 from app.api.visible import find_visible
+from app.dashboard.comparing import compare, leads_to
 from app.dashboard.desk import desk_of
 from app.dashboard.forms import FormDep, as_body
 from app.dashboard.page import Page, back_to
 from app.dashboard.timeline import Told, timeline
-from app.db.models import LookUp
 from app.events.reading import Interest, gone_through, read_events
 from app.keys import Grant
 from app.keys import Scope as KeyScope
 from app.orders.reading import OrderView
 from app.orders.representation import OrderBody
-from app.states import FINAL, OrderStatus
+from app.states import FINAL, OrderStatus, Suspicion
 from app.webhooks.outbox import find_deliveries_of
 
 EVENTS = 200
@@ -35,7 +35,12 @@ DONE = {
     "place_again": "The order is placed again, unless something has come up that speaks against it.",
     "fail": "The order is given up.",
     "dismiss_duplicates": "What was suspected is suspected no more.",
+    "erase": "What was personal of this order is gone.",
+    "orphan": "An order is made of the orphan, and followed from now on.",
 }
+
+DISMISSED_HERE = {Suspicion.CANDIDATE, Suspicion.SUSPECT, Suspicion.DUPLICATE}
+"""What is no more suspected by a word about the order; an orphan is settled for itself."""
 
 router = APIRouter(
     prefix="/ui/orders/{order_id}",
@@ -96,10 +101,12 @@ def headline(order: OrderBody) -> str:
 
 def possible(grant: Grant, view: OrderView) -> set[str]:
     """Return what can be done about an order by a key. The API says the last word."""
-    if KeyScope.ORDERS_WRITE not in grant.scopes:
-        return set()
     order = view.order
     can = set()
+    if KeyScope.ORDERS_ERASE in grant.scopes and order.status in FINAL and order.erased_at is None:
+        can.add("erase")
+    if KeyScope.ORDERS_WRITE not in grant.scopes:
+        return can
     if order.status not in FINAL:
         can |= {"refresh"} | ({"cancel"} if order.cancel_requested_at is None else set())
     waits_for_word = order.status == OrderStatus.UNCONFIRMED or order.suspected_duplicates
@@ -124,6 +131,13 @@ async def refresh(order_id: UUID, grant: OrdersWriter, context: ContextDep) -> R
     return back_to(f"/ui/orders/{order_id}", "refresh")
 
 
+@router.post("/erase")
+async def erase(order_id: UUID, grant: OrdersEraser, context: ContextDep) -> Response:
+    """Erase what is personal of the order, as `DELETE /v1/orders/{id}/data` does."""
+    await operating.erase_order_data(order_id, grant, context)
+    return back_to(f"/ui/orders/{order_id}", "erase")
+
+
 @router.get("/resolve")
 async def resolving(
     order_id: UUID, request: Request, reader: OrdersReader, grant: OrdersWriter, context: ContextDep
@@ -132,39 +146,17 @@ async def resolving(
     del reader
     view = await find_visible(context, grant, order_id)
     shown = await context.show(view)
+    found = await list_suspects(order_id, grant, context)
     return desk_of(request).render(
         request,
         "resolve.html",
         order=shown,
         is_unconfirmed=view.order.status == OrderStatus.UNCONFIRMED,
         is_not_sent=view.order.status == OrderStatus.PENDING and view.order.attention_code == "not_sent",
-        duplicates=view.order.suspected_duplicates or [],
-        found=await _found(context, view),
+        suspects=[(each, compare(shown, each), leads_to(each)) for each in found.data],
+        left_out=found.left_out,
+        can_dismiss=any(each.code in DISMISSED_HERE for each in found.data),
     )
-
-
-@dataclass(frozen=True)
-class Found:
-    """A CloudPress order that may be this one: how well it fits, and when CloudPress says it was made."""
-
-    id: str
-    fits: bool
-    made: str | None
-
-
-async def _found(context: Context, view: OrderView) -> list[Found]:
-    """Return what look-ups have found that may be an unconfirmed order, what fits best first."""
-    if view.order.status != OrderStatus.UNCONFIRMED:
-        return []
-    async with context.db.read() as session:
-        look_up = await session.get(LookUp, view.order.id)
-    if look_up is None:
-        return []
-    candidates = list(look_up.candidates)
-    return [
-        Found(each, each in candidates, look_up.listed.get(each))
-        for each in dict.fromkeys([*candidates, *look_up.suspects, *look_up.unseen])
-    ]
 
 
 @router.post("/resolve")

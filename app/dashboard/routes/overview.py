@@ -11,6 +11,7 @@ from app.dashboard import overview
 from app.dashboard.desk import desk_of
 from app.dashboard.page import Page
 from app.keys import Scope
+from app.orders.settling_orphans import list_orphans
 
 router = APIRouter(route_class=Page, include_in_schema=False, dependencies=[Depends(require_migrated)])
 
@@ -22,12 +23,14 @@ async def first(request: Request, grant: GrantDep, context: ContextDep) -> Respo
     if Scope.ORDERS_READ not in grant.scopes:
         return desk.render(request, "no_orders.html")
     accounts = grant.account_ids
+    sees = None if accounts is None else sorted(accounts)
     around = await context.heartbeats.surroundings()
     async with context.db.read() as session:
         values: dict[str, Any] = {
             "causes": await overview.causes(session, accounts),
             "by_status": await overview.by_status(session, around.now, accounts),
             "delays": await overview.callback_delays(session, accounts),
+            "orphaned": bool(await list_orphans(session, account_ids=sees, before=None, limit=1)),
             "due": await overview.longest_due(session, around.now, accounts),
             # What concerns the service is told to who may see all. (`app/events/reading.py`)
             "wrong": await overview.wrong_checks(session) if accounts is None else [],
