@@ -101,7 +101,7 @@ class EventStream(Response):
                         check_at = self._next_check()
                     await send({"type": "http.response.body", "body": chunk.encode(), "more_body": True})
         except (Problem, KeyRefusedError, *DATABASE_AWAY) as error:
-            log.warning("stream_ended", error=type(error).__name__)
+            log.info("stream_ended", error=type(error).__name__)
             return False
         if subscription.ended.is_set():
             return False

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from app.cli.printing import say_if_possible
 from app.config import Settings, SettingsError, load_settings, misspelt_settings
 from app.db.database import Database
+from app.db.engine import why_unwritable
 from app.db.errors import DATABASE_AWAY, UnfitDatabaseError, in_words, secrets_of
 from app.main import Service, create_worker_app
 from app.maintenance.fitness import require_readable
@@ -124,4 +125,6 @@ def _upgrade(settings: Settings) -> bool:
         raise SettingsError(f"DATABASE_URL: the database cannot be migrated: {error}") from None
     except (SQLAlchemyError, OSError) as error:
         reason = in_words(error, secrets_of(settings.database))
-        raise SettingsError(f"DATABASE_URL: the database cannot be migrated: {reason}") from None
+        why = why_unwritable(settings.database)
+        told = f"{reason}: {why}" if why else reason
+        raise SettingsError(f"DATABASE_URL: the database cannot be migrated: {told}") from None

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
@@ -43,7 +43,7 @@ def make_engine(url: URL, connect_arguments: Mapping[str, Any] | None = None) ->
         connect_args={**arguments_for(url), **(connect_arguments or {})},
         **_options(url),
     )
-    _prepare(engine.sync_engine)
+    _prepare(engine.sync_engine, url)
     return engine
 
 
@@ -57,7 +57,7 @@ def make_threads_engine(url: URL, threads: int) -> Engine:
         connect_args=arguments_for(url) | ({"check_same_thread": False} if is_sqlite else {}),
         **_options(url),
     )
-    _prepare(engine)
+    _prepare(engine, url)
     return engine
 
 
@@ -72,10 +72,11 @@ def _options(url: URL) -> dict[str, Any]:
     }
 
 
-def _prepare(engine: Engine) -> None:
+def _prepare(engine: Engine, url: URL) -> None:
     event.listen(engine, "handle_error", errors.heed)
     event.listen(engine, "before_cursor_execute", texts.make_storable, retval=True)
     if engine.dialect.name == "sqlite":
+        _stay_with_file(engine, Path(url.database or ""))
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
@@ -167,6 +168,51 @@ def protect_file(url: URL) -> None:
             kept = OWN | stat.S_IRGRP | stat.S_IWGRP if mode & stat.S_IWGRP else OWN
             if mode & ~kept:
                 each.chmod(mode & kept)
+
+
+def _stay_with_file(engine: Engine, path: Path) -> None:
+    """Have an engine use the file that is at `path` now, and none that was there before.
+
+    A file that was deleted or replaced can be written to for as long as it is open, and whatever is written
+    is gone when the process ends. SQLite itself notices only where a journal has to be found again, and
+    would make an empty file in place of one that is gone. It tells files apart as it is done here.
+    """
+
+    def identity() -> tuple[int, int]:
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            gone = FileNotFoundError(f"there is no database at {path}; `presshook migrate` makes one")
+            raise OperationalError(None, None, gone) from None
+        return found.st_dev, found.st_ino
+
+    def require(*_connecting: object) -> None:
+        identity()
+
+    def note(_connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        entry.info["file"] = identity()
+
+    def prove(_connection: DBAPIConnection, entry: ConnectionPoolEntry, _use: object) -> None:
+        if entry.info["file"] != identity():
+            raise DisconnectionError
+
+    event.listen(engine, "do_connect", require)
+    event.listen(engine, "connect", note)
+    event.listen(engine, "checkout", prove)
+
+
+def why_unwritable(url: URL) -> str | None:
+    """Return what keeps this process from writing to an SQLite file, None if the file's rights do not."""
+    if url.get_backend_name() != "sqlite":
+        return None
+    path = Path(url.database or "")
+    who = f"user {os.geteuid()} may not write to"
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        return f"{who} {path}"
+    # SQLite makes its journals beside the file.
+    return None if os.access(path.parent, os.W_OK | os.X_OK) else f"{who} the folder {path.parent}"
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

@@ -11,10 +11,8 @@ from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.database import Database
-from app.db.errors import DATABASE_AWAY
 from app.events.reading import BATCH, Happened, Interest, gone_through, newest_event, read_events
 from app.events.types import EventType
 from app.queue.pausing import pause
@@ -129,13 +127,11 @@ class Feed:
         while True:
             await self._someone_listens.wait()
             self._signals.events.clear()
-            seconds = BACKSTOP_POLL_SECONDS if self._signals.listening else POLL_SECONDS
-            try:
+            seconds = DATABASE_RETRY_SECONDS
+            with self._db.outages.heeding("reading events"):
                 while await self._read():
                     pass
-            except (SQLAlchemyError, *DATABASE_AWAY) as error:
-                log.error("feed_failed", error=type(error).__name__)
-                seconds = DATABASE_RETRY_SECONDS
+                seconds = BACKSTOP_POLL_SECONDS if self._signals.listening else POLL_SECONDS
             await pause(seconds, until=self._signals.events)
 
     async def _read(self) -> bool:

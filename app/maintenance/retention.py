@@ -16,10 +16,9 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import ColumnElement, delete, exists, func, select, tuple_, update
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.database import Database, Transaction
-from app.db.errors import DATABASE_AWAY, repeated
+from app.db.errors import repeated
 from app.db.models import Delivery, Event, Order, Pruning
 from app.orders.erasing import clear, is_finished
 from app.queue import leases
@@ -84,12 +83,9 @@ class Pruner:
     async def run(self, stopping: asyncio.Event) -> None:
         """Prune every hour, whichever replica is free, until `stopping`."""
         while not stopping.is_set():
-            try:
+            wait_seconds = RETRY_SECONDS
+            with self._db.outages.heeding("pruning"):
                 wait_seconds = await self._round(stopping)
-            except (SQLAlchemyError, *DATABASE_AWAY) as error:
-                # Why the database is away is told where orders are moved; pruning can wait.
-                log.error("pruning_failed", error=type(error).__name__)
-                wait_seconds = RETRY_SECONDS
             await pause(wait_seconds, until=stopping)
 
     async def _round(self, stopping: asyncio.Event) -> float:

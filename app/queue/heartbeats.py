@@ -68,8 +68,7 @@ class Heartbeats:
         is_ready = False
         while not self._is_ending:
             self._changed.clear()
-            # Why a database is away is told where orders are moved; nobody waits for a heartbeat.
-            with suppress(SQLAlchemyError, *DATABASE_AWAY):
+            with self._db.outages.heeding("heartbeat"):
                 is_ready = is_ready or await is_migrated()
                 if is_ready:
                     await self.beat()
@@ -101,7 +100,7 @@ class Heartbeats:
         if elapsed >= FRESH_SECONDS:
             # At once, so that of many who ask one looks.
             self._known_at, elapsed = time.monotonic(), 0.0
-            with suppress(SQLAlchemyError, *DATABASE_AWAY):
+            with self._db.outages.heeding("looking for workers"):
                 self._known = await self._look()
         now = self._known.now + timedelta(seconds=elapsed)
         seen_at = now if self._works() else self._known.worker_seen_at

@@ -25,6 +25,7 @@ from app.db.engine import arguments_for
 from app.db.errors import DATABASE_AWAY
 from app.db.models import ApiKey, Leased, Order
 from app.db.notice import Notice
+from app.db.outages import Outages
 from app.db.postgresql import CHANNEL
 
 WATCH_POLL_SECONDS = 0.5
@@ -67,6 +68,11 @@ class Signals:
             self.events.set()
         for order_id in notice.changed:
             self._wake(order_id)
+
+    @property
+    def outages(self) -> Outages:
+        """What has lately gone wrong with the database that they are of."""
+        return self._db.outages
 
     def due_of(self, table: type[Leased]) -> asyncio.Event:
         """Return what is set when a row of a table may have become due; who heeds it clears it."""
@@ -199,7 +205,7 @@ class Signals:
             if self.listening or not self._watchers:
                 seen.clear()
                 continue
-            with suppress(*DATABASE_AWAY):
+            with self.outages.heeding("looking for changes"):
                 now = await self._updates()
                 for watched, changed_at in now.items():
                     if seen.get(watched) != changed_at:

@@ -35,6 +35,7 @@ class Worker(ABC, Generic[Row]):
         `poll_seconds` bounds how long a row waits that another process made due unheard;
         `backstop_seconds` does while PostgreSQL tells of those.
         """
+        self._table = table
         self._signals = signals
         self._due = signals.due_of(table)
         self.slots = slots
@@ -106,10 +107,10 @@ class Worker(ABC, Generic[Row]):
         if free == 0:
             return poll_seconds
         began = asyncio.get_running_loop().time()
-        try:
+        claimed = None
+        with self._signals.outages.heeding(f"claiming {self._table.__tablename__}"):
             claimed = await self.claim(free)
-        except (SQLAlchemyError, *DATABASE_AWAY) as error:
-            log.error("claim_failed", error=type(error).__name__)
+        if claimed is None:
             return DATABASE_RETRY_SECONDS
         self._is_more_due = claimed.is_more_due
         for claim in claimed.claims:

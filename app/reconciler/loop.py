@@ -137,7 +137,8 @@ class Reconciler(Worker[Order]):
             await self._put_off(claim, attention.NO_TOKEN)
         except DATABASE_AWAY as error:
             # The lease runs out by itself, and the order is taken up again when the database is back.
-            log.error("pass_failed", order=str(claim.row.id), error=type(error).__name__)
+            self._dependencies.db.outages.note(error)
+            log.info("pass_failed", order=str(claim.row.id), error=type(error).__name__)
         except Exception as error:  # noqa: BLE001 - one order that our code chokes on must not stop the others
             where = where_raised(error)
             log.error("pass_broken", order=str(claim.row.id), error=where)
@@ -182,7 +183,9 @@ class Reconciler(Worker[Order]):
     async def _put_off(self, claim: Claim[Order], asked: Attention) -> None:
         try:
             await put_off(Pass(self._dependencies, claim), asked)
-        except (SQLAlchemyError, *DATABASE_AWAY) as error:
+        except DATABASE_AWAY as error:
+            self._dependencies.db.outages.note(error)
+        except SQLAlchemyError as error:
             log.error("put_off_failed", order=str(claim.row.id), error=type(error).__name__)
 
 

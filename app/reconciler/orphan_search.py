@@ -8,7 +8,6 @@ order may be placed again after its request.
 """
 
 import time
-from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -17,7 +16,6 @@ from app.accounts.store import UnknownAccountError
 from app.cloudpress import Answer, CloudPressError, NotFound, OrderSummary
 from app.cloudpress.protocol import Provider
 from app.db.database import Database
-from app.db.errors import DATABASE_AWAY
 from app.db.models import Restoration
 from app.orders import orphans, restorations
 from app.orders.orphans import Found
@@ -63,7 +61,7 @@ class OrphanSearch:
     async def run(self) -> None:
         """Search whenever there is something to be searched, until the process ends."""
         while not self._signals.stopping.is_set():
-            with suppress(*DATABASE_AWAY):  # why it is away is told where it is noticed
+            with self._db.outages.heeding("orphan search"):
                 await self.search()
             await pause(LOOK_SECONDS, until=self._signals.stopping)
 

@@ -278,13 +278,15 @@ async def _record_for_sure(this: Pass, intent: Intent, posted: Posted) -> PassRe
         try:
             return await _record(this, intent, posted)
         except DATABASE_AWAY as error:
-            log.error(
-                "answer_not_recorded",
-                order=str(this.order.id),
-                cloudpress_order=posted.cloudpress_order_id,
-                outcome=posted.ended.outcome,
-                error=type(error).__name__,
-            )
+            this.dependencies.db.outages.note(error)
+            if tried in {0, RECORD_TRIES - 1}:
+                log.error(
+                    "answer_not_recorded",
+                    order=str(this.order.id),
+                    cloudpress_order=posted.cloudpress_order_id,
+                    outcome=posted.ended.outcome,
+                    is_given_up=tried > 0,
+                )
             await asyncio.sleep(RECORD_RETRY_SECONDS[min(tried, len(RECORD_RETRY_SECONDS) - 1)])
         except DBAPIError as error:
             if is_bare:

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.database import Database
-from app.db.errors import DATABASE_AWAY
 from app.db.models import CheckResult, Delivery, Leased, Order, Webhook
 from app.states import FINAL, OrderStatus
 
@@ -51,10 +49,9 @@ class Snapshots:
     async def collector(self) -> "Shared":
         """Return what Prometheus is told of the database now."""
         if time.monotonic() - self._counted_at >= FRESH_SECONDS:
-            try:
+            self._counted = None
+            with self._db.outages.heeding("metrics"):
                 self._counted = await self._count()
-            except (SQLAlchemyError, *DATABASE_AWAY):
-                self._counted = None
             self._counted_at = time.monotonic()
         return Shared(self._counted)
 

@@ -140,8 +140,11 @@ class Deliverer(Worker[Delivery]):
                 (self._failing.discard if attempt.is_success else self._failing.add)(webhook_id)
                 await self._conclude(claim, attempt)
                 self._measure(claim, attempt, time.monotonic() - began)
-        except (SQLAlchemyError, *DATABASE_AWAY) as error:
-            # The lease runs out by itself; then it is sent again, which its id tells the receiver.
+        # The lease runs out by itself; then it is sent again, which its id tells the receiver.
+        except DATABASE_AWAY as error:
+            self._db.outages.note(error)
+            log.info("delivery_failed", delivery=str(claim.row.id), error=type(error).__name__)
+        except SQLAlchemyError as error:
             log.error("delivery_failed", delivery=str(claim.row.id), error=type(error).__name__)
         finally:
             self._in_flight[webhook_id] -= 1

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
+from app.api.routes import catalog
 from app.db.models import Account
 from tests.harness import Presshook, Sandbox, eventually, run_presshook, run_sandbox
 from tests.settings import CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN
@@ -205,6 +206,17 @@ async def test_an_order_is_checked_against_a_fresh_catalog(
         taken = await presshook.order("Site", location="amsterdam", plan="1")
         assert taken.status_code in {201, 422}, "another case and an id are CloudPress's to judge"
         assert await presshook.count_orders() == 1
+
+
+async def test_of_a_large_catalog_an_error_names_a_part(
+    database_url: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "MOST_NAMES", 2)
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        await presshook.client.get("/v1/catalog")
+        refused = await presshook.order("Site", location="Atlantis")
+        [error] = refused.json()["errors"]
+        assert error["detail"] == "CloudPress offers: Amsterdam, Frankfurt and 1 more (GET /v1/catalog)."
 
 
 async def test_a_repeated_order_is_the_same_whatever_has_changed_since(

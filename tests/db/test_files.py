@@ -1,17 +1,22 @@
-"""SQLite's file and its journals are its owner's alone, whoever made them and under whichever umask."""
+"""SQLite's file: its owner's alone with its journals, and the one that is there now."""
 
 import os
+import sqlite3
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from app.db.database import Database
+from app.db.engine import why_unwritable
 from app.db.url import async_database_url
 from app.maintenance.schema import upgrade
 from app.secrets import Encryption
+from tests.databases import SqliteFiles
+from tests.harness import run_presshook
 from tests.settings import SECRET_KEY
 
 
@@ -53,3 +58,53 @@ async def test_a_file_that_others_could_read_is_closed_to_them(
     path.touch()
     path.chmod(before)
     assert set((await modes_while_writing(path)).values()) == {after}
+
+
+async def test_what_was_deleted_is_written_to_no_more(sqlite_files: SqliteFiles, tmp_path: Path) -> None:
+    """A file that is gone could be written to for as long as it is open: all of that would be lost."""
+    with sqlite_files.migrated_url() as url:
+        path, kept = Path(url.removeprefix("sqlite:///")), tmp_path / "kept.db"
+        async with run_presshook(url, "http://127.0.0.1:9", reconcile=False) as presshook:
+            assert (await presshook.order("Before", wait=0)).status_code == 202
+            path.rename(kept)
+            for answer in (
+                await presshook.order("To nowhere", wait=0),
+                await presshook.client.get("/readyz"),
+                await presshook.client.get("/v1/orders"),
+            ):
+                assert answer.status_code == 503
+            assert not path.exists(), "and no empty one is made in its place"
+            kept.rename(path)
+            assert (await presshook.order("After", wait=0)).status_code == 202
+            listed = (await presshook.client.get("/v1/orders")).json()["data"]
+            assert [order["request"]["name"] for order in listed] == ["After", "Before"]
+
+
+async def test_a_file_that_was_replaced_is_the_database(sqlite_files: SqliteFiles) -> None:
+    with sqlite_files.migrated_url() as url, sqlite_files.migrated_url() as other:
+        async with run_presshook(url, "http://127.0.0.1:9", reconcile=False) as presshook:
+            assert (await presshook.order("In the one", wait=0)).status_code == 202
+            Path(other.removeprefix("sqlite:///")).replace(url.removeprefix("sqlite:///"))
+            for suffix in ("-wal", "-shm"):
+                Path(url.removeprefix("sqlite:///") + suffix).unlink(missing_ok=True)
+            assert (await presshook.client.get("/v1/orders")).json()["data"] == []
+            assert (await presshook.order("In the other", wait=0)).status_code == 202
+            assert (await presshook.client.get("/readyz")).status_code == 200
+            listed = (await presshook.client.get("/v1/orders")).json()["data"]
+            assert [order["request"]["name"] for order in listed] == ["In the other"]
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+            assert connection.execute("SELECT site_name FROM orders").fetchall() == [("In the other",)]
+
+
+def test_why_nothing_can_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = async_database_url(f"sqlite:///{tmp_path}/presshook.db")
+    assert why_unwritable(url) is None
+    missing = async_database_url(f"sqlite:///{tmp_path}/none/presshook.db")
+    assert why_unwritable(missing) == f"there is no folder {tmp_path}/none"
+    # Tests may run as root, whom no rights keep out.
+    monkeypatch.setattr(os, "access", lambda path, _mode: path != tmp_path)
+    assert (why_unwritable(url) or "").endswith(f"may not write to the folder {tmp_path}")
+    monkeypatch.setattr(os, "access", lambda path, _mode: path == tmp_path)
+    (tmp_path / "presshook.db").touch()
+    assert (why_unwritable(url) or "").endswith(f"may not write to {tmp_path}/presshook.db")
+    assert why_unwritable(async_database_url("postgresql://u@h/d")) is None

@@ -15,6 +15,8 @@ from app.api.problems import Problem, documented, invalid_field, not_found
 from app.api.routes.accounts import require_account
 
 LIFETIME_SECONDS = 300
+# How many of what may be ordered an error names.
+MOST_NAMES = 20
 
 router = APIRouter(prefix="/v1/catalog", tags=["catalog"], dependencies=[Depends(require_migrated)])
 
@@ -94,5 +96,6 @@ def _check(field: str, value: str | None, items: Iterable[Item]) -> None:
     allowed = {word.casefold() for item in known for word in (item.id, item.name) if word}
     if value is None or not known or value.casefold() in allowed:
         return
-    names = ", ".join(sorted(item.name or item.id for item in known))
-    raise invalid_field(field, f"CloudPress offers: {names}.")
+    names = sorted(item.name or item.id for item in known)
+    more = f" and {len(names) - MOST_NAMES} more (GET /v1/catalog)" if len(names) > MOST_NAMES else ""
+    raise invalid_field(field, f"CloudPress offers: {', '.join(names[:MOST_NAMES])}{more}.")

@@ -83,8 +83,10 @@ def _refused(error: CloudPressError, account_id: str) -> list[Result]:
             advice = "try again later; if it lasts, ask CloudPress"
         return [failed(Check.CLOUDPRESS, f"CloudPress answers {status}", advice, subject=account_id)]
     if isinstance(error, BadAnswer):
-        advice = "see that CLOUDPRESS_BASE_URL is the brand's host: what answers there is no CloudPress"
-        return [failed(Check.CLOUDPRESS, "the answer is none of CloudPress's", advice, subject=account_id)]
+        advice = (
+            "see that CLOUDPRESS_BASE_URL is the brand's host; if what answers is CloudPress, report this"
+        )
+        return [failed(Check.CLOUDPRESS, str(error), advice, subject=account_id)]
     advice = "see that CLOUDPRESS_BASE_URL is right and that this machine may reach it"
     return [failed(Check.CLOUDPRESS, f"no answer: {error}", advice, subject=account_id)]
 

@@ -6,11 +6,10 @@ from datetime import timedelta
 
 import structlog
 from sqlalchemy import delete
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.config import Settings
 from app.db.database import Database, Transaction
-from app.db.errors import DATABASE_AWAY, repeated
+from app.db.errors import repeated
 from app.db.models import CheckResult, CheckRound
 from app.db.upserts import insert_into
 from app.events.timeline import record
@@ -55,10 +54,9 @@ class Repeating:
                 return
             seconds = LOOK_SECONDS
             try:
-                if await begin_round(self._db):
-                    await self.round()
-            except (SQLAlchemyError, *DATABASE_AWAY):
-                continue  # why it is away is told where orders are moved
+                with self._db.outages.heeding("checks"):
+                    if await begin_round(self._db):
+                        await self.round()
             except Exception as error:  # noqa: BLE001 - a check that our code chokes on must not end the service
                 log.error("check_broken", error=where_raised(error))
 

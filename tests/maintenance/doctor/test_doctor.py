@@ -1,5 +1,6 @@
 """The doctor is right about deployments broken in one way each, and says nothing wrong of a healthy one."""
 
+import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -208,10 +209,30 @@ async def test_a_setting_that_is_wrong(
     assert troubles(results) == expected
 
 
-async def test_a_base_url_that_leads_to_something_else(database_url: str, sandbox: Sandbox) -> None:
-    async with deployed(database_url, sandbox.url) as presshook, standing(Front(says=PARKED), "") as url:
+def saying(**about: list[dict[str, str]]) -> Front:
+    """What answers each request with such a document of `/api/about`."""
+    return Front(says=(200, {"content-type": "application/json"}, json.dumps(about).encode()))
+
+
+MANY = [{"id": str(number), "name": f"L{number}"} for number in range(460_000)]
+
+
+@pytest.mark.parametrize(
+    ("front", "words"),
+    [
+        (Front(says=PARKED), "not JSON"),
+        (saying(locations=MANY), "larger than 4 MiB"),
+        (saying(products=MANY[:1001]), "more than 1000 entries"),
+    ],
+    ids=["a parking page", "460,000 locations", "1,001 plans"],
+)
+async def test_a_base_url_that_leads_to_something_else(
+    database_url: str, sandbox: Sandbox, front: Front, words: str
+) -> None:
+    async with deployed(database_url, sandbox.url) as presshook, standing(front, "") as url:
         results = await looked_at(changed(presshook, cloudpress_base_url=url))
     assert troubles(results) == {"cloudpress.reachable": "failed"}
+    assert words in "\n".join(result.detail for result in results), "for what answers may be CloudPress"
 
 
 async def test_an_old_key_is_needed_until_it_is_not(database_url: str, sandbox: Sandbox) -> None:

@@ -1,7 +1,18 @@
 """What broke in the field, broken again: money, other people's data, and staying up."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import CHANGING, FOREIGN_LINKS, LEASES, LOGS, NEVER_TWICE, ORPHANS, TEXTS
+from tests.mutations.proofs import (
+    CHANGING,
+    FILES,
+    FOREIGN_LINKS,
+    LEASES,
+    LOGS,
+    NEVER_TWICE,
+    ORPHANS,
+    OUTAGES,
+    STAYING_UP,
+    TEXTS,
+)
 
 OBSERVING = "app/reconciler/observing.py"
 CONCLUDING = "app/reconciler/concluding.py"
@@ -37,6 +48,27 @@ MUTATIONS = (
         "        with suppress(Exception):\n",
         "        with suppress(KeyError):\n",
         (LOGS,),
+    ),
+    Mutation(
+        "a reconciler that dies leaves its process alive",
+        "app/main.py",
+        '            log.critical("reconciler_died", error=type(error).__name__)\n        finally:\n            on_death()\n',
+        '            log.critical("reconciler_died", error=type(error).__name__)\n        finally:\n            pass\n',
+        (STAYING_UP,),
+    ),
+    Mutation(
+        "each round of each loop tells that the database is away",
+        "app/db/outages.py",
+        "        if now - self._told.get(cause, -TOLD_AGAIN_SECONDS) < TOLD_AGAIN_SECONDS:\n            return\n",
+        "",
+        (OUTAGES,),
+    ),
+    Mutation(
+        "orders are written to a file that was deleted",
+        "app/db/engine.py",
+        '        if entry.info["file"] != identity():\n',
+        "        if not entry.info:\n",
+        (FILES,),
     ),
     Mutation(
         "a text that cannot be stored undoes what is written with it",
