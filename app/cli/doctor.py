@@ -10,12 +10,13 @@ import typer
 from rich.markup import escape
 
 from app.accounts.clients import AccountClients
-from app.cli.printing import console, print_json, say
+from app.cli.printing import complain, console, print_json, say
 from app.config import Settings, load_settings
 from app.db.database import Database
 from app.maintenance.doctor.checks import Outcome, Result
+from app.maintenance.doctor.elsewhere import PATIENCE_SECONDS, Elsewhere
 from app.maintenance.doctor.examining import Deployment, examine
-from app.maintenance.doctor.way_in import PATIENCE_SECONDS, Prober
+from app.maintenance.doctor.way_in import Prober
 from app.secrets import Encryption
 from app.telemetry.logs import configure_logging
 from app.telemetry.metrics import Metrics
@@ -48,7 +49,7 @@ def doctor(
     # What a check finds is told by its line; the log would tell it again, in other words.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     run = (
-        _from_elsewhere(settings, wait)
+        _from_elsewhere(settings, wait, as_json=as_json)
         if from_elsewhere
         else _examine(settings, offline=offline, as_json=as_json)
     )
@@ -75,15 +76,17 @@ async def _examine(settings: Settings, *, offline: bool, as_json: bool) -> list[
     return results
 
 
-async def _from_elsewhere(settings: Settings, wait_seconds: float) -> list[Result]:
+async def _from_elsewhere(settings: Settings, wait_seconds: float, *, as_json: bool) -> list[Result]:
     db = Database(settings.database, Encryption(settings.secret_keys))
     try:
-        prober = Prober(settings, db)
-        probe, command = prober.from_elsewhere()
-        say("Run this on a machine outside, as CloudPress is:", "", command, "")
-        result = await prober.wait_for(probe, patience_seconds=wait_seconds)
-        _print(result)
-        return [result]
+        elsewhere = Elsewhere(Prober(settings, db), db)
+        # What is for a script to read stays apart from what a person is to do.
+        tell = complain if as_json else say
+        tell("Run this on a machine outside, as CloudPress is:", "", *elsewhere.commands, "")
+        results = list(await elsewhere.wait(patience_seconds=wait_seconds))
+        for result in results if not as_json else ():
+            _print(result)
+        return results
     finally:
         await db.dispose()
 

@@ -55,3 +55,11 @@ async def test_it_prints_what_another_machine_is_to_send(
     assert "curl -sS -i -X POST -H 'Authorization: Bearer " in ended.stdout
     assert "'https://presshook.example.com/v1/callbacks/" in ended.stdout
     assert "nothing came in within 1 s" in ended.stdout
+    assert [word for word in ended.stdout.split() if word.startswith("'%")] == [
+        "'%2s'",
+        "'%65536s'",
+        "'%65537s'",
+    ]
+    ended = await run("--from-elsewhere", "--json", "--wait", "1", env=env, cwd=tmp_path)
+    assert not json.loads(ended.stdout)["ok"], "the commands are not among what a script reads"
+    assert "curl" in ended.stderr

@@ -3,7 +3,6 @@
 (provider page: CloudPress sends a `POST` with the `Authorization` value that it was given)
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,8 +35,6 @@ MOST_BODY_BYTES = 64 * 1024
 # How it refuses whoever has no right value (`app/api/problems.py`).
 OUR_REFUSAL = b"urn:presshook:problem:unauthorized"
 SOON_DAYS = 14
-PATIENCE_SECONDS = 300.0
-LOOK_SECONDS = 0.5
 NGINX_AUTHORIZATION = "proxy_set_header Authorization $http_authorization;"
 APACHE_AUTHORIZATION = 'SetEnvIf Authorization "(.*)" HTTP_AUTHORIZATION=$1 (or: CGIPassAuth On)'
 MORE_ROOM = "nginx: client_max_body_size 1m;  Apache: LimitRequestBody 1048576"
@@ -113,7 +110,7 @@ class Prober:
     async def _ours(self, at: str, address: str, probe: str, proof: Proof) -> list[Result]:
         """Tell what this deployment has seen of the probe, and how much it is let have."""
         results = [await self._way_in(at, probe, proof)]
-        results.append(_authorization(at, proof.authorization))
+        results.append(authorization_of(at, proof.authorization))
         results.append(await self._body_limit(at, address))
         return results
 
@@ -151,9 +148,14 @@ class Prober:
     async def _knock(self, address: str, body: bytes) -> tuple[str, Said]:
         probe = str(uuid4())
         path = f"{self._url.path.rstrip('/')}/v1/callbacks/{probe}"
-        return probe, await asking.post(self._url, path, address, self._headers(probe), body)
+        return probe, await asking.post(self._url, path, address, self.headers_of(probe), body)
 
-    def _headers(self, probe: str) -> dict[str, str]:
+    def address_of(self, probe: str) -> str:
+        """Return where a probe is sent to."""
+        return f"{self._url.geturl().rstrip('/')}/v1/callbacks/{probe}"
+
+    def headers_of(self, probe: str) -> dict[str, str]:
+        """Return what a probe is known by, twice: proxies may take `Authorization` away."""
         value = self._secrets.value(probe)
         return {"Authorization": value, PROBE: value}
 
@@ -170,28 +172,6 @@ class Prober:
         if said.certificate_ends_at is None:
             return skipped(Check.CERTIFICATE, "http has none")
         return lasting(Check.CERTIFICATE, said.certificate_ends_at)
-
-    def from_elsewhere(self) -> tuple[str, str]:
-        """Return a probe and the command that sends it from another machine."""
-        probe = str(uuid4())
-        headers = " ".join(f"-H '{name}: {value}'" for name, value in self._headers(probe).items())
-        url = f"{self._url.geturl().rstrip('/')}/v1/callbacks/{probe}"
-        return probe, f"curl -sS -i -X POST {headers} --data '{{}}' '{url}'"
-
-    async def wait_for(self, probe: str, *, patience_seconds: float = PATIENCE_SECONDS) -> Result:
-        """Wait until a probe from elsewhere has come in."""
-        if self._db is None:
-            return skipped(Check.WAY_IN, "the database that would tell is away")
-        deadline = asyncio.get_running_loop().time() + patience_seconds
-        while asyncio.get_running_loop().time() < deadline:
-            authorization = await find_probe(self._db, UUID(probe))
-            if authorization is not None:
-                if authorization == "arrived":
-                    return ok(Check.WAY_IN, "the probe came in from elsewhere, with its Authorization")
-                return _authorization("from elsewhere: ", authorization)
-            await asyncio.sleep(LOOK_SECONDS)
-        advice = "what curl printed on the other machine says more"
-        return failed(Check.WAY_IN, f"nothing came in within {patience_seconds:.0f} s", advice)
 
 
 _VANTAGE = "this machine may not see its own outside: try --from-elsewhere"
@@ -215,7 +195,8 @@ def _of_all(check: Check, results: list[Result]) -> Result:
     return worst
 
 
-def _authorization(at: str, seen: str) -> Result:
+def authorization_of(at: str, seen: str) -> Result:
+    """Tell what became of a probe's `Authorization` on the way."""
     check = Check.AUTHORIZATION
     if seen == "arrived":
         return ok(check, "comes in")

@@ -17,7 +17,6 @@ from app.db.database import Database
 from app.db.models import Order, Replica, Webhook
 from app.maintenance.doctor.checks import Outcome, Result
 from app.maintenance.doctor.examining import Deployment, examine
-from app.maintenance.doctor.way_in import Prober
 from app.orders.callbacks import record_callback
 from app.orders.intake import NewOrder, create_order
 from app.secrets import Encryption
@@ -351,33 +350,3 @@ async def test_an_address_that_will_hurt(database_url: str, url: str, words: str
     results = await looked_at(settings, offline=True)
     assert troubles(results) == {"settings.public_url": "warning", "workers.alive": "failed"}
     assert words in results[0].detail
-
-
-async def test_a_probe_from_elsewhere_is_waited_for(database_url: str, sandbox: Sandbox) -> None:
-    async with deployed(database_url, sandbox.url) as presshook:
-        prober = Prober(presshook.service.settings, presshook.service.db)
-        probe, command = prober.from_elsewhere()
-        assert (await prober.wait_for(probe, patience_seconds=0.2)).outcome is Outcome.FAILED
-        value = command.split("Authorization: ")[1].split("'")[0]
-        sent = await presshook.client.post(
-            f"/v1/callbacks/{probe}", headers={"X-Presshook-Probe": value, "Authorization": value}
-        )
-        assert sent.status_code == 204
-        assert (await prober.wait_for(probe)).outcome is Outcome.OK
-
-
-async def test_only_a_probe_s_own_value_is_let_in(database_url: str, sandbox: Sandbox) -> None:
-    async with deployed(database_url, sandbox.url) as presshook:
-        prober = Prober(presshook.service.settings, presshook.service.db)
-        (one, command), (other, _) = prober.from_elsewhere(), prober.from_elsewhere()
-        value = command.split("Authorization: ")[1].split("'")[0]
-        for probe, sent in ((other, value), (one, "Bearer no"), (one, value.lower())):
-            answer = await presshook.client.post(
-                f"/v1/callbacks/{probe}", headers={"X-Presshook-Probe": sent, "Authorization": sent}
-            )
-            assert answer.status_code == 401
-            assert "x-presshook-proof" not in answer.headers
-        # It opens nothing: no order, no API.
-        for method, path in (("POST", f"/v1/callbacks/{one}"), ("GET", "/v1/orders")):
-            answer = await presshook.client.request(method, path, headers={"Authorization": value})
-            assert answer.status_code == 401

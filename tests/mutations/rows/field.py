@@ -52,15 +52,15 @@ MUTATIONS = (
     Mutation(
         "a reconciler that dies leaves its process alive",
         "app/main.py",
-        '            log.critical("reconciler_died", error=type(error).__name__)\n        finally:\n            on_death()\n',
-        '            log.critical("reconciler_died", error=type(error).__name__)\n        finally:\n            pass\n',
+        "        finally:\n            on_death()\n",
+        "        finally:\n            pass\n",
         (STAYING_UP,),
     ),
     Mutation(
         "each round of each loop tells that the database is away",
         "app/db/outages.py",
-        "        if now - self._told.get(cause, -TOLD_AGAIN_SECONDS) < TOLD_AGAIN_SECONDS:\n            return\n",
-        "",
+        "if now - self._told.get(cause, -TOLD_AGAIN_SECONDS) < TOLD_AGAIN_SECONDS:",
+        "if now < 0:",
         (OUTAGES,),
     ),
     Mutation(
