@@ -6,13 +6,13 @@ every value is one of ours, so that their number is bounded.
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from app.states import FINAL
+from app.telemetry.series import Counter, Histogram
 from app.version import VERSION
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -29,7 +29,6 @@ class Metrics:
     def __init__(self, *, role: str = "serve", database: str = "sqlite") -> None:
         """Prepare. `role` is serve, api or worker; `database` is sqlite or postgresql."""
         self._registry = registry = CollectorRegistry()
-        self._children: dict[tuple[int, tuple[str, ...]], Any] = {}
         Gauge(
             "presshook_build_info",
             "The release that runs, what it does and on which database.",
@@ -40,160 +39,158 @@ class Metrics:
             "presshook_http_request_duration_seconds",
             "Requests that wait for nothing but their own work.",
             ["method", "route", "status"],
+            registry,
             buckets=REQUEST_SECONDS,
-            registry=registry,
         )
         self._waits = Histogram(
             "presshook_http_wait_duration_seconds",
             "Streams and requests that wait for an order to change.",
             ["method", "route", "status"],
+            registry,
             buckets=REQUEST_SECONDS,
-            registry=registry,
         )
         self._callbacks = Counter(
             "presshook_callbacks",
             "Callbacks by what became of them; the reason is why one was refused.",
             ["outcome", "reason"],
-            registry=registry,
+            registry,
         )
         self._provider = Histogram(
             "presshook_cloudpress_request_duration_seconds",
             "Requests to CloudPress, each with its whole answer.",
             ["operation", "outcome"],
+            registry,
             buckets=PROVIDER_SECONDS,
-            registry=registry,
         )
         self._placements = Counter(
             "presshook_placements",
             "Requests that place an order, by how they ended.",
             ["outcome"],
-            registry=registry,
+            registry,
         )
         self._passes = Counter(
             "presshook_passes",
             "Passes of the reconciler, by what they did and the status that came of it.",
             ["action", "outcome"],
-            registry=registry,
+            registry,
         )
         self._pass_seconds = Histogram(
             "presshook_pass_duration_seconds",
             "How long a pass over one order takes, CloudPress's answers included.",
             ["action", "outcome"],
+            registry,
             buckets=PROVIDER_SECONDS,
-            registry=registry,
         )
         self._attempts = Counter(
             "presshook_webhook_attempts",
             "Attempts to deliver an event to a webhook.",
             ["outcome"],
-            registry=registry,
+            registry,
         )
         self._attempt_seconds = Histogram(
             "presshook_webhook_attempt_duration_seconds",
             "How long an attempt to deliver takes.",
             ["outcome"],
+            registry,
             buckets=PROVIDER_SECONDS,
-            registry=registry,
         )
         self._lag = Histogram(
             "presshook_event_delivery_lag_seconds",
             "From the commit of an event to the webhook's yes.",
+            (),
+            registry,
             buckets=(*PROVIDER_SECONDS, 300, 3600, 86_400),
-            registry=registry,
         )
 
         self._since_callback = Histogram(
             "presshook_callback_to_final_seconds",
             "From an order's last callback to its being final.",
             ["outcome"],
+            registry,
             buckets=CALLBACK_SECONDS,
-            registry=registry,
         )
         self._order_seconds = Histogram(
             "presshook_order_duration_seconds",
             "From the acceptance of an order to its being final.",
             ["outcome"],
+            registry,
             buckets=ORDER_SECONDS,
-            registry=registry,
         )
         self._batch_size = Histogram(
             "presshook_batch_size",
             "How many were written together.",
             ["kind"],
+            registry,
             buckets=BATCH_SIZES,
-            registry=registry,
         )
         self._batch_seconds = Histogram(
             "presshook_batch_commit_seconds",
             "How long writing them together took, the commit included.",
             ["kind"],
+            registry,
             buckets=REQUEST_SECONDS,
-            registry=registry,
         )
 
+        self._lag.of()
         self._begin_at_zero()
 
     def _begin_at_zero(self) -> None:
         """Tell at once what alerts count: of a counter that begins with 20, Prometheus sees no increase."""
         for outcome in ("accepted", "repeated"):
-            self._callbacks.labels(outcome, "")
+            self._callbacks.of(outcome, "")
         for reason in ("wrong authorization", "no authorization", "no such order"):
-            self._callbacks.labels("refused", reason)
+            self._callbacks.of("refused", reason)
         for outcome in sorted(FINAL):
-            self._order_seconds.labels(str(outcome))
+            self._order_seconds.of(str(outcome))
 
     def request(self, method: str, route: str | None, status: int, seconds: float, *, waits: bool) -> None:
         """Count a request by its route, None for an address that is none of ours."""
-        with suppress(Exception):
+        try:
             told = self._waits if waits else self._requests
-            labels = (method if method in METHODS else "other", route or "none", str(status))
-            self._child(told, labels).observe(seconds)
+            told.of(method if method in METHODS else "other", route or "none", status).observe(seconds)
+        except Exception:  # noqa: BLE001, S110 - no metric may change an answer
+            pass
 
     def callback(self, outcome: str, reason: str = "") -> None:
         """Count a callback: accepted, repeated or refused, and why."""
-        with suppress(Exception):
-            self._child(self._callbacks, (outcome, reason)).inc()
-
-    def _child(self, metric: Any, labels: tuple[str, ...]) -> Any:  # noqa: ANN401 - as the library's
-        """Return a metric's part with these labels; finding it takes the library longer than counting."""
-        child = self._children.get((id(metric), labels))
-        if child is None:
-            child = self._children[id(metric), labels] = metric.labels(*labels)
-        return child
+        try:  # noqa: SIM105 - as above
+            self._callbacks.of(outcome, reason).inc()
+        except Exception:  # noqa: BLE001, S110 - no metric may change an answer
+            pass
 
     def provider(self, operation: str, outcome: str, seconds: float) -> None:
         """Count a request to CloudPress."""
         with suppress(Exception):
-            self._provider.labels(operation, outcome).observe(seconds)
+            self._provider.of(operation, outcome).observe(seconds)
             if operation == "place":
-                self._placements.labels(outcome).inc()
+                self._placements.of(outcome).inc()
 
     def passed(self, action: str, outcome: str, seconds: float) -> None:
         """Count a pass."""
         with suppress(Exception):
-            self._passes.labels(action, outcome).inc()
-            self._pass_seconds.labels(action, outcome).observe(seconds)
+            self._passes.of(action, outcome).inc()
+            self._pass_seconds.of(action, outcome).observe(seconds)
 
     def attempt(self, outcome: str, seconds: float, *, lag_seconds: float | None) -> None:
         """Count an attempt to deliver; `lag_seconds` is the age of the event that was taken."""
         with suppress(Exception):
-            self._attempts.labels(outcome).inc()
-            self._attempt_seconds.labels(outcome).observe(seconds)
+            self._attempts.of(outcome).inc()
+            self._attempt_seconds.of(outcome).observe(seconds)
             if lag_seconds is not None:
-                self._lag.observe(max(0.0, lag_seconds))
+                self._lag.of().observe(max(0.0, lag_seconds))
 
     def finished(self, outcome: str, seconds: float, *, since_callback_seconds: float | None) -> None:
         """Count an order that has become final, so long after it was accepted and after its last callback."""
         with suppress(Exception):
-            self._order_seconds.labels(outcome).observe(max(0.0, seconds))
+            self._order_seconds.of(outcome).observe(max(0.0, seconds))
             if since_callback_seconds is not None:
-                self._since_callback.labels(outcome).observe(max(0.0, since_callback_seconds))
+                self._since_callback.of(outcome).observe(max(0.0, since_callback_seconds))
 
     def batch(self, kind: str, size: int, seconds: float) -> None:
         """Count what was written in one transaction."""
         with suppress(Exception):
-            self._batch_size.labels(kind).observe(size)
-            self._batch_seconds.labels(kind).observe(seconds)
+            self._batch_size.of(kind).observe(size)
+            self._batch_seconds.of(kind).observe(seconds)
 
     def watch(self, name: str, sentence: str, value: Callable[[], float]) -> None:
         """Tell a gauge that is read when it is asked for."""
