@@ -13,7 +13,7 @@ FIRST ?= 1
 DATABASE ?= sqlite
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-peers bench-api bench-metrics bench-events bench-pages screenshots simulate prove check format serve lock clean
+.PHONY: help demo test bench bench-peers bench-api bench-metrics bench-events bench-pages bench-retention screenshots simulate prove check format serve lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ bench-events: $(STAMP) ## measures how soon events are told by stream and webhoo
 
 bench-pages: $(STAMP) ## measures the dashboard's pages at a million orders: how long they take, how large they are
 	@$(BIN)/python -W ignore -m tests.bench.pages
+
+bench-retention: $(STAMP) ## measures what pruning a million old orders costs callbacks, and what an order takes in bytes (ARGS="--orders 100000")
+	@$(BIN)/python -W ignore -m tests.bench.retention $(ARGS)
 
 screenshots: $(STAMP) ## pictures of every page of the dashboard, 390 and 1,280 px wide, light and dark (needs chromium)
 	@$(BIN)/python -W ignore -m tests.dashboard.screenshots screenshots

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from datetime import timedelta
 from functools import partial
 from random import Random
 
@@ -24,7 +25,7 @@ from app.db.errors import DATABASE_AWAY
 from app.events.feed import Feed
 from app.maintenance.doctor.repeating import Repeating
 from app.maintenance.fitness import Usability, require_readable
-from app.maintenance.retention import Pruner
+from app.maintenance.retention import Pruner, first_overdue
 from app.maintenance.schema import is_current
 from app.queue.heartbeats import Heartbeats
 from app.queue.pausing import pause
@@ -34,7 +35,7 @@ from app.reconciler.orphan_search import OrphanSearch
 from app.schedule import Schedule
 from app.secrets import CallbackSecrets, Encryption, ProgressAddresses
 from app.telemetry.metrics import Metrics
-from app.telemetry.snapshot import Snapshots
+from app.telemetry.snapshot import Retention, Snapshots
 from app.version import VERSION
 from app.webhooks.deliverer import Deliverer
 from app.webhooks.sender import HttpSender
@@ -165,7 +166,7 @@ class Service:
         days = self.settings.retention_days
         async with asyncio.TaskGroup() as tasks:
             if days is not None:
-                tasks.create_task(Pruner(self.db, days).run(self.signals.stopping))
+                tasks.create_task(Pruner(self.db, days, self.metrics).run(self.signals.stopping))
             tasks.create_task(search.run())
             tasks.create_task(repeating.run())
             tasks.create_task(reconciler.run(grace_seconds=DRAIN_SECONDS))
@@ -259,6 +260,13 @@ def create_worker_app(service: Service) -> FastAPI:
     return create_worker_api(_context(service, heartbeat_seconds=15.0))
 
 
+def _retention(days: float | None) -> Retention | None:
+    """Return what metrics have to know of retention; None if it is off."""
+    if days is None:
+        return None
+    return Retention(timedelta(days=days), lambda now: first_overdue(now, days))
+
+
 def _context(service: Service, *, heartbeat_seconds: float) -> Context:
     return Context(
         settings=service.settings,
@@ -271,7 +279,7 @@ def _context(service: Service, *, heartbeat_seconds: float) -> Context:
         heartbeat_seconds=heartbeat_seconds,
         cloudpress=_Checks(service.clients, service.catalogs),
         metrics=service.metrics,
-        snapshots=Snapshots(service.db),
+        snapshots=Snapshots(service.db, _retention(service.settings.retention_days)),
         heartbeats=service.heartbeats,
         progress_addresses=ProgressAddresses(service.settings.secret_keys),
     )

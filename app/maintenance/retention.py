@@ -15,7 +15,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, delete, exists, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, delete, exists, func, select, tuple_, update
 
 from app.db.database import Database, Transaction
 from app.db.errors import repeated
@@ -23,6 +23,7 @@ from app.db.models import Delivery, Event, Order, Pruning
 from app.orders.erasing import clear, is_finished
 from app.queue import leases
 from app.queue.pausing import pause
+from app.telemetry.metrics import Metrics
 
 ROWS_STAY = timedelta(days=30)
 """For how long the timeline of a tombstone stays."""
@@ -75,9 +76,10 @@ _PruneBatch: TypeAlias = Callable[[leases.Claim[Pruning], Place | None], Awaitab
 class Pruner:
     """Prunes what is older than `days`."""
 
-    def __init__(self, db: Database, days: float) -> None:
-        """Prepare; `run` or `prune` begins."""
+    def __init__(self, db: Database, days: float, metrics: Metrics | None = None) -> None:
+        """Prepare; `run` or `prune` begins. `metrics` count what is pruned."""
         self._db = db
+        self._metrics = metrics or Metrics()
         self._days = timedelta(days=days)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -115,8 +117,8 @@ class Pruner:
 
     async def _prune(self, claim: leases.Claim[Pruning], stopping: asyncio.Event) -> Pruned:
         try:
-            cleared = await self._all(claim, stopping, self._clear)
-            stripped = await self._all(claim, stopping, self._strip)
+            cleared = await self._all(claim, stopping, self._clear, "cleared")
+            stripped = await self._all(claim, stopping, self._strip, "stripped")
         finally:
             await self._release(claim)
         pruned = Pruned(cleared, stripped)
@@ -129,6 +131,7 @@ class Pruner:
         claim: leases.Claim[Pruning],
         stopping: asyncio.Event,
         prune: _PruneBatch,
+        step: str,
     ) -> int:
         """Prune batch by batch, with pauses in which everybody else works; return how many orders it were."""
         count = 0
@@ -140,6 +143,7 @@ class Pruner:
                 log.warning("pruning_lease_lost")
                 break
             count += batch.pruned
+            self._metrics.pruned(step, batch.pruned)
             if batch.last is None:
                 break
             last = batch.last
@@ -205,6 +209,14 @@ async def _hold(tx: Transaction, claim: leases.Claim[Pruning]) -> Pruning | None
 
 def _to_clear(now: datetime, days: timedelta) -> tuple[ColumnElement[bool], ...]:
     return Order.erased_at.is_(None), Order.finalized_at < now - days, *is_finished(now)
+
+
+def first_overdue(now: datetime, days: float) -> Select[datetime | None]:
+    """Return the question since when the longest overdue order should be a tombstone; nothing if none is."""
+    span = timedelta(days=days)
+    overdue = (*_to_clear(now, span), ~_has_pending_deliveries())
+    oldest = select(Order.finalized_at).where(*overdue).order_by(Order.finalized_at, Order.id)
+    return oldest.limit(1)
 
 
 def _to_strip(now: datetime, days: timedelta) -> tuple[ColumnElement[bool], ...]:

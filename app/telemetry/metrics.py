@@ -130,6 +130,12 @@ class Metrics:
             registry,
             buckets=REQUEST_SECONDS,
         )
+        self._pruned = Counter(
+            "presshook_pruned_orders",
+            "Old orders that were pruned: cleared to a tombstone, or stripped of their events.",
+            ["step"],
+            registry,
+        )
 
         self._lag.of()
         self._begin_at_zero()
@@ -185,6 +191,11 @@ class Metrics:
             self._order_seconds.of(outcome).observe(max(0.0, seconds))
             if since_callback_seconds is not None:
                 self._since_callback.of(outcome).observe(max(0.0, since_callback_seconds))
+
+    def pruned(self, step: str, count: int) -> None:
+        """Count old orders that were cleared or stripped."""
+        with suppress(Exception):
+            self._pruned.of(step).inc(count)
 
     def batch(self, kind: str, size: int, seconds: float) -> None:
         """Count what was written in one transaction."""

@@ -28,9 +28,9 @@ class Count:
         """Begin at zero."""
         self.value = 0
 
-    def inc(self) -> None:
-        """Count one more."""
-        self.value += 1
+    def inc(self, more: int = 1) -> None:
+        """Count one more, or several."""
+        self.value += more
 
 
 class Observed:

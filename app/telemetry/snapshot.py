@@ -6,12 +6,14 @@ asked.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Database
 from app.db.models import CheckResult, Delivery, Leased, Order, Webhook
@@ -35,14 +37,25 @@ class Snapshot:
     webhooks_disabled: int
     checks: dict[str, float]
     """What the hourly checks found."""
+    pruning_overdue_seconds: float | None
+    """How long ago the oldest order had to be pruned; None where everything is kept."""
+
+
+@dataclass(frozen=True)
+class Retention:
+    """For how long orders are kept, and how to ask when the oldest that should be gone was finished."""
+
+    kept: timedelta
+    oldest: Callable[[datetime], Select[datetime | None]]
 
 
 class Snapshots:
     """Counts anew when the last count is no longer fresh."""
 
-    def __init__(self, db: Database) -> None:
-        """Prepare; nothing is asked yet."""
+    def __init__(self, db: Database, retention: Retention | None = None) -> None:
+        """Prepare; nothing is asked yet. `retention` is None where everything is kept."""
         self._db = db
+        self._retention = retention
         self._counted: Snapshot | None = None
         self._counted_at = -FRESH_SECONDS
 
@@ -81,7 +94,14 @@ class Snapshots:
                 (await session.execute(pending)).scalar_one(),
                 (await session.execute(disabled)).scalar_one(),
                 checks,
+                await self._overdue(session, now),
             )
+
+    async def _overdue(self, session: AsyncSession, now: datetime) -> float | None:
+        if self._retention is None:
+            return None
+        finished_at = (await session.execute(self._retention.oldest(now))).scalar_one_or_none()
+        return 0.0 if finished_at is None else (now - self._retention.kept - finished_at).total_seconds()
 
 
 class Shared(Collector):
@@ -126,4 +146,10 @@ def _metrics(snapshot: Snapshot) -> Sequence[Metric]:
         ("presshook_webhooks_disabled", "Webhooks that the service disabled.", snapshot.webhooks_disabled),
     ):
         metrics.append(GaugeMetricFamily(name, sentence, value=count))
+    if snapshot.pruning_overdue_seconds is not None:
+        name, sentence = (
+            "presshook_pruning_overdue_seconds",
+            "How long ago the oldest order had to be pruned.",
+        )
+        metrics.append(GaugeMetricFamily(name, sentence, value=snapshot.pruning_overdue_seconds))
     return metrics

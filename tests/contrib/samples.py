@@ -13,3 +13,4 @@ def fill(metrics: Metrics) -> None:
     metrics.finished("completed", 9.0, since_callback_seconds=0.1)
     metrics.batch("callbacks", 3, 0.01)
     metrics.attempt("taken", 0.1, lag_seconds=0.2)
+    metrics.pruned("cleared", 25)

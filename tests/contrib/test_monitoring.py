@@ -26,6 +26,7 @@ CONTRIB = Path(__file__).parents[2] / "contrib"
 RULES = CONTRIB / "prometheus" / "rules.yml"
 RULES_TEST = CONTRIB / "prometheus" / "rules_test.yml"
 DASHBOARD = CONTRIB / "grafana" / "presshook.json"
+OPERATING = CONTRIB.parent / "docs" / "operating.md"
 yaml: Any = import_module("yaml")
 NAME = re.compile(r"presshook_[a-z_]+")
 CODE = re.compile(r'code=~"([^"]+)"')
@@ -61,6 +62,7 @@ async def test_every_query_names_a_metric_that_there_is(
     families = text_string_to_metric_families(await text_of(postgres_service, postgres_client))
     told = {sample.name for family in families for sample in family.samples}
     told |= {"presshook_attention"}  # has no value while no order asks for a person
+    told |= {"presshook_pruning_overdue_seconds"}  # is told with RETENTION_DAYS alone (tests/telemetry)
     queries = [*dashboard_queries(), *(rule["expr"] for rule in rules())]
     assert len(queries) > 40
     named = {name for query in queries for name in NAME.findall(query)}
@@ -68,7 +70,10 @@ async def test_every_query_names_a_metric_that_there_is(
     # And nothing is measured that nobody looks at.
     looked_at = {name.removesuffix("_bucket").removesuffix("_count").removesuffix("_sum") for name in named}
     measured = {re.sub(r"_(bucket|count|sum)$", "", name) for name in told if not name.endswith("_created")}
-    assert {name for name in measured if name.startswith("presshook_")} <= looked_at
+    measured = {name for name in measured if name.startswith("presshook_")}
+    assert measured <= looked_at
+    # And the documents tell all of it, and nothing else.
+    assert set(NAME.findall(OPERATING.read_text())) == measured
 
 
 def test_codes_in_rules_are_ours() -> None:

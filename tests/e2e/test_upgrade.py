@@ -26,4 +26,5 @@ async def test_the_release_before_works_on_the_tables_of_this_one_while_orders_r
     assert set(lived.bought.values()) <= {1}, f"bought twice: {lived.bought.most_common(3)}"
     assert lived.statuses["completed"] <= len(lived.bought)
     assert lived.untold == set()
+    assert lived.broken == {}
     assert "newer" in lived.migrated[-1]

@@ -1,6 +1,7 @@
 """A fleet of which every replica is replaced by another release while it works, and its clients."""
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -40,7 +41,9 @@ START = "import sys; sys.path.insert(0, sys.argv.pop(1)); import presshook; pres
 LONGEST_END_SECONDS = 20
 PATH = {"PATH": os.environ["PATH"]}
 SECONDS_BETWEEN_ORDERS = 0.3
-# The sites of those that the clients cancel.
+# How events of the log end that tell of a fault of the service's own, or of its database's.
+BROKEN = ("_broken", "_failed", "_died", "_away")
+# Every so many orders one is cancelled.
 CANCELLED = 7
 
 
@@ -187,6 +190,8 @@ class Lived:
     """The events of which the application never heard."""
     migrated: list[str]
     """What the commands that migrate have said."""
+    broken: Counter[str]
+    """What either release has logged that is its own fault, or what is no line of its log."""
 
 
 async def live_through_an_upgrade(
@@ -228,7 +233,21 @@ async def live_through_an_upgrade(
     told = application.ids()
     untold = {event["id"] for event in events if f"evt_{event['id']}" not in told}
     bought = Counter(order["site_name"] for order in made)
-    return Lived(final, bought, len(ids), fleet.swaps, fleet.answered, untold, migrated)
+    broken = sum((broken_in(cwd / f"{release}.log") for release in Release), Counter[str]())
+    return Lived(final, bought, len(ids), fleet.swaps, fleet.answered, untold, migrated, broken)
+
+
+def broken_in(log: Path) -> Counter[str]:
+    """Return what a log tells of a release that does not fit, although the other one makes good for it."""
+    found: Counter[str] = Counter()
+    for line in log.read_text().splitlines():
+        try:
+            event = str(json.loads(line)["event"])
+        except (ValueError, KeyError):
+            event = line
+        if event is line or event.endswith(BROKEN):
+            found[event] += 1
+    return found
 
 
 async def _order_until(fleet: MixedFleet, done: asyncio.Event) -> list[str]:

@@ -1,6 +1,7 @@
 """Retention: what is old of finished orders goes, what must outlive it stays, and what is missing is told."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
@@ -27,6 +28,7 @@ from app.maintenance.retention import (
     Pruned,
     Pruner,
     PruningElsewhereError,
+    first_overdue,
 )
 from app.orders.callbacks import record_callback
 from app.orders.erasing import clear
@@ -154,6 +156,9 @@ async def test_final_is_not_finished(db: Database, why: str) -> None:
     assert await Pruner(db, DAYS).forecast() == Forecast(to_clear=0, to_strip=0, kept=kept)
     assert await Pruner(db, DAYS).prune() == Pruned()
     assert (await counts(db, order_id), (await read(db, order_id)).site_name) == (before, "kept")
+    async with db.read() as session:
+        overdue = await session.execute(first_overdue(await db.now(session), DAYS))
+    assert overdue.all() == [], "what stays is not told as overdue"
 
 
 async def test_what_must_outlive_an_order_does(db: Database) -> None:
@@ -277,3 +282,25 @@ def test_the_command_needs_a_span_and_can_only_tell(database_url: str) -> None:
         0,
         "0 orders are tombstones now.\n0 tombstones lost their events.\n",
     )
+
+
+async def test_metrics_tell_what_was_pruned_and_how_long_ago_it_had_to_be(
+    database_url: str, sandbox: Sandbox
+) -> None:
+    def value(text: str, name: str) -> float | None:
+        found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
+        return float(found[1]) if found else None
+
+    overdue, pruned = "presshook_pruning_overdue_seconds", "presshook_pruned_orders_total"
+    async with run_presshook(database_url, sandbox.url, reconcile=False) as presshook:
+        await order(presshook.service.db, "old", OLD)
+        text = (await presshook.client.get("/metrics")).text
+        assert value(text, overdue) is None, "everything is kept"
+    async with run_presshook(database_url, sandbox.url, reconcile=False, retention_days=DAYS) as presshook:
+        text = (await presshook.client.get("/metrics")).text
+        assert value(text, overdue) == pytest.approx(DAY.total_seconds(), abs=60)
+        await Pruner(presshook.service.db, DAYS, presshook.service.metrics).prune()
+        text = (await presshook.client.get("/metrics")).text
+        assert value(text, f'{pruned}{{step="cleared"}}') == 1
+    async with run_presshook(database_url, sandbox.url, reconcile=False, retention_days=DAYS) as presshook:
+        assert value((await presshook.client.get("/metrics")).text, overdue) == 0
