@@ -4,6 +4,7 @@ import hashlib
 import secrets
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,7 +16,7 @@ from uuid_utils.compat import uuid7
 
 from app.db.account_bounds import most_of_one
 from app.db.database import Database
-from app.db.errors import repeated
+from app.db.errors import DATABASE_AWAY, repeated
 from app.db.models import ApiKey
 from app.db.paging import newest
 from app.events.timeline import Actor, record
@@ -267,7 +268,9 @@ async def authenticate_digest(db: Database, digest: str) -> Grant:
         raise KeyRefusedError("unknown key")
     until = _check(stored, digest, now)
     if stored.last_used_at is None or now - stored.last_used_at >= LAST_USE_RESOLUTION:
-        await _note_use(db, stored.id)
+        # Whoever may read may read on where nothing can be written. Why, is told where it is noticed.
+        with suppress(*DATABASE_AWAY):
+            await _note_use(db, stored.id)
     accounts = None if stored.account_ids is None else frozenset(stored.account_ids)
     return Grant(
         str(stored.id),

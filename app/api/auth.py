@@ -17,7 +17,7 @@ from app.api.middleware.guessing import Guesses
 from app.api.middleware.rate_limit import RateLimiter
 from app.api.problems import Problem, database_away, unauthorized
 from app.db.errors import DATABASE_AWAY
-from app.keys import Grant, KeyRefusedError, authenticate, require_form
+from app.keys import Grant, KeyRefusedError, authenticate, digest_of, require_form
 from app.keys import Scope as KeyScope
 from app.secrets import same_key
 
@@ -25,6 +25,7 @@ GUARDED = "/v1"
 CALLBACKS = "/v1/callbacks/"
 METRICS = "/metrics"
 NO_KEY = "no key"
+MOST_READERS = 100
 BOOTSTRAP = Grant("bootstrap", "API_KEY")
 """The environment's key, which may do everything."""
 
@@ -72,6 +73,8 @@ class Authentication:
         """Guard `app`; with a `limiter`, hold back keys that ask too often."""
         self._app = app
         self._guesses = Guesses()
+        self._readers: dict[str, Grant] = {}
+        """The keys that have read metrics, by their digests."""
         self._context = context
         self._limiter = limiter
         key = context.settings.api_key
@@ -116,8 +119,37 @@ class Authentication:
         if self._bootstrap_key is not None and same_key(key, self._bootstrap_key):
             return BOOTSTRAP
         require_form(key)
+        if scope["path"] == METRICS:
+            return await self._metrics_grant(key)
+        return await self._stored_grant(key)
+
+    async def _stored_grant(self, key: str) -> Grant:
         await self._context.require_migrated()
         return await authenticate(self._context.db, key)
+
+    async def _metrics_grant(self, key: str) -> Grant:
+        """Let a key read metrics that was let in before, while the database that knows it is away.
+
+        That the database is away is what metrics have to tell then: refused, they would look like a service
+        that is gone. They hold no secret, and an end of the key is heeded once the database is back.
+        """
+        digest = digest_of(key)
+        known = self._readers.get(digest)
+        if known is not None and self._context.db.outages.is_away:
+            return known
+        try:
+            grant = await self._stored_grant(key)
+        except DATABASE_AWAY:
+            if known is None:
+                raise
+            return known
+        except KeyRefusedError:
+            self._readers.pop(digest, None)
+            raise
+        if len(self._readers) >= MOST_READERS:
+            self._readers.pop(next(iter(self._readers)))
+        self._readers[digest] = grant
+        return grant
 
 
 async def hold_back(seconds: float) -> None:

@@ -86,6 +86,12 @@ class Outages:
         return True
 
     @property
+    def is_away(self) -> bool:
+        """Whether the database was away a moment ago."""
+        failed_at = self._failed_at.get("")
+        return failed_at is not None and self._clock() - failed_at < STEADY_SECONDS
+
+    @property
     def unwritable(self) -> BaseException | None:
         """The error of a moment ago by which nothing can be written, None if there was none."""
         if self._unwritable is None or self._clock() - self._unwritable[0] > UNWRITABLE_SECONDS:
