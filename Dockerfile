@@ -19,10 +19,16 @@ RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir 
     && /opt/presshook/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/presshook/lib
 
 FROM python:3.13-slim
+# Where it is built from, if whoever builds it says so.
+ARG REVISION= CREATED= SOURCE=
 LABEL org.opencontainers.image.title="Presshook" \
     org.opencontainers.image.description="Orders WordPress sites from CloudPress and keeps track of them" \
     org.opencontainers.image.version="0.1.0" \
-    org.opencontainers.image.licenses="MIT"
+    org.opencontainers.image.licenses="MIT" \
+    org.opencontainers.image.revision="$REVISION" \
+    org.opencontainers.image.created="$CREATED" \
+    org.opencontainers.image.source="$SOURCE" \
+    org.opencontainers.image.base.name="docker.io/library/python:3.13-slim"
 # The image comes without the standard library's compiled form, and a start would compile it, each time anew.
 RUN python -m compileall -q --invalidation-mode unchecked-hash -x 'site-packages|/test/' \
     "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
@@ -30,6 +36,9 @@ RUN groupadd --gid 10001 presshook \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin presshook \
     && install --directory --owner=10001 --group=10001 /data
 COPY --from=build /opt/presshook /opt/presshook
+# What all of this is made of, as CycloneDX: `docker run --rm presshook cat /opt/presshook/sbom.cdx.json`.
+RUN --mount=type=bind,source=contrib/image/sbom.py,target=/tmp/sbom.py \
+    /opt/presshook/bin/python /tmp/sbom.py > /opt/presshook/sbom.cdx.json
 ENV PATH=/opt/presshook/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

@@ -18,6 +18,7 @@ KUBERNETES = CONTRIB / "kubernetes"
 UNIT = CONTRIB / "systemd" / "presshook.service"
 ANALYZE = shutil.which("systemd-analyze")
 yaml: Any = import_module("yaml")
+validating: Any = import_module("kubernetes_validate")
 # Kinds that others define.
 FOREIGN = {"Kustomization", "PodMonitor"}
 
@@ -45,12 +46,18 @@ def test_all_manifests_are_used() -> None:
 
 
 def test_the_manifests_fit_the_schema_of_kubernetes() -> None:
-    """Needs the package kubernetes-validate, which has the schemas."""
-    validating = pytest.importorskip("kubernetes_validate")
     newest = validating.latest_version()
     for each in manifests():
         if each["kind"] not in FOREIGN:
             validating.validate(each, newest, strict=True)
+
+
+def test_the_schema_finds_a_misspelt_field() -> None:
+    """Or nothing would be proven above."""
+    [service] = [each for each in manifests() if each["kind"] == "Service"][:1]
+    service["spec"]["selectors"] = {}
+    with pytest.raises(validating.ValidationError, match="selectors"):
+        validating.validate(service, validating.latest_version(), strict=True)
 
 
 @pytest.mark.parametrize("component", ["api", "worker", "migrate"])

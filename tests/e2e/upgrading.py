@@ -41,8 +41,8 @@ START = "import sys; sys.path.insert(0, sys.argv.pop(1)); import presshook; pres
 LONGEST_END_SECONDS = 20
 PATH = {"PATH": os.environ["PATH"]}
 SECONDS_BETWEEN_ORDERS = 0.3
-# How events of the log end that tell of a fault of the service's own, or of its database's.
-BROKEN = ("_broken", "_failed", "_died", "_away")
+# How events of the log end that tell of a fault of the program's own.
+BROKEN = ("_broken", "_died")
 # Every so many orders one is cancelled.
 CANCELLED = 7
 
