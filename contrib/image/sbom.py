@@ -46,7 +46,7 @@ def component(name: str, version: str, purl: str, **more: object) -> Component:
 
 def python_packages() -> Iterator[Component]:
     """Yield what the environment has installed, each once."""
-    found = {}
+    found: dict[str, Component] = {}
     for each in distributions():
         name = re.sub(r"[-_.]+", "-", each.metadata["Name"]).lower()
         expression = each.metadata.json.get("license_expression")

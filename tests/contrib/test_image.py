@@ -1,4 +1,4 @@
-"""The image, as far as it can be known without an engine: what goes in, for every architecture, and is told."""
+"""The image, as far as it can be known without an engine: what goes in, where it runs, and what it tells."""
 
 import json
 import re

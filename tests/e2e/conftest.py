@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.server.listening import address, listen
-from tests.harness import eventually
+from tests.harness import PATIENCE_SECONDS, eventually
 from tests.programs import PRESSHOOK, Program, start
 from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN, SECRET_KEY
 
@@ -64,7 +64,9 @@ def installed(*arguments: str, env: dict[str, str], cwd: Path) -> Iterator[subpr
             process.wait()
 
 
-async def answers(client: httpx.AsyncClient, path: str, status: int) -> None:
+async def answers(
+    client: httpx.AsyncClient, path: str, status: int, *, patience_seconds: float = PATIENCE_SECONDS
+) -> None:
     """Wait until a path answers with a status."""
 
     async def look() -> int | None:
@@ -73,7 +75,7 @@ async def answers(client: httpx.AsyncClient, path: str, status: int) -> None:
         except httpx.TransportError:
             return None
 
-    await eventually(look, lambda seen: seen == status)
+    await eventually(look, lambda seen: seen == status, patience_seconds=patience_seconds)
 
 
 @asynccontextmanager

@@ -39,6 +39,8 @@ SHIPPED = ("app", "migrations", "presshook.py", "pyproject.toml", "README.md", "
 # What runs a release that is unpacked in a folder: our own environment has what it depends on.
 START = "import sys; sys.path.insert(0, sys.argv.pop(1)); import presshook; presshook.main()"
 LONGEST_END_SECONDS = 20
+# The release before loads all of itself, while everybody else works.
+START_SECONDS = 90
 PATH = {"PATH": os.environ["PATH"]}
 SECONDS_BETWEEN_ORDERS = 0.3
 # How events of the log end that tell of a fault of the program's own.
@@ -138,7 +140,7 @@ class MixedFleet(Fleet):
                 process = subprocess.Popen(line, cwd=self.cwd, env=env, stderr=log, text=True)  # noqa: ASYNC220 - at once
         self.stack.callback(self._end_hard, process)
         self._processes[url] = process
-        await answers(self._client, f"{url}/readyz", 200)
+        await answers(self._client, f"{url}/readyz", 200, patience_seconds=START_SECONDS)
 
     @staticmethod
     def _end_hard(process: Program | subprocess.Popen[str]) -> None:
