@@ -21,8 +21,10 @@ class Compared:
 
 
 def compare(order: OrderBody, suspect: SuspectBody) -> list[Compared]:
-    """Return what there is to compare, the most telling first."""
+    """Return what there is to compare, the most telling first; nothing where nothing is told."""
     told = suspect.told
+    if told is None and suspect.placed_at is None:
+        return []
     asked = order.request
     made = (told.created_at if told else None) or suspect.placed_at
     pairs = (

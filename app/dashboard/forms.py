@@ -48,6 +48,13 @@ async def _form(request: Request) -> Form:
 FormDep = Annotated[Form, Depends(_form)]
 
 
+def _in_words(kind: str, message: str) -> str:
+    """Return what is wrong with a field, for people."""
+    if kind == "string_pattern_mismatch":
+        return "is not of the form that is expected here"
+    return "is missing" if kind == "missing" else message.removeprefix("Value error, ")
+
+
 def as_body(kind: type[B], **fields: object) -> B:
     """Return what the API would have been sent as JSON.
 
@@ -61,9 +68,7 @@ def as_body(kind: type[B], **fields: object) -> B:
         errors = [
             {
                 "field": ".".join(str(part) for part in each["loc"]),
-                "detail": "is missing"
-                if each["type"] == "missing"
-                else each["msg"].removeprefix("Value error, "),
+                "detail": _in_words(each["type"], each["msg"]),
             }
             for each in error.errors(include_url=False, include_input=False, include_context=False)
         ]

@@ -116,6 +116,7 @@ def _told(desk: Desk, request: Request, problem: Problem) -> HTMLResponse:
         status=problem.status,
         headers={name: value for name, value in (problem.headers or {}).items() if name == "Retry-After"},
         problem=problem,
+        is_change=request.method == "POST",
         back=_back(request),
     )
 

@@ -38,6 +38,7 @@ class Entry:
     facts: dict[str, Any] = field(default_factory=dict)
     state: str | None = None
     link: str | None = None
+    order_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,18 @@ class Told:
 
 def timeline(events: Sequence[Happened], tasks: Sequence[Task], deliveries: Sequence[Told]) -> list[Entry]:
     """Return all that is known to have happened, the newest first."""
-    entries = [_of_event(happened) for happened in events]
+    entries = [entry_of(happened) for happened in events]
     entries += [entry for task in tasks for entry in _of_task(task)]
     entries += [_of_delivery(told) for told in deliveries]
     # The number decides between events of one moment, which one transaction may have written.
     return sorted(entries, key=lambda entry: (entry.at, entry.number or 0), reverse=True)
 
 
-def _of_event(happened: Happened) -> Entry:
+def entry_of(happened: Happened) -> Entry:
+    """Return an event as a timeline tells it."""
     title, said = _title(happened)
     facts = {name: value for name, value in happened.data.items() if name not in {*BY_PEOPLE, *said}}
-    lane = _LANES.get(happened.type, "order")  # type: ignore[call-overload]
+    lane = _LANES.get(happened.type, happened.type.partition(".")[0])  # type: ignore[call-overload]
     return Entry(
         happened.at,
         lane,
@@ -69,6 +71,7 @@ def _of_event(happened: Happened) -> Entry:
         number=happened.id,
         by=happened.data.get("by"),
         facts=facts,
+        order_id=happened.order_id,
     )
 
 

@@ -7,11 +7,13 @@ from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
-from app.db.models import LookUp, Order
+import httpx
+
+from app.db.models import LookUp, Order, Orphan
 from app.maintenance.doctor.repeating import Repeating
 from app.maintenance.doctor.way_in import Prober
 from app.states import AttentionCode
-from tests.harness import NEVER_SECONDS, Presshook
+from tests.harness import NEVER_SECONDS, WITHOUT_TLS, Presshook
 
 SETTINGS: dict[str, Any] = {
     "placement_grace_seconds": NEVER_SECONDS,
@@ -35,6 +37,7 @@ async def hang(presshook: Presshook) -> dict[str, str]:
     lost = (await presshook.order("Answerless Inn [place-500]", wait=0, location="Amsterdam")).json()["id"]
     await presshook.until(lost, "unconfirmed")
     await _ask_for_a_person(presshook, UUID(lost))
+    await _lose(presshook)
     hook, delivery = await _tell(presshook)
     await presshook.client.post("/v1/keys", json={"name": "ada", "scopes": ["orders:read", "orders:write"]})
     await presshook.client.put("/v1/accounts/nowhere", json={"name": "Nobody's"})
@@ -48,6 +51,7 @@ async def hang(presshook: Presshook) -> dict[str, str]:
         "order": f"/ui/orders/{done}",
         "order-unconfirmed": f"/ui/orders/{lost}",
         "resolve": f"/ui/orders/{lost}/resolve",
+        "orphans": "/ui/orphans",
         "webhooks": "/ui/webhooks",
         "webhook": f"/ui/webhooks/{hook}",
         "delivery": f"/ui/webhooks/{hook}/deliveries/{delivery}",
@@ -78,9 +82,12 @@ async def _paid_for(presshook: Presshook, name: str) -> dict[str, Any]:
 
 async def _ask_for_a_person(presshook: Presshook, order_id: UUID) -> None:
     """Write down what days of look-ups would."""
+    it_is = await _made_elsewhere(presshook, "Answerless Inn", location="Amsterdam")
+    another = await _made_elsewhere(presshook, "Sea View [payment-first]", location="Frankfurt")
     with suppress(KeyError):
         async with presshook.service.db.write() as tx:
             order = await tx.session.get_one(Order, order_id, with_for_update=True)
+            order.site_name = "Answerless Inn"
             order.attention_code = AttentionCode.PLACEMENT_SUSPECTED
             order.attention_since = tx.now - timedelta(hours=2)
             order.attention_detail = (
@@ -93,7 +100,39 @@ async def _ask_for_a_person(presshook: Presshook, order_id: UUID) -> None:
             if look_up is None:
                 look_up = LookUp(order_id=order_id, candidates=[], suspects=[], unseen=[], completed=1)
                 tx.session.add(look_up)
-            look_up.suspects = [STRANGER]
+            look_up.candidates = [it_is]
+            look_up.suspects = [another, STRANGER]
+
+
+async def _made_elsewhere(presshook: Presshook, name: str, **site: str) -> str:
+    """Make an order at CloudPress of which the service knows nothing."""
+    settings = presshook.service.settings
+    headers = {
+        "Authorization": f"Token {settings.cloudpress_api_token.get_secret_value()}",
+        "X-Auth-Account": settings.cloudpress_account_id,
+    }
+    body = {
+        "site": {"name": name, "variant": "vanilla", **site},
+        "callback": {"url": "http://127.0.0.1:9/", "authorization": "x"},
+    }
+    url = f"{settings.cloudpress_base_url}/api/orders"
+    async with httpx.AsyncClient(verify=WITHOUT_TLS) as client:
+        made: str = (await client.post(url, json=body, headers=headers)).json()["order"]["id"]
+    return made
+
+
+async def _lose(presshook: Presshook) -> None:
+    """Write down what a search would after the database was restored."""
+    async with presshook.service.db.write() as tx:
+        account_id = presshook.service.settings.cloudpress_account_id
+        for name, order_id in (("Old Mill Yoga", STRANGER[::-1]), (None, STRANGER[:8])):
+            tx.session.add(
+                Orphan(
+                    account_id=account_id, cloudpress_order_id=order_id, cloudpress_status="completed",
+                    site_name=name, variant="vanilla" if name else None, found_at=tx.now,
+                    placed_at=tx.now - timedelta(days=1) if name else None,
+                )
+            )  # fmt: skip
 
 
 async def _tell(presshook: Presshook) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from app.api.auth import OrdersReader
 from app.api.context import ContextDep, require_migrated
 from app.dashboard.desk import desk_of
 from app.dashboard.page import Page
+from app.dashboard.timeline import entry_of
 from app.events.reading import Happened, Interest, newest_event, read_events
 from app.events.types import EventType
 
@@ -57,7 +58,9 @@ async def live(request: Request, grant: OrdersReader, context: ContextDep) -> Re
         newest = await newest_event(session)
         interest = Interest(account_ids=grant.account_ids)
         found = await read_events(session, interest, after=max(0, newest - 4 * SHOWN), up_to=newest)
-    return desk_of(request).render(request, "live.html", events=list(found)[-SHOWN:][::-1])
+    return desk_of(request).render(
+        request, "live.html", entries=[entry_of(event) for event in list(found)[-SHOWN:][::-1]]
+    )
 
 
 @router.get("/audit")
@@ -68,4 +71,5 @@ async def audit(
     interest = Interest(types=BY_PEOPLE, account_ids=grant.account_ids)
     async with context.db.read() as session:
         events, earlier = await _latest(session, interest, before)
-    return desk_of(request).render(request, "audit.html", events=events, earlier=earlier, before=before)
+    entries = [entry_of(event) for event in events]
+    return desk_of(request).render(request, "audit.html", entries=entries, earlier=earlier, before=before)
