@@ -99,3 +99,14 @@ EXCHANGES = by_pytest("exchanges", "tests/network/test_http1.py", "tests/network
 TRANSPORT = by_pytest(
     "transport", "tests/cloudpress/test_connections.py", "tests/cloudpress/test_transport.py"
 )
+DASHBOARD = by_pytest(
+    "dashboard",
+    "tests/dashboard/test_rights.py",
+    "tests/dashboard/test_changes.py",
+    "tests/dashboard/test_operators.py",
+    "-k",
+    "sqlite",
+)
+CURL_LINES = by_pytest("curl lines", "tests/dashboard/test_curl.py", "-k", "sqlite")
+PROGRESS_PAGE = by_pytest("progress page", "tests/dashboard/test_progress.py", "-k", "sqlite")
+SUSPECTING = by_pytest("suspecting", "tests/api/routes/orders/test_suspecting.py", "-k", "sqlite")

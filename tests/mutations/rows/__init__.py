@@ -1,7 +1,17 @@
 """The mutations, by the room of what they break."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.rows import asking, batches, field, orders, queue, reconciler, states, webhooks
+from tests.mutations.rows import (
+    asking,
+    batches,
+    dashboard,
+    field,
+    orders,
+    queue,
+    reconciler,
+    states,
+    webhooks,
+)
 
 MUTATIONS: tuple[Mutation, ...] = (
     *states.MUTATIONS,
@@ -11,5 +21,6 @@ MUTATIONS: tuple[Mutation, ...] = (
     *orders.MUTATIONS,
     *reconciler.MUTATIONS,
     *webhooks.MUTATIONS,
+    *dashboard.MUTATIONS,
     *field.MUTATIONS,
 )

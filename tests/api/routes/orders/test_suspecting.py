@@ -5,11 +5,17 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from uuid_utils.compat import uuid7
 
 from app.api.routes.orders import suspecting
 from app.db.models import LookUp, Order, Orphan
 from app.main import Service
+from app.server.embedded import serving
+from app.server.listening import listen
 from app.states import OrderStatus, Suspicion
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
 from tests.settings import CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN
@@ -156,3 +162,21 @@ async def test_a_cloudpress_that_cannot_be_asked_is_said_to_be_so(database_url: 
         ):
             [found] = (await suspects(presshook, order_id))["data"]
             assert (found["told"], found["untold"]) == (None, words)
+
+
+async def test_what_another_account_has_is_not_told(database_url: str) -> None:
+    """A CloudPress, or a proxy before it, that heeds no account."""
+
+    async def order(_request: Request) -> Response:
+        told = {"order": {"id": "a", "status": "completed"}, "tasks": [], "account": {"id": "acct-other"}}
+        return JSONResponse(told)
+
+    app = Starlette(routes=[Route("/api/orders/{order_id}", order)])
+    listener = listen("127.0.0.1", 0)
+    async with (
+        serving(app, listener) as url,
+        run_presshook(database_url, url, reconcile=False) as presshook,
+    ):
+        order_id = await kept(presshook.service, {"suspects": ["a"]})
+        [found] = (await suspects(presshook, order_id))["data"]
+        assert (found["told"], found["untold"]) == (None, "CloudPress shows the account no such order.")

@@ -1,0 +1,65 @@
+"""Rules of the pages, and of what they show that the API shows too, broken."""
+
+from tests.mutations.mutation import Mutation
+from tests.mutations.proofs import CURL_LINES, DASHBOARD, PROGRESS_PAGE, SUSPECTING
+
+SUSPECTS = "app/orders/suspects.py"
+
+MUTATIONS = (
+    Mutation(
+        "dashboard: a page from elsewhere may press its buttons",
+        "app/dashboard/page.py",
+        "                    require_same_origin(request, desk.context.settings.public_url)\n",
+        "                    pass\n",
+        (DASHBOARD,),
+    ),
+    Mutation(
+        "dashboard: a page that shows a secret is compressed",
+        "app/dashboard/desk.py",
+        "if not is_secret and len(body)",
+        "if len(body)",
+        (DASHBOARD,),
+    ),
+    Mutation(
+        "dashboard: a key's rights are not asked for erasing",
+        "app/dashboard/routes/order.py",
+        "async def erase(order_id: UUID, grant: OrdersEraser,",
+        "async def erase(order_id: UUID, grant: OrdersReader,",
+        (DASHBOARD,),
+    ),
+    Mutation(
+        "dashboard: what is foreign in a line for a shell is not quoted",
+        "app/dashboard/curl.py",
+        "quote(json.dumps(body, ensure_ascii=True))",
+        "f\"'{json.dumps(body, ensure_ascii=True)}'\"",
+        (CURL_LINES,),
+    ),
+    Mutation(
+        "progress page: any address is good",
+        "app/secrets.py",
+        "        return UUID(bytes=named) if is_ours else None\n",
+        "        return UUID(bytes=named)\n",
+        (PROGRESS_PAGE,),
+    ),
+    Mutation(
+        "suspects: what a restored database has lost is a candidate",
+        SUSPECTS,
+        "            found |= dict.fromkeys(order_ids, why)\n",
+        "            found = {**dict.fromkeys(order_ids, why), **found}\n",
+        (SUSPECTING,),
+    ),
+    Mutation(
+        "suspects: whose one is by now is not told",
+        SUSPECTS,
+        "_moment(listed.get(order_id)), held.get(order_id))",
+        "_moment(listed.get(order_id)), None)",
+        (SUSPECTING,),
+    ),
+    Mutation(
+        "suspects: another account's order is told",
+        "app/accounts/told.py",
+        "if details.account_id not in {None, account_id}:",
+        "if False:",
+        (SUSPECTING,),
+    ),
+)
