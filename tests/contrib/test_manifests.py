@@ -67,7 +67,9 @@ def test_a_pod_may_do_no_more_than_it_has_to(component: str) -> None:
     assert container["command"][0] == "presshook"
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["automountServiceAccountToken"] is False
-    assert pod["enableServiceLinks"] is False, "settings are what is set, and nothing that services are called"
+    assert pod["enableServiceLinks"] is False, (
+        "settings are what is set, and nothing that services are called"
+    )
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
