@@ -13,7 +13,7 @@ FIRST ?= 1
 DATABASE ?= sqlite
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-peers bench-api bench-metrics bench-events bench-pages bench-retention screenshots simulate prove check format serve lock clean
+.PHONY: help demo test bench bench-peers bench-api bench-metrics bench-events bench-pages bench-retention screenshots walk-alerts simulate prove check format serve lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ bench-peers: $(STAMP) ## measures the service beside the framework alone and bes
 
 bench-api: $(STAMP) ## measures reads of the API at a thousand and at a million orders, and shows their plans
 	@$(BIN)/python -W ignore -m tests.bench.api
+
+walk-alerts: $(STAMP) ## makes each alert fire and go under a real Prometheus (Debian's package `prometheus` on the path)
+	@$(BIN)/python -W ignore -m tests.contrib.walk
 
 bench-metrics: $(STAMP) ## measures what metrics cost a callback, and what telling them costs at a million orders
 	@$(BIN)/python -W ignore -m tests.bench.metrics

@@ -1,12 +1,14 @@
 """The work behind orders: tasks that take time, and the callbacks at their end."""
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from functools import cache
 
 import httpx
+import structlog
 
 from app.sandbox.callbacks import CallbackSender
 from app.sandbox.config import SandboxConfig
@@ -14,11 +16,22 @@ from app.sandbox.state import Order, State
 
 UNLISTED_STATUS = "DEFROSTING"
 
+log = structlog.get_logger()
+
 
 @cache
 def _trusted() -> ssl.SSLContext:
-    """Return whose certificates are trusted: a process reads them once, and not for every sandbox in it."""
-    return httpx.create_ssl_context(trust_env=False)
+    """Return whose certificates are trusted: a process reads them once, and not for every sandbox in it.
+
+    An authority of one's own before the service is named as everywhere, in `SSL_CERT_FILE`.
+    """
+    context = httpx.create_ssl_context(trust_env=False)
+    if named := os.environ.get("SSL_CERT_FILE"):
+        try:
+            context.load_verify_locations(named)
+        except OSError as error:  # `ssl.SSLError` is one
+            log.warning("authority_unread", setting="SSL_CERT_FILE", error=type(error).__name__)
+    return context
 
 
 class Work:

@@ -24,10 +24,12 @@ class Front:
 
 
 @asynccontextmanager
-async def standing(front: Front, upstream: str, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+async def standing(
+    front: Front, upstream: str, *, tls: ssl.SSLContext | None = None, port: int = 0
+) -> AsyncIterator[str]:
     """Run it; yield its base URL."""
     async with httpx.AsyncClient(base_url=upstream, trust_env=False) as client:
-        server = await asyncio.start_server(_connection(front, client), "127.0.0.1", 0, ssl=tls)
+        server = await asyncio.start_server(_connection(front, client), "127.0.0.1", port, ssl=tls)
         async with server:
             port = server.sockets[0].getsockname()[1]
             yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
