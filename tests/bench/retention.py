@@ -36,7 +36,6 @@ from tests.settings import API_KEY, SECRET_KEY
 
 LIMIT = 2.0
 FRESH_ORDERS = 50
-A_SECOND = 25
 DAYS = 1
 HEADERS = {"Authorization": f"Bearer {API_KEY}"}
 COUNT_PRUNED = "SELECT count(*) FROM orders WHERE erased_at IS NOT NULL"
@@ -50,6 +49,14 @@ class Bytes:
     tombstone: float
     pruned_a_second: float
     """How many orders are pruned where nobody is left any time."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """For how long callbacks come in, and how many a second."""
+
+    seconds: float
+    a_second: int
 
 
 @contextmanager
@@ -94,7 +101,7 @@ async def service(
         installed("serve", "--port", port_of(ours), env=env, cwd=cwd),
     ):
         async with httpx.AsyncClient(base_url=ours, headers=HEADERS, timeout=60) as client:
-            await answers(client, "/readyz", 200)
+            await answers(client, "/readyz", 200, patience_seconds=120)
             yield client
 
 
@@ -164,7 +171,7 @@ async def measure_bytes(kind: str, cwd: Path, count: int) -> Bytes:
         return Bytes((whole - empty) / count, (size(opened) - empty) / count, count / took)
 
 
-async def call_back(url: str, cwd: Path, seconds: float, **more: str) -> tuple[list[float], float]:
+async def call_back(url: str, cwd: Path, pace: Pace, **more: str) -> tuple[list[float], float]:
     """Call back for so long; return each one's ms, and how many orders a second were pruned meanwhile."""
     secrets = CallbackSecrets([SECRET_KEY])
     took: list[float] = []
@@ -181,11 +188,11 @@ async def call_back(url: str, cwd: Path, seconds: float, **more: str) -> tuple[l
         async with service(url, cwd, task_seconds=3600, **more) as client, asyncio.TaskGroup() as tasks:
             ids = [await place(client, f"Fresh {number}") for number in range(FRESH_ORDERS)]
             before, began = count_pruned(opened), time.monotonic()
-            for number in range(int(seconds * A_SECOND)):
+            for number in range(int(pace.seconds * pace.a_second)):
                 tasks.create_task(one(client, ids[number % len(ids)], number))
-                await asyncio.sleep(max(0.0, began + (number + 1) / A_SECOND - time.monotonic()))
+                await asyncio.sleep(max(0.0, began + (number + 1) / pace.a_second - time.monotonic()))
             pruned_a_second = (count_pruned(opened) - before) / (time.monotonic() - began)
-    return took[A_SECOND:], pruned_a_second
+    return took[pace.a_second :], pruned_a_second
 
 
 def count_pruned(opened: Engine) -> int:
@@ -199,15 +206,15 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[int(len(values) * share)]
 
 
-async def measure_waiting(kind: str, cwd: Path, count: int, seconds: float) -> float:
+async def measure_waiting(kind: str, cwd: Path, count: int, pace: Pace) -> float:
     """Measure callbacks without and with pruning; print both, and return the ratio of their p99."""
     with database(kind) as url:
         began = time.monotonic()
         await fill(url, cwd, count)
         print(f"{kind}: {count:,} old orders, made in {time.monotonic() - began:.0f} s", flush=True)
-        quiet_before, _ = await call_back(url, cwd, seconds)
-        pruning, speed = await call_back(url, cwd, seconds, RETENTION_DAYS=str(DAYS))
-        quiet_after, _ = await call_back(url, cwd, seconds)
+        quiet_before, _ = await call_back(url, cwd, pace)
+        pruning, speed = await call_back(url, cwd, pace, RETENTION_DAYS=str(DAYS))
+        quiet_after, _ = await call_back(url, cwd, pace)
     without = quiet_before + quiet_after
     for name, values in (("without", without), ("while old orders go", pruning)):
         shown = ", ".join(
@@ -221,8 +228,9 @@ async def measure_waiting(kind: str, cwd: Path, count: int, seconds: float) -> f
 
 async def measure(kind: str, arguments: argparse.Namespace) -> float:
     """Measure one kind of database."""
+    pace = Pace(arguments.seconds, arguments.a_second)
     with tempfile.TemporaryDirectory(prefix="presshook-bench-") as folder:
-        ratio = await measure_waiting(kind, Path(folder), arguments.orders, arguments.seconds)
+        ratio = await measure_waiting(kind, Path(folder), arguments.orders, pace)
         print(f"  p99 of callbacks     {ratio:.2f} times that without (limit {LIMIT})")
         found = await measure_bytes(kind, Path(folder), arguments.weighed)
     print(
@@ -240,6 +248,7 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=1_000_000)
     parser.add_argument("--weighed", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--a-second", type=int, default=25, help="how many callbacks")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], action="append")
     arguments = parser.parse_args()
     quiet()
