@@ -27,7 +27,10 @@ from app.telemetry.metrics import Metrics
 
 ROWS_STAY = timedelta(days=30)
 """For how long the timeline of a tombstone stays."""
-BATCH = 25
+MOST_AT_ONCE = 25
+# SQLite has one writer: while a batch is written, every callback waits. So a batch shrinks until it takes no
+# longer than a callback may wait without being felt, also where the machine is slow or has much to do.
+BATCH_SECONDS = 0.02
 LEASE_SECONDS = 60.0
 ROUND_SECONDS = 3600.0
 # So much of the time is left to others: small enough for SQLite, which has one writer.
@@ -81,6 +84,7 @@ class Pruner:
         self._db = db
         self._metrics = metrics or Metrics()
         self._days = timedelta(days=days)
+        self._at_once = 1
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Prune every hour, whichever replica is free, until `stopping`."""
@@ -147,7 +151,9 @@ class Pruner:
             if batch.last is None:
                 break
             last = batch.last
-            pause_seconds = max(SHORTEST_PAUSE_SECONDS, PAUSE_SHARE * (time.monotonic() - began))
+            took_seconds = time.monotonic() - began
+            self._at_once = next_size(self._at_once, took_seconds)
+            pause_seconds = max(SHORTEST_PAUSE_SECONDS, PAUSE_SHARE * took_seconds)
             await pause(pause_seconds, until=stopping)
         return count
 
@@ -157,7 +163,7 @@ class Pruner:
         async with self._db.write() as tx:
             if await _hold(tx, claim) is None:
                 return None
-            found = await _lock(tx, _to_clear(tx.now, self._days), after)
+            found = await _lock(tx, _to_clear(tx.now, self._days), after, self._at_once)
             order_ids = await _without_pending_deliveries(tx, [order_id for _, order_id in found])
             if order_ids:
                 await clear(tx, order_ids)
@@ -170,7 +176,7 @@ class Pruner:
             held = await _hold(tx, claim)
             if held is None:
                 return None
-            found = await _lock(tx, _to_strip(tx.now, self._days), after)
+            found = await _lock(tx, _to_strip(tx.now, self._days), after, self._at_once)
             order_ids = await _without_pending_deliveries(tx, [order_id for _, order_id in found])
             if order_ids:
                 gone_through = await _strip(tx, order_ids)
@@ -200,6 +206,13 @@ class Pruner:
         return Forecast(to_clear, to_strip, old - to_clear)
 
 
+def next_size(size: int, took_seconds: float) -> int:
+    """Return how many orders the next batch has, where one of `size` has taken so long."""
+    if took_seconds > BATCH_SECONDS:
+        return max(1, size // 2)
+    return min(MOST_AT_ONCE, size + 1)
+
+
 async def _hold(tx: Transaction, claim: leases.Claim[Pruning]) -> Pruning | None:
     held = await leases.hold(tx, claim)
     if held is not None:
@@ -225,13 +238,13 @@ def _to_strip(now: datetime, days: timedelta) -> tuple[ColumnElement[bool], ...]
 
 
 async def _lock(
-    tx: Transaction, conditions: Sequence[ColumnElement[bool]], after: Place | None
+    tx: Transaction, conditions: Sequence[ColumnElement[bool]], after: Place | None, limit: int
 ) -> list[Place]:
     """Lock the oldest orders after one that meet the conditions; nobody is waited for."""
     found = select(Order.finalized_at, Order.id).where(*conditions)
     if after is not None:
         found = found.where(tuple_(Order.finalized_at, Order.id) > tuple_(*after))
-    found = found.order_by(Order.finalized_at, Order.id).limit(BATCH)
+    found = found.order_by(Order.finalized_at, Order.id).limit(limit)
     rows = await tx.session.execute(found.with_for_update(skip_locked=True, of=Order))
     return [(finalized_at, order_id) for finalized_at, order_id in rows if finalized_at is not None]
 

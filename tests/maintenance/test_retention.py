@@ -22,13 +22,16 @@ from app.db.url import async_database_url
 from app.events.timeline import record
 from app.events.types import EventType
 from app.maintenance.retention import (
+    BATCH_SECONDS,
     LEASE_SECONDS,
+    MOST_AT_ONCE,
     ROWS_STAY,
     Forecast,
     Pruned,
     Pruner,
     PruningElsewhereError,
     first_overdue,
+    next_size,
 )
 from app.orders.callbacks import record_callback
 from app.orders.erasing import clear
@@ -282,6 +285,19 @@ def test_the_command_needs_a_span_and_can_only_tell(database_url: str) -> None:
         0,
         "0 orders are tombstones now.\n0 tombstones lost their events.\n",
     )
+
+
+def test_a_batch_shrinks_until_nobody_feels_it_and_grows_where_there_is_time() -> None:
+    def after(seconds_an_order: float, batches: int, size: int = 1) -> int:
+        for _ in range(batches):
+            size = next_size(size, size * seconds_an_order)
+        return size
+
+    assert after(BATCH_SECONDS, batches=100, size=MOST_AT_ONCE) in {1, 2}
+    assert after(1.0, batches=5, size=MOST_AT_ONCE) == 1, "one at a time is as little as there is"
+    assert after(BATCH_SECONDS / 1000, batches=100) == MOST_AT_ONCE
+    sizes = {after(BATCH_SECONDS / 10, batches) for batches in range(50, 100)}
+    assert max(sizes) <= 11
 
 
 async def test_metrics_tell_what_was_pruned_and_how_long_ago_it_had_to_be(
