@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.databases import PostgresServer, SqliteFiles
+from tests.databases import PostgresServer, SqliteFiles, in_memory
 from tests.harness import Sandbox, run_sandbox
 from tests.receiver import Receiver, run_receiver
 
@@ -15,14 +15,15 @@ DATABASES = ("sqlite", "postgresql")
 
 
 @pytest.fixture(scope="session")
-def sqlite_files(tmp_path_factory: pytest.TempPathFactory) -> SqliteFiles:
-    return SqliteFiles(tmp_path_factory.mktemp("sqlite"))
+def sqlite_files() -> Iterator[SqliteFiles]:
+    with TemporaryDirectory(prefix="presshook-sqlite-", dir=in_memory()) as folder:
+        yield SqliteFiles(Path(folder))
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     # Not in pytest's own folder: a second run closes that to the user that PostgreSQL runs as under root.
-    with TemporaryDirectory(prefix="presshook-postgresql-") as folder:
+    with TemporaryDirectory(prefix="presshook-postgresql-", dir=in_memory()) as folder:
         server = PostgresServer(Path(folder))
         yield server
         server.stop()

@@ -17,11 +17,16 @@ from app.maintenance.schema import upgrade
 
 TEMPLATE = "presshook_template"
 
+# What the databases of a whole run take at most, with those of the processes beside it.
+ROOM_BYTES = 2 << 30
+
 
 def in_memory() -> Path | None:
-    """Return a folder that no disk is behind, where the system has one: nobody waits for a commit there."""
+    """Return a folder that no disk is behind, where the system has one with room: nobody waits there."""
     memory = Path("/dev/shm")  # noqa: S108 - a folder of one's own is to be made in it
-    return memory if memory.is_dir() and os.access(memory, os.W_OK) else None
+    if not memory.is_dir() or not os.access(memory, os.W_OK):
+        return None
+    return memory if shutil.disk_usage(memory).free >= ROOM_BYTES else None
 
 
 class SqliteFiles:
@@ -41,13 +46,16 @@ class SqliteFiles:
 
     @contextmanager
     def migrated_url(self) -> Iterator[str]:
-        """Yield the address of a fresh copy."""
+        """Yield the address of a fresh copy, which is removed afterwards."""
         url = self.empty_url()
         shutil.copyfile(self.template, url.removeprefix("sqlite:///"))
-        yield url
+        try:
+            yield url
+        finally:
+            self._remove(url)
 
     @staticmethod
-    def remove(url: str) -> None:
+    def _remove(url: str) -> None:
         """Remove a copy and what SQLite wrote beside it."""
         for suffix in ("", "-wal", "-shm"):
             Path(url.removeprefix("sqlite:///") + suffix).unlink(missing_ok=True)
@@ -120,7 +128,7 @@ class PostgresServer:
     @contextmanager
     def empty_url(self) -> Iterator[str]:
         """Yield the address of a database without tables."""
-        with self._database("template1") as url:
+        with self._database("template1 STRATEGY file_copy") as url:
             yield url
 
     @contextmanager
@@ -132,7 +140,7 @@ class PostgresServer:
     @contextmanager
     def migrated_url(self) -> Iterator[str]:
         """Yield the address of a fresh clone of the template."""
-        with self._database(TEMPLATE) as url:
+        with self._database(f"{TEMPLATE} STRATEGY file_copy") as url:
             yield url
 
     @contextmanager

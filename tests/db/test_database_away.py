@@ -8,14 +8,14 @@ from uuid import UUID
 
 import pytest
 
-from tests.databases import PostgresServer
+from tests.databases import PostgresServer, in_memory
 from tests.harness import Presshook, eventually, run_presshook, run_sandbox
 
 
 @pytest.fixture
 def server() -> Iterator[PostgresServer]:
     """A PostgreSQL server that the test may stop."""
-    with TemporaryDirectory(prefix="presshook-postgresql-") as folder:
+    with TemporaryDirectory(prefix="presshook-postgresql-", dir=in_memory()) as folder:
         server = PostgresServer(Path(folder))
         yield server
         server.stop()

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.databases import PostgresServer
+from tests.databases import PostgresServer, in_memory
 from tests.e2e.killing import SECONDS_BETWEEN_ORDERS, Fleet, Outcome, live_under_the_axe
 
 # The long run is `PRESSHOOK_KILL_ORDERS=300 make test ARGS="tests/e2e/test_kill.py -n0 -s"`.
@@ -48,7 +48,7 @@ async def test_nor_by_three_replicas_of_which_one_is_lost_and_whose_database_sto
             await asyncio.sleep(1)
             await asyncio.to_thread(server.start_again)
 
-    with TemporaryDirectory(prefix="presshook-postgresql-") as folder:
+    with TemporaryDirectory(prefix="presshook-postgresql-", dir=in_memory()) as folder:
         server = PostgresServer(Path(folder))
         try:
             with server.migrated_url() as database_url:

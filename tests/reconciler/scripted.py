@@ -118,7 +118,7 @@ class ScriptedCloudPress:
         if self.script[request]:
             failure = self.script[request].pop(0)
             if failure is not None:
-                raise failure
+                raise _afresh(failure)
 
     def land(self, name: str, *, status: str = "OK") -> str:
         """Make an order, whose task has a status, and return its id. Its task is numbered as it is."""
@@ -214,6 +214,13 @@ class ScriptedCloudPress:
 
 
 SUMMARY = {"id", "status", "created_at", "variant", "account_id"}
+
+
+def _afresh(failure: Exception) -> Exception:
+    """Return an equal exception: one that is raised again keeps alive all that it ever passed through."""
+    again = type(failure).__new__(type(failure), *failure.args)
+    again.__dict__.update(failure.__dict__)
+    return again
 
 
 class Bench:

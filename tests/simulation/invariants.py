@@ -34,8 +34,8 @@ class Auditor:
     rules: Rules
     accepted: set[UUID] = field(default_factory=set)
     finals: dict[UUID, str] = field(default_factory=dict)
-    lied_to: defaultdict[UUID, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """By order, the CloudPress orders that its callbacks named without being its own."""
+    lied_to: defaultdict[UUID, set[int]] = field(default_factory=lambda: defaultdict(set))
+    """By order, the tasks that its callbacks named without being its own; a number may be given twice."""
     mistaken: dict[UUID, str] = field(default_factory=dict)
     """Orders that held a twin that was another's, and which: what became of their own nobody can know."""
     posts: Counter[UUID] = field(default_factory=Counter)
@@ -146,7 +146,7 @@ class Auditor:
         excused = self.mistaken.get(order_id)
         if excused == made.id or (excused is not None and not self.rules.are_on):
             return
-        told = made.id in self.lied_to[order_id]
+        told = bool(made.task_ids & self.lied_to[order_id])
         source = row["cloudpress_order_id_source"]
         believed = source == "lookup" or (source == "callback" and told)
         if believed and self.is_unclaimed(made) and self.is_twin(order_id, row, made):

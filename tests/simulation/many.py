@@ -41,7 +41,7 @@ class Share:
 
     def lives(self) -> Iterator[Simulation]:
         """Live through each seed on a database of its own."""
-        place = self.template.parent if self.template else None
+        place = self.template.parent if self.template else in_memory()
         with tempfile.TemporaryDirectory(prefix="presshook-simulation-", dir=place) as folder:
             yield from self._on_sqlite(Path(folder)) if self.template else self._on_postgresql(Path(folder))
 
@@ -50,7 +50,6 @@ class Share:
         for seed in self.seeds:
             with files.migrated_url() as url:
                 yield simulate(seed, url, habits=self.habits)
-                files.remove(url)
 
     def _on_postgresql(self, folder: Path) -> Iterator[Simulation]:
         server = PostgresServer(folder)

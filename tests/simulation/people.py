@@ -215,7 +215,7 @@ class People:
         if not others or self._random.random() < 0.3:
             return 10**9
         made = self._random.choice(others)
-        self._auditor.lied_to[order_id].add(made.id)
+        self._auditor.lied_to[order_id].add(made.task_id)
         return made.task_id
 
     async def operate(self) -> None:

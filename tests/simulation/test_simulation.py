@@ -33,7 +33,6 @@ def test_on_sqlite_no_order_is_lost_or_doubled(
     request.node.user_properties.append(("database", "sqlite"))
     with sqlite_files.migrated_url() as url:
         life = simulate(seed, url, habits=DRAWN)
-        sqlite_files.remove(url)
     assert passed(life)
     assert life.accepted or life.counts["restores"], "a restore may lose all that was accepted"
 
