@@ -35,6 +35,12 @@ _STATUSES = ", ".join(f"'{status}'" for status in OrderStatus)
 TO_CLEAR = "finalized_at IS NOT NULL AND erased_at IS NULL"
 ASKS = "attention_code IS NOT NULL"
 TO_STRIP = "erased_at IS NOT NULL AND stripped_at IS NULL"
+# Orders that may be meant by a CloudPress order which another order has found. (`reconciler/look_alikes.py`)
+UNSETTLED = (
+    "(cloudpress_order_id IS NULL AND (error_code IS NULL OR error_code <> 'rejected')"
+    " OR late_look_at IS NOT NULL OR suspected_duplicates IS NOT NULL"
+    " OR cloudpress_order_id_source = 'lookup')"
+)
 _FINAL = ", ".join(sorted(f"'{status}'" for status in FINAL))
 
 
@@ -84,6 +90,13 @@ class Order(Leased):
             "id",
             postgresql_where=text(TO_CLEAR),
             sqlite_where=text(TO_CLEAR),
+        ),
+        Index(
+            "ix_orders_unsettled",
+            "account_id",
+            "finalized_at",
+            postgresql_where=text(UNSETTLED),
+            sqlite_where=text(UNSETTLED),
         ),
         Index(
             "ix_orders_to_strip",

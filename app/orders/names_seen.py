@@ -9,11 +9,12 @@ from app.orders.names import Tidying
 LEARNED_FROM = 50
 # How an order's CloudPress order became known: in the answer to its `POST`. (`app/reconciler/evidence.py`)
 ANSWER = "answer"
+# The newest first, by the index of the account's orders: it ends where enough are found.
 _SEEN = (
     select(Order.site_name, Site.details)
     .join(Site, Site.order_id == Order.id)
     .where(Order.account_id == bindparam("account_id"), Order.cloudpress_order_id_source == ANSWER)
-    .order_by(Site.read_at.desc())
+    .order_by(Order.created_at.desc())
     .limit(LEARNED_FROM)
 )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, bindparam, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Database, Transaction
@@ -77,14 +77,20 @@ def is_open() -> ColumnElement[bool]:
     return Orphan.settled_at.is_(None) & ~held
 
 
+_OF_ACCOUNT = Orphan.account_id == bindparam("account_id")
+_OPEN = select(Orphan).where(_OF_ACCOUNT, is_open()).order_by(Orphan.id)
+_SETTLED = select(Orphan.cloudpress_order_id, Orphan.settled).where(
+    _OF_ACCOUNT, Orphan.settled_at.is_not(None)
+)
+
+
 async def orphans_like(session: AsyncSession, order: Order) -> tuple[str, ...]:
     """Return the open orphans of an order's account that may be the order, whatever CloudPress tells of them.
 
     One is passed over only where its name is surely another's. How CloudPress tells a variant or an account
     excludes nothing. (docs/decisions/0009)
     """
-    of_account = select(Orphan).where(Orphan.account_id == order.account_id, is_open()).order_by(Orphan.id)
-    found = (await session.scalars(of_account)).all()
+    found = (await session.scalars(_OPEN, {"account_id": order.account_id})).all()
     if not found:
         return ()
     tidying = await seen_tidying(session, order.account_id)
@@ -97,10 +103,8 @@ async def orphans_like(session: AsyncSession, order: Order) -> tuple[str, ...]:
 
 async def dismissed_orphans(session: AsyncSession, account_id: str) -> set[str]:
     """Return the orphans of an account of which an operator has said that they are none of ours."""
-    settled = select(Orphan.cloudpress_order_id, Orphan.settled).where(
-        Orphan.account_id == account_id, Orphan.settled_at.is_not(None)
-    )
-    return {row.cloudpress_order_id for row in await session.execute(settled) if _is_dismissed(row.settled)}
+    settled = await session.execute(_SETTLED, {"account_id": account_id})
+    return {row.cloudpress_order_id for row in settled if _is_dismissed(row.settled)}
 
 
 def _is_dismissed(settled: dict[str, Any] | None) -> bool:

@@ -32,12 +32,14 @@ from sqlalchemy import (
 )
 from sqlalchemy import Row as RowTuple
 from sqlalchemy.orm import InstrumentedAttribute, lazyload
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from app.db.clock import Clock
 from app.db.columns import UTCDateTime
 from app.db.database import Database, Transaction
 from app.db.errors import repeated
 from app.db.models import Leased
+from app.db.several import among
 from app.queue.clock_watch import ClockWatch
 
 Row = TypeVar("Row", bound=Leased)
@@ -150,15 +152,9 @@ async def claim(
     cut_off = {row.id for row in found if row.lease_token is not None}
     rows: list[Row] = []
     if found:
-        taken = (
-            update(table)
-            .where(table.id.in_([row.id for row in found]))
-            .values(lease_token=token, **_lease(tx, lease_seconds))
-            .returning(table)
-            .options(lazyload("*"))
-            .execution_options(synchronize_session=False)
-        )
-        rows = list((await tx.session.scalars(taken)).all())
+        lease = {f"new_{name}": value for name, value in _lease(tx, lease_seconds).items()}
+        asked = {"ids": [row.id for row in found], "new_lease_token": token, **lease}
+        rows = list((await tx.session.scalars(_taken(table), asked)).all())
     claims = tuple(
         Claim(row, token, row.wakes, expires_at_uptime, tx.clock, row.id in cut_off) for row in rows
     )
@@ -198,6 +194,21 @@ def _due(
     )
 
 
+@cache
+def _taken(table: type[Row]) -> ReturningUpdate[Row]:
+    """Return the statement that leases rows, and returns them. The values of the lease are `new_…`."""
+    lease = ("lease_token", "lease_until", "lease_boot", "lease_ends_at_uptime")
+    columns = table.__table__.c
+    return (
+        update(table)
+        .where(among(table.id, "ids"))
+        .values({name: bindparam(f"new_{name}", type_=columns[name].type) for name in lease})
+        .returning(table)
+        .options(lazyload("*"))
+        .execution_options(synchronize_session=False)
+    )
+
+
 async def _next_due_seconds(
     tx: Transaction, table: type[Leased], moment: dict[str, Any], watching_seconds: float
 ) -> float | None:
@@ -231,7 +242,7 @@ def _next_due(table: type[Leased]) -> Select[*tuple[Any, ...]]:
         func.min(case((claimable_at > now, claimable_at))),
         func.min(case((ends_at > bindparam("uptime", type_=Double()), ends_at))),
         func.count(case((elsewhere, 1))),
-    ).where(table.due_at.is_not(None))
+    ).where(table.due_at > NEVER)  # rather than `IS NOT NULL`, for which SQLite takes no index
 
 
 async def hold(tx: Transaction, claim: Claim[Row]) -> Row | None:

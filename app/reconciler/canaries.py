@@ -8,12 +8,13 @@ as well. A list that shows all of them, as we expect them, would have shown the 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import OrderSummary
+from app.db.columns import UTCDateTime
 from app.db.models import Order, Placement
 from app.orders.attempts import can_have_landed
 from app.reconciler.window import CLOCK_TOLERANCE, tells_same_kind
@@ -80,58 +81,83 @@ async def find_canaries(
     if not attempts:
         return {}
     first, last = attempts[0], attempts[-1]
+    ours = {"account_id": order.account_id, "order_id": order.id}
     rows: dict[str, Any] = {}
-    for attempt in (first, last):
-        before = Placement.sent_at.between(attempt.sent_at - SPAN, attempt.sent_at)
-        after = Placement.sent_at.between(attempt.sent_at, attempt.sent_at + SPAN)
-        for statement in (
-            _held(order, before).order_by(Placement.sent_at.desc()),
-            _held(order, after).order_by(Placement.sent_at),
+    for moment in dict.fromkeys((first.sent_at, last.sent_at)):
+        for statement, since, until in (
+            (_LATEST, moment - SPAN, moment),
+            (_EARLIEST, moment, moment + SPAN),
         ):
-            for row in await session.execute(statement.limit(MOST)):
+            for row in await session.execute(statement, {**ours, "since": since, "until": until}):
                 # Of several attempts the one counts that CloudPress answered: it surely made the order.
                 if _was_named(row) or row.cloudpress_order_id not in rows:
                     rows[row.cloudpress_order_id] = row
     return {
         order_id: Canary(
             row.variant,
-            is_earlier=_was_named(row) and not _is_after(row.Placement, first),
-            is_later=_was_named(row) and _is_after(row.Placement, last),
-            cloudpress_sent_at=_iso(row.Placement.cloudpress_sent_at) if _was_named(row) else None,
+            is_earlier=_was_named(row) and not _is_after(row, first),
+            is_later=_was_named(row) and _is_after(row, last),
+            cloudpress_sent_at=_iso(row.cloudpress_sent_at) if _was_named(row) else None,
         )
         for order_id, row in rows.items()
     }
 
 
-def _held(order: Order, around: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+def _sent_within() -> Select[*tuple[Any, ...]]:
+    """Return the statement for what we hold of an account and sent within a span, another order's."""
     return (
-        select(Order.cloudpress_order_id, Order.variant, Placement)
+        select(
+            Order.cloudpress_order_id,
+            Order.variant,
+            Placement.cloudpress_order_id.label("answered"),
+            Placement.sent_at,
+            Placement.sent_boot,
+            Placement.sent_uptime,
+            Placement.cloudpress_sent_at,
+        )
         .join(Placement, Placement.order_id == Order.id)
         .where(
-            Order.account_id == order.account_id,
+            # No bare column: the attempts of the span come first, not all orders of the account.
+            func.coalesce(Order.account_id, "") == bindparam("account_id"),
             Order.cloudpress_order_id.is_not(None),
-            Order.id != order.id,
+            Order.id != bindparam("order_id"),
             can_have_landed(),
-            around,
+            Placement.sent_at.between(
+                bindparam("since", type_=UTCDateTime()), bindparam("until", type_=UTCDateTime())
+            ),
         )
+        .limit(MOST)
     )
 
 
-def _was_named(row: Any) -> bool:  # noqa: ANN401 - a row of `_held`
+_LATEST = _sent_within().order_by(Placement.sent_at.desc())
+_EARLIEST = _sent_within().order_by(Placement.sent_at)
+
+
+def _was_named(row: Any) -> bool:  # noqa: ANN401 - a row of `_sent_within`
     """Tell whether CloudPress named the order in its answer to this very attempt."""
-    return bool(row.Placement.cloudpress_order_id == row.cloudpress_order_id)
+    return bool(row.answered == row.cloudpress_order_id)
 
 
-def _is_after(one: Placement, other: Placement) -> bool:
+class _Sent(Protocol):
+    """When an attempt was sent, by each clock that told it."""
+
+    sent_at: Any
+    sent_boot: Any
+    sent_uptime: Any
+    cloudpress_sent_at: Any
+
+
+def _is_after(one: _Sent, other: _Sent) -> bool:
     """Tell whether an attempt was made after another, by a clock that both know and that steps the least.
 
     That is the machine's uptime if one machine made both, else CloudPress's clock, else the database's.
     """
     if one.sent_uptime is not None and other.sent_uptime is not None and one.sent_boot == other.sent_boot:
-        return one.sent_uptime > other.sent_uptime
+        return bool(one.sent_uptime > other.sent_uptime)
     if one.cloudpress_sent_at is not None and other.cloudpress_sent_at is not None:
-        return one.cloudpress_sent_at > other.cloudpress_sent_at
-    return one.sent_at > other.sent_at
+        return bool(one.cloudpress_sent_at > other.cloudpress_sent_at)
+    return bool(one.sent_at > other.sent_at)
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import Answer, NotFound, OrderDetails
 from app.db.models import RESTORED, Order, Placement
+from app.db.several import among
 from app.orders import names_seen
 from app.orders.attempts import nothing_landed
 from app.orders.names import UNKNOWN_TIDYING, Tidying
@@ -23,7 +24,7 @@ MAX_HINTS = 20
 HINT_LIFETIME = timedelta(seconds=MISSING_ATTENTION_SECONDS)
 _HELD = select(Order.cloudpress_order_id).where(
     Order.account_id == bindparam("account_id"),
-    Order.cloudpress_order_id.in_(bindparam("asked", expanding=True)),
+    among(Order.cloudpress_order_id, "asked"),
     Order.id != bindparam("order_id"),
     Order.cloudpress_order_id_source.is_distinct_from(bindparam("but_by")),
 )

@@ -48,7 +48,7 @@ CALLBACKS = (
 _TASKS = select(Task).where(among(Task.order_id, "ids")).order_by(Task.order_id, Task.id)
 _SITES = select(Site).where(among(Site.order_id, "ids"))
 _HOLDERS = select(Order.account_id, Order.cloudpress_order_id, Order.id).where(
-    among(Order.cloudpress_order_id, "named")
+    among(Order.account_id, "accounts"), among(Order.cloudpress_order_id, "named")
 )
 _SITE_HOLDERS = select(Site.id, Site.order_id).where(among(Site.id, "site_ids"))
 _LOCK_SITES = select(
@@ -145,7 +145,9 @@ class Loaded:
         """Tell whether another order of the account holds a CloudPress order that was named."""
         if self._holders is None:
             with self._tx.session.no_autoflush:
-                rows = await self._tx.session.execute(_HOLDERS, {"named": self._named})
+                accounts = sorted({each.account_id for each in self.orders.values()})
+                asked = {"accounts": accounts, "named": self._named}
+                rows = await self._tx.session.execute(_HOLDERS, asked)
             self._holders = {(row[0], row[1] or ""): row[2] for row in rows}
             for each in self.orders.values():
                 self.note_holder(each)

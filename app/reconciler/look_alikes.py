@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import and_, bindparam, exists, or_, select, text, union_all
 
+from app.db.columns import UTCDateTime
 from app.db.database import Transaction
-from app.db.models import Callback, Order, Placement, Task
+from app.db.models import UNSETTLED, Callback, Order, Placement, Task
 from app.orders.attempts import can_have_landed
 from app.orders.names import Tidying
 from app.reconciler.evidence import LOOK_UP
@@ -14,6 +15,37 @@ from app.states import ErrorCode, OrderStatus
 SOUGHT = (OrderStatus.PLACING, OrderStatus.UNCONFIRMED)
 # A request that has not landed by then will not.
 FORGOTTEN_AFTER = timedelta(days=7)
+
+_MAY_HAVE_LANDED = exists().where(Placement.order_id == Order.id, can_have_landed())
+_UNREAD = exists().where(
+    Callback.order_id == Order.id,
+    Callback.checked_at.is_(None),
+    Callback.task_id.is_not(None),
+    ~exists().where(Task.order_id == Callback.order_id, Task.id == Callback.task_id),
+)
+_OTHER = Order.account_id == bindparam("account_id"), Order.id != bindparam("order_id")
+# Two statements in one, each with an index of its own: no account's orders are all looked at.
+_OTHERS = union_all(
+    select(Order.site_name).where(*_OTHER, Order.status.in_(SOUGHT)),
+    select(Order.site_name).where(
+        *_OTHER,
+        text(UNSETTLED),
+        or_(
+            and_(
+                Order.cloudpress_order_id.is_(None),
+                or_(Order.error_code.is_(None), Order.error_code != ErrorCode.REJECTED),
+                or_(
+                    Order.finalized_at.is_(None),
+                    Order.finalized_at > bindparam("forgotten_by", type_=UTCDateTime()),
+                ),
+                _MAY_HAVE_LANDED,
+            ),
+            Order.late_look_at.is_not(None),
+            Order.suspected_duplicates.is_not(None),
+            and_(Order.cloudpress_order_id_source == LOOK_UP, _UNREAD),
+        ),
+    ),
+)
 
 
 async def has_look_alike(tx: Transaction, order: Order, tidying: Tidying) -> bool:
@@ -26,30 +58,11 @@ async def has_look_alike(tx: Transaction, order: Order, tidying: Tidying) -> boo
     final: a request of its own that landed late may be what was found. So does one that was only looked up,
     where a callback of its own has named a task that nobody has asked about yet.
     """
-    unread = exists().where(
-        Callback.order_id == Order.id,
-        Callback.checked_at.is_(None),
-        Callback.task_id.is_not(None),
-        ~exists().where(Task.order_id == Order.id, Task.id == Callback.task_id),
-    )
-    may_have_landed = exists().where(Placement.order_id == Order.id, can_have_landed())
-    is_unaccounted_for = and_(
-        Order.cloudpress_order_id.is_(None),
-        or_(Order.error_code.is_(None), Order.error_code != ErrorCode.REJECTED),
-        or_(Order.finalized_at.is_(None), Order.finalized_at > tx.now - FORGOTTEN_AFTER),
-        may_have_landed,
-    )
-    others = select(Order.site_name).where(
-        Order.account_id == order.account_id,
-        or_(
-            Order.status.in_(SOUGHT),
-            is_unaccounted_for,
-            Order.late_look_at.is_not(None),
-            Order.suspected_duplicates.is_not(None),
-            and_(Order.cloudpress_order_id_source == LOOK_UP, unread),
-        ),
-        Order.id != order.id,
-    )
-    names = await tx.session.scalars(others)
+    asked = {
+        "account_id": order.account_id,
+        "order_id": order.id,
+        "forgotten_by": tx.now - FORGOTTEN_AFTER,
+    }
+    names = await tx.session.scalars(_OTHERS, asked)
     # One that was erased has no name any more, so it may have been any.
     return any(not name or tidying.confuses(name, order.site_name) for name in names)

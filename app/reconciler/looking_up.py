@@ -10,13 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import CloudPressError, OrderDetails
-from app.db.models import RESTORED, LookUp, Order, Stranger
+from app.db.models import RESTORED, Order, Stranger
 from app.orders.names import Tidying
 from app.orders.orphans import dismissed_orphans
 from app.reconciler.canaries import doubts_of, find_canaries
 from app.reconciler.evidence import Sent, held_among, is_young_enough, name_of_site, seen_tidying
 from app.reconciler.passes import Pass, trouble_of
-from app.reconciler.progress import Progress
+from app.reconciler.progress import Progress, kept
 from app.reconciler.window import Window, tells_same_kind, window_of
 from app.states import Doubt
 
@@ -28,7 +28,7 @@ async def load_progress(this: Pass, sent: Sent) -> Progress:
     """Return how far the look-up of the order has come, which will be kept with whatever becomes of it."""
     if this.findings.look_up is None:
         async with this.dependencies.db.read() as session:
-            this.findings.look_up = Progress.of(await session.get(LookUp, this.order.id), sent.attempt)
+            this.findings.look_up = Progress.of(await kept(session, this.order.id), sent.attempt)
     return this.findings.look_up
 
 

@@ -5,12 +5,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import OrderSummary
 from app.db.database import Transaction
 from app.db.models import LookUp, Order, Stranger
+from app.db.several import among
 from app.db.upserts import insert_into
 from app.events.timeline import record
 from app.events.types import EventType
@@ -161,7 +164,7 @@ class Progress:
 
     async def save(self, tx: Transaction, order: Order) -> None:
         """Keep the progress, and tell of a look-up that ended and showed something else than the last."""
-        row = await tx.session.get(LookUp, order.id)
+        row = await kept(tx.session, order.id)
         shown = (sorted(self.candidates), sorted(self.suspects))
         if row is None:
             row = LookUp(order_id=order.id, completed=0, candidates=[], suspects=[], unseen=[])
@@ -181,12 +184,12 @@ class Progress:
     async def _keep_strangers(self, tx: Transaction, order: Order) -> None:
         """Remember what nobody of ours holds: an order that is sent after this cannot be it."""
         listed = set(self.listed)
-        known = select(Stranger.cloudpress_order_id).where(
-            Stranger.account_id == order.account_id, Stranger.cloudpress_order_id.in_(listed)
-        )
+        if not listed:
+            return
+        known = {"account_id": order.account_id, "listed": sorted(listed)}
         rows = [
             {"account_id": order.account_id, "cloudpress_order_id": order_id, "seen_at": tx.now}
-            for order_id in sorted(listed - set(await tx.session.scalars(known)))
+            for order_id in sorted(listed - set(await tx.session.scalars(_KNOWN, known)))
         ]
         if rows:
             # Whoever looks for another order of the account may write the same at the same time.
@@ -214,6 +217,17 @@ KEPT = (
     "ended_boot",
     "ended_uptime",
 )
+
+
+_KEPT = select(LookUp).where(LookUp.order_id == bindparam("order_id"))
+_KNOWN = select(Stranger.cloudpress_order_id).where(
+    Stranger.account_id == bindparam("account_id"), among(Stranger.cloudpress_order_id, "listed")
+)
+
+
+async def kept(session: AsyncSession, order_id: UUID) -> LookUp | None:
+    """Return the look-up of an order as it was kept, None if there was none."""
+    return (await session.scalars(_KEPT, {"order_id": order_id})).one_or_none()
 
 
 def _digest(page: Sequence[OrderSummary]) -> str:

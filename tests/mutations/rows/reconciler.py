@@ -246,7 +246,7 @@ MUTATIONS = (
     Mutation(
         "what an unread callback may name is adopted by another order",
         LOOK_ALIKES,
-        "            and_(Order.cloudpress_order_id_source == LOOK_UP, unread),\n",
+        "            and_(Order.cloudpress_order_id_source == LOOK_UP, _UNREAD),\n",
         "",
         (SECOND_LOOKS, SIMULATION),
     ),

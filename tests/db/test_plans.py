@@ -1,0 +1,186 @@
+"""How statements find their rows: none takes longer for every order that there ever was."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+from sqlalchemy import Engine, Table, event, insert, select
+
+from app.db import models
+from app.db.database import Database
+from tests.harness import Presshook, Sandbox, eventually, run_presshook
+from tests.receiver import LOCAL_NETWORKS, Receiver
+
+PAST_ORDERS = 3000
+# What a statement may look at: a page of a list with what belongs to it, not a share of what there is.
+MOST_ROWS = 600
+# SQLite counts steps of its machine, not rows: one row costs at least these.
+STEPS_OF_A_ROW = 5
+
+BELONGING = (models.Placement, models.Callback, models.Task, models.Site, models.Event)
+"""What an order leaves behind, beside deliveries."""
+
+
+@contextmanager
+def listening() -> Iterator[dict[str, Any]]:
+    """Collect the statements that run in the block, each with the parameters of its last run."""
+    asked: dict[str, Any] = {}
+
+    def note(*arguments: Any) -> None:
+        statement, parameters, is_many = arguments[2], arguments[3], arguments[5]
+        if statement.split(maxsplit=1)[0] in {"SELECT", "UPDATE", "DELETE", "WITH"}:
+            asked[statement] = parameters[0] if is_many else parameters
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+async def live(presshook: Presshook, receiver: Receiver) -> UUID:
+    """Have orders of every kind, and ask for what applications ask for; return one that went well."""
+    client = presshook.client
+    await client.post("/v1/webhooks", json={"url": receiver.url})
+    lost = await presshook.order_among_others("Lost [place-lost] [callback-lost]")
+    await presshook.until(lost, "completed")
+    plain = (await presshook.order("Plain")).json()["id"]
+    await presshook.until(plain, "completed")
+    twins = [(await presshook.order("Twin [place-lost]", wait=0)).json()["id"] for _ in range(2)]
+    unpaid = (await presshook.order("Unpaid [unpaid]", wait=0)).json()["id"]
+    for twin in twins:
+        await presshook.until(twin, "completed", "unconfirmed")
+    await client.delete(f"/v1/orders/{unpaid}")
+    for path in (
+        f"/v1/orders/{plain}",
+        f"/v1/orders/{plain}/timeline",
+        f"/v1/orders/{plain}/credentials",
+        "/v1/orders",
+        "/v1/orders?status=completed",
+        "/v1/orders?attention=true",
+        "/v1/events",
+        "/v1/orphans",
+        "/metrics",
+        "/readyz",
+    ):
+        assert (await client.get(path)).status_code < 500, path
+
+    async def received() -> int:
+        return len(receiver.messages)
+
+    await eventually(received, lambda number: number > 3)
+    return UUID(plain)
+
+
+def as_past(table: Table, row: dict[str, Any], number: int, order_id: UUID) -> dict[str, Any]:
+    """Return the like of a row, as it was of another order a year ago."""
+    like: dict[str, Any] = {
+        name: value - timedelta(days=365) if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }
+    like["id" if table.name == "orders" else "order_id"] = order_id
+    renamed: dict[str, dict[str, Any]] = {
+        "orders": {"cloudpress_order_id": f"past-{number}", "idempotency_key": None},
+        "tasks": {"id": 10**6 + number},
+        "sites": {"id": f"past-{number}"},
+    }
+    like.update(renamed.get(table.name, {}))
+    if table.name in {"events", "callbacks"}:
+        del like["id"]
+    return like
+
+
+async def fill(db: Database, order_id: UUID) -> None:
+    """Make thousands of past orders of the account of one that went well, with all that belongs to it."""
+    past = [uuid4() for _ in range(PAST_ORDERS)]
+    async with db.write() as tx:
+        connection = await tx.session.connection()
+        for model in (models.Order, *BELONGING):
+            table: Table = model.__table__  # type: ignore[assignment]
+            column = table.c.id if model is models.Order else table.c.order_id
+            rows = (await connection.execute(select(table).where(column == order_id))).mappings().all()
+            assert rows, f"an order has none of {table.name}"
+            likes = [
+                as_past(table, dict(row), number, each)
+                for number, each in enumerate(past)
+                for row in rows[:1]
+            ]
+            await connection.execute(insert(table), likes)
+        deliveries: Table = models.Delivery.__table__  # type: ignore[assignment]
+        done = select(deliveries).where(deliveries.c.due_at.is_(None)).limit(1)
+        row = (await connection.execute(done)).mappings().one()
+        events = await connection.scalars(select(models.Event.id).where(models.Event.order_id.in_(past)))
+        sent = [{**row, "id": uuid4(), "event_id": number} for number in events]
+        await connection.execute(insert(deliveries), sent)
+
+
+def rows_on_sqlite(url: str, statement: str, parameters: Any) -> float:
+    """Return how many rows a statement looks at, as far as the steps of SQLite's machine tell."""
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 10
+        return 0
+
+    with sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None) as connection:
+        connection.execute("BEGIN")
+        connection.set_progress_handler(count, 10)
+        with suppress(sqlite3.IntegrityError):  # what is refused was found
+            connection.execute(statement, parameters).fetchall()
+        connection.set_progress_handler(None, 0)
+        connection.execute("ROLLBACK")
+    return steps / STEPS_OF_A_ROW
+
+
+def rows_on_postgresql(url: str, statement: str, parameters: Any) -> float:
+    """Return how many rows a statement looks at, by PostgreSQL's own account of it."""
+    with psycopg.connect(url) as connection:
+        explained = f"EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF) {statement}".encode()
+        try:
+            [(plan,)] = connection.execute(explained, parameters).fetchall()
+        except psycopg.IntegrityError:
+            return 0  # what is refused was found
+        connection.rollback()
+    document = json.loads(plan) if isinstance(plan, str) else plan
+    return looked_at(document[0]["Plan"])
+
+
+def looked_at(node: dict[str, Any]) -> float:
+    """Return how many rows a node of a plan, and those under it, looked at."""
+    removed = sum(value for name, value in node.items() if name.startswith("Rows Removed"))
+    own = float(node["Actual Loops"] * (node["Actual Rows"] + removed))
+    return own + sum(looked_at(each) for each in node.get("Plans", ()))
+
+
+async def test_nothing_takes_longer_for_every_past_order(
+    database_url: str, sandbox: Sandbox, receiver: Receiver
+) -> None:
+    looking: Callable[[str, str, Any], float]
+    looking = rows_on_sqlite if database_url.startswith("sqlite") else rows_on_postgresql
+    with listening() as asked:
+        async with run_presshook(
+            database_url,
+            sandbox.url,
+            placement_grace_seconds=1.5,
+            callback_wait_seconds=0.2,
+            webhook_allowed_networks=LOCAL_NETWORKS,
+        ) as presshook:
+            plain = await live(presshook, receiver)
+            known = dict(asked)
+            await fill(presshook.service.db, plain)
+    if not database_url.startswith("sqlite"):
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute("ANALYZE")
+    found = {
+        statement: rows
+        for statement, parameters in known.items()
+        if (rows := looking(database_url, statement, parameters)) > MOST_ROWS
+    }
+    assert len(known) > 40
+    assert not found
