@@ -19,11 +19,11 @@ from app.reconciler.evidence import (
     named_by_callbacks,
     what_was_sent,
 )
+from app.reconciler.intents import PLACE_AGAIN, is_overdue
 from app.reconciler.look_alikes import has_look_alike
 from app.reconciler.looking_up import OrderLookUp, is_grace_over, load_progress
 from app.reconciler.observing import Observer
 from app.reconciler.passes import Pass, PassResult, trouble_of
-from app.reconciler.placing import PLACE_AGAIN, is_overdue
 from app.reconciler.progress import Progress
 from app.reconciler.writing import Held
 from app.states import (

@@ -16,7 +16,7 @@ from tests.mutations.proofs import (
 
 OBSERVING = "app/reconciler/observing.py"
 CONCLUDING = "app/reconciler/concluding.py"
-PLACING = "app/reconciler/placing.py"
+INTENTS = "app/reconciler/intents.py"
 CONFIRMING = "app/reconciler/confirming.py"
 NAMES = "app/orders/names.py"
 
@@ -93,14 +93,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a restored database places before it knows what it has lost",
-        PLACING,
+        INTENTS,
         "if not await loaded.is_searched(order.account_id):",
         "if False:",
         (ORPHANS,),
     ),
     Mutation(
         "what a restored database has lost is bought again",
-        PLACING,
+        INTENTS,
         "if await loaded.was_restored() and await orphans_like(tx.session, order):",
         "if False:",
         (ORPHANS,),
@@ -135,7 +135,7 @@ MUTATIONS = (
     ),
     Mutation(
         "who was to decide is asked only at the decision",
-        PLACING,
+        INTENTS,
         "_is_left_to_people(this, order) or await _has_to_look_again(this, held, earlier)",
         "await _has_to_look_again(this, held, earlier)",
         (NEVER_TWICE,),

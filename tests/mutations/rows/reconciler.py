@@ -19,6 +19,8 @@ NAMES = "app/orders/names.py"
 OBSERVING = "app/reconciler/observing.py"
 PROGRESS = "app/reconciler/progress.py"
 WINDOW = "app/reconciler/window.py"
+ANSWERS = "app/reconciler/answers.py"
+INTENTS = "app/reconciler/intents.py"
 PLACING = "app/reconciler/placing.py"
 WRITING = "app/reconciler/writing.py"
 LOADED = "app/reconciler/loaded.py"
@@ -37,7 +39,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the window is told by our clock",
-        PLACING,
+        INTENTS,
         "cloudpress_sent_at=this.dependencies.provider_clock.at(tx.began_at_uptime),",
         "cloudpress_sent_at=tx.now,",
         (NEVER_TWICE, SIMULATION),
@@ -121,14 +123,14 @@ MUTATIONS = (
     ),
     Mutation(
         "nobody looks once more before an order is sent again",
-        PLACING,
+        INTENTS,
         "_is_left_to_people(this, order) or await _has_to_look_again(this, held, earlier)",
         "_is_left_to_people(this, order)",
         (NEVER_TWICE, SIMULATION),
     ),
     Mutation(
         "an order that could not be sent for a day is sent all the same",
-        PLACING,
+        INTENTS,
         "if is_overdue(order, tx.now):",
         "if False:",
         (NEVER_TWICE, SIMULATION),
@@ -160,7 +162,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the intent ignores the wish to cancel",
-        PLACING,
+        INTENTS,
         "    if order.cancel_requested_at is not None:\n        leases.release(",
         "    if False:\n        leases.release(",
         (CANCELLING, SIMULATION),
@@ -174,7 +176,7 @@ MUTATIONS = (
     ),
     Mutation(
         "an answer is written only under the lease",
-        PLACING,
+        ANSWERS,
         "    await _write_placement(held, intent, posted)\n",
         "    if order.lease_token == this.claim.token:\n"
         "        await _write_placement(held, intent, posted)\n",
@@ -182,14 +184,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a late answer wakes nobody",
-        PLACING,
+        ANSWERS,
         "    if order.lease_token != this.claim.token:\n        make_due(held.tx, order)\n",
         "    if order.lease_token != this.claim.token:\n",
         (UNKNOWN_PLACEMENTS, SECOND_LOOKS, SIMULATION),
     ),
     Mutation(
         "an answer with another's order is believed",
-        PLACING,
+        ANSWERS,
         "    posted = await _unless_held_by_another(held, posted)\n",
         "",
         (SIMULATION,),

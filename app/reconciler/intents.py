@@ -1,0 +1,132 @@
+"""The intent to place an order: committed before anything is sent, unless something speaks against it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from app.db.models import RESTORED, Order, Placement
+from app.events.timeline import record
+from app.events.types import EventType
+from app.orders.attempts import nothing_landed
+from app.orders.changing import changing
+from app.orders.orphans import doubt, orphans_like
+from app.queue import leases
+from app.queue.leases import Claim
+from app.reconciler.concluding import apply
+from app.reconciler.evidence import has_reappeared
+from app.reconciler.passes import Pass, PassResult
+from app.reconciler.progress import Progress, kept
+from app.reconciler.window import Now
+from app.reconciler.writing import Held
+from app.states import LATE_LOOK_AFTER, OrderStatus, Overdue, PlacingOff, Reappeared, may_have_landed
+
+PLACE_AGAIN = "place_again"
+"""What an operator decides who has an order placed again."""
+# An order that could not be sent for so long may not be wanted any more.
+GIVEN_UP_AFTER = timedelta(days=1)
+# What look-ups have shown is good for as long as lies between two of them, and for what a pass takes.
+SHORTEST_LOOK_UP_LIFE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Intent:
+    """The committed intent to place an order; `first` says that no earlier attempt can have made one."""
+
+    attempt: int
+    first: bool
+    claim: Claim[Order] = field(repr=False)
+    """The lease, which was renewed for it."""
+
+
+async def intend(this: Pass) -> Intent | PassResult | None:
+    """Commit that the order is about to be sent, under a lease that is renewed for it.
+
+    Where something speaks against it that has come up since it was decided, that is seen to first: the result
+    is returned. None if it is no longer ours to send.
+    """
+    intended = await this.write(lambda held: _write_intent_unless(this, held), is_last=False)
+    if isinstance(intended, Intent):
+        this.claim = intended.claim
+    return intended
+
+
+async def _write_intent_unless(this: Pass, held: Held) -> Intent | PassResult | None:
+    """Write the intent, or see to what speaks against it."""
+    tx, order, loaded = held.tx, held.order, held.loaded
+    if order.status != OrderStatus.PENDING:
+        return None
+    if order.cancel_requested_at is not None:
+        leases.release(tx, order, this.claim, tx.now)  # dropping it needs no request
+        return None
+    earlier = await loaded.placements(order.id)
+    if await has_reappeared(held):
+        return await apply(this, held, "reappeared", Reappeared())
+    if not any(attempt.callback_key_id == RESTORED for attempt in earlier):
+        if not await loaded.is_searched(order.account_id):
+            # A search that fails for a day is told, as all that keeps an order from being sent.
+            unsent = Overdue() if is_overdue(order, tx.now) else PlacingOff()
+            return await apply(this, held, "orphans_unknown", unsent)
+        if await loaded.was_restored() and await orphans_like(tx.session, order):
+            await doubt(tx, order)
+            return await apply(this, held, "orphan_suspected", Reappeared())
+    if is_overdue(order, tx.now):
+        return await apply(this, held, "overdue", Overdue())
+    if not nothing_landed(earlier) and (
+        _is_left_to_people(this, order) or await _has_to_look_again(this, held, earlier)
+    ):
+        return await apply(this, held, "look_again", Reappeared())
+    return await _write_intent(this, held, earlier)
+
+
+def is_overdue(order: Order, now: datetime) -> bool:
+    """Tell whether an order could not be sent for so long that a person has to say whether it is wanted."""
+    resolution = order.resolution or {}
+    asked_at = resolution.get("at") if resolution.get("action") == PLACE_AGAIN else None
+    since = datetime.fromisoformat(asked_at) if asked_at else order.created_at
+    return now - since > GIVEN_UP_AFTER
+
+
+def _is_left_to_people(this: Pass, order: Order) -> bool:
+    """Tell whether nobody has asked for the order to be sent again, and people decide since then."""
+    is_asked_for = (order.resolution or {}).get("action") == PLACE_AGAIN
+    return not this.dependencies.may_place_again and not is_asked_for
+
+
+async def _has_to_look_again(this: Pass, held: Held, earlier: Sequence[Placement]) -> bool:
+    """Tell whether what look-ups have shown of an order, which is to be sent once more, is old by now."""
+    tx = held.tx
+    attempt = max(placement.attempt for placement in earlier if may_have_landed(placement.outcome))
+    progress = Progress.of(await kept(tx.session, held.order.id), attempt)
+    age_seconds = progress.age_seconds(Now(tx.now, tx.clock.boot, tx.began_at_uptime))
+    interval_seconds = max(this.dependencies.schedule.look_up_seconds, SHORTEST_LOOK_UP_LIFE_SECONDS)
+    if age_seconds is not None and age_seconds <= interval_seconds:
+        return False
+    progress.look_again()
+    held.findings.look_up = progress
+    return True
+
+
+async def _write_intent(this: Pass, held: Held, earlier: list[Placement]) -> Intent:
+    tx, order = held.tx, held.order
+    attempt = max((placement.attempt for placement in earlier), default=0) + 1
+    first = nothing_landed(earlier)
+    if not first:
+        order.late_look_at = tx.now + LATE_LOOK_AFTER
+    placement = Placement(
+        order_id=order.id,
+        attempt=attempt,
+        sent_at=tx.now,
+        sent_boot=tx.clock.boot,
+        sent_uptime=tx.began_at_uptime,
+        cloudpress_sent_at=this.dependencies.provider_clock.at(tx.began_at_uptime),
+        strangers_before=await held.loaded.last_stranger(order.account_id),
+        callback_key_id=this.dependencies.callback_signer.key_id,
+        traceparent=this.traceparent,
+    )
+    tx.session.add(placement)
+    earlier.append(placement)
+    async with changing(tx, order, action="place", view=held.loaded.view) as change:
+        record(tx, order.id, EventType.PLACING, attempt=attempt)
+        change.move(OrderStatus.PLACING)
+    claim = leases.renew(tx, order, this.claim, lease_seconds=this.dependencies.lease_seconds)
+    return Intent(attempt, first, claim)
