@@ -98,16 +98,18 @@ async def callback_delays(session: AsyncSession, account_ids: Accounts) -> list[
         .where(Order.status == OrderStatus.COMPLETED, Order.erased_at.is_(None), *_visible(account_ids))
         .order_by(Order.created_at.desc(), Order.id.desc())
         .limit(SAMPLE)
+        .subquery()
     )
-    ids = (await session.scalars(latest)).all()
     called = (
         select(Task.ended_at, func.min(Callback.first_received_at))
+        .select_from(latest)
+        .join(Task, Task.order_id == latest.c.id)
         .outerjoin(
             Callback,
             (Callback.order_id == Task.order_id)
             & or_(Callback.task_id == Task.id, Callback.task_id.is_(None)),
         )
-        .where(Task.order_id.in_(ids), Task.ended_at.is_not(None))
+        .where(Task.ended_at.is_not(None))
         .group_by(Task.order_id, Task.id, Task.ended_at)
     )
     counts = dict.fromkeys([*(name for _, name in BUCKETS), LATER, NEVER], 0)
