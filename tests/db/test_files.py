@@ -60,10 +60,11 @@ async def test_a_file_that_others_could_read_is_closed_to_them(
     assert set((await modes_while_writing(path)).values()) == {after}
 
 
-async def test_what_was_deleted_is_written_to_no_more(sqlite_files: SqliteFiles, tmp_path: Path) -> None:
+async def test_what_was_deleted_is_written_to_no_more(sqlite_files: SqliteFiles) -> None:
     """A file that is gone could be written to for as long as it is open: all of that would be lost."""
     with sqlite_files.migrated_url() as url:
-        path, kept = Path(url.removeprefix("sqlite:///")), tmp_path / "kept.db"
+        path = Path(url.removeprefix("sqlite:///"))
+        kept = path.with_name("kept.db")
         async with run_presshook(url, "http://127.0.0.1:9", reconcile=False) as presshook:
             assert (await presshook.order("Before", wait=0)).status_code == 202
             path.rename(kept)
