@@ -167,7 +167,11 @@ async def _digest_keys(session: AsyncSession, order_ids: Sequence[UUID]) -> None
     keyed = select(Order.id, Order.idempotency_key).where(
         Order.id.in_(order_ids), Order.idempotency_key.is_not(None)
     )
-    for order_id, key in (await session.execute(keyed)).all():
-        if key is not None and not key.startswith(DIGESTED):
-            digest = update(Order).where(Order.id == order_id).values(idempotency_key=digested(key))
-            await session.execute(digest.execution_options(synchronize_session=False))
+    digests = [
+        {"id": order_id, "idempotency_key": digested(key)}
+        for order_id, key in (await session.execute(keyed)).all()
+        if key is not None and not key.startswith(DIGESTED)
+    ]
+    if digests:
+        # One statement for all, by their primary keys.
+        await session.execute(update(Order).execution_options(synchronize_session=None), digests)
