@@ -73,9 +73,8 @@ class Reader:
         return self._once("placements", "all", self._placements)
 
     def _placements(self) -> list[dict[str, Any]]:
-        rows = self._rows(
-            "placements", "order_id", "attempt", "sent_at", "outcome", "http_status", "callback_key_id"
-        )
+        columns = ("order_id", "attempt", "sent_at", "sent_boot", "sent_uptime", "outcome")
+        rows = self._rows("placements", *columns, "http_status", "callback_key_id")
         for row in rows:
             row["order_id"] = UUID(str(row["order_id"]))
         return sorted(rows, key=lambda row: int(row["attempt"]))

@@ -221,7 +221,9 @@ class Rules:
         for order_id, attempt in last.items():
             if rows[order_id]["status"] != OrderStatus.UNCONFIRMED or attempt["outcome"] is not None:
                 continue
-            held = self.times.true() - self.times.true_of(attempt["sent_at"])
+            # From when the transaction began: whoever stands still in it has that much less of the lease.
+            begun = self.times.true_of_uptime(attempt["sent_boot"], attempt["sent_uptime"])
+            held = self.times.true() - begun
             if held < timedelta(seconds=self.lease_seconds - 1):
                 self.violate(f"{order_id} is taken for cut off after {held}, and its lease was not over")
 

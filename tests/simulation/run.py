@@ -490,6 +490,7 @@ class Simulation:
         if self.habits.has_many_machines:
             process.machine = f"the machine of {name}"
             process.booted_before_seconds = self.random.choice([0.0, 1e3, 1e7])
+        self.times.booted_before_seconds[process.machine] = process.booted_before_seconds
         db = self.connect(process)
         if not db.is_sqlite:
             _silence_the_dead(db, process.is_crashed)

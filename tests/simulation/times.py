@@ -13,6 +13,8 @@ class Times:
         """Begin with a clock that is right."""
         self._ahead = timedelta(0)
         self._given: dict[datetime, datetime] = {}
+        self.booted_before_seconds: dict[str, float] = {}
+        """By machine, how long it had been up when the life began."""
 
     @staticmethod
     def true() -> datetime:
@@ -32,6 +34,10 @@ class Times:
     def true_of(self, stamp: datetime) -> datetime:
         """Return when a time that a database holds truly was."""
         return self._given.get(stamp, stamp - self._ahead)
+
+    def true_of_uptime(self, boot: str, uptime: float) -> datetime:
+        """Return when a machine had been up for so long."""
+        return EPOCH + timedelta(seconds=uptime - self.booted_before_seconds[boot])
 
     def step(self, seconds: float) -> None:
         """Step the wall clock."""
