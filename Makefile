@@ -13,7 +13,7 @@ FIRST ?= 1
 DATABASE ?= sqlite
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-peers bench-api bench-metrics bench-events bench-pages bench-retention screenshots walk-alerts simulate prove check format serve lock clean
+.PHONY: help demo test bench bench-peers bench-api bench-growth bench-metrics bench-events bench-pages bench-retention screenshots walk-alerts simulate prove check format serve lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench-api: $(STAMP) ## measures reads of the API at a thousand and at a million 
 
 walk-alerts: $(STAMP) ## makes each alert fire and go under a real Prometheus (Debian's package `prometheus` on the path)
 	@$(BIN)/python -W ignore -m tests.contrib.walk
+
+bench-growth: $(STAMP) ## measures orders from their taking in to their end, beside a thousand and beside a million others
+	@$(BIN)/python -W ignore -m tests.bench.growth
 
 bench-metrics: $(STAMP) ## measures what metrics cost a callback, and what telling them costs at a million orders
 	@$(BIN)/python -W ignore -m tests.bench.metrics
