@@ -206,7 +206,10 @@ async def test_dashboard_off_removes_it_whole(database_url: str) -> None:
 
 async def test_pages_count_as_requests_of_the_key(database_url: str) -> None:
     service = Service(make_settings(database_url, rate_limit="2/hour"))
-    async with browser_of(service, key=API_KEY) as browser:
+    async with (
+        service.run(reconcile=False, on_death=lambda: None),
+        browser_of(service, key=API_KEY) as browser,
+    ):
         statuses = [(await browser.get("/ui/orders")).status_code for _ in range(3)]
         assert statuses == [200, 200, 429]
         refused = await browser.get("/v1/orders", headers={"Authorization": f"Bearer {API_KEY}"})
