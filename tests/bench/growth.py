@@ -15,7 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sqlalchemy import update
+
 from app.db.database import Database
+from app.db.models import Order
 from app.db.url import async_database_url
 from app.orders.callbacks import CallbackIntake
 from app.orders.intake import NewOrder, OrderIntake
@@ -75,6 +78,11 @@ async def measure(kind: str, urls: tuple[str, str], large: int) -> float:
     for url, count in zip(urls, (SMALL, large), strict=True):
         db = Database(async_database_url(url), Encryption([SECRET_KEY]))
         await fill_whole(db, kind, count)
+        async with db.write() as tx:
+            # Not what the scripted CloudPress is going to answer with, nor due: how old the open ones are
+            # would decide how often they are looked at.
+            renamed = {"cloudpress_order_id": "past-" + Order.cloudpress_order_id, "due_at": None}
+            await tx.session.execute(update(Order).values(renamed))
         await db.dispose()
     benches = [Bench(url) for url in urls]
     for bench in benches:
