@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db.models import Event, Order, Pruning
+from app.db.unindexed import unindexed
 
 BATCH = 500
 NARROW = 50_000
@@ -83,7 +84,7 @@ async def read_events(
     if interest.account_ids is not None:
         is_sqlite = session.get_bind().dialect.name == "sqlite"
         is_narrow = up_to is not None and up_to - after <= NARROW
-        account = func.coalesce(Order.account_id, Order.account_id) if is_narrow else Order.account_id
+        account = unindexed(Order.account_id) if is_narrow else Order.account_id
         wanted = _of_accounts(wanted, account, sorted(interest.account_ids), limit=limit, is_sqlite=is_sqlite)
     return [Happened(*row) for row in await session.execute(wanted)]
 

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import product
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, func, select, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db.models import Order, Site, Task
+from app.db.unindexed import unindexed
 from app.orders.reading import OrderView
 from app.states import OrderStatus
 
@@ -81,10 +80,10 @@ def page(wanted: Wanted) -> Select[UUID, datetime]:
     # is wanted is looked at order by order. By an expression, since its own index would be read to its end.
     among: list[ColumnElement[bool]] = []
     if wanted.attention and statuses is not None:
-        among, statuses = [_unindexed(Order.status).in_(statuses)], None
+        among, statuses = [unindexed(Order.status).in_(statuses)], None
     if wanted.site_name is not None or len(accounts or [0]) * len(statuses or [0]) > MAX_PARTS:
         if accounts is not None:
-            account = _unindexed(Order.account_id) if wanted.attention else Order.account_id
+            account = unindexed(Order.account_id) if wanted.attention else Order.account_id
             among.append(account.in_(accounts))
         if statuses is not None:
             among.append(Order.status.in_(statuses))
@@ -109,11 +108,6 @@ def page(wanted: Wanted) -> Select[UUID, datetime]:
     return select(merged.c.id, merged.c.created_at).order_by(*newest_first).limit(wanted.limit)
 
 
-def _unindexed(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
-    """Return a column's value in a form that no index is used for."""
-    return func.coalesce(column, column)
-
-
 def _part(wanted: Wanted, conditions: list[ColumnElement[bool]]) -> Select[UUID, datetime]:
     if wanted.attention is not None:
         asks = Order.attention_code.is_not(None) if wanted.attention else Order.attention_code.is_(None)
@@ -128,6 +122,6 @@ def _part(wanted: Wanted, conditions: list[ColumnElement[bool]]) -> Select[UUID,
         place = tuple_(wanted.after.created_at, wanted.after.id, types=(Order.created_at.type, Order.id.type))
         conditions.append(tuple_(Order.created_at, Order.id) < place)
     # By an expression where few have the name: an index in that order would be read until they are found.
-    created_at = Order.created_at if wanted.site_name is None else _unindexed(Order.created_at)
+    created_at = Order.created_at if wanted.site_name is None else unindexed(Order.created_at)
     newest_first = (created_at.desc(), Order.id.desc())
     return select(Order.id, Order.created_at).where(*conditions).order_by(*newest_first).limit(wanted.limit)

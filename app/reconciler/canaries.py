@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import OrderSummary
 from app.db.columns import UTCDateTime
 from app.db.models import Order, Placement
+from app.db.unindexed import unindexed
 from app.orders.attempts import can_have_landed
 from app.reconciler.window import CLOCK_TOLERANCE, tells_same_kind
 from app.states import Doubt
@@ -117,8 +118,8 @@ def _sent_within() -> Select[*tuple[Any, ...]]:
         )
         .join(Placement, Placement.order_id == Order.id)
         .where(
-            # No bare column: the attempts of the span come first, not all orders of the account.
-            func.coalesce(Order.account_id, "") == bindparam("account_id"),
+            # So the attempts of the span come first, and not all orders of the account.
+            unindexed(Order.account_id) == bindparam("account_id"),
             Order.cloudpress_order_id.is_not(None),
             Order.id != bindparam("order_id"),
             can_have_landed(),
