@@ -7,8 +7,8 @@ import structlog
 
 from app.accounts.measured import Measured
 from app.accounts.store import UnknownAccountError, find_token
-from app.accounts.told import ToldOrder, tell_order
-from app.cloudpress import CloudPress, Connections, NotFound, Refused
+from app.accounts.told import ToldOrder, find_shown, tell_order
+from app.cloudpress import CloudPress, Connections, Refused
 from app.cloudpress.circuit_breaker import CircuitBreaker
 from app.config import Settings
 from app.db.database import Database
@@ -86,12 +86,7 @@ class AccountClients:
             CloudPressError: that is not to be had.
             UnknownAccountError: there is no token for the account.
         """
-        provider = await self.of(account_id)
-        try:
-            details = await provider.order(cloudpress_order_id)
-        except (NotFound, ValueError):
-            return False
-        return details.value.account_id in {None, account_id}
+        return await find_shown(await self.of(account_id), account_id, cloudpress_order_id) is not None
 
     async def tell_order(self, account_id: str, cloudpress_order_id: str) -> ToldOrder | None:
         """Ask what an account's order is; None if CloudPress shows the account no such order.

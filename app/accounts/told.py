@@ -5,6 +5,7 @@ from datetime import datetime
 
 from app.cloudpress import CloudPressError, NotFound, OrderDetails
 from app.cloudpress.protocol import Provider
+from app.cloudpress.site_names import name_of_site
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class ToldOrder:
     tasks: tuple[ToldTask, ...]
 
 
-async def tell_order(provider: Provider, account_id: str, cloudpress_order_id: str) -> ToldOrder | None:
-    """Ask CloudPress what it has of an order; None if it shows the account no such order.
+async def find_shown(provider: Provider, account_id: str, cloudpress_order_id: str) -> OrderDetails | None:
+    """Ask CloudPress for an order; None if it shows the account no such order.
 
     Raises:
         CloudPressError: that is not to be had.
@@ -40,8 +41,22 @@ async def tell_order(provider: Provider, account_id: str, cloudpress_order_id: s
         details = (await provider.order(cloudpress_order_id)).value
     except (NotFound, ValueError):
         return None
-    if details.account_id not in {None, account_id}:
+    return details if details.account_id in {None, account_id} else None
+
+
+async def tell_order(provider: Provider, account_id: str, cloudpress_order_id: str) -> ToldOrder | None:
+    """Ask CloudPress what it has of an order; None if it shows the account no such order.
+
+    Raises:
+        CloudPressError: that is not to be had.
+    """
+    details = await find_shown(provider, account_id, cloudpress_order_id)
+    if details is None:
         return None
+    try:
+        site_name = await name_of_site(details, provider.site)
+    except CloudPressError:
+        site_name = None
     return ToldOrder(
         status=details.status,
         created_at=details.created_at,
@@ -49,17 +64,7 @@ async def tell_order(provider: Provider, account_id: str, cloudpress_order_id: s
         location=details.location,
         product=details.product,
         site_id=details.site.id if details.site else None,
-        site_name=await _name(provider, details),
+        site_name=site_name,
         awaits_payment=details.asks_for_payment,
         tasks=tuple(ToldTask(task.id, task.status) for task in details.tasks),
     )
-
-
-async def _name(provider: Provider, details: OrderDetails) -> str | None:
-    """Return the name of the order's site, which the order may not tell; None where it is not to be had."""
-    if details.site is None or details.site.name is not None:
-        return details.site.name if details.site else None
-    try:
-        return (await provider.site(details.site.id)).value.name
-    except (CloudPressError, ValueError):
-        return None

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import Answer, NotFound, OrderDetails
+from app.cloudpress.site_names import name_of_site
 from app.db.models import RESTORED, Order, Placement
 from app.db.several import among
 from app.orders import names_seen
@@ -180,27 +181,13 @@ async def _orders_of_task(this: Pass, sent: Sent, task_id: int) -> dict[str, boo
     return agreeing
 
 
-async def name_of_site(this: Pass, details: OrderDetails) -> str | None:
-    """Return the name of a CloudPress order's site, asked for where the order links one and tells no name.
-
-    Raises:
-        CloudPressError: CloudPress could not be asked.
-    """
-    if details.site is None or details.site.name is not None:
-        return details.site.name if details.site else None
-    try:
-        return (await this.read_site(details.site.id)).value.name
-    except (NotFound, ValueError):
-        return None
-
-
 async def _agrees(this: Pass, sent: Sent, details: Answer[OrderDetails]) -> bool:
     order, told = this.order, details.value
     if not tells_same_kind(told, order.account_id, order.variant) or not is_young_enough(
         order, sent, details
     ):
         return False
-    name = await name_of_site(this, told)
+    name = await name_of_site(told, this.read_site)
     # The callback came in at the order's own address, so a name that nobody tells does not speak against it.
     return name is None or (await seen_tidying(this)).makes(order.site_name, name)
 

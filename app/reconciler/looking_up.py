@@ -10,11 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import CloudPressError, OrderDetails
+from app.cloudpress.site_names import name_of_site
 from app.db.models import RESTORED, Order, Stranger
 from app.orders.names import Tidying
 from app.orders.orphans import dismissed_orphans
 from app.reconciler.canaries import doubts_of, find_canaries
-from app.reconciler.evidence import Sent, held_among, is_young_enough, name_of_site, seen_tidying
+from app.reconciler.evidence import Sent, held_among, is_young_enough, seen_tidying
 from app.reconciler.passes import Pass, trouble_of
 from app.reconciler.progress import Progress, kept
 from app.reconciler.window import Window, tells_same_kind, window_of
@@ -133,7 +134,7 @@ class OrderLookUp:
             order_id = progress.unseen[-1]
             details = await self._pass.find_order(order_id)
             # It was listed, so a 404 is a passing failure or tells nothing.
-            name = await name_of_site(self._pass, details.value) if details else None
+            name = await name_of_site(details.value, self._pass.read_site) if details else None
             is_young = not progress.understands_ages or (
                 details is not None and is_young_enough(self._pass.order, self._sent, details)
             )

@@ -219,7 +219,7 @@ KEPT = (
 )
 
 
-_KEPT = select(LookUp).where(LookUp.order_id == bindparam("order_id"))
+_OF_ORDER = select(LookUp).where(LookUp.order_id == bindparam("order_id"))
 _KNOWN = select(Stranger.cloudpress_order_id).where(
     Stranger.account_id == bindparam("account_id"), among(Stranger.cloudpress_order_id, "listed")
 )
@@ -227,7 +227,7 @@ _KNOWN = select(Stranger.cloudpress_order_id).where(
 
 async def kept(session: AsyncSession, order_id: UUID) -> LookUp | None:
     """Return the look-up of an order as it was kept, None if there was none."""
-    return (await session.scalars(_KEPT, {"order_id": order_id})).one_or_none()
+    return (await session.scalars(_OF_ORDER, {"order_id": order_id})).one_or_none()
 
 
 def _digest(page: Sequence[OrderSummary]) -> str:

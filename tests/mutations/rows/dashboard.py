@@ -58,8 +58,8 @@ MUTATIONS = (
     Mutation(
         "suspects: another account's order is told",
         "app/accounts/told.py",
-        "if details.account_id not in {None, account_id}:",
-        "if False:",
+        "return details if details.account_id in {None, account_id} else None",
+        "return details",
         (SUSPECTING,),
     ),
 )
