@@ -22,7 +22,6 @@ from app.db.models import Order
 from app.db.url import async_database_url
 from app.orders.callbacks import CallbackIntake
 from app.orders.intake import NewOrder, OrderIntake
-from app.reconciler import Reconciler
 from app.secrets import Encryption
 from tests.bench.api import LARGE, SMALL, databases, quiet
 from tests.bench.pages import fill_whole
@@ -34,15 +33,6 @@ ACCOUNT = "acct-3"
 BURST, ROUNDS, WARM_UP = 100, 15, 2
 LIMIT = 1.2
 Timed = dict[str, list[float]]
-
-
-async def work(reconciler: Reconciler) -> None:
-    """Run a pass over each order that is due, all at the same time, until none is."""
-    is_more_due = True
-    while is_more_due:
-        claimed = await reconciler.claim(BURST)
-        is_more_due = bool(claimed.claims)
-        await asyncio.gather(*(reconciler.work(claim) for claim in claimed.claims))
 
 
 async def live(bench: Bench, number: int, took: Timed) -> None:
@@ -63,13 +53,13 @@ async def live(bench: Bench, number: int, took: Timed) -> None:
         accepted.extend(await asyncio.gather(*(intake.create(order, None) for order in orders)))
 
     await timed("taken in", take_in)
-    await timed("claimed and placed", lambda: work(bench.reconciler))
+    await timed("claimed and placed", bench.work_together)
     for order_id in set(bench.cloudpress.orders_made) - known:
         bench.cloudpress.end(order_id, "OK")
     await timed(
         "called back", lambda: asyncio.gather(*(callbacks.record(order.id, b"{}") for order in accepted))
     )
-    await timed("claimed and concluded", lambda: work(bench.reconciler))
+    await timed("claimed and concluded", bench.work_together)
 
 
 async def measure(kind: str, urls: tuple[str, str], large: int) -> float:

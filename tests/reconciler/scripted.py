@@ -3,6 +3,7 @@
 For what the sandbox cannot be asked for: one answer that is lost at one moment, hours that pass at once.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -314,6 +315,14 @@ class Bench:
         for claim in claims:
             await self.reconciler.work(claim)
         return len(claims)
+
+    async def work_together(self) -> None:
+        """Run a pass over each order that is due, all at the same time, until none is."""
+        is_more_due = True
+        while is_more_due:
+            claimed = await self.reconciler.claim(100)
+            is_more_due = claimed.is_more_due
+            await asyncio.gather(*(self.reconciler.work(claim) for claim in claimed.claims))
 
     async def work_for(self, seconds: float) -> None:
         """Let time pass, and run each pass when it is due."""

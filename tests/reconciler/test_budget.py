@@ -53,26 +53,17 @@ def counting(db: Database) -> Iterator[Counted]:
     event.remove(engine, "begin", beginning)
 
 
-async def work_together(bench: Bench) -> None:
-    """Run a pass over each order that is due, all at the same time, until none is."""
-    is_more_due = True
-    while is_more_due:
-        claimed = await bench.reconciler.claim(100)
-        is_more_due = claimed.is_more_due
-        await asyncio.gather(*(bench.reconciler.work(claim) for claim in claimed.claims))
-
-
 async def live(bench: Bench, number: int) -> None:
     """Accept orders, place them, have them called back at once, and complete them."""
     intake = OrderIntake(bench.db)
     orders = [NewOrder(ACCOUNT, f"Shop {each}", "vanilla", None, None, None, {}) for each in range(number)]
     accepted = await asyncio.gather(*(intake.create(order, None) for order in orders))
-    await work_together(bench)
+    await bench.work_together()
     for cloudpress_id in bench.cloudpress.orders_made:
         bench.cloudpress.end(cloudpress_id, "OK")
     callbacks = CallbackIntake(bench.db)
     await asyncio.gather(*(callbacks.record(order.id, b"{}") for order in accepted))
-    await work_together(bench)
+    await bench.work_together()
 
 
 async def completed(bench: Bench) -> int:
