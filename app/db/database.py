@@ -27,7 +27,7 @@ from app.db.errors import DATABASE_AWAY, is_repeatable, secrets_of
 from app.db.models import Event
 from app.db.notice import NewEvent, Notice, Telling
 from app.db.outages import Outages
-from app.db.postgresql import NOTIFY, limits, lock_events
+from app.db.postgresql import INSERT_EVENTS, NOTIFY, as_given, limits
 from app.db.whole import Result, Threads, WholeTransaction, Work
 
 # Connections that no write takes: while all writes wait for a lock, reads and the readiness go on.
@@ -151,10 +151,11 @@ class Database:
                 began_at_uptime=began_at_uptime,
             )
             yield transaction
-            await self._insert_events(transaction)
+            told = await self._insert_events(transaction)
             notice = transaction.notice
-            if notice and not self.is_sqlite:
-                await session.execute(NOTIFY, {"payloads": notice.payloads})
+            untold = notice.without(told)
+            if untold and not self.is_sqlite:
+                await session.execute(NOTIFY, {"payloads": untold.payloads})
             await session.commit()
         self._tell(notice)
 
@@ -226,8 +227,10 @@ class Database:
         finally:
             self._turns.release()
 
-    async def _insert_events(self, transaction: Transaction) -> None:
+    async def _insert_events(self, transaction: Transaction) -> Notice:
         """Insert events in the order of the commits: who reads on from a number must not miss a lower one.
+
+        Return what other processes have been told of in the same statement.
 
         SQLite has one writer at a time. PostgreSQL hands out numbers long before a commit, so there one
         transaction after another takes the lock, inserts and commits. Nothing is locked after it, so it is
@@ -235,15 +238,18 @@ class Database:
         checked when the event is inserted, and that may wait for whoever waits for this lock.
         """
         if not transaction.events:
-            return
+            return Notice()
         session = transaction.session
         await session.flush()
-        if not self.is_sqlite:
-            await session.execute(lock_events())
+        told = Notice() if self.is_sqlite else transaction.notice
         connection = await session.connection()
-        await connection.execute(insert(Event), [event.columns() for event in transaction.events])
+        if self.is_sqlite:
+            await connection.execute(insert(Event), [event.columns() for event in transaction.events])
+        else:
+            await connection.execute(INSERT_EVENTS, as_given(transaction.events, told))
         with session.no_autoflush:
             await transaction.make_deliveries()
+        return told
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:

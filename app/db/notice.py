@@ -20,6 +20,10 @@ class Notice:
     def __bool__(self) -> bool:
         return self.events or bool(self.due) or bool(self.changed)
 
+    def without(self, told: "Notice") -> "Notice":
+        """Return what of it has not been told yet."""
+        return Notice(self.changed - told.changed, self.due - told.due, self.events and not told.events)
+
     @property
     def payloads(self) -> list[str]:
         """The notice as other processes are told of it."""
@@ -38,12 +42,11 @@ class NewEvent:
     data: dict[str, Any]
     shown: dict[str, Any] | None = None
     id: int | None = None
-    """Its number, once it has one; mostly it is the database's to give."""
+    """Its number, once it is inserted: the database gives it."""
 
     def columns(self) -> dict[str, Any]:
         """Return what is inserted of it."""
         return {
-            **({} if self.id is None else {"id": self.id}),
             "order_id": self.order_id,
             "type": self.type,
             "at": self.at,

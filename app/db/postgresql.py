@@ -1,10 +1,13 @@
 """What PostgreSQL alone is told: a write transaction's limits, the lock of the events, notices to others."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, bindparam, case, func, select, true
+from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, case, func, select, text, true
 
+from app.db.notice import NewEvent, Notice
 from app.db.several import Several
+from app.db.texts import as_json
 
 # Who stands still in a write transaction (a process that is stopped, a network that is cut) loses it, and
 # what it has locked, after this.
@@ -36,11 +39,42 @@ def limits() -> Sequence[ColumnElement[str]]:
     )
 
 
-def lock_events() -> Select[tuple[object, ...]]:
-    """Take the lock under which events get their numbers, until the transaction ends."""
-    return select(
-        _set_locally("lock_timeout", f"{EVENTS_WAIT_SECONDS}s"), func.pg_advisory_xact_lock(EVENTS_LOCK)
+# One statement for all that comes before the commit. The numbers are given to what has been joined with the
+# lock and sorted, so only once the lock is held.
+INSERT_EVENTS = text("""
+    WITH locked AS MATERIALIZED (
+        SELECT set_config('lock_timeout', :wait, true),
+               pg_advisory_xact_lock(:lock),
+               (SELECT count(pg_notify(:channel, payload)) FROM unnest(:payloads) AS payload)
     )
+    INSERT INTO events (order_id, type, at, data, shown)
+    SELECT (item->>'order_id')::uuid, item->>'type', (item->>'at')::timestamptz, item->'data',
+           nullif(item->'shown', 'null')
+    FROM locked, jsonb_array_elements(CAST(:events AS jsonb)) WITH ORDINALITY AS given(item, number)
+    ORDER BY number
+""").bindparams(bindparam("payloads", type_=Several(Text())), bindparam("lock", type_=BigInteger()))
+"""Takes the lock of the events until the transaction ends, queues a notice, and inserts events in order."""
+
+
+def as_given(events: Sequence[NewEvent], notice: Notice) -> dict[str, Any]:
+    """Return events, and the notice of their transaction, as `INSERT_EVENTS` is given them."""
+    documents = [
+        {
+            "order_id": None if each.order_id is None else str(each.order_id),
+            "type": each.type,
+            "at": each.at.isoformat(),
+            "data": each.data,
+            "shown": each.shown,
+        }
+        for each in events
+    ]
+    return {
+        "wait": f"{EVENTS_WAIT_SECONDS}s",
+        "lock": EVENTS_LOCK,
+        "channel": CHANNEL,
+        "payloads": notice.payloads,
+        "events": as_json(documents),
+    }
 
 
 NOTIFY = select(

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db.models import Event
 from app.db.notice import Notice, Telling
-from app.db.postgresql import NOTIFY, limits, lock_events
+from app.db.postgresql import INSERT_EVENTS, NOTIFY, as_given, limits
 
 Result = TypeVar("Result")
 Work = Callable[["WholeTransaction"], Result]
@@ -42,11 +42,12 @@ class WholeTransaction(Telling):
         """Do the work and all that comes before the commit, as `Database.write` does."""
         result = work(self)
         notice = self.notice
-        if self.events:
-            if not self.is_sqlite:
-                self.connection.execute(lock_events())
-            self.connection.execute(insert(Event), [event.columns() for event in self.events])
-        if notice and not self.is_sqlite:
+        if self.is_sqlite:
+            if self.events:
+                self.connection.execute(insert(Event), [event.columns() for event in self.events])
+        elif self.events:
+            self.connection.execute(INSERT_EVENTS, as_given(self.events, notice))
+        elif notice:
             self.connection.execute(NOTIFY, {"payloads": notice.payloads})
         return result, notice
 

@@ -28,6 +28,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy import Row as RowTuple
@@ -146,15 +147,16 @@ async def claim(
     moment = _moment(tx, lease_seconds, watch)
     # Core rows, not objects: most claims find nothing.
     connection = await tx.session.connection()
-    due = _due(table, share.column if share else None, only)
-    locked = (await connection.execute(due, {**moment, **(values or {}), "limit": limit})).all()
+    asked = {**moment, **(values or {}), "limit": limit}
+    looked = (await connection.execute(_due(table, share.column if share else None, only), asked)).all()
+    locked = [row for row in looked if row.id is not None]
     found = share.of(locked) if share else locked
     cut_off = {row.id for row in found if row.lease_token is not None}
     rows: list[Row] = []
     if found:
         lease = {f"new_{name}": value for name, value in _lease(tx, lease_seconds).items()}
-        asked = {"ids": [row.id for row in found], "new_lease_token": token, **lease}
-        rows = list((await tx.session.scalars(_taken(table), asked)).all())
+        taken = {"ids": [row.id for row in found], "new_lease_token": token, **lease}
+        rows = list((await tx.session.scalars(_taken(table), taken)).all())
     claims = tuple(
         Claim(row, token, row.wakes, expires_at_uptime, tx.clock, row.id in cut_off) for row in rows
     )
@@ -162,8 +164,9 @@ async def claim(
     is_more_due = len(locked) == limit or len(found) < len(locked)
     if claims and is_more_due:
         return Claimed(claims, 0.0, is_more_due)  # whoever asks comes again at once
-    watching_seconds = watch.seconds_to_watch(tx, lease_seconds) if watch is not None else 0.0
-    return Claimed(claims, await _next_due_seconds(tx, table, moment, watching_seconds), is_more_due)
+    waits = _waits(tx, looked[0], watch.seconds_to_watch(tx, lease_seconds) if watch is not None else 0.0)
+    waits += [lease_seconds] if claims else []
+    return Claimed(claims, max(0.0, min(waits)) if waits else None, is_more_due)
 
 
 def _lease(tx: Transaction, lease_seconds: float) -> dict[str, Any]:
@@ -175,7 +178,7 @@ def _lease(tx: Transaction, lease_seconds: float) -> dict[str, Any]:
     }
 
 
-# Every replica asks these after each commit: built once, they cost a tenth.
+# Every replica asks this after each commit: built once, it costs a tenth.
 @cache
 def _due(
     table: type[Leased], share: InstrumentedAttribute[str] | None, only: ColumnElement[bool] | None
@@ -184,14 +187,51 @@ def _due(
 
     The rows are locked by it, so the update behind it changes exactly those; an idle poll writes nothing.
     SQLite knows no row locks and drops the clause: its one writer is alone anyway.
+
+    Beside each of them, and in a row of its own where there is none, stands for what to wait if nothing of
+    this is to be had, in its first four columns: `_waits` reads them.
     """
-    return (
-        select(table.id, table.lease_token, *([share] if share is not None else ()))
+    now = bindparam("now", type_=UTCDateTime())
+    here = table.lease_boot == bindparam("boot", type_=Text())
+    uptime: ColumnElement[float] = bindparam("uptime", type_=Double())
+    ends_at_uptime = table.lease_ends_at_uptime
+    # Two statements for two ranges of the same index. Of what is yet to be due the first row is enough; what
+    # is due and held is no more than is being worked on.
+    next_due = select(func.min(table.due_at)).where(table.due_at > now).scalar_subquery()
+    held = (
+        select(
+            func.min(case((and_(here, ends_at_uptime > uptime), ends_at_uptime))).label("ends_at_uptime"),
+            func.min(case((here, None), (table.lease_until > now, table.lease_until))).label("ends_at"),
+            func.count(case((here, None), else_=1)).label("elsewhere"),
+        )
+        # `> NEVER` rather than `IS NOT NULL`, for which SQLite takes no index.
+        .where(table.due_at > NEVER, table.due_at <= now, table.lease_until.is_not(None))
+        .subquery()
+    )
+    free = (
+        select(table.id, table.lease_token, table.due_at, *([share] if share is not None else ()))
         .where(is_claimable(table), *([only] if only is not None else ()))
         .order_by(table.due_at)
         .limit(bindparam("limit", type_=Integer()))
         .with_for_update(skip_locked=True)
+        .subquery()
     )
+    beside = [free.c.id, free.c.lease_token, *([free.c[share.key]] if share is not None else ())]
+    looked = select(next_due.label("next_due_at"), held, *beside)
+    return looked.select_from(held.outerjoin(free, true())).order_by(free.c.due_at)
+
+
+def _waits(tx: Transaction, looked: RowTuple[Any], watching_seconds: float) -> list[float]:
+    """Return in how many seconds another row can be claimed: when it is due, or when a lease runs out.
+
+    What another machine holds is looked at again once the clock has been watched for long enough.
+    """
+    waits = [(at - tx.now).total_seconds() for at in (looked.next_due_at, looked.ends_at) if at is not None]
+    if looked.ends_at_uptime is not None:
+        waits.append(looked.ends_at_uptime - tx.began_at_uptime)
+    if looked.elsewhere and watching_seconds:
+        waits.append(watching_seconds)
+    return waits
 
 
 @cache
@@ -207,42 +247,6 @@ def _taken(table: type[Row]) -> ReturningUpdate[Row]:
         .options(lazyload("*"))
         .execution_options(synchronize_session=False)
     )
-
-
-async def _next_due_seconds(
-    tx: Transaction, table: type[Leased], moment: dict[str, Any], watching_seconds: float
-) -> float | None:
-    """Return when the next row can be claimed: when it is due, or when the lease on it runs out.
-
-    What another machine holds is looked at again once the clock has been watched for long enough.
-    """
-    connection = await tx.session.connection()
-    asked = {name: moment[name] for name in ("now", "boot", "uptime")}
-    due_at, ends_at_uptime, held_elsewhere = (await connection.execute(_next_due(table), asked)).one()
-    waits = []
-    if due_at is not None:
-        waits.append((due_at - tx.now).total_seconds())
-    if ends_at_uptime is not None:
-        waits.append(ends_at_uptime - tx.began_at_uptime)
-    if held_elsewhere and watching_seconds:
-        waits.append(watching_seconds)
-    return max(0.0, min(waits)) if waits else None
-
-
-@cache
-def _next_due(table: type[Leased]) -> Select[*tuple[Any, ...]]:
-    """Return the statement for that: the earliest by the database's clock, and by this machine's uptime."""
-    now = bindparam("now", type_=UTCDateTime())
-    here = and_(table.lease_until.is_not(None), table.lease_boot == bindparam("boot", type_=Text()))
-    elsewhere = and_(table.lease_until.is_not(None), table.lease_boot != bindparam("boot", type_=Text()))
-    held = and_(table.lease_until.is_not(None), table.lease_until > table.due_at)
-    claimable_at = case((here, None), (held, table.lease_until), else_=table.due_at)
-    ends_at = case((here, table.lease_ends_at_uptime))
-    return select(
-        func.min(case((claimable_at > now, claimable_at))),
-        func.min(case((ends_at > bindparam("uptime", type_=Double()), ends_at))),
-        func.count(case((elsewhere, 1))),
-    ).where(table.due_at > NEVER)  # rather than `IS NOT NULL`, for which SQLite takes no index
 
 
 async def hold(tx: Transaction, claim: Claim[Row]) -> Row | None:

@@ -15,6 +15,7 @@ from app.db import postgresql
 from app.db.database import Database, Transaction
 from app.db.errors import DATABASE_AWAY
 from app.db.models import Event, Order, Site
+from app.db.notice import Notice
 from app.db.url import async_database_url
 from app.events.reading import Interest, newest_event, read_events
 from app.events.timeline import Actor, record
@@ -54,11 +55,12 @@ def hold_before_commit(
     """Have a transaction with an event of the order stand still once its events have their numbers."""
     insert = Database._insert_events
 
-    async def hold(db: Database, transaction: Transaction) -> None:
-        await insert(db, transaction)
+    async def hold(db: Database, transaction: Transaction) -> Notice:
+        told = await insert(db, transaction)
         if any(event.order_id == order_id for event in transaction.events):
             reached.set()
             await go_on.wait()
+        return told
 
     monkeypatch.setattr(Database, "_insert_events", hold)
 

@@ -8,13 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.db.models import Callback, Event, Order
-from app.db.postgresql import lock_events
+from app.db.postgresql import EVENTS_LOCK
 from app.db.url import async_database_url
 from app.db.whole import Threads, WholeTransaction
 from app.events.timeline import record
@@ -266,7 +266,7 @@ async def test_events_of_a_batch_get_their_numbers_under_the_lock(postgres_url: 
 
     before = await numbers_given()
     async with db.read() as session:
-        await session.execute(lock_events())
+        await session.execute(select(func.pg_advisory_xact_lock(EVENTS_LOCK)))
         calls = [asyncio.create_task(intake.record(each, b"{}")) for each in ids]
         await eventually(waiting, lambda number: number > 0)
         assert await numbers_given() == before

@@ -79,13 +79,9 @@ MUTATIONS = (
     ),
     Mutation(
         "events of a batch are numbered before the lock",
-        WHOLE,
-        "            if not self.is_sqlite:\n"
-        "                self.connection.execute(lock_events())\n"
-        "            self.connection.execute(insert(Event), [event.columns() for event in self.events])\n",
-        "            self.connection.execute(insert(Event), [event.columns() for event in self.events])\n"
-        "            if not self.is_sqlite:\n"
-        "                self.connection.execute(lock_events())\n",
+        "app/db/postgresql.py",
+        "               pg_advisory_xact_lock(:lock),\n",
+        "               (SELECT pg_advisory_xact_lock(:lock) WHERE nextval('events_id_seq') > 0),\n",
         (GROUP_COMMIT,),
     ),
     Mutation(
