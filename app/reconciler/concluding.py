@@ -10,6 +10,7 @@ from app.events.types import EventType
 from app.orders.changing import Change, changing
 from app.queue import leases
 from app.reconciler.keeping import keep
+from app.reconciler.known import Known
 from app.reconciler.passes import Finished, Pass, PassResult
 from app.reconciler.writing import Held
 from app.states import (
@@ -62,7 +63,7 @@ async def apply(this: Pass, held: Held, action: str, observation: Observation) -
         trouble = _trouble_in(observation)
         if trouble is not None:
             _record_trouble(tx, order, trouble)
-    finished = await _finished(held) if order.status in FINAL and before not in FINAL else None
+    finished = _finished(this, held) if order.status in FINAL and before not in FINAL else None
     return PassResult(
         action,
         before,
@@ -76,8 +77,10 @@ async def apply(this: Pass, held: Held, action: str, observation: Observation) -
     )
 
 
-async def _finished(held: Held) -> Finished:
-    called_back = [it.last_received_at for it in await held.loaded.callbacks(held.order.id)]
+def _finished(this: Pass, held: Held) -> Finished:
+    # What was known when the pass began: a callback that came in since has not led to this.
+    known: Known | None = this.claim.beside
+    called_back = [it.last_received_at for it in known.callbacks] if known is not None else []
     since_callback = (held.tx.now - max(called_back)).total_seconds() if called_back else None
     return Finished((held.tx.now - held.order.created_at).total_seconds(), since_callback)
 

@@ -10,14 +10,23 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.orm import lazyload
 
 from app.db.database import Transaction
 from app.db.models import Callback, Order, Placement, Task
 from app.db.several import among
-from app.reconciler.loaded import CALLBACKS, PLACEMENTS, rows_by_order
+from app.reconciler.loaded import CALLBACKS, rows_by_order
 from app.states import OrderStatus
 
-_TASK_IDS = select(Task.order_id, Task.id).where(among(Task.order_id, "ids"))
+# Mostly there is one attempt, so that it stands beside each task without a cost.
+_PLACEMENTS_AND_TASKS = (
+    select(Order.id, Placement, Task.id)
+    .outerjoin(Placement, Placement.order_id == Order.id)
+    .outerjoin(Task, Task.order_id == Order.id)
+    .where(among(Order.id, "ids"))
+    .order_by(Order.id, Placement.attempt)
+    .options(lazyload("*"))
+)
 
 
 @dataclass(frozen=True)
@@ -39,11 +48,14 @@ async def read_known(tx: Transaction, orders: Sequence[Order]) -> dict[UUID, Kno
     ids = [order.id for order in orders if order.status != OrderStatus.PENDING]
     if not ids:
         return {}
-    placements = await rows_by_order(tx.session, PLACEMENTS, ids)
-    callbacks = await rows_by_order(tx.session, CALLBACKS, ids)
+    placements: defaultdict[UUID, dict[Placement, None]] = defaultdict(dict)
     tasks: defaultdict[UUID, set[int]] = defaultdict(set)
-    for order_id, task_id in await tx.session.execute(_TASK_IDS, {"ids": ids}):
-        tasks[order_id].add(task_id)
+    for order_id, placement, task_id in await tx.session.execute(_PLACEMENTS_AND_TASKS, {"ids": ids}):
+        if placement is not None:
+            placements[order_id][placement] = None
+        if task_id is not None:
+            tasks[order_id].add(task_id)
+    callbacks = await rows_by_order(tx.session, CALLBACKS, ids)
     return {
         order_id: Known(
             tuple(placements[order_id]),

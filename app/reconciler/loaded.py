@@ -33,7 +33,7 @@ Row = TypeVar("Row", bound=Base)
 _ORDERS = select(Order).where(among(Order.id, "ids")).order_by(Order.id).options(lazyload("*"))
 _LOCK = _ORDERS.with_for_update()
 _LOCK_FREE = _ORDERS.with_for_update(skip_locked=True)
-PLACEMENTS = (
+_PLACEMENTS = (
     select(Placement)
     .where(among(Placement.order_id, "ids"))
     .order_by(Placement.order_id, Placement.attempt)
@@ -45,8 +45,15 @@ CALLBACKS = (
     .order_by(Callback.order_id, Callback.id.desc())
     .options(lazyload("*"))
 )
-_TASKS = select(Task).where(among(Task.order_id, "ids")).order_by(Task.order_id, Task.id)
-_SITES = select(Site).where(among(Site.order_id, "ids"))
+# Tasks are few, and whoever wants them mostly wants the site as well.
+_TASKS_AND_SITES = (
+    select(Order.id, Task, Site)
+    .outerjoin(Task, Task.order_id == Order.id)
+    .outerjoin(Site, Site.order_id == Order.id)
+    .where(among(Order.id, "ids"))
+    .order_by(Order.id, Task.id)
+    .options(lazyload("*"))
+)
 _HOLDERS = select(Order.account_id, Order.cloudpress_order_id, Order.id).where(
     among(Order.account_id, "accounts"), among(Order.cloudpress_order_id, "named")
 )
@@ -122,7 +129,7 @@ class Loaded:
 
     async def placements(self, order_id: UUID) -> list[Placement]:
         """Return the attempts to place an order, the first one first."""
-        return await self._of(Placement, PLACEMENTS, order_id)
+        return await self._of(Placement, _PLACEMENTS, order_id)
 
     async def callbacks(self, order_id: UUID) -> list[Callback]:
         """Return the callbacks that were let in for an order, the newest first."""
@@ -130,11 +137,27 @@ class Loaded:
 
     async def tasks(self, order_id: UUID) -> list[Task]:
         """Return an order's tasks."""
-        return await self._of(Task, _TASKS, order_id)
+        await self._read_tasks_and_sites()
+        return self._rows[Task][order_id]
 
     async def sites(self, order_id: UUID) -> list[Site]:
         """Return an order's site, if there is one."""
-        return await self._of(Site, _SITES, order_id)
+        await self._read_tasks_and_sites()
+        return self._rows[Site][order_id]
+
+    async def _read_tasks_and_sites(self) -> None:
+        if Task in self._rows:
+            return
+        tasks: defaultdict[UUID, list[Any]] = defaultdict(list)
+        sites: defaultdict[UUID, list[Any]] = defaultdict(list)
+        with self._tx.session.no_autoflush:
+            # SQLAlchemy's types say nothing of what an outer join leaves out.
+            rows: Any = await self._tx.session.execute(_TASKS_AND_SITES, {"ids": list(self.orders)})
+        for order_id, task, site in rows:
+            if task is not None:
+                tasks[order_id].append(task)
+            sites[order_id] = [site] if site is not None else []
+        self._rows |= {Task: tasks, Site: sites}
 
     async def view(self, order: Order) -> OrderView:
         """Return an order with its tasks and its site, as the transaction has left them."""
