@@ -140,7 +140,6 @@ async def test_all_loops_together_tell_once_that_the_database_is_away(
         (repeating, "LOOK_SECONDS"),
     ):
         turning_fast(module, seconds)
-    monkeypatch.setattr(outages, "STEADY_SECONDS", 0.5)
     failing = Outages.heeding
 
     def counting(self: Outages, of: str) -> outages.Round:
