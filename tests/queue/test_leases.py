@@ -89,6 +89,42 @@ async def test_an_order_that_is_not_due_is_left_alone(db: Database, clock: SetCl
     assert (claimed.claims, claimed.next_due_seconds) == ((), 1.0)
 
 
+async def looked(db: Database, only: ColumnElement[bool] | None = None) -> tuple[int, float | None]:
+    """Return how many rows a claim gets, and in how many seconds there is more to get."""
+    async with db.write() as tx:
+        claimed = await leases.claim(tx, Order, limit=10, lease_seconds=60, only=only)
+    assert not claimed.is_more_due
+    return len(claimed.claims), claimed.next_due_seconds
+
+
+async def test_a_claim_tells_when_there_is_more_to_claim(
+    db: Database, far_db: Database, clock: SetClock
+) -> None:
+    assert await looked(db) == (0, None)
+    await place(db)
+    assert await looked(db) == (1, 60), "whoever holds it may die"
+    clock.time += timedelta(seconds=20)
+    assert await looked(db) == (0, 40), "its lease ends by the machine's own count"
+    assert await looked(far_db) == (0, 40), "or by the database's clock"
+    await place(db)
+    clock.step(-10)
+    assert await looked(db) == (0, 10), "what is due sooner is not waited for longer"
+    clock.step(10)
+    assert await looked(far_db) == (1, 40)
+
+
+@pytest.mark.parametrize("is_far", [False, True])
+async def test_what_is_passed_over_is_no_reason_to_look_again_at_once(
+    db: Database, far_db: Database, clock: SetClock, *, is_far: bool
+) -> None:
+    await place(db)
+    await claim(db)
+    clock.time += timedelta(seconds=61)
+    await place(db)
+    passed_over = Order.account_id != "acct"
+    assert await looked(far_db if is_far else db, passed_over) == (0, None)
+
+
 async def test_a_lease_that_ran_out_is_taken_over_and_the_former_holder_can_write_nothing(
     db: Database, clock: SetClock
 ) -> None:

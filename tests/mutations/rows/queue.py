@@ -41,4 +41,32 @@ MUTATIONS = (
         "claimed.is_more_due or is_full",
         (SECOND_LOOKS,),
     ),
+    Mutation(
+        "who claims a row does not wait for its lease",
+        FILE,
+        "    waits += [lease_seconds] if claims else []\n",
+        "",
+        (LEASES,),
+    ),
+    Mutation(
+        "the end of another's lease is not waited for",
+        FILE,
+        "for at in (looked.next_due_at, looked.ends_at) if at is not None",
+        "for at in (looked.next_due_at,) if at is not None",
+        (LEASES,),
+    ),
+    Mutation(
+        "the end of a lease of the same machine is not waited for",
+        FILE,
+        "    if looked.ends_at_uptime is not None:\n",
+        "    if looked.ends_at_uptime is None:\n",
+        (LEASES,),
+    ),
+    Mutation(
+        "a lease that has run out is waited for without end",
+        FILE,
+        "case((and_(here, ends_at_uptime > uptime), ends_at_uptime))",
+        "case((here, ends_at_uptime))",
+        (LEASES,),
+    ),
 )
