@@ -56,7 +56,8 @@ class Leased(Base):
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # When that was decided. Where this is yet to come, the clock was ahead then and has been put right.
+    # When that was decided, or found true as it was claimed. Where this is yet to come, the clock was ahead
+    # then and has been put right.
     scheduled_at: Mapped[datetime | None] = mapped_column(UTCDateTime, default=_due_at)
     lease_token: Mapped[UUID | None] = mapped_column(Uuid)
     lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)

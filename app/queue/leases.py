@@ -93,6 +93,9 @@ class Claimed(Generic[Row]):
     claims: tuple[Claim[Row], ...]
     next_due_seconds: float | None
     is_more_due: bool
+    is_any_left: bool = False
+    """Whether it left a row that could be claimed. If none has to wait for a slot, somebody else has it
+    locked, and may end without a word: then nobody is told that it is free again."""
 
 
 def is_claimable(table: type[Leased]) -> ColumnElement[bool]:
@@ -154,8 +157,8 @@ async def claim(
     cut_off = {row.id for row in found if row.lease_token is not None}
     rows: list[Row] = []
     if found:
-        lease = {f"new_{name}": value for name, value in _lease(tx, lease_seconds).items()}
-        taken = {"ids": [row.id for row in found], "new_lease_token": token, **lease}
+        new = {"lease_token": token, "scheduled_at": tx.now, **_lease(tx, lease_seconds)}
+        taken = {"ids": [row.id for row in found], **{f"new_{name}": value for name, value in new.items()}}
         rows = list((await tx.session.scalars(_taken(table), taken)).all())
     claims = tuple(
         Claim(row, token, row.wakes, expires_at_uptime, tx.clock, row.id in cut_off) for row in rows
@@ -166,7 +169,8 @@ async def claim(
         return Claimed(claims, 0.0, is_more_due)  # whoever asks comes again at once
     waits = _waits(tx, looked[0], watch.seconds_to_watch(tx, lease_seconds) if watch is not None else 0.0)
     waits += [lease_seconds] if claims else []
-    return Claimed(claims, max(0.0, min(waits)) if waits else None, is_more_due)
+    is_any_left = looked[0].claimable > len(locked)
+    return Claimed(claims, max(0.0, min(waits)) if waits else None, is_more_due, is_any_left)
 
 
 def _lease(tx: Transaction, lease_seconds: float) -> dict[str, Any]:
@@ -189,9 +193,10 @@ def _due(
     SQLite knows no row locks and drops the clause: its one writer is alone anyway.
 
     Beside each of them, and in a row of its own where there is none, stands for what to wait if nothing of
-    this is to be had, in its first four columns: `_waits` reads them.
+    this is to be had, in its first four columns: `_waits` reads them. The fifth is how many rows there were,
+    locked by others or not, up to the limit.
     """
-    now = bindparam("now", type_=UTCDateTime())
+    now, limit = bindparam("now", type_=UTCDateTime()), bindparam("limit", type_=Integer())
     here = table.lease_boot == bindparam("boot", type_=Text())
     uptime: ColumnElement[float] = bindparam("uptime", type_=Double())
     ends_at_uptime = table.lease_ends_at_uptime
@@ -208,16 +213,18 @@ def _due(
         .where(table.due_at > NEVER, table.due_at <= now, table.lease_until.is_not(None))
         .subquery()
     )
+    claimable = select(table.id).where(is_claimable(table)).limit(limit).subquery()
     free = (
         select(table.id, table.lease_token, table.due_at, *([share] if share is not None else ()))
         .where(is_claimable(table), *([only] if only is not None else ()))
         .order_by(table.due_at)
-        .limit(bindparam("limit", type_=Integer()))
+        .limit(limit)
         .with_for_update(skip_locked=True)
         .subquery()
     )
     beside = [free.c.id, free.c.lease_token, *([free.c[share.key]] if share is not None else ())]
-    looked = select(next_due.label("next_due_at"), held, *beside)
+    counted = select(func.count()).select_from(claimable).scalar_subquery()
+    looked = select(next_due.label("next_due_at"), held, counted.label("claimable"), *beside)
     return looked.select_from(held.outerjoin(free, true())).order_by(free.c.due_at)
 
 
@@ -236,13 +243,17 @@ def _waits(tx: Transaction, looked: RowTuple[Any], watching_seconds: float) -> l
 
 @cache
 def _taken(table: type[Row]) -> ReturningUpdate[Row]:
-    """Return the statement that leases rows, and returns them. The values of the lease are `new_…`."""
-    lease = ("lease_token", "lease_until", "lease_boot", "lease_ends_at_uptime")
+    """Return the statement that leases rows, and returns them. The values of the lease are `new_…`.
+
+    That they are due was found now: should the clock be put back while they are held, they are due again
+    once the lease has run out, and not only when the clock comes there for the second time. (`ClockWatch`)
+    """
+    names = ("scheduled_at", "lease_token", "lease_until", "lease_boot", "lease_ends_at_uptime")
     columns = table.__table__.c
     return (
         update(table)
         .where(among(table.id, "ids"))
-        .values({name: bindparam(f"new_{name}", type_=columns[name].type) for name in lease})
+        .values({name: bindparam(f"new_{name}", type_=columns[name].type) for name in names})
         .returning(table)
         .options(lazyload("*"))
         .execution_options(synchronize_session=False)

@@ -18,6 +18,8 @@ from app.queue.pausing import pause
 from app.queue.signals import Signals
 
 DATABASE_RETRY_SECONDS = 1.0
+# When it is looked again at what somebody else had locked: he may end without a word.
+LOCKED_RETRY_SECONDS = 1.0
 
 Row = TypeVar("Row", bound=Leased)
 
@@ -120,6 +122,8 @@ class Worker(ABC, Generic[Row]):
         if claimed.is_more_due and (claimed.claims or not self.running):
             # What is due may not have been looked at whole, and nobody may be left whose end wakes the loop.
             return 0.0
+        if claimed.is_any_left and not claimed.is_more_due:
+            poll_seconds = min(poll_seconds, LOCKED_RETRY_SECONDS)
         if claimed.next_due_seconds is None:
             return poll_seconds
         # Counted from the claim's beginning: while it was under way the process may have stood still.

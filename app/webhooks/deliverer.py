@@ -105,7 +105,7 @@ class Deliverer(Worker[Delivery]):
                     break
         self._in_flight.update(claim.row.webhook_id for claim in claims)
         full = any(count >= self._slots_of(webhook_id) for webhook_id, count in taken.items())
-        return Claimed(tuple(claims), one_each.next_due_seconds, is_more_due=full or len(claims) == limit)
+        return replace(one_each, claims=tuple(claims), is_more_due=full or len(claims) == limit)
 
     async def _claim_one_each(self, tx: Transaction, taken: Counter[UUID], limit: int) -> Claimed[Delivery]:
         """Claim one delivery of each webhook that has a free slot: the longest due."""

@@ -76,6 +76,8 @@ def by_simulation(name: str, seeds: range, *arguments: str) -> Proof:
 SIMULATION = by_simulation("simulation", SQLITE_SEEDS, "--habits")
 STATES = by_pytest("states", "tests/test_states.py", "tests/test_states_sequences.py")
 LEASES = by_pytest("leases", "tests/queue/test_leases.py")
+NEXT_DUE = by_pytest("next due", "tests/queue/test_next_due.py")
+WORKER = by_pytest("worker", "tests/queue/test_worker.py")
 SECOND_LOOKS = by_pytest("second looks", "tests/reconciler/test_second_looks.py")
 NEVER_TWICE = by_pytest(
     "never twice", "tests/reconciler/test_never_twice.py", "tests/reconciler/test_worlds.py", "-k", "sqlite"

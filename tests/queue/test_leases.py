@@ -298,6 +298,28 @@ async def test_what_was_scheduled_by_a_clock_that_was_ahead_is_due_now(db: Datab
     assert {it.row.id for it in claims} == {fresh, waiting}, "also after a restart: nobody saw the step"
 
 
+@pytest.mark.parametrize("step", [-200, -3600])
+async def test_what_was_due_by_a_clock_that_was_ahead_is_due_once_its_lease_has_run_out(
+    db: Database, far_db: Database, clock: SetClock, step: int
+) -> None:
+    watches = {db: ClockWatch(), far_db: ClockWatch()}
+    for each, watch in watches.items():
+        order_id = await place(db)
+        [held] = await claim(db)
+        assert await release(db, held, clock.time + timedelta(seconds=300))
+        clock.time += timedelta(seconds=310)
+        assert await watched(each, watch) != (), "whoever holds it dies"
+        clock.step(step)
+        assert await watched(each, watch) == ()
+        clock.time += timedelta(seconds=60)
+        [taken] = await watched(each, watch)
+        assert (taken.row.id, taken.was_cut_off) == (order_id, True), "not only when it is due once more"
+        async with each.write() as tx:
+            order = await leases.hold(tx, taken)
+            assert order is not None
+            leases.release(tx, order, taken, None)
+
+
 @pytest.mark.parametrize("together", [False, True])
 async def test_news_of_what_cloudpress_holds_off_hides_no_clock_that_was_ahead(
     db: Database, clock: SetClock, *, together: bool

@@ -1,7 +1,7 @@
 """Rules of leases and of wakes, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import LEASES, SECOND_LOOKS, SIMULATION, STAYING_UP
+from tests.mutations.proofs import LEASES, NEXT_DUE, SECOND_LOOKS, SIMULATION, STAYING_UP, WORKER
 
 FILE = "app/queue/leases.py"
 
@@ -26,6 +26,34 @@ MUTATIONS = (
         "row=row, expires_at_uptime=tx.began_at_uptime + lease_seconds)",
         "row=row, expires_at_uptime=tx.clock.uptime() + lease_seconds)",
         (LEASES, SIMULATION, STAYING_UP),
+    ),
+    Mutation(
+        "what was due by a clock that was ahead waits for it to come there again",
+        FILE,
+        '"scheduled_at": tx.now, **_lease',
+        '"scheduled_at": NEVER, **_lease',
+        (LEASES,),
+    ),
+    Mutation(
+        "nobody looks again at what is due later and leased",
+        FILE,
+        "select(func.min(table.due_at)).where(table.due_at > now)",
+        "select(func.min(table.due_at)).where(table.due_at > now, table.lease_until.is_(None))",
+        (NEXT_DUE,),
+    ),
+    Mutation(
+        "a lease of nobody knows which machine is not looked at again",
+        FILE,
+        "func.count(case((here, None), else_=1))",
+        'func.count(case((table.lease_boot != bindparam("boot", type_=Text()), 1)))',
+        (NEXT_DUE,),
+    ),
+    Mutation(
+        "nobody looks again at what another has locked",
+        "app/queue/worker.py",
+        "if claimed.is_any_left and not claimed.is_more_due:",
+        "if claimed.is_any_left and claimed.is_more_due:",
+        (WORKER,),
     ),
     Mutation(
         "what a share leaves is not known to be due",

@@ -1,0 +1,86 @@
+"""The loop that claims: what is due is worked on soon, whatever became of others and of their locks."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+from app.db.database import Database
+from app.db.models import Order
+from app.db.url import async_database_url
+from app.orders.intake import NewOrder, create_order
+from app.queue import leases
+from app.queue.leases import Claim, Claimed
+from app.queue.signals import Signals
+from app.queue.worker import Worker
+from app.secrets import Encryption
+from tests.harness import NEVER_SECONDS, eventually
+from tests.settings import SECRET_KEY
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    """A database."""
+    database = Database(async_database_url(database_url), Encryption([SECRET_KEY]))
+    yield database
+    await database.dispose()
+
+
+class Reading(Worker[Order]):
+    """A worker that never polls, and notes what it claimed."""
+
+    def __init__(self, db: Database, signals: Signals) -> None:
+        super().__init__(Order, signals, slots=10, poll_seconds=NEVER_SECONDS, backstop_seconds=NEVER_SECONDS)
+        self._db = db
+        self.looks = 0
+        self.worked_on: list[UUID] = []
+
+    async def claim(self, limit: int) -> Claimed[Order]:
+        """Claim whatever is due."""
+        async with self._db.write() as tx:
+            claimed = await leases.claim(tx, Order, limit=limit, lease_seconds=60, watch=self.watch)
+        self.looks += 1
+        return claimed
+
+    async def work(self, claim: Claim[Order]) -> None:
+        """Note it."""
+        self.worked_on.append(claim.row.id)
+
+    async def give_back(self, claim: Claim[Order]) -> None:
+        """Do nothing: nothing is cut off."""
+
+
+@asynccontextmanager
+async def reading(db: Database) -> AsyncIterator[Reading]:
+    """Run a worker."""
+    signals = Signals(db)
+    worker = Reading(db, signals)
+    running = asyncio.create_task(worker.run(grace_seconds=1))
+    try:
+        yield worker
+    finally:
+        signals.stop()
+        await running
+
+
+async def test_what_somebody_had_locked_who_ended_without_a_word_is_looked_at_again(db: Database) -> None:
+    if db.is_sqlite:
+        pytest.skip("SQLite has one writer: who claims waits for who has locked")
+    order = await create_order(db, NewOrder("acct", "Site", "vanilla", None, None, None, {}), None)
+    async with db.engine.connect() as dying:
+        await dying.execute(select(Order.id).with_for_update())
+        async with reading(db) as worker:
+
+            async def looks() -> int:
+                return worker.looks
+
+            async def worked_on() -> list[UUID]:
+                return worker.worked_on
+
+            await eventually(looks, lambda number: number > 0)
+            assert worker.worked_on == []
+            await dying.invalidate()  # as the server ends what a killed process had begun
+            assert await eventually(worked_on, bool) == [order.id]
