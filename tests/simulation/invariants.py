@@ -207,8 +207,13 @@ class Auditor:
         moments = [max(row["due_at"], row["lease_until"] or row["due_at"], excused) for row in due]
         self.next_overdue_at = min(moments) + timedelta(seconds=OVERDUE_SECONDS)
         if self.now() > self.next_overdue_at:
-            late = [row["id"] for row, moment in zip(due, moments, strict=True) if moment == min(moments)]
-            self.violate(f"due for {OVERDUE_SECONDS:.0f} s, and nobody takes them up: {late}")
+            told = ("status", "due_at", "scheduled_at", "lease_until")
+            late = [row for row, moment in zip(due, moments, strict=True) if moment == min(moments)]
+            rows_told = [f"{row['id']} ({', '.join(f'{name} {row[name]}' for name in told)})" for row in late]
+            self.violate(
+                f"due for {OVERDUE_SECONDS:.0f} s, and nobody takes them up: {'; '.join(rows_told)}; "
+                f"our clock shows {self.now()}, and nobody is excused since {excused}"
+            )
 
     def made_for(self, order_id: UUID) -> list[MadeOrder]:
         """Return the CloudPress orders that were truly made for an order."""

@@ -18,6 +18,7 @@ ORDER_FIELDS = (
     "site_name",
     "variant",
     "due_at",
+    "scheduled_at",
     "not_before",
     "lease_until",
     "cloudpress_order_id",
@@ -29,7 +30,7 @@ ORDER_FIELDS = (
     "created_at",
 )
 T = TypeVar("T")
-MOMENTS = frozenset({"at", "due_at", "not_before", "lease_until", "created_at", "sent_at"})
+MOMENTS = frozenset({"at", "due_at", "scheduled_at", "not_before", "lease_until", "created_at", "sent_at"})
 
 
 class Reader:

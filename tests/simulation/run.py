@@ -702,7 +702,7 @@ def simulate(seed: int, url: str, *, habits: str | None = None) -> Simulation:
         loop.run_until_complete(simulation.live())
     except ViolationError as error:
         simulation.violation = str(error)
-        simulation.trace.append(f"violation: {error}")
+        simulation.trace.append(f"{loop.time():12.3f} violation: {error}")
     finally:
         loop.on_step = None
         if not simulation.is_sqlite:
