@@ -7,7 +7,6 @@ callback is let in. What a restored backup brings back is old as well, and goes 
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,10 +26,6 @@ from app.telemetry.metrics import Metrics
 
 ROWS_STAY = timedelta(days=30)
 """For how long the timeline of a tombstone stays."""
-MOST_AT_ONCE = 25
-# SQLite has one writer: while a batch is written, every callback waits. So a batch shrinks until it takes no
-# longer than a callback may wait without being felt, also where the machine is slow or has much to do.
-BATCH_SECONDS = 0.02
 LEASE_SECONDS = 60.0
 ROUND_SECONDS = 3600.0
 # So much of the time is left to others: small enough for SQLite, which has one writer.
@@ -39,6 +34,33 @@ SHORTEST_PAUSE_SECONDS = 0.02
 RETRY_SECONDS = 60.0
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How many orders a batch may have, and how long its statements may take, in seconds, its commit aside.
+
+    A batch that takes longer is followed by a smaller one, also where the machine is slow or has much to do.
+    But its dozen statements and its commit take as long as ten orders do, however few it has: below `least`
+    it would hardly be shorter, and those who wait would wait more often.
+    """
+
+    least: int
+    most: int
+    seconds: float
+
+    def next_size(self, size: int, took_seconds: float) -> int:
+        """Return how many orders the next batch has, where one of `size` has taken so long."""
+        if took_seconds > self.seconds:
+            return max(self.least, size // 2)
+        return min(self.most, size + 1 + size // 4)
+
+
+# SQLite has one writer: while a batch is written, every callback waits, and must not feel it.
+ON_SQLITE = Bounds(least=5, most=25, seconds=0.01)
+# PostgreSQL locks the old orders alone, for which hardly anybody waits; and who does waits for no more than
+# `LOCK_WAIT_SECONDS`. What is felt is the work, of which larger batches need less for each order.
+ON_POSTGRESQL = Bounds(least=5, most=100, seconds=0.5)
 
 
 class PruningElsewhereError(Exception):
@@ -71,6 +93,10 @@ class _Batch:
     pruned: int
     last: Place | None
     """The last order that was looked at; None where none is left."""
+    began_at_uptime: float
+    """When its turn to write had come: while others had theirs, it kept nobody waiting."""
+    seconds: float
+    """How long its statements took, without the commit."""
 
 
 _PruneBatch: TypeAlias = Callable[[leases.Claim[Pruning], Place | None], Awaitable[_Batch | None]]
@@ -84,7 +110,8 @@ class Pruner:
         self._db = db
         self._metrics = metrics or Metrics()
         self._days = timedelta(days=days)
-        self._at_once = 1
+        self._bounds = ON_SQLITE if db.is_sqlite else ON_POSTGRESQL
+        self._at_once = self._bounds.least
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Prune every hour, whichever replica is free, until `stopping`."""
@@ -141,7 +168,6 @@ class Pruner:
         count = 0
         last: Place | None = None
         while not stopping.is_set():
-            began = time.monotonic()
             batch = await prune(claim, last)
             if batch is None:
                 log.warning("pruning_lease_lost")
@@ -151,9 +177,9 @@ class Pruner:
             if batch.last is None:
                 break
             last = batch.last
-            took_seconds = time.monotonic() - began
-            self._at_once = next_size(self._at_once, took_seconds)
-            pause_seconds = max(SHORTEST_PAUSE_SECONDS, PAUSE_SHARE * took_seconds)
+            self._at_once = self._bounds.next_size(self._at_once, batch.seconds)
+            held_seconds = claim.clock.uptime() - batch.began_at_uptime
+            pause_seconds = max(SHORTEST_PAUSE_SECONDS, PAUSE_SHARE * held_seconds)
             await pause(pause_seconds, until=stopping)
         return count
 
@@ -167,7 +193,7 @@ class Pruner:
             order_ids = await _without_pending_deliveries(tx, [order_id for _, order_id in found])
             if order_ids:
                 await clear(tx, order_ids)
-            return _Batch(len(order_ids), found[-1] if found else None)
+            return _batch(tx, order_ids, found)
 
     @repeated
     async def _strip(self, claim: leases.Claim[Pruning], after: Place | None) -> _Batch | None:
@@ -181,7 +207,7 @@ class Pruner:
             if order_ids:
                 gone_through = await _strip(tx, order_ids)
                 held.events_gone_through = max(held.events_gone_through, gone_through)
-            return _Batch(len(order_ids), found[-1] if found else None)
+            return _batch(tx, order_ids, found)
 
     @repeated
     async def _release(self, claim: leases.Claim[Pruning]) -> None:
@@ -206,18 +232,20 @@ class Pruner:
         return Forecast(to_clear, to_strip, old - to_clear)
 
 
-def next_size(size: int, took_seconds: float) -> int:
-    """Return how many orders the next batch has, where one of `size` has taken so long."""
-    if took_seconds > BATCH_SECONDS:
-        return max(1, size // 2)
-    return min(MOST_AT_ONCE, size + 1)
+def _batch(tx: Transaction, pruned: Sequence[UUID], found: Sequence[Place]) -> _Batch:
+    began = tx.began_at_uptime
+    return _Batch(len(pruned), found[-1] if found else None, began, tx.clock.uptime() - began)
 
 
 async def _hold(tx: Transaction, claim: leases.Claim[Pruning]) -> Pruning | None:
     held = await leases.hold(tx, claim)
-    if held is not None:
+    if held is not None and _is_half_over(tx, held):
         leases.renew(tx, held, claim, lease_seconds=LEASE_SECONDS)
     return held
+
+
+def _is_half_over(tx: Transaction, held: Pruning) -> bool:
+    return (held.lease_ends_at_uptime or 0.0) - tx.began_at_uptime < LEASE_SECONDS / 2
 
 
 def _to_clear(now: datetime, days: timedelta) -> tuple[ColumnElement[bool], ...]:
@@ -227,7 +255,9 @@ def _to_clear(now: datetime, days: timedelta) -> tuple[ColumnElement[bool], ...]
 def first_overdue(now: datetime, days: float) -> Select[datetime | None]:
     """Return the question since when the longest overdue order should be a tombstone; nothing if none is."""
     span = timedelta(days=days)
-    overdue = (*_to_clear(now, span), ~_has_pending_deliveries())
+    # Counted, as in `is_finished`: what is asked for at every scrape looks at no delivery of another order.
+    pending = select(func.count()).where(*_pending_deliveries()).correlate(Order).scalar_subquery()
+    overdue = (*_to_clear(now, span), pending == 0)
     oldest = select(Order.finalized_at).where(*overdue).order_by(Order.finalized_at, Order.id)
     return oldest.limit(1)
 
@@ -249,10 +279,12 @@ async def _lock(
     return [(finalized_at, order_id) for finalized_at, order_id in rows if finalized_at is not None]
 
 
+def _pending_deliveries() -> tuple[ColumnElement[bool], ...]:
+    return Event.order_id == Order.id, Delivery.event_id == Event.id, Delivery.status == "pending"
+
+
 def _has_pending_deliveries() -> ColumnElement[bool]:
-    return exists().where(
-        Event.order_id == Order.id, Delivery.event_id == Event.id, Delivery.status == "pending"
-    )
+    return exists().where(*_pending_deliveries())
 
 
 async def _without_pending_deliveries(tx: Transaction, order_ids: Sequence[UUID]) -> list[UUID]:

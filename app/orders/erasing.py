@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, cast, delete, exists, func, literal, null, select, update
+from sqlalchemy import ColumnElement, case, cast, delete, exists, func, literal, null, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Database, Transaction
 from app.db.errors import repeated
 from app.db.models import Callback, Delivery, Event, LookUp, Order, Orphan, Placement, Site, Task
+from app.db.unindexed import unindexed_on_sqlite
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.states import FINAL, LATE_LOOK_AFTER
@@ -43,15 +44,18 @@ def is_finished(now: datetime) -> tuple[ColumnElement[bool], ...]:
 
     Its deliveries are another matter. `why_unfinished` tells the same in words.
     """
-    unanswered = exists().where(Placement.order_id == Order.id, *_may_be_answered(now))
+    # A count is asked for order by order, by the primary key. What only asks whether there is one, PostgreSQL
+    # may turn into a look at the placements of all orders, once for every batch of pruning.
+    unanswered = select(func.count()).where(Placement.order_id == Order.id, *_may_be_answered(now))
     return (
         Order.finalized_at.is_not(None),
-        Order.due_at.is_(None),
+        # Nearly all orders are due no more: SQLite would read all these by that index, and sort them.
+        unindexed_on_sqlite(Order.due_at).is_(None),
         Order.lease_token.is_(None),
         Order.late_look_at.is_(None),
         Order.attention_code.is_(None),
         Order.suspected_duplicates.is_(None),
-        ~unanswered,
+        unanswered.correlate(Order).scalar_subquery() == 0,
     )
 
 
@@ -133,11 +137,13 @@ async def clear(tx: Transaction, order_ids: Sequence[UUID]) -> None:
             traceparent=None,
             updated_at=tx.now,
             erased_at=tx.now,
+            **({} if is_sqlite else {"idempotency_key": _digested_by_postgresql()}),
         ),
     ):
         await session.execute(change.execution_options(synchronize_session=False))
     await _forget_orphans(session, order_ids)
-    await _digest_keys(session, order_ids)
+    if is_sqlite:
+        await _digest_keys(session, order_ids)
 
 
 async def _forget_orphans(session: AsyncSession, order_ids: Sequence[UUID]) -> None:
@@ -163,7 +169,15 @@ def _kept_of_events(*, is_sqlite: bool) -> ColumnElement[object]:
     return kept.where(pair.c.key.in_(KEPT_OF_EVENTS)).scalar_subquery()
 
 
+def _digested_by_postgresql() -> ColumnElement[str]:
+    """Return what `digested` does, in SQL: a second update of a row writes all its indexes a second time."""
+    key = Order.idempotency_key
+    digest = func.encode(func.sha256(func.convert_to(key, "UTF8")), "hex")
+    return case((key.startswith(DIGESTED), key), else_=literal(DIGESTED) + digest)
+
+
 async def _digest_keys(session: AsyncSession, order_ids: Sequence[UUID]) -> None:
+    """Put digests in place of idempotency keys on SQLite, which knows no SHA-256."""
     keyed = select(Order.id, Order.idempotency_key).where(
         Order.id.in_(order_ids), Order.idempotency_key.is_not(None)
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
@@ -9,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, event, func, select, update
 from sqlalchemy.exc import IntegrityError
 from typer.testing import CliRunner
 from uuid_utils.compat import uuid7
@@ -17,21 +18,21 @@ from uuid_utils.compat import uuid7
 from app.cli import command_line
 from app.db.columns import Base
 from app.db.database import Database
-from app.db.models import Callback, Delivery, Event, Order, Placement, Site, Task, Webhook
+from app.db.models import Callback, Delivery, Event, Order, Placement, Pruning, Site, Task, Webhook
 from app.db.url import async_database_url
 from app.events.timeline import record
 from app.events.types import EventType
 from app.maintenance.retention import (
-    BATCH_SECONDS,
     LEASE_SECONDS,
-    MOST_AT_ONCE,
+    ON_POSTGRESQL,
+    ON_SQLITE,
     ROWS_STAY,
+    Bounds,
     Forecast,
     Pruned,
     Pruner,
     PruningElsewhereError,
     first_overdue,
-    next_size,
 )
 from app.orders.callbacks import record_callback
 from app.orders.erasing import clear
@@ -287,17 +288,64 @@ def test_the_command_needs_a_span_and_can_only_tell(database_url: str) -> None:
     )
 
 
-def test_a_batch_shrinks_until_nobody_feels_it_and_grows_where_there_is_time() -> None:
-    def after(seconds_an_order: float, batches: int, size: int = 1) -> int:
+@pytest.mark.parametrize("bounds", [ON_SQLITE, ON_POSTGRESQL])
+def test_a_batch_shrinks_until_nobody_feels_it_and_grows_where_there_is_time(bounds: Bounds) -> None:
+    def after(seconds_an_order: float, batches: int, size: int) -> int:
         for _ in range(batches):
-            size = next_size(size, size * seconds_an_order)
+            size = bounds.next_size(size, size * seconds_an_order)
         return size
 
-    assert after(BATCH_SECONDS, batches=100, size=MOST_AT_ONCE) in {1, 2}
-    assert after(1.0, batches=5, size=MOST_AT_ONCE) == 1, "one at a time is as little as there is"
-    assert after(BATCH_SECONDS / 1000, batches=100) == MOST_AT_ONCE
-    sizes = {after(BATCH_SECONDS / 10, batches) for batches in range(50, 100)}
-    assert max(sizes) <= 11
+    assert after(bounds.seconds, batches=100, size=bounds.most) == bounds.least
+    assert after(bounds.seconds / 1000, batches=100, size=bounds.least) == bounds.most
+    sizes = {after(bounds.seconds / 10, batches, bounds.least) for batches in range(50, 100)}
+    assert max(sizes) <= 10 + 1 + 10 // 4
+
+
+async def test_what_a_batch_costs_anyway_makes_it_no_smaller(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait for the disk and for the turn to write are as long, however few orders a batch has."""
+    sizes = []
+
+    def wait(_connection: Connection) -> None:
+        time.sleep(3 * (pruner._bounds.seconds if db.is_sqlite else 0.05))
+
+    async def clear_and_note(*arguments: Any) -> Any:
+        sizes.append(pruner._at_once)
+        return await cleared(*arguments)
+
+    for number in range(20):
+        await order(db, f"gone {number}", OLD)
+    pruner = Pruner(db, DAYS)
+    cleared = pruner._clear
+    monkeypatch.setattr(pruner, "_clear", clear_and_note)
+    listened = (db._writer.sync_engine, "commit", wait)
+    event.listen(*listened)
+    try:
+        assert (await pruner.prune()).cleared == 20
+    finally:
+        event.remove(*listened)
+    assert min(sizes) >= pruner._bounds.least > 1
+    assert len(sizes) <= 20 // pruner._bounds.least + 1, "twenty batches of one are ten times the work"
+
+
+async def test_a_lease_is_renewed_long_before_it_ends_and_not_for_each_batch(db: Database) -> None:
+    [claim] = (await Pruner(db, DAYS)._claim()).claims
+
+    async def left_after_a_batch() -> float:
+        batch = await Pruner(db, DAYS)._clear(claim, None)
+        assert batch is not None
+        async with db.write() as tx:
+            ends = await tx.session.scalar(select(Pruning.lease_ends_at_uptime))
+            assert ends is not None
+            return float(ends) - tx.began_at_uptime
+
+    first = await left_after_a_batch()
+    async with db.write() as tx:
+        nearly_over = tx.began_at_uptime + LEASE_SECONDS / 3
+        await tx.session.execute(update(Pruning).values(lease_ends_at_uptime=nearly_over))
+    assert await left_after_a_batch() > LEASE_SECONDS / 2
+    assert first <= LEASE_SECONDS
 
 
 async def test_metrics_tell_what_was_pruned_and_how_long_ago_it_had_to_be(
