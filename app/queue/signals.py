@@ -9,7 +9,7 @@ ever heard. So this process now and then says something to itself, and trusts wh
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from typing import Any
@@ -48,6 +48,7 @@ class Signals:
     def __init__(self, db: Database) -> None:
         """Hear what this process commits; `run` adds the other processes."""
         self._due: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._due_elsewhere: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)
         self.events = asyncio.Event()
         """Set when there may be new events; who heeds it clears it."""
         self.stopping = asyncio.Event()
@@ -75,8 +76,12 @@ class Signals:
         return self._db.outages
 
     def due_of(self, table: type[Leased]) -> asyncio.Event:
-        """Return what is set when a row of a table may have become due; who heeds it clears it."""
+        """Return what is set when this process may have made a row of a table due; who heeds it clears it."""
         return self._due[table.__tablename__]
+
+    def on_due_elsewhere(self, table: type[Leased], heed: Callable[[], None]) -> None:
+        """Call `heed` when another process has made rows of a table due."""
+        self._due_elsewhere[table.__tablename__].append(heed)
 
     def stop(self) -> None:
         """Have every waiter answer now."""
@@ -189,7 +194,8 @@ class Signals:
         if is_own:
             return  # whoever waits here was woken by the commit
         if payload.startswith("due "):
-            self._due[payload.removeprefix("due ")].set()
+            for heed in self._due_elsewhere[payload.removeprefix("due ")]:
+                heed()
             return
         if payload == "events":
             self.events.set()

@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
@@ -20,6 +21,9 @@ from app.queue.signals import Signals
 DATABASE_RETRY_SECONDS = 1.0
 # When it is looked again at what somebody else had locked: he may end without a word.
 LOCKED_RETRY_SECONDS = 1.0
+# For how long what another replica has made due is left to it, once it was found taken: first, and at most.
+LEAVE_SECONDS = 0.01
+LEAVE_CEILING_SECONDS = 0.5
 
 Row = TypeVar("Row", bound=Leased)
 
@@ -51,6 +55,11 @@ class Worker(ABC, Generic[Row]):
         """By the event loop's time, when it claims again if nobody wakes it. A claim that begins sees to
         all that is due by then, so what was to wake it before is forgotten."""
         self._alarm: asyncio.TimerHandle | None = None
+        self._leave_seconds = 0.0
+        """For how long what another replica has made due is left to it."""
+        self._is_for_others = False
+        """Whether the loop was woken to claim what another replica has made due."""
+        signals.on_due_elsewhere(table, self._heed_elsewhere)
         self.running: set[asyncio.Task[None]] = set()
         """The work in flight."""
 
@@ -91,11 +100,34 @@ class Worker(ABC, Generic[Row]):
 
     def wake_in(self, seconds: float) -> None:
         """Claim again then, unless the loop does so before that anyway."""
+        self._wake_in(seconds, self._due.set)
+
+    def _wake_in(self, seconds: float, wake: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
         at = loop.time() + seconds
         if at < self._wakes_at and seconds < max(self._poll_seconds, self._backstop_seconds):
             self._cancel_alarm()
-            self._alarm, self._wakes_at = loop.call_at(at, self._due.set), at
+            self._alarm, self._wakes_at = loop.call_at(at, wake), at
+
+    def _heed_elsewhere(self) -> None:
+        """Claim what another replica has made due, unless that one does.
+
+        It claims at once itself, and all others are told as well: of those that look, all but one find
+        nothing. Who found nothing leaves what comes next to the others for a while, twice as long each time;
+        who found something does not. So what one replica has no room for, or no worker, another takes.
+        """
+        self._wake_in(self._leave_seconds, self._wake_for_others)
+
+    def _wake_for_others(self) -> None:
+        self._is_for_others = True
+        self._due.set()
+
+    def _learn(self, claimed: Claimed[Row]) -> None:
+        """Leave more to others, or nothing: by what was found of theirs."""
+        if claimed.claims:
+            self._leave_seconds = 0.0
+        else:
+            self._leave_seconds = min(LEAVE_CEILING_SECONDS, max(LEAVE_SECONDS, 2 * self._leave_seconds))
 
     def _cancel_alarm(self) -> None:
         if self._alarm is not None:
@@ -104,6 +136,7 @@ class Worker(ABC, Generic[Row]):
 
     async def _claim_and_start(self) -> float:
         """Start work on each row that could be claimed; return how long nothing else is due."""
+        is_for_others, self._is_for_others = self._is_for_others, False
         free = self.slots - len(self.running)
         poll_seconds = self._backstop_seconds if self._signals.listening else self._poll_seconds
         if free == 0:
@@ -114,6 +147,8 @@ class Worker(ABC, Generic[Row]):
             claimed = await self.claim(free)
         if claimed is None:
             return DATABASE_RETRY_SECONDS
+        if is_for_others:
+            self._learn(claimed)
         self._is_more_due = claimed.is_more_due
         for claim in claimed.claims:
             task = asyncio.create_task(self._work_or_give_back(claim), name=f"work {claim.row.id}")
