@@ -13,7 +13,7 @@ FIRST ?= 1
 DATABASE ?= sqlite
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-peers bench-api bench-growth bench-metrics bench-events bench-pages bench-retention screenshots walk-alerts simulate prove check format serve lock clean
+.PHONY: help demo test bench bench-peers bench-api bench-growth bench-metrics bench-events bench-pages bench-retention bench-replicas bench-slow-provider screenshots walk-alerts simulate prove check format serve lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,12 @@ bench-pages: $(STAMP) ## measures the dashboard's pages at a million orders: how
 
 bench-retention: $(STAMP) ## measures what pruning a million old orders costs callbacks, and what an order takes in bytes (ARGS="--orders 100000")
 	@$(BIN)/python -W ignore -m tests.bench.retention $(ARGS)
+
+bench-replicas: $(STAMP) ## measures what an order costs where one, two and four replicas share one PostgreSQL (ARGS="--rounds 1")
+	@$(BIN)/python -W ignore -m tests.bench.replicas $(ARGS)
+
+bench-slow-provider: $(STAMP) ## measures 200 orders at a CloudPress that takes a second an answer, and orders beside (ARGS="--orders 1000")
+	@$(BIN)/python -W ignore -m tests.bench.slow_provider $(ARGS)
 
 screenshots: $(STAMP) ## pictures of every page of the dashboard, 390 and 1,280 px wide, light and dark (needs chromium)
 	@$(BIN)/python -W ignore -m tests.dashboard.screenshots screenshots

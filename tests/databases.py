@@ -79,6 +79,13 @@ class PostgresServer:
         """Stop the server."""
         self.server.cleanup()
 
+    @property
+    def pid(self) -> int:
+        """The process whose children serve the connections."""
+        pid = self.server.get_pid()
+        assert pid is not None
+        return int(pid)
+
     def stop_hard(self) -> None:
         """Stop the server as a crash does: nothing is finished, nobody is told."""
         self._control("-m", "immediate", "stop")

@@ -69,8 +69,19 @@ async def answers_seconds(sandbox: httpx.AsyncClient) -> float:
 
 def cpu_seconds(process: subprocess.Popen[str]) -> float:
     """Return the processor time that a process has used."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    return sum(_ticks(process.pid)[:2]) / TICKS
+
+
+def cpu_seconds_with_children(pid: int) -> float:
+    """Return the processor time of a process and of its children, those that have ended as well."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return (sum(_ticks(pid)) + sum(sum(_ticks(int(child))[:2]) for child in children)) / TICKS
+
+
+def _ticks(pid: int) -> tuple[int, ...]:
+    """Return a process's time in its own code and in the system's, and that of its ended children."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return tuple(map(int, fields[11:15]))
 
 
 def resident_mb(process: subprocess.Popen[str]) -> float:
