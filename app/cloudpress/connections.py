@@ -13,7 +13,9 @@ from app.network import Proxy, proxy_for, trust_store
 from app.network.answers import ACCEPT_IDENTITY
 from app.network.exchanges import Connection, Route
 
-MOST_CONNECTIONS = 100
+# More than there may be passes, each with a request: their account's concurrency bounds those, and an account
+# that is slow must not keep the connections that another needs.
+MOST_CONNECTIONS = 512
 KEPT_OPEN = 20
 KEEP_OPEN_SECONDS = 5.0
 HEADERS = {

@@ -34,6 +34,8 @@ SLOTS = 256
 ACCOUNT_CONCURRENCY = 8
 # How many rows a claim looks at: of one account's there are seldom more slots free, and others come next.
 CLAIM_LIMIT = 32
+# How many slots have to stay free for each that an account has, before it gets another.
+OTHERS_SHARE = 4
 POLL_SECONDS = 2.0
 # While PostgreSQL tells of other replicas' orders, polling is only the backstop.
 BACKSTOP_POLL_SECONDS = 10.0
@@ -60,6 +62,8 @@ class Reconciler(Worker[Order]):
         No more than `account_concurrency` requests of an account are in flight at CloudPress. It gets a few
         passes for each of them, so that one whose CloudPress is slow leaves the others room.
         """
+        # So many that one account alone may have all its requests in flight. (`_free_slots`)
+        slots = max(slots, (OTHERS_SHARE + 1) * account_concurrency)
         super().__init__(
             Order, signals, slots=slots, poll_seconds=poll_seconds, backstop_seconds=BACKSTOP_POLL_SECONDS
         )
@@ -78,7 +82,7 @@ class Reconciler(Worker[Order]):
             claimed = await leases.claim(
                 tx,
                 Order,
-                limit=min(limit, CLAIM_LIMIT),
+                limit=min(limit, CLAIM_LIMIT, max(1, self._free() // OTHERS_SHARE)),
                 lease_seconds=self._dependencies.lease_seconds,
                 only=_NOT_OF if full else None,
                 values={"full": full},
@@ -96,7 +100,16 @@ class Reconciler(Worker[Order]):
         return replace(claimed, claims=claims, is_more_due=claimed.is_more_due or bool(full) or is_full)
 
     def _free_slots(self, account_id: str) -> int:
-        return self._turns.passes - self._in_flight[account_id]
+        """Return how many more passes an account may have: in all no more than a quarter of what stays free.
+
+        So many accounts that are slow leave slots to one that is not, and one alone gets all it may have.
+        """
+        own, free = self._in_flight[account_id], self._free()
+        room = max((free - OTHERS_SHARE * own) // (OTHERS_SHARE + 1), int(own == 0 < free))
+        return min(self._turns.passes - own, room)
+
+    def _free(self) -> int:
+        return self.slots - self._in_flight.total()
 
     async def give_back(self, claim: Claim[Order]) -> None:
         """Give back an order whose pass was cut off: another process goes on with it."""

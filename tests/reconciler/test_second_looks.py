@@ -1,5 +1,6 @@
 """What speaks for an order being at CloudPress is never overlooked, however late and broken it comes."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -493,3 +494,25 @@ async def test_no_account_takes_every_slot(bench: Bench) -> None:
     await reconciler.work(claimed[0])
     [more] = (await reconciler.claim(4)).claims
     assert more.row.account_id == "acct"
+
+
+async def test_however_many_accounts_are_slow_there_is_a_slot_for_another(bench: Bench) -> None:
+    reconciler = Reconciler(bench.dependencies, bench.signals, slots=32, account_concurrency=8)
+    slow = [f"slow {number}" for number in range(6)]
+    for account in slow:
+        for number in range(20):
+            await bench.order(f"Shop {number}", account=account)
+    claimed: list[Claim[Order]] = []
+    while found := (await reconciler.claim(32 - len(claimed))).claims:
+        claimed += found
+    shares = Counter(claim.row.account_id for claim in claimed)
+    assert shares.keys() == set(slow)
+    assert shares.total() < 32, "the slow ones leave something free"
+    order_id = await bench.order("Shop", account="another")
+    [claim] = (await reconciler.claim(32 - len(claimed))).claims
+    assert claim.row.id == order_id
+
+
+def test_an_account_may_have_as_many_requests_as_it_is_allowed(bench: Bench) -> None:
+    reconciler = Reconciler(bench.dependencies, bench.signals, account_concurrency=1000)
+    assert reconciler._free_slots("acct") >= 1000
