@@ -6,14 +6,22 @@ about another. The first `SECRET_KEY` writes; all of them are tried when somethi
 
 import hashlib
 import hmac
+import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
+from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+# What a value of this form begins with. Fernet's, of before, begin with a letter.
+AES_GCM = b"\x01"
+NONCE_BYTES = 12
 
 
 class UndecryptableError(Exception):
@@ -180,16 +188,23 @@ class SessionSeals:
 
 
 class Encryption:
-    """Encrypts what is secret at rest (Fernet: AES-128-CBC with HMAC-SHA256)."""
+    """Encrypts what is secret at rest: AES-256-GCM, under a nonce of its own for each value.
+
+    A nonce is drawn, so one key is good for some four billion values; each order has less than ten. What was
+    written as Fernet, which costs ten times as much and a third more room, is read as well.
+    """
 
     def __init__(self, secret_keys: Sequence[str]) -> None:
         """Derive the keys; the first of `secret_keys` encrypts, all decrypt."""
-        keys = [urlsafe_b64encode(_derive(key, "at rest")) for key in secret_keys]
-        self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self._ciphers = [AESGCM(_derive(key, "at rest, AES-256-GCM")) for key in secret_keys]
+        self._fernet = MultiFernet(
+            [Fernet(urlsafe_b64encode(_derive(key, "at rest"))) for key in secret_keys]
+        )
 
     def encrypt(self, value: bytes) -> bytes:
         """Return `value` encrypted under the first key."""
-        return self._fernet.encrypt(value)
+        nonce = os.urandom(NONCE_BYTES)
+        return AES_GCM + nonce + self._ciphers[0].encrypt(nonce, value, AES_GCM)
 
     def decrypt(self, value: bytes) -> bytes:
         """Return what `encrypt` was given.
@@ -197,10 +212,15 @@ class Encryption:
         Raises:
             UndecryptableError: no key of `SECRET_KEY` fits.
         """
-        try:
-            return self._fernet.decrypt(value)
-        except InvalidToken:
-            raise UndecryptableError("no key of SECRET_KEY decrypts a stored value") from None
+        if value[:1] == AES_GCM:
+            nonce, sealed = value[1 : 1 + NONCE_BYTES], value[1 + NONCE_BYTES :]
+            for cipher in self._ciphers:
+                with suppress(InvalidTag, ValueError):
+                    return cipher.decrypt(nonce, sealed, AES_GCM)
+        else:
+            with suppress(InvalidToken):
+                return self._fernet.decrypt(value)
+        raise UndecryptableError("no key of SECRET_KEY decrypts a stored value")
 
 
 class NoEncryption:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.secrets import CallbackSecrets, Encryption, UndecryptableError, same_key
+from app.secrets import AES_GCM, CallbackSecrets, Encryption, UndecryptableError, same_key
 
 OLD, NEW = "the old key, thirty-two characters", "the new key, thirty-two characters"
 
@@ -41,6 +41,43 @@ def test_the_first_key_writes_and_all_are_tried() -> None:
     assert Encryption([NEW, OLD]).decrypt(stored) == b"password"
     with pytest.raises(UndecryptableError):
         Encryption([NEW]).decrypt(stored)
+
+
+@given(st.binary())
+def test_what_is_encrypted_is_told_by_its_key_alone_and_never_the_same_twice(value: bytes) -> None:
+    stored = Encryption([OLD]).encrypt(value)
+    assert Encryption([OLD]).decrypt(stored) == value
+    assert stored != Encryption([OLD]).encrypt(value)
+    assert len(stored) == len(value) + 29, "the form, a nonce and a tag"
+
+
+@given(st.binary(max_size=50), st.data())
+def test_what_was_tampered_with_is_not_told(value: bytes, data: st.DataObject) -> None:
+    stored = bytearray(Encryption([OLD]).encrypt(value))
+    at = data.draw(st.integers(0, len(stored) - 1))
+    stored[at] ^= data.draw(st.integers(1, 255))
+    for tampered in (bytes(stored), bytes(stored[:at])):
+        with pytest.raises(UndecryptableError):
+            Encryption([OLD]).decrypt(tampered)
+
+
+@given(st.binary())
+def test_what_nobody_has_encrypted_is_not_told(value: bytes) -> None:
+    for stored in (value, AES_GCM + value):
+        with pytest.raises(UndecryptableError):
+            Encryption([NEW, OLD]).decrypt(stored)
+
+
+# "password" under OLD, as it was stored before.
+AS_FERNET = (
+    b"gAAAAABrCGJbmCnUgEIwIKCEHh_L5fAgEB7VoytLwunjU6afpVbwJFYoQVK2tbQKFULxXA8GXe9dctbcmJVadLsPX-7qqFGGpA=="
+)
+
+
+def test_what_was_stored_in_the_former_form_is_read() -> None:
+    assert Encryption([NEW, OLD]).decrypt(AS_FERNET) == b"password"
+    with pytest.raises(UndecryptableError):
+        Encryption([NEW]).decrypt(AS_FERNET)
 
 
 def test_a_key_is_named_without_being_told() -> None:
