@@ -42,11 +42,12 @@ class NewEvent:
     data: dict[str, Any]
     shown: dict[str, Any] | None = None
     id: int | None = None
-    """Its number, once it is inserted: the database gives it."""
+    """Its number, once it has one: the database gives it, but for one of SQLite's after a restoration."""
 
     def columns(self) -> dict[str, Any]:
         """Return what is inserted of it."""
         return {
+            **({} if self.id is None else {"id": self.id}),
             "order_id": self.order_id,
             "type": self.type,
             "at": self.at,

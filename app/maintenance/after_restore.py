@@ -65,7 +65,8 @@ async def skip_event_numbers(db: Database) -> None:
         event.id = newest + SKIPPED_NUMBERS
         if not db.is_sqlite:
             sequence = func.pg_get_serial_sequence(Event.__tablename__, "id")
-            await tx.session.execute(select(func.setval(sequence, event.id)))
+            is_given = False  # it is the next one that is
+            await tx.session.execute(select(func.setval(sequence, event.id, is_given)))
 
 
 async def silence_webhooks(db: Database) -> int:
