@@ -190,9 +190,11 @@ class Signals:
     def _hear(self, payload: str, *, is_own: bool) -> None:
         if payload == self._probe:
             self._probe_heard.set()
-            return
-        if is_own:
-            return  # whoever waits here was woken by the commit
+        elif not is_own:  # else whoever waits here was woken by the commit
+            self.hear(payload)
+
+    def hear(self, payload: str) -> None:
+        """Wake who waits for what another process has told."""
         if payload.startswith("due "):
             for heed in self._due_elsewhere[payload.removeprefix("due ")]:
                 heed()

@@ -545,7 +545,8 @@ class Simulation:
         """Carry a notice to the other replicas."""
         for replica in self.replicas:
             if replica is not speaker and not replica.crashed:
-                replica.signals.publish(notice)
+                for payload in sorted(notice.payloads):
+                    replica.signals.hear(payload)
 
     def step(self, steps: int, seconds: float) -> None:
         """Check what has changed; perhaps crash a replica between two steps."""
