@@ -1,6 +1,5 @@
 """What all tests share. A test that takes `database_url` runs on SQLite and on PostgreSQL."""
 
-import os
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,11 +12,6 @@ from tests.harness import Sandbox, run_sandbox
 from tests.receiver import Receiver, run_receiver
 
 DATABASES = ("sqlite", "postgresql")
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """Have one worker more than there are processors: two fifths of the time tests wait for something."""
-    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session")
