@@ -321,7 +321,7 @@ async def test_one_that_cannot_be_signed_is_put_off_and_says_so(
     await presshook.client.post(f"/v1/webhooks/{made['id']}/test")
     await until_delivered(presshook, made["id"], "delivered")
     [waiting] = await eventually(
-        lambda: deliveries(presshook, spoilt["id"]), lambda found: bool(found) and found[0]["attempts"] == 1
+        lambda: deliveries(presshook, spoilt["id"]), lambda found: bool(found) and found[0]["attempts"] >= 1
     )
     assert (waiting["status"], waiting["response_status"]) == ("pending", None)
     assert waiting["error"] == "A defect of Presshook (UndecryptableError): report it."
