@@ -48,6 +48,21 @@ def tell(bench: Bench, order_id: str, **changes: Any) -> None:
     made[order_id] = made[order_id].model_copy(update=changes)
 
 
+@pytest.mark.parametrize("hours", [1, 24, 24 * 30])
+async def test_an_order_from_before_is_not_adopted_by_its_name_where_no_age_is_proven(
+    bench: Bench, hours: int
+) -> None:
+    old = bench.cloudpress.land("Shop")
+    tell(bench, old, created_at=bench.cloudpress.now - timedelta(hours=hours))
+    bench.cloudpress.script["place"] = [LOST]
+    order_id = await bench.order()
+    await bench.work_for(LONG)
+    order = await bench.read(order_id)
+    assert (order.status, order.cloudpress_order_id) == ("unconfirmed", None)
+    assert old in (order.attention_detail or ""), "a person is asked about it"
+    assert bench.cloudpress.count("place") == 1
+
+
 @pytest.mark.parametrize(
     ("created_at", "reason"),
     [

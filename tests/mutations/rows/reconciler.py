@@ -52,6 +52,13 @@ MUTATIONS = (
         (NEVER_TWICE, SIMULATION),
     ),
     Mutation(
+        "an old order is taken for ours by its name where no age is proven",
+        LOOKING_UP,
+        "is_young = details is not None and is_young_enough(",
+        "is_young = not progress.understands_ages or details is not None and is_young_enough(",
+        (NEVER_TWICE,),
+    ),
+    Mutation(
         "the grace is counted by the database's clock",
         EVIDENCE,
         "            return uptime - last.sent_uptime\n",
