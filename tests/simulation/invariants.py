@@ -34,6 +34,8 @@ class Auditor:
     rules: Rules
     accepted: set[UUID] = field(default_factory=set)
     finals: dict[UUID, str] = field(default_factory=dict)
+    beyond_knowing: set[UUID] = field(default_factory=set)
+    """The orders that hold another's because a task's number was given anew."""
     lied_to: defaultdict[UUID, set[int]] = field(default_factory=lambda: defaultdict(set))
     """By order, the tasks that its callbacks named without being its own; a number may be given twice."""
     mistaken: dict[UUID, str] = field(default_factory=dict)
@@ -152,9 +154,10 @@ class Auditor:
         if believed and self.is_unclaimed(made) and self.is_twin(order_id, row, made):
             self.mistaken[order_id] = made.id
             return
-        if source == "callback" and self.rules.was_renumbered(order_id, made):
+        if source == "callback" and self.rules.was_renumbered(order_id, made, self.lied_to[order_id]):
             self.rules.counts["beyond_knowing"] += 1
             self.mistaken[order_id] = made.id
+            self.beyond_knowing.add(order_id)
             return
         self.violate(f"{order_id} holds {made.id} by {source}, which is not its own but {made.local_id}'s")
 
@@ -266,10 +269,13 @@ class Auditor:
         return self.truth.now() - self.rules.times.true_of(row["created_at"]) < A_DAY
 
     def is_excused(self, order_id: UUID) -> bool:
-        """Tell whether nobody can know what became of an order's own: it holds a twin."""
+        """Tell whether nobody can know what became of an order's own: it holds a twin.
+
+        Its own callback tells, unless it named a number that was given anew before it was looked at.
+        """
         if order_id not in self.mistaken:
             return False
-        return not (self.rules.are_on and self.rules.was_named(order_id))
+        return order_id in self.beyond_knowing or not (self.rules.are_on and self.rules.was_named(order_id))
 
     def check_answers(self) -> None:
         """Check that every answer which reached a process that lived on is written, lease or no lease."""

@@ -81,10 +81,14 @@ class Rules:
         own = {number for made in self.made_for(order_id) if made.is_alive for number in made.task_ids}
         return bool(own & self.named[order_id])
 
-    def was_renumbered(self, order_id: UUID, made: MadeOrder) -> bool:
-        """Tell whether the order's own callback named a task by a number that another order's has by now."""
+    def was_renumbered(self, order_id: UUID, made: MadeOrder, lies: set[int]) -> bool:
+        """Tell whether a callback named a task by a number that another order's has by now.
+
+        The number was the order's own then, or one of the `lies` that were told of it and meant another task.
+        """
         own = {number for it in self.made_for(order_id) for number in it.task_ids}
-        return made.task_id in self.named[order_id] & own
+        was_given_anew = len(made.task_ids) > 1
+        return made.task_id in self.named[order_id] & own or (was_given_anew and made.task_id in lies)
 
     def wished(self, order_id: UUID, known: set[str]) -> None:
         """Note that an operator wished an order to be placed again, knowing of some CloudPress orders."""
