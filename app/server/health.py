@@ -24,6 +24,11 @@ def is_alive(ports: list[str]) -> bool:
     return False
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """End with status 0 if the process answers, else with 1."""
     named = [SERVE_PORT, os.environ.get("WORKER_PORT", "")]
     sys.exit(0 if is_alive([port for port in named if port]) else 1)
+
+
+if __name__ == "__main__":
+    main()
