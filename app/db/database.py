@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, event, insert, select
+from sqlalchemy import bindparam, event, select
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
@@ -24,10 +24,11 @@ from app.db.clock import Clock, DatabaseClock
 from app.db.columns import Cipher, _ciphers
 from app.db.engine import POOL_SIZE, POOL_WAIT_SECONDS, make_engine, make_threads_engine
 from app.db.errors import DATABASE_AWAY, is_repeatable, secrets_of
+from app.db.inserting import inserting
 from app.db.models import Event
 from app.db.notice import NewEvent, Notice, Telling
 from app.db.outages import Outages
-from app.db.postgresql import INSERT_EVENTS, NOTIFY, as_given, limits
+from app.db.postgresql import NOTIFY, limits
 from app.db.whole import Result, Threads, WholeTransaction, Work
 
 # Connections that no write takes: while all writes wait for a lock, reads and the readiness go on.
@@ -241,12 +242,9 @@ class Database:
             return Notice()
         session = transaction.session
         await session.flush()
-        told = Notice() if self.is_sqlite else transaction.notice
+        told = transaction.notice
         connection = await session.connection()
-        if self.is_sqlite:
-            await connection.execute(insert(Event), [event.columns() for event in transaction.events])
-        else:
-            await connection.execute(INSERT_EVENTS, as_given(transaction.events, told))
+        await connection.execute(*inserting(transaction.events, told, is_sqlite=self.is_sqlite))
         with session.no_autoflush:
             await transaction.make_deliveries()
         return told

@@ -60,11 +60,9 @@ def as_given(events: Sequence[NewEvent], notice: Notice) -> dict[str, Any]:
     """Return events, and the notice of their transaction, as `INSERT_EVENTS` is given them."""
     documents = [
         {
+            **each.columns(),
             "order_id": None if each.order_id is None else str(each.order_id),
-            "type": each.type,
             "at": each.at.isoformat(),
-            "data": each.data,
-            "shown": each.shown,
         }
         for each in events
     ]

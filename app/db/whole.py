@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
-from app.db.models import Event
+from app.db.inserting import inserting
 from app.db.notice import Notice, Telling
-from app.db.postgresql import INSERT_EVENTS, NOTIFY, as_given, limits
+from app.db.postgresql import NOTIFY, limits
 
 Result = TypeVar("Result")
 Work = Callable[["WholeTransaction"], Result]
@@ -42,12 +42,9 @@ class WholeTransaction(Telling):
         """Do the work and all that comes before the commit, as `Database.write` does."""
         result = work(self)
         notice = self.notice
-        if self.is_sqlite:
-            if self.events:
-                self.connection.execute(insert(Event), [event.columns() for event in self.events])
-        elif self.events:
-            self.connection.execute(INSERT_EVENTS, as_given(self.events, notice))
-        elif notice:
+        if self.events:
+            self.connection.execute(*inserting(self.events, notice, is_sqlite=self.is_sqlite))
+        elif notice and not self.is_sqlite:
             self.connection.execute(NOTIFY, {"payloads": notice.payloads})
         return result, notice
 
