@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, Select, delete, exists, func, select, tupl
 from app.db.database import Database, Transaction
 from app.db.errors import repeated
 from app.db.models import Delivery, Event, Order, Pruning
+from app.db.unindexed import none_of
 from app.orders.erasing import clear, is_finished
 from app.queue import leases
 from app.queue.pausing import pause
@@ -255,9 +256,8 @@ def _to_clear(now: datetime, days: timedelta) -> tuple[ColumnElement[bool], ...]
 def first_overdue(now: datetime, days: float) -> Select[datetime | None]:
     """Return the question since when the longest overdue order should be a tombstone; nothing if none is."""
     span = timedelta(days=days)
-    # Counted, as in `is_finished`: what is asked for at every scrape looks at no delivery of another order.
-    pending = select(func.count()).where(*_pending_deliveries()).correlate(Order).scalar_subquery()
-    overdue = (*_to_clear(now, span), pending == 0)
+    # What is asked for at every scrape looks at no delivery of another order.
+    overdue = (*_to_clear(now, span), none_of(Order, *_pending_deliveries()))
     oldest = select(Order.finalized_at).where(*overdue).order_by(Order.finalized_at, Order.id)
     return oldest.limit(1)
 

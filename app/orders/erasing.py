@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.database import Database, Transaction
 from app.db.errors import repeated
 from app.db.models import Callback, Delivery, Event, LookUp, Order, Orphan, Placement, Site, Task
-from app.db.unindexed import unindexed_on_sqlite
+from app.db.unindexed import none_of, unindexed_on_sqlite
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.states import FINAL, LATE_LOOK_AFTER
@@ -44,9 +44,6 @@ def is_finished(now: datetime) -> tuple[ColumnElement[bool], ...]:
 
     Its deliveries are another matter. `why_unfinished` tells the same in words.
     """
-    # A count is asked for order by order, by the primary key. What only asks whether there is one, PostgreSQL
-    # may turn into a look at the placements of all orders, once for every batch of pruning.
-    unanswered = select(func.count()).where(Placement.order_id == Order.id, *_may_be_answered(now))
     return (
         Order.finalized_at.is_not(None),
         # Nearly all orders are due no more: SQLite would read all these by that index, and sort them.
@@ -55,7 +52,7 @@ def is_finished(now: datetime) -> tuple[ColumnElement[bool], ...]:
         Order.late_look_at.is_(None),
         Order.attention_code.is_(None),
         Order.suspected_duplicates.is_(None),
-        unanswered.correlate(Order).scalar_subquery() == 0,
+        none_of(Order, Placement.order_id == Order.id, *_may_be_answered(now)),
     )
 
 
