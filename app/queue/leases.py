@@ -147,10 +147,9 @@ async def claim(
     """
     expires_at_uptime = tx.began_at_uptime + lease_seconds
     token = uuid4()
-    moment = _moment(tx, lease_seconds, watch)
     # Core rows, not objects: most claims find nothing.
     connection = await tx.session.connection()
-    asked = {**moment, **(values or {}), "limit": limit}
+    asked = {**_moment(tx, lease_seconds, watch), **(values or {}), "limit": limit}
     looked = (await connection.execute(_due(table, share.column if share else None, only), asked)).all()
     locked = [row for row in looked if row.id is not None]
     found = share.of(locked) if share else locked
@@ -159,7 +158,7 @@ async def claim(
     if found:
         new = {"lease_token": token, "scheduled_at": tx.now, **_lease(tx, lease_seconds)}
         taken = {"ids": [row.id for row in found], **{f"new_{name}": value for name, value in new.items()}}
-        rows = list((await tx.session.scalars(_taken(table), taken)).all())
+        rows = list((await tx.session.scalars(_taken(table, tuple(new)), taken)).all())
     claims = tuple(
         Claim(row, token, row.wakes, expires_at_uptime, tx.clock, row.id in cut_off) for row in rows
     )
@@ -200,7 +199,7 @@ def _due(
     here = table.lease_boot == bindparam("boot", type_=Text())
     uptime: ColumnElement[float] = bindparam("uptime", type_=Double())
     ends_at_uptime = table.lease_ends_at_uptime
-    # Two statements for two ranges of the same index. Of what is yet to be due the first row is enough; what
+    # Two questions for two ranges of the same index. Of what is yet to be due the first row is enough; what
     # is due and held is no more than is being worked on.
     next_due = select(func.min(table.due_at)).where(table.due_at > now).scalar_subquery()
     held = (
@@ -242,13 +241,12 @@ def _waits(tx: Transaction, looked: RowTuple[Any], watching_seconds: float) -> l
 
 
 @cache
-def _taken(table: type[Row]) -> ReturningUpdate[Row]:
-    """Return the statement that leases rows, and returns them. The values of the lease are `new_…`.
+def _taken(table: type[Row], names: tuple[str, ...]) -> ReturningUpdate[Row]:
+    """Return the statement that leases rows, and returns them. The values of the columns are `new_…`.
 
     That they are due was found now: should the clock be put back while they are held, they are due again
     once the lease has run out, and not only when the clock comes there for the second time. (`ClockWatch`)
     """
-    names = ("scheduled_at", "lease_token", "lease_until", "lease_boot", "lease_ends_at_uptime")
     columns = table.__table__.c
     return (
         update(table)
