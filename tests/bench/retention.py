@@ -19,7 +19,7 @@ from pathlib import Path
 from uuid import UUID
 
 import httpx
-from sqlalchemy import Engine, create_engine, text, update
+from sqlalchemy import Engine, text, update
 
 from app.db.database import Database
 from app.db.models import Webhook
@@ -29,7 +29,7 @@ from app.maintenance.retention import Pruner
 from app.secrets import CallbackSecrets, Encryption
 from tests.bench.aged import Copying
 from tests.bench.api import quiet
-from tests.databases import PostgresServer, SqliteFiles
+from tests.databases import PostgresServer, SqliteFiles, plain_engine
 from tests.e2e.conftest import answers, environment, free_url, installed, port_of
 from tests.harness import eventually
 from tests.receiver import LOCAL_NETWORKS, run_receiver
@@ -74,16 +74,6 @@ def database(kind: str) -> Iterator[str]:
                 yield url
         finally:
             server.stop()
-
-
-@contextmanager
-def engine(url: str) -> Iterator[Engine]:
-    """Yield an engine of plain statements."""
-    opened = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
-    try:
-        yield opened
-    finally:
-        opened.dispose()
 
 
 @asynccontextmanager
@@ -131,7 +121,7 @@ async def fill(url: str, cwd: Path, count: int) -> None:
             return len(answer.json()["data"])
 
         await eventually(pending, lambda left: left == 0)
-    with engine(url) as opened, opened.connect() as connection:
+    with plain_engine(url) as opened, opened.connect() as connection:
         copying = Copying(connection)
         connection.rollback()
         copying.copy(count)
@@ -158,7 +148,7 @@ def size(opened: Engine) -> int:
 
 async def measure_bytes(kind: str, cwd: Path, count: int) -> Bytes:
     """Fill a database, prune it whole, and weigh it before and after."""
-    with database(kind) as url, engine(url) as opened:
+    with database(kind) as url, plain_engine(url) as opened:
         empty = size(opened)
         await fill(url, cwd, count)
         whole = size(opened)
@@ -185,7 +175,7 @@ async def call_back(url: str, cwd: Path, pace: Pace, **more: str) -> tuple[list[
         took.append((time.perf_counter() - began) * 1000)
         assert answer.status_code == 204, answer.text
 
-    with engine(url) as opened:
+    with plain_engine(url) as opened:
         async with service(url, cwd, task_seconds=3600, **more) as client, asyncio.TaskGroup() as tasks:
             ids = [await place(client, f"Fresh {number}") for number in range(FRESH_ORDERS)]
             before, began = count_pruned(opened), time.monotonic()

@@ -12,12 +12,13 @@ from uuid import UUID, uuid5
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event, func, select, types
+from sqlalchemy import Connection, Engine, MetaData, Table, event, func, select, types
 from sqlalchemy.orm import Session
 
 from app.db.columns import Base
 from app.db.url import async_database_url
 from app.maintenance.schema import FOLDER, revisions
+from tests.databases import plain_engine
 
 # The migrations that the first release brings: until it is out, whoever adds one raises this.
 LAST_OF_THE_FIRST_RELEASE = "0018"
@@ -45,12 +46,12 @@ def migrate(url: str, revision: str) -> None:
 @pytest.fixture
 def engine(empty_database_url: str) -> Iterator[Engine]:
     """An engine that goes by the tables as they are, not by the models."""
-    url = empty_database_url.replace("postgresql://", "postgresql+psycopg://")
-    engine = create_engine(url)
-    if url.startswith("sqlite"):
-        event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=ON"))
-    yield engine
-    engine.dispose()
+    with plain_engine(empty_database_url) as engine:
+        if engine.dialect.name == "sqlite":
+            event.listen(
+                engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=ON")
+            )
+        yield engine
 
 
 def tables(connection: Connection) -> list[Table]:

@@ -25,20 +25,6 @@ from tests.reconciler.scripted import SetClock
 from tests.settings import SECRET_KEY
 
 
-@pytest.fixture
-def clock() -> SetClock:
-    """A clock that stands still."""
-    return SetClock()
-
-
-@pytest.fixture
-async def db(database_url: str, clock: SetClock) -> AsyncIterator[Database]:
-    """A database by that clock."""
-    database = Database(async_database_url(database_url), Encryption([SECRET_KEY]), clock=clock)
-    yield database
-    await database.dispose()
-
-
 async def place(db: Database, name: str = "Site") -> UUID:
     order = await create_order(db, NewOrder("acct", name, "vanilla", None, None, None, {}), None)
     return order.id
@@ -314,10 +300,7 @@ async def test_what_was_due_by_a_clock_that_was_ahead_is_due_once_its_lease_has_
         clock.time += timedelta(seconds=60)
         [taken] = await watched(each, watch)
         assert (taken.row.id, taken.was_cut_off) == (order_id, True), "not only when it is due once more"
-        async with each.write() as tx:
-            order = await leases.hold(tx, taken)
-            assert order is not None
-            leases.release(tx, order, taken, None)
+        assert await release(each, taken, None)
 
 
 @pytest.mark.parametrize("together", [False, True])

@@ -50,7 +50,7 @@ class Looking(Worker[Order]):
 
 def tell(signals: Signals) -> None:
     """Tell what another replica has committed."""
-    signals._hear("due orders", is_own=False)
+    signals.hear("due orders")
 
 
 def live(folder: Path, life: Callable[[Looking, Signals], Awaitable[None]]) -> None:

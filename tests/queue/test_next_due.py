@@ -1,6 +1,6 @@
 """That a claim which finds nothing tells when to look again, in whatever state a row was left."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import product
@@ -11,14 +11,11 @@ from sqlalchemy import update
 
 from app.db.database import Database
 from app.db.models import Order
-from app.db.url import async_database_url
 from app.orders.intake import NewOrder, create_order
 from app.queue import leases
 from app.queue.clock_watch import ClockWatch
 from app.queue.leases import Claimed
-from app.secrets import Encryption
 from tests.reconciler.scripted import SetClock
-from tests.settings import SECRET_KEY
 
 LEASE_SECONDS = 60
 LOOKS = 5
@@ -60,20 +57,6 @@ def every_state() -> Iterator[Left]:
             yield Left(due, HERE, until, ends)
         for machine, until in product((ELSEWHERE, UNNAMED), moments):
             yield Left(due, machine, until)
-
-
-@pytest.fixture
-def clock() -> SetClock:
-    """A clock that stands still."""
-    return SetClock()
-
-
-@pytest.fixture
-async def db(database_url: str, clock: SetClock) -> AsyncIterator[Database]:
-    """A database by that clock."""
-    database = Database(async_database_url(database_url), Encryption([SECRET_KEY]), clock=clock)
-    yield database
-    await database.dispose()
 
 
 async def claim(db: Database, watch: ClockWatch) -> Claimed[Order]:

@@ -10,23 +10,12 @@ from sqlalchemy import select
 
 from app.db.database import Database
 from app.db.models import Order
-from app.db.url import async_database_url
 from app.orders.intake import NewOrder, create_order
 from app.queue import leases
 from app.queue.leases import Claim, Claimed
 from app.queue.signals import Signals
 from app.queue.worker import Worker
-from app.secrets import Encryption
 from tests.harness import NEVER_SECONDS, eventually
-from tests.settings import SECRET_KEY
-
-
-@pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Database]:
-    """A database."""
-    database = Database(async_database_url(database_url), Encryption([SECRET_KEY]))
-    yield database
-    await database.dispose()
 
 
 class Reading(Worker[Order]):
