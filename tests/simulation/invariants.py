@@ -150,14 +150,14 @@ class Auditor:
             return
         told = bool(made.task_ids & self.lied_to[order_id])
         source = row["cloudpress_order_id_source"]
-        believed = source == "lookup" or (source == "callback" and told)
-        if believed and self.is_unclaimed(made) and self.is_twin(order_id, row, made):
-            self.mistaken[order_id] = made.id
-            return
         if source == "callback" and self.rules.was_renumbered(order_id, made, self.lied_to[order_id]):
             self.rules.counts["beyond_knowing"] += 1
             self.mistaken[order_id] = made.id
             self.beyond_knowing.add(order_id)
+            return
+        believed = source == "lookup" or (source == "callback" and told)
+        if believed and self.is_unclaimed(made) and self.is_twin(order_id, row, made):
+            self.mistaken[order_id] = made.id
             return
         self.violate(f"{order_id} holds {made.id} by {source}, which is not its own but {made.local_id}'s")
 
