@@ -101,7 +101,11 @@ def _secret_keys(secret: SecretStr) -> SecretStr:
 
 
 def _database_url(secret: SecretStr) -> SecretStr:
-    async_database_url(secret.get_secret_value())
+    url = secret.get_secret_value()
+    # SQLite would take it for a part of the file's name, and make a new one.
+    if any(ord(letter) < 32 for letter in url):
+        raise ValueError("must be one line")
+    async_database_url(url)
     return secret
 
 

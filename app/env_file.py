@@ -52,9 +52,8 @@ def read_env_file(path: Path) -> dict[str, str | None]:
         raw = path.read_bytes()
     except OSError as error:
         raise EnvFileError(f"{path}: the file cannot be read: {error.strerror}") from None
-    encoding = next((name for mark, name in BYTE_ORDER_MARKS if raw.startswith(mark)), "utf-8")
     try:
-        text = raw.decode(encoding)
+        text = _decoded(raw)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise EnvFileError(f"{path}: line {line} is not UTF-8: save the file as UTF-8") from None
@@ -70,7 +69,7 @@ def read_secret(name: str, path: Path) -> str:
     the secret itself has that there.
 
     Raises:
-        EnvFileError: it cannot be read, is no text, is empty, or is no secret's for its size.
+        EnvFileError: it cannot be read, is no text, is empty, or is no secret's for its size or its lines.
     """
     try:
         with path.open("rb") as file:
@@ -80,13 +79,27 @@ def read_secret(name: str, path: Path) -> str:
     if len(raw) > LARGEST_SECRET_BYTES:
         raise EnvFileError(f"{name}: its file is larger than {LARGEST_SECRET_BYTES} bytes: no secret is")
     try:
-        text = raw.decode()
+        text = _decoded(raw)
     except UnicodeDecodeError:
         raise EnvFileError(f"{name}: its file is not UTF-8") from None
     secret = text.removesuffix("\n").removesuffix("\r")
     if not secret:
         raise EnvFileError(f"{name}: its file is empty")
+    if "\x00" in secret:
+        raise EnvFileError(f"{name}: its file is no text, or UTF-16 without a mark")
+    # Else it would be a part of a database's name, and of two keys one below the other it would make one.
+    if "\n" in secret or "\r" in secret:
+        raise EnvFileError(f"{name}: its file has more than one line: it holds the secret and nothing else")
     return secret
+
+
+def _decoded(raw: bytes) -> str:
+    """Return a file's text without its mark.
+
+    Raises:
+        UnicodeDecodeError: it is none.
+    """
+    return raw.decode(next((name for mark, name in BYTE_ORDER_MARKS if raw.startswith(mark)), "utf-8"))
 
 
 def bare(value: str) -> str:

@@ -411,6 +411,26 @@ def test_an_env_file_may_name_a_secret_s_file(environment: pytest.MonkeyPatch, t
     assert load_settings().secret_key.get_secret_value() == "a secret key with blanks at its end  "
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("name", sorted(IN_FILES))
+def test_a_secret_is_the_same_in_whatever_utf_its_file_is(
+    environment: pytest.MonkeyPatch, tmp_path: Path, name: str, encoding: str
+) -> None:
+    """As an editor or PowerShell on Windows writes it: a mark in a key would be another key."""
+    environment.delenv(name, raising=False)
+    (tmp_path / "secret").write_text(f"{IN_FILES[name]}\r\n", encoding=encoding, newline="")
+    environment.setenv(f"{name}_FILE", str(tmp_path / "secret"))
+    read = getattr(load_settings(), name.lower()).get_secret_value()
+    assert read == IN_FILES[name]
+
+
+@pytest.mark.parametrize("url", ["sqlite:///a.db\nmore", "postgresql://u:p@h/db\r\nmore"])
+def test_an_address_of_several_lines_names_no_file(environment: pytest.MonkeyPatch, url: str) -> None:
+    environment.setenv("DATABASE_URL", url)
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL: must be one line$"):
+        load_settings()
+
+
 @pytest.mark.parametrize("name", sorted(IN_FILES))
 def test_a_secret_is_never_set_twice(environment: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
     (tmp_path / "secret").write_text(IN_FILES[name])
@@ -427,7 +447,12 @@ def test_a_secret_is_never_set_twice(environment: pytest.MonkeyPatch, tmp_path: 
         (None, "cannot be read: No such file or directory"),
         (b"", "is empty"),
         (b"\n", "is empty"),
+        (b"\xef\xbb\xbf\n", "is empty"),
+        (b"\r\n", "is empty"),
         (b"s3cr3t \xff", "is not UTF-8"),
+        (b"s3cr3t\n\n", "has more than one line: it holds the secret and nothing else"),
+        (b"s3cr3t\r\nanother\r\n", "has more than one line: it holds the secret and nothing else"),
+        ("s3cr3t".encode("utf-16-le"), "is no text, or UTF-16 without a mark"),
         (b"s3cr3t" * 20_000, "is larger than 65536 bytes: no secret is"),
     ],
 )
