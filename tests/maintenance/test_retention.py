@@ -2,9 +2,7 @@
 
 import asyncio
 import re
-import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -17,6 +15,7 @@ from typer.testing import CliRunner
 from uuid_utils.compat import uuid7
 
 from app.cli import command_line
+from app.db.clock import DatabaseClock
 from app.db.columns import Base
 from app.db.database import Database
 from app.db.models import Callback, Delivery, Event, Order, Placement, Pruning, Site, Task, Webhook
@@ -302,14 +301,26 @@ def test_a_batch_shrinks_until_nobody_feels_it_and_grows_where_there_is_time(bou
     assert max(sizes) <= 10 + 1 + 10 // 4
 
 
+class CommitClock(DatabaseClock):
+    """A clock by which only commits take time."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+
+    def uptime(self) -> float:
+        return self.passed
+
+
 async def test_what_a_batch_costs_anyway_makes_it_no_smaller(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The wait for the disk and for the turn to write are as long, however few orders a batch has."""
     sizes = []
+    # Statements take no time by this clock, also where the machine has much else to do.
+    clock = CommitClock()
 
     def wait(_connection: Connection) -> None:
-        time.sleep(1.2 * pruner._bounds.seconds)
+        clock.passed += 1.2 * pruner._bounds.seconds
 
     async def clear_and_note(*arguments: Any) -> Any:
         sizes.append(pruner._at_once)
@@ -318,8 +329,7 @@ async def test_what_a_batch_costs_anyway_makes_it_no_smaller(
     for number in range(20):
         await order(db, f"gone {number}", OLD)
     pruner = Pruner(db, DAYS)
-    # Much longer than the statements of a few orders take, also where the machine has much to do.
-    pruner._bounds = replace(pruner._bounds, seconds=0.5)
+    monkeypatch.setattr(db, "_clock", clock)
     monkeypatch.setattr("app.maintenance.retention.PAUSE_SHARE", 0.0)
     cleared = pruner._clear
     monkeypatch.setattr(pruner, "_clear", clear_and_note)
