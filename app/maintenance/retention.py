@@ -1,9 +1,10 @@
 """Retention: what is old of finished orders goes, in small batches, by one replica at a time.
 
 First what is bulky and personal: an order becomes the tombstone that erasure makes of it. (`orders/erasing`)
-`ROWS_STAY` later its events go. The tombstone itself stays, some hundred bytes, because of all that
-must outlive an order: no CloudPress order is ever taken for another's, no idempotency key buys twice, a late
-callback is let in. What a restored backup brings back is old as well, and goes again.
+`ROWS_STAY` later its events go, if they are as old themselves. The tombstone itself stays, some hundred
+bytes, because of all that must outlive an order: no CloudPress order is ever taken for another's, no
+idempotency key buys twice, a late callback is let in. What a restored backup brings back is old as well,
+and goes again.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from app.queue.pausing import pause
 from app.telemetry.metrics import Metrics
 
 ROWS_STAY = timedelta(days=30)
-"""For how long the timeline of a tombstone stays."""
+"""For how long the timeline of a tombstone stays, and each event at the least."""
 LEASE_SECONDS = 60.0
 ROUND_SECONDS = 3600.0
 # So much of the time is left to others: small enough for SQLite, which has one writer.
@@ -264,7 +265,10 @@ def first_overdue(now: datetime, days: float) -> Select[datetime | None]:
 
 def _to_strip(now: datetime, days: timedelta) -> tuple[ColumnElement[bool], ...]:
     old = Order.finalized_at < now - days - ROWS_STAY
-    return Order.erased_at.is_not(None), Order.stripped_at.is_(None), old, *is_finished(now)
+    # What was done about an order long after it was final is not old: that it was erased, and who asked. And
+    # what has just happened is still to be read by those who ask for events now and then.
+    is_still = none_of(Order, Event.order_id == Order.id, Event.at > now - ROWS_STAY)
+    return Order.erased_at.is_not(None), Order.stripped_at.is_(None), old, is_still, *is_finished(now)
 
 
 async def _lock(

@@ -103,6 +103,9 @@ class Copying:
                 return self._words["id"].format(row=2 + position)
             case ("delivery_attempts", "delivery_id"):
                 return self._words["id"].format(row=2 + self._delivery_numbers[row["delivery_id"]])
-            case ("orders", "created_at" | "updated_at" | "finalized_at") | ("placements", "sent_at"):
+            case (
+                "orders" | "placements" | "events",
+                "created_at" | "updated_at" | "finalized_at" | "sent_at" | "at",
+            ):
                 return self._words["time"]
         return f't."{column}"'

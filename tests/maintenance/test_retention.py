@@ -20,7 +20,7 @@ from app.db.columns import Base
 from app.db.database import Database
 from app.db.models import Callback, Delivery, Event, Order, Placement, Pruning, Site, Task, Webhook
 from app.db.url import async_database_url
-from app.events.timeline import record
+from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.maintenance.retention import (
     LEASE_SECONDS,
@@ -35,7 +35,7 @@ from app.maintenance.retention import (
     first_overdue,
 )
 from app.orders.callbacks import record_callback
-from app.orders.erasing import clear
+from app.orders.erasing import clear, erase_order
 from app.orders.intake import Idempotency, NewOrder, create_order, find_repeated
 from app.orders.representation import SiteBody
 from app.secrets import Encryption
@@ -99,6 +99,7 @@ async def order(
         moments = {each: tx.now + span for each, span in change.items() if isinstance(span, timedelta)}
         changed = update(Order).where(Order.id == made.id).values(**{**values, **change, **moments})
         await tx.session.execute(changed)
+        await tx.session.execute(update(Event).where(Event.order_id == made.id).values(at=tx.now - age))
     return made.id
 
 
@@ -219,6 +220,23 @@ async def test_an_erased_order_keeps_its_timeline_until_it_is_old(db: Database) 
         await clear(tx, [order_id])
     assert await Pruner(db, DAYS).prune() == Pruned()
     assert (await counts(db, order_id))["events"] > 0
+
+
+async def test_what_was_done_about_an_old_order_is_told_for_as_long(db: Database) -> None:
+    """That it was erased, and by whom; and nobody who reads events now and then is sent back for it."""
+    order_id = await order(db, "asks", VERY_OLD, attention_code="suspected_duplicate")
+    async with db.write() as tx:
+        await tx.session.execute(update(Order).values(attention_code=None))
+    assert await erase_order(db, order_id, by=Actor("who asked"))
+    assert await Pruner(db, DAYS).forecast() == Forecast(to_clear=0, to_strip=0, kept=0)
+    assert await Pruner(db, DAYS).prune() == Pruned()
+    async with db.read() as session:
+        erased = select(Event.data).where(Event.order_id == order_id, Event.type == EventType.ERASED)
+        assert (await session.scalars(erased)).all() == [{"by": "who asked"}]
+        assert (await session.scalars(select(Pruning.events_gone_through))).all() == [0]
+    async with db.write() as tx:
+        await tx.session.execute(update(Event).values(at=tx.now - ROWS_STAY - DAY))
+    assert await Pruner(db, DAYS).prune() == Pruned(stripped=1)
 
 
 async def test_one_replica_prunes_at_a_time(db: Database) -> None:
