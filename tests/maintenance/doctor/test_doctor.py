@@ -18,6 +18,7 @@ from app.db.models import Order, Replica, Webhook
 from app.maintenance.doctor.checks import Outcome, Result
 from app.maintenance.doctor.examining import Deployment, examine
 from app.orders.callbacks import record_callback
+from app.orders.erasing import clear
 from app.orders.intake import NewOrder, create_order
 from app.secrets import Encryption
 from app.states import OrderStatus
@@ -293,6 +294,13 @@ async def test_orders_that_nobody_calls_back(database_url: str, sandbox: Sandbox
         assert troubles(await looked_at(presshook.service.settings)) == {"callbacks.evidence": "failed"}
         await record_callback(db, orders[0].id, b"{}")
         assert troubles(await looked_at(presshook.service.settings)) == {"callbacks.evidence": "warning"}
+        async with db.write() as tx:
+            await tx.session.execute(update(Order).values(due_at=None))
+            await clear(tx, [order.id for order in orders])
+        results = await looked_at(presshook.service.settings)
+        assert troubles(results) == {}, "nobody knows of a tombstone whether it was called back"
+        [evidence] = [result for result in results if result.check == "callbacks.evidence"]
+        assert evidence.outcome == "skipped"
 
 
 async def test_webhooks_that_are_disabled_or_lead_where_they_may_not(
