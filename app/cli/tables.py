@@ -75,6 +75,8 @@ def ago(moment: str) -> str:
 
 def note_of(order: dict[str, Any]) -> str:
     """Say what a person wants to know of an order beside its status."""
+    if order.get("erased_at"):
+        return "what was personal of it is erased"
     if order["attention"]:
         return str(order["attention"]["detail"])
     if order["error"]:
@@ -109,16 +111,18 @@ def order_table(order: dict[str, Any]) -> Table:
     request = order["request"]
     rows = {
         "order": order["id"],
-        "site": f"{request['name']} ({request['variant']})",
+        "site": f"{request['name']} ({request['variant']})".strip(),
         "account": order["account_id"],
         "CloudPress order": order["cloudpress_order_id"],
         "pay at": order["payment_url"],
         "domain": (order["site"] or {}).get("primary_domain"),
-        "error": (order["error"] or {}).get("detail"),
+        # The code is all that is left of an erased one's.
+        "error": (order["error"] or {}).get("detail") or (order["error"] or {}).get("code"),
         "attention": (order["attention"] or {}).get("detail"),
         "waits for": (order.get("waiting_for") or {}).get("detail"),
         "cancellation": (order["cancellation"] or {}).get("state"),
         "ordered": f"{order['created_at']} ({ago(order['created_at'])})",
+        "erased": order.get("erased_at"),
     }
     for name, value in rows.items():
         if value is not None:
