@@ -12,7 +12,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, cast, delete, exists, func, literal, null, select, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    case,
+    cast,
+    delete,
+    exists,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -144,13 +157,22 @@ async def clear(tx: Transaction, order_ids: Sequence[UUID]) -> None:
 
 
 async def _forget_orphans(session: AsyncSession, order_ids: Sequence[UUID]) -> None:
-    """Take the names from what was found to be lost and has become one of the orders."""
-    held = exists().where(
-        Order.id.in_(order_ids),
-        Order.account_id == Orphan.account_id,
-        Order.cloudpress_order_id == Orphan.cloudpress_order_id,
+    """Take the names from what was found to be lost and is one of the orders, or was taken for one."""
+    of_orders = Order.id.in_(order_ids), Order.account_id == Orphan.account_id
+    held = exists().where(*of_orders, Order.cloudpress_order_id == Orphan.cloudpress_order_id)
+    sent = exists().where(
+        *of_orders,
+        Placement.order_id == Order.id,
+        Placement.cloudpress_order_id == Orphan.cloudpress_order_id,
     )
-    nameless = update(Orphan).where(held).values(site_name=None)
+    settled = select(Order.account_id, Order.settled_duplicates).where(
+        Order.id.in_(order_ids), Order.settled_duplicates.is_not(None)
+    )
+    doubles = [
+        and_(Orphan.account_id == account_id, Orphan.cloudpress_order_id.in_(ids or ()))
+        for account_id, ids in await session.execute(settled)
+    ]
+    nameless = update(Orphan).where(or_(held, sent, *doubles)).values(site_name=None)
     await session.execute(nameless.execution_options(synchronize_session=False))
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from sqlalchemy import JSON, Column, LargeBinary, String, Table, Text, func, select, update
+from sqlalchemy import JSON, Column, LargeBinary, String, Table, Text, delete, func, select, update
 from sqlalchemy.engine import make_url
 from uuid_utils.compat import uuid7
 
@@ -170,6 +170,29 @@ async def test_no_column_of_any_table_has_the_erased_words(db: Database) -> None
     assert {table for table, _ in before} == {table.name for table in of_orders()}
     assert await erase_order(db, order_id, by=OPERATOR)
     assert await found_in_columns(db) <= KEPT.keys()
+
+
+async def test_no_orphan_that_was_taken_for_the_order_keeps_its_name(db: Database) -> None:
+    """Held by the order, named in an answer to an attempt, or a double that was settled; and no other."""
+    order_id = await finished_order(db)
+    found = [("acct", f"cp-{number}") for number in range(1, 5)] + [("another", "cp-2")]
+    async with db.write() as tx:
+        await tx.session.execute(delete(Orphan))
+        for account_id, cloudpress_order_id in found:
+            tx.session.add(
+                Orphan(
+                    account_id=account_id, cloudpress_order_id=cloudpress_order_id, site_name=WORD,
+                    found_at=tx.now,
+                )
+            )  # fmt: skip
+        await tx.session.execute(
+            update(Order).values(account_id="acct", cloudpress_order_id="cp-1", settled_duplicates=["cp-2"])
+        )
+        await tx.session.execute(update(Placement).values(cloudpress_order_id="cp-3"))
+    assert await erase_order(db, order_id, by=OPERATOR)
+    async with db.read() as session:
+        named = select(Orphan.account_id, Orphan.cloudpress_order_id).where(Orphan.site_name == WORD)
+        assert {tuple(row) for row in await session.execute(named)} == {("acct", "cp-4"), ("another", "cp-2")}
 
 
 async def test_who_asked_is_recorded_once(db: Database) -> None:
