@@ -204,14 +204,22 @@ async def seen_tidying(this: Pass) -> Tidying:
 
 
 def is_young_enough(order: Order, sent: Sent, details: Answer[OrderDetails]) -> bool:
-    """Tell whether a CloudPress order is not older than the first attempt, each age by its own clock."""
+    """Tell whether a CloudPress order is not older than the first attempt, each age by its own clock.
+
+    Where no uptime tells how long ago that was, either clock may have stepped since. The shorter time counts:
+    a step makes nobody's older order young, though it may have a person asked about our own.
+    """
     if details.value.created_at is None:
         return True
-    age = (details.date or sent.now.wall) - details.value.created_at
+    wall, date = sent.now.wall, details.date or sent.now.wall
     first = next(iter(sent.landed), None)
-    is_known = first is not None and first.callback_key_id != RESTORED
-    since = sent.now.since(first) if first is not None and is_known else sent.now.wall - order.created_at
-    return age <= since + CLOCK_TOLERANCE
+    if first is None or first.callback_key_id == RESTORED:
+        since = min(wall, date) - order.created_at
+    elif (up := sent.now.up_since(first)) is not None:
+        since = up
+    else:
+        since = min(wall - first.sent_at, date - (first.cloudpress_sent_at or first.sent_at))
+    return date - details.value.created_at <= since + CLOCK_TOLERANCE
 
 
 async def held_among(

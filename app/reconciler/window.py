@@ -44,11 +44,16 @@ class Now:
     boot: str
     uptime: float
 
+    def up_since(self, attempt: Placement) -> timedelta | None:
+        """Return how long this machine has been up since it made an attempt, None if it did not make it."""
+        if attempt.sent_boot != self.boot or attempt.sent_uptime is None:
+            return None
+        return timedelta(seconds=self.uptime - attempt.sent_uptime)
+
     def since(self, attempt: Placement) -> timedelta:
         """Return how long ago an attempt was made, by the uptime if this machine made it."""
-        if attempt.sent_boot == self.boot and attempt.sent_uptime is not None:
-            return timedelta(seconds=self.uptime - attempt.sent_uptime)
-        return self.wall - attempt.sent_at
+        up = self.up_since(attempt)
+        return self.wall - attempt.sent_at if up is None else up
 
 
 def window_of(attempts: Iterable[Placement], now: Now, date: datetime | None) -> Window:

@@ -3,6 +3,7 @@
 Each ends with one order at CloudPress that is taken for ours, or with attention that names what is known.
 """
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable
@@ -364,6 +365,28 @@ async def test_a_clock_that_steps(bench: Bench, seconds: float, whose: str, when
     bench.cloudpress.hides = lambda _listed: False
     await bench.work_for(LONG)
     await check_bought_once(bench, order_id, "cp-3", sent=4)
+
+
+@pytest.mark.parametrize("known", ["known", "not known"])
+@pytest.mark.parametrize("boot", ["a machine", "another machine"])
+async def test_a_step_makes_no_strangers_older_order_young(bench: Bench, boot: str, known: str) -> None:
+    if known == "known":
+        await bench.order("Earlier")  # whose answer tells what CloudPress's clock shows
+        await bench.work()
+    older = bench.cloudpress.land("Another's")
+    number = int(older.removeprefix("cp-"))
+    nameless = {"site": None}
+    bench.cloudpress.orders_made[older] = bench.cloudpress.orders_made[older].model_copy(update=nameless)
+    bench.clock.time += timedelta(minutes=11)
+    bench.cloudpress.script["place"] = [LOST]
+    order_id = await bench.order()
+    await bench.work()
+    bench.clock.step(400)
+    bench.clock.boot = boot
+    await record_callback(bench.db, order_id, json.dumps({"task": {"id": number}}).encode())
+    await bench.work_for(LONG)
+    assert (await bench.read(order_id)).cloudpress_order_id is None
+    assert older in await named(bench, order_id)
 
 
 @pytest.mark.parametrize("hours", [-48, -8, 5])
