@@ -73,7 +73,7 @@ ANYONE, OWN, KNOWN = (False, False), (True, False), (False, True)
         (429, KNOWN, None, PostOutcome.UNKNOWN, "its page says that it would say for how long"),
         (429, ANYONE, 5.0, PostOutcome.UNKNOWN, "nobody knows who speaks"),
         (503, OWN, 5.0, PostOutcome.HELD_OFF, "CloudPress asks to wait"),
-        (503, KNOWN, 5.0, PostOutcome.HELD_OFF, "CloudPress asks to wait"),
+        (503, KNOWN, 5.0, PostOutcome.UNKNOWN, "a proxy says it of what its backend broke off"),
         (503, OWN, None, PostOutcome.UNKNOWN, "'passing' is said of reads; after a POST it says nothing"),
         (503, ANYONE, 5.0, PostOutcome.UNKNOWN, "nobody knows who speaks"),
         (500, OWN, 5.0, PostOutcome.UNKNOWN, "it may have failed after the order was made"),

@@ -49,17 +49,18 @@ def outcome_of_refusal(
     """Say what a status other than 2xx, in answer to a request to place an order, means for it.
 
     A proxy's refusal says nothing of what became of a request, so most count only in CloudPress's own form;
-    those that ask to be left alone also from where CloudPress has answered before. Whatever is not known not
-    to have landed may have.
+    that too much is asked also where CloudPress has answered before. A 503 does not: a proxy says it, with
+    `Retry-After`, of a request that its backend broke off, whatever that had done by then (Varnish). Whatever
+    is not known not to have landed may have.
     """
-    is_held_off = retry_after_seconds is not None and (is_own_form or is_known_host)
+    is_told_when = retry_after_seconds is not None
     if status in HARMLESS_REDIRECTS:
         return PostOutcome.HELD_OFF
     if status in REFUSALS_FOR_GOOD and is_own_form:
         return PostOutcome.REJECTED
     if status in {401, 403, 429} and is_own_form:
         return PostOutcome.HELD_OFF
-    if status in {429, 503} and is_held_off:
+    if is_told_when and ((status == 503 and is_own_form) or (status == 429 and is_known_host)):
         return PostOutcome.HELD_OFF
     return PostOutcome.UNKNOWN
 
