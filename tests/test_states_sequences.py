@@ -112,6 +112,8 @@ def check_end(order: Standing, observation: Observation, decision: Decision) -> 
         rests = Wait.SETTLING if rechecked.open_hints else Wait.NOTHING
         if order.duplicates and rests is Wait.NOTHING:
             rests = Wait.PAYMENT
+        if isinstance(observation, GivenUp) and order.status not in FINAL:
+            rests = Wait.TURN  # it is looked at once more
         assert decision.wait is (Wait.RETRY if rechecked.trouble else rests)
     if order.status in FINAL:
         assert decision.status is order.status

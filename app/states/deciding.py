@@ -69,7 +69,8 @@ def _goes_on(order: Standing, observation: Observation, now: datetime) -> Decisi
             return _still_looking(order, observation)
         case GivenUp():
             problem = Problem(ErrorCode.FAILED_BY_OPERATOR, f"Given up by {observation.by}.")
-            return Decision(FAILED, Wait.NOTHING, problem=problem)
+            # Callbacks and answers that the operator had not seen are looked at: it may be bought.
+            return Decision(FAILED, Wait.TURN, problem=problem)
         case Seen() | Rechecked():
             return _looked_at(order, observation, now)
 

@@ -3,10 +3,23 @@
 In each an order could be bought twice, or get what is another's, without anybody being told.
 """
 
-from app.cloudpress import Refused
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import pytest
+
+from app.cloudpress import NoAnswer, Refused
+from app.db.models import Order, Placement
+from app.events.timeline import Actor
+from app.orders.callbacks import record_callback
+from app.orders.requests import request_resolution
+from app.orders.waking import make_due
+from app.states import PostOutcome
 from tests.reconciler.scripted import GRACE_SECONDS, Bench
 
+LOST = NoAnswer("no answer", kind="timeout")
 LONG = 5 * GRACE_SECONDS
+ROSA = Actor("Rosa")
 
 
 async def test_a_proxys_503_with_retry_after_says_nothing_of_what_its_backend_did(bench: Bench) -> None:
@@ -18,3 +31,39 @@ async def test_a_proxys_503_with_retry_after_says_nothing_of_what_its_backend_di
     order = await bench.read(order_id)
     assert bench.cloudpress.count("place Shop") == 1
     assert (order.status, order.cloudpress_order_id) == ("provisioning", "cp-2")
+
+
+async def lost_and_hidden(bench: Bench) -> UUID:
+    """Have an order land as `cp-2` whose answer is lost and that no list shows; a person is asked."""
+    bench.set(may_place_again=False)
+    bench.cloudpress.script["answer"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    bench.cloudpress.hides = lambda listed: listed == "cp-2"
+    await bench.work_for(2 * GRACE_SECONDS)
+    assert (await bench.read(order_id)).attention_code == "placement_unconfirmed"
+    return order_id
+
+
+async def called_back(bench: Bench, order_id: UUID) -> None:
+    await record_callback(bench.db, order_id, b'{"task": {"id": 2}}')
+
+
+async def answered_late(bench: Bench, order_id: UUID) -> None:
+    """Record the answer as whoever has lost the lease does."""
+    async with bench.db.write() as tx:
+        placement = await tx.session.get_one(Placement, (order_id, 1))
+        placement.outcome, placement.cloudpress_order_id = PostOutcome.PLACED, "cp-2"
+        make_due(tx, await tx.session.get_one(Order, order_id))
+
+
+@pytest.mark.parametrize("news", [called_back, answered_late])
+async def test_who_gives_an_order_up_is_told_that_cloudpress_has_it_all_the_same(
+    bench: Bench, news: Callable[[Bench, UUID], Awaitable[None]]
+) -> None:
+    order_id = await lost_and_hidden(bench)
+    await news(bench, order_id)
+    await request_resolution(bench.db, order_id, action="fail", cloudpress_order_id=None, by=ROSA)
+    await bench.work_for(LONG)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_code) == ("failed", "suspected_duplicate")
+    assert order.suspected_duplicates == ["cp-2"]
