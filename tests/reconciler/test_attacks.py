@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from app.cloudpress import NoAnswer, Refused
+from app.cloudpress import NoAnswer, NotFound, Refused
 from app.db.models import Order, Placement
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
@@ -67,3 +67,20 @@ async def test_who_gives_an_order_up_is_told_that_cloudpress_has_it_all_the_same
     order = await bench.read(order_id)
     assert (order.status, order.attention_code) == ("failed", "suspected_duplicate")
     assert order.suspected_duplicates == ["cp-2"]
+
+
+async def test_a_word_to_place_again_has_the_list_read_also_after_a_refusal_for_now(bench: Bench) -> None:
+    """A callback shows that the refusal was not all that happened."""
+    bench.cloudpress.script["answer"] = [None, Refused(429, ("not now",), 600.0, is_own_form=True)]
+    order_id = await bench.order_among_others()
+    bench.cloudpress.hides = lambda listed: listed == "cp-2"
+    bench.cloudpress.script["task 2"] = [NotFound(404)] * 500
+    await called_back(bench, order_id)
+    await bench.work_for(2 * GRACE_SECONDS)
+    assert (await bench.read(order_id)).attention_code == "placement_called_back"
+    bench.cloudpress.hides = lambda _listed: False
+    await request_resolution(bench.db, order_id, action="place_again", cloudpress_order_id=None, by=ROSA)
+    await bench.work_for(LONG)
+    order = await bench.read(order_id)
+    assert bench.cloudpress.count("place Shop") == 1
+    assert order.cloudpress_order_id == "cp-2" or "cp-2" in (order.attention_detail or "")
