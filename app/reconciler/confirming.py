@@ -103,6 +103,11 @@ def _is_found(this: Pass, progress: Progress) -> bool:
     )
 
 
+def _ruled_out(order: Order) -> set[str]:
+    """Return the CloudPress orders of which an operator has said, perhaps just now, that none is it."""
+    return {*(order.settled_duplicates or ()), *(_known_to_operator(order) or ())}
+
+
 def _known_to_operator(order: Order) -> list[str] | None:
     """Return the CloudPress orders that an operator knew of when he had an order placed again, if he has."""
     resolution = order.resolution or {}
@@ -201,7 +206,9 @@ async def _write_adoption(
     tx, order, findings = held.tx, held.order, held.findings
     found = findings.order_id or ""
     unsure = source == LOOK_UP and (
-        await has_look_alike(tx, order, findings.tidying) or await is_left_to_people(tx.session, order, found)
+        found in _ruled_out(order)
+        or await has_look_alike(tx, order, findings.tidying)
+        or await is_left_to_people(tx.session, order, found)
     )
     if unsure or await held.loaded.is_held_by_another(order, found):
         # Checked under the lock: what was free when it was looked at may be taken by now.

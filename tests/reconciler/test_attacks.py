@@ -4,15 +4,16 @@ In each an order could be bought twice, or get what is another's, without anybod
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
 import pytest
 
-from app.cloudpress import NoAnswer, NotFound, Refused
+from app.cloudpress import Answer, NoAnswer, NotFound, OrderDetails, Refused
 from app.db.models import Order, Placement
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
-from app.orders.requests import request_resolution
+from app.orders.requests import dismiss_duplicates, request_resolution
 from app.orders.waking import make_due
 from app.states import PostOutcome
 from tests.reconciler.scripted import GRACE_SECONDS, Bench
@@ -84,3 +85,30 @@ async def test_a_word_to_place_again_has_the_list_read_also_after_a_refusal_for_
     order = await bench.read(order_id)
     assert bench.cloudpress.count("place Shop") == 1
     assert order.cloudpress_order_id == "cp-2" or "cp-2" in (order.attention_detail or "")
+
+
+@pytest.mark.parametrize("word", ["dismiss_duplicates", "place_again"])
+async def test_what_an_operator_rules_out_while_a_pass_looks_is_not_adopted_by_it(
+    bench: Bench, word: str
+) -> None:
+    bench.cloudpress.script["place"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    twin = bench.cloudpress.land("Shop")
+    unpaid = bench.cloudpress.orders_made[twin]
+    bench.cloudpress.orders_made[twin] = unpaid.model_copy(update={"site": None})
+    await bench.work_for(2 * GRACE_SECONDS)
+    assert twin in ((await bench.read(order_id)).attention_detail or "")
+    bench.cloudpress.orders_made[twin] = unpaid
+    plain = bench.cloudpress.order
+
+    async def meanwhile(asked: str, **more: Any) -> Answer[OrderDetails]:
+        bench.cloudpress.order = plain  # type: ignore[method-assign]
+        if word == "dismiss_duplicates":
+            await dismiss_duplicates(bench.db, order_id, by=ROSA)
+        else:
+            await request_resolution(bench.db, order_id, action=word, cloudpress_order_id=None, by=ROSA)
+        return await plain(asked, **more)
+
+    bench.cloudpress.order = meanwhile  # type: ignore[method-assign, assignment]
+    await bench.work_for(LONG)
+    assert (await bench.read(order_id)).cloudpress_order_id != twin
