@@ -38,6 +38,9 @@ from app.states import (
     Word,
 )
 
+MISTOLD = frozenset({Doubt.ORDERS_MISSING, Doubt.ORDERS_DIFFER})
+"""Doubts of a list by which no order is adopted."""
+
 
 async def confirm(this: Pass) -> PassResult | None:
     """Look for an unconfirmed order; adopt what surely is it, or place it again once it surely is nowhere."""
@@ -89,14 +92,15 @@ async def _suspect(this: Pass, progress: Progress, named: Named) -> None:
 def _is_found(this: Pass, progress: Progress) -> bool:
     """Tell whether a whole list shows one order that agrees, and none that can be ours beside it.
 
-    A list that leaves out what we know to be there may leave out ours as well, and show another's. An
-    operator who knew it, and wants the order placed again, has said that it is not.
+    A list that leaves out what we know to be there may leave out ours as well, and show another's. One that
+    tells what we know otherwise, its age above all, may tell another's so that it agrees. An operator who
+    knew it, and wants the order placed again, has said that it is not.
     """
     known = _known_to_operator(this.order) or ()
     return (
         progress.has_ended
         and progress.is_whole
-        and Doubt.ORDERS_MISSING not in progress.doubts
+        and not MISTOLD & set(progress.doubts)
         and len(progress.candidates) == 1
         and not progress.suspects
         and progress.candidates[0] not in known

@@ -136,8 +136,12 @@ class OrderLookUp:
             # It was listed, so a 404 is a passing failure or tells nothing.
             name = await name_of_site(details.value, self._pass.read_site) if details else None
             # Where nothing proves that ages are told right, one that is told too old may be ours all the
-            # same: a person is asked. It is not taken for ours by its name alone.
-            is_young = details is not None and is_young_enough(self._pass.order, self._sent, details)
+            # same: a person is asked. It is not taken for ours by its name alone, nor is one without an age.
+            is_young = (
+                details is not None
+                and details.value.created_at is not None
+                and is_young_enough(self._pass.order, self._sent, details)
+            )
             if details is not None and is_young and self._agrees(details.value, name, tidying):
                 progress.candidates.append(order_id)
             elif not self._is_passed_over(name, tidying):

@@ -4,6 +4,7 @@ In each an order could be bought twice, or get what is another's, without anybod
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -112,3 +113,30 @@ async def test_what_an_operator_rules_out_while_a_pass_looks_is_not_adopted_by_i
     bench.cloudpress.order = meanwhile  # type: ignore[method-assign, assignment]
     await bench.work_for(LONG)
     assert (await bench.read(order_id)).cloudpress_order_id != twin
+
+
+async def test_an_order_of_the_same_name_is_not_adopted_where_no_age_is_told(bench: Bench) -> None:
+    old = bench.cloudpress.land("Shop")
+    bench.clock.time += timedelta(days=30)
+    bench.cloudpress.script["place"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    for made, told in bench.cloudpress.orders_made.items():
+        bench.cloudpress.orders_made[made] = told.model_copy(update={"created_at": None})
+    await bench.work_for(LONG)
+    order = await bench.read(order_id)
+    assert (order.cloudpress_order_id, order.attention_code) == (None, "placement_suspected")
+    assert old in (order.attention_detail or "")
+
+
+async def test_an_order_from_before_is_not_adopted_where_times_are_told_in_a_zone_that_is_ahead(
+    bench: Bench,
+) -> None:
+    bench.cloudpress.zone = timedelta(hours=2)
+    old = bench.cloudpress.land("Shop")
+    bench.clock.time += timedelta(hours=1)
+    bench.cloudpress.script["place"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    await bench.work_for(LONG)
+    order = await bench.read(order_id)
+    assert order.cloudpress_order_id is None
+    assert old in (order.attention_detail or "")
