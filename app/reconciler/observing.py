@@ -113,7 +113,8 @@ class Observer:
         tasks = [task.value for task in self._tasks.values() if isinstance(task, Answer)]
         by_tasks = [site_id for task in tasks for site_id in task.site_ids]
         own = self._order.site.id if self._order and self._order.site else None
-        if own is not None and by_tasks and own not in by_tasks:
+        if own not in by_tasks and len({own, *by_tasks} - {None}) > 1:
+            # Of two that only tasks name, one may be where a site is migrated from, which is another's.
             self._foreign = True
         if self._foreign:
             return None

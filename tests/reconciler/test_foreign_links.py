@@ -97,7 +97,21 @@ async def misfit_by_task_of_another(bench: Bench, cloudpress_order_id: str, numb
     change_task(bench, number, status="OK")
 
 
-@pytest.mark.parametrize("misfit", [misfit_by_task_that_denies, misfit_by_site, misfit_by_task_of_another])
+async def misfit_by_task_of_two_sites(bench: Bench, cloudpress_order_id: str, number: int) -> None:
+    # The order links none, and one of the two may be where it is migrated from.
+    change_task(bench, number, status="OK", site_ids=("anothers-site", own_site(number)))
+    change_order(bench, cloudpress_order_id, tasks=(TaskRef(id=number, status="OK"),), site=None)
+
+
+@pytest.mark.parametrize(
+    "misfit",
+    [
+        misfit_by_task_that_denies,
+        misfit_by_site,
+        misfit_by_task_of_another,
+        misfit_by_task_of_two_sites,
+    ],
+)
 async def test_what_does_not_fit_asks_for_a_person_and_is_never_completed(bench: Bench, misfit: Any) -> None:
     order_id, cloudpress_order_id, number = await placed(bench)
     await misfit(bench, cloudpress_order_id, number)
