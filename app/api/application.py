@@ -30,23 +30,25 @@ from app.api.routes import (
     webhooks,
 )
 from app.api.routes.orders import listing, operating, placing, suspecting
+from app.api.shared_routes import shared_routes
 
-ROUTES = (
-    listing,
-    placing,
-    operating,
-    suspecting,
-    events,
-    webhooks,
-    orphans,
-    catalog,
-    accounts,
-    keys,
-    checks,
-    callbacks,
-    health,
-    metrics,
+_ROUTES = shared_routes(
+    listing.router,
+    placing.router,
+    operating.router,
+    suspecting.router,
+    events.router,
+    webhooks.router,
+    orphans.router,
+    catalog.router,
+    accounts.router,
+    keys.router,
+    checks.router,
+    callbacks.router,
+    health.router,
+    metrics.router,
 )
+_ROUTES_OF_WORKERS = shared_routes(health.router, metrics.router)
 ALLOWED_HEADERS = [
     "Authorization",
     "Content-Type",
@@ -97,9 +99,7 @@ def create_api(context: Context, lifespan: Lifespan[FastAPI]) -> Application:
     problems.install(app)
     _surround(app, context, path)
     app.receive_callbacks(context, path=path)
-    for part in ROUTES:
-        app.include_router(part.router)
-    docs.install(app, path=path)
+    app.router.routes += (*_ROUTES, *docs.routes(app.title, path))
     return app
 
 
@@ -129,6 +129,5 @@ def create_worker_api(context: Context) -> FastAPI:
     problems.install(app)
     app.add_middleware(Authentication, context=context, limiter=None)
     app.add_middleware(Headers, metrics=context.metrics)
-    for part in (health, metrics):
-        app.include_router(part.router)
+    app.router.routes += _ROUTES_OF_WORKERS
     return app

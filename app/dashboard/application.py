@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from app.api.auth import AdmissionDep, OrdersReader
 from app.api.context import Context, ContextDep, require_migrated
+from app.api.shared_routes import shared_routes
 from app.api.visible import find_visible
 from app.dashboard.desk import Desk
 from app.dashboard.page import Page
@@ -68,6 +69,8 @@ ROUTERS = (
     happenings.router,
     last,
 )
+_PUBLIC = shared_routes(progress.router)
+_PAGES = shared_routes(*ROUTERS)
 
 
 def install(app: FastAPI, context: Context) -> None:
@@ -76,8 +79,6 @@ def install(app: FastAPI, context: Context) -> None:
     What end users see is there without the dashboard, too.
     """
     app.state.desk = Desk(context)
-    app.include_router(progress.router)
-    if context.settings.dashboard == "off":
-        return
-    for router in ROUTERS:
-        app.include_router(router)
+    app.router.routes += _PUBLIC
+    if context.settings.dashboard != "off":
+        app.router.routes += _PAGES

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
@@ -17,6 +17,11 @@ from app.sandbox.parts import Parts
 from app.sandbox.placing import Placing
 from app.sandbox.state import State, unused_task_id
 from app.sandbox.work import Work
+
+# Put together once: all sandboxes of a process share what FastAPI finds out about the routes.
+_INCLUDING = APIRouter()
+for _router in (provider.router, browsing.router, control.router):
+    _INCLUDING.include_router(_router)
 
 
 def create_sandbox(config: SandboxConfig) -> FastAPI:
@@ -38,8 +43,7 @@ def create_sandbox(config: SandboxConfig) -> FastAPI:
 
     app = FastAPI(title="Sandbox: a stand-in CloudPress", lifespan=lifespan, redirect_slashes=False)
     app.state.parts = Parts(dict(config.accounts), state, plan, work, Placing(config, state, plan, work))
-    for routes in (provider.router, browsing.router, control.router):
-        app.include_router(routes)
+    app.router.routes.extend(_INCLUDING.routes)
     app.add_middleware(CallLog)
     app.add_middleware(Droppable)
 

@@ -3,12 +3,15 @@
 import hashlib
 import re
 from base64 import b64encode
+from functools import cache
 from importlib import resources
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 
+from app.api.shared_routes import shared_routes
 from app.version import VERSION
 
 ASSETS = {
@@ -21,11 +24,10 @@ SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 PARAMETERS = {"persistAuthorization": False, "displayRequestDuration": True}
 
 
-def install(app: FastAPI, *, path: str = "") -> None:
-    """Serve the page and what it loads, and at `/` the word where they are; `path` is the service's own."""
+@cache
+def routes(title: str, path: str = "") -> tuple[BaseRoute, ...]:
+    """Return the page and what it loads, and at `/` the word where they are; `path` is the service's own."""
     router = APIRouter(include_in_schema=False)
-    # FastAPI remembers every function that it has looked at: none of these may hold the application.
-    title = app.title
 
     @router.get("/")
     async def index() -> dict[str, str]:
@@ -56,7 +58,7 @@ def install(app: FastAPI, *, path: str = "") -> None:
         content = resources.files("fastapi_swagger.resources").joinpath(name).read_bytes()
         return Response(content, media_type=ASSETS[name], headers={"Cache-Control": "public, max-age=86400"})
 
-    app.include_router(router)
+    return shared_routes(router)
 
 
 def _policy(page: bytes) -> str:
