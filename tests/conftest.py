@@ -10,8 +10,17 @@ import pytest
 from tests.databases import PostgresServer, SqliteFiles, in_memory
 from tests.harness import Sandbox, run_sandbox
 from tests.receiver import Receiver, run_receiver
+from tests.simulation.engines import share_among_all
 
 DATABASES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_statements() -> Iterator[None]:
+    """Have no test compile again what another one has compiled."""
+    with pytest.MonkeyPatch.context() as patches:
+        share_among_all(patches)
+        yield
 
 
 @pytest.fixture(scope="session")

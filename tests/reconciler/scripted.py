@@ -238,8 +238,7 @@ class Bench:
             clock=self.clock,
             connect_arguments=in_this_thread(database_url),
         )
-        if self.db.is_sqlite:
-            share_compiled_statements(self.db)
+        share_compiled_statements(self.db)
         self.accounts = {ACCOUNT}
         self.dependencies = Dependencies(
             db=self.db,

@@ -478,8 +478,7 @@ class Simulation:
             clock=VirtualClock(self.times, process),
             connect_arguments=arguments,
         )
-        if db.is_sqlite:
-            share_compiled_statements(db)
+        share_compiled_statements(db)
         return db
 
     def start(self, name: str) -> None:

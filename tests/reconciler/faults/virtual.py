@@ -258,8 +258,7 @@ def _answering(client: httpx.AsyncClient) -> Serve:
 def _database(url: str) -> Database:
     arguments = in_this_thread(url)
     db = Database(async_database_url(url), PlainCipher(), clock=LoopClock(), connect_arguments=arguments)
-    if db.is_sqlite:
-        share_compiled_statements(db)
+    share_compiled_statements(db)
     return db
 
 
