@@ -3,11 +3,12 @@
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 
@@ -25,6 +26,12 @@ class Clock(Protocol):
         """Which start of which machine they are counted from: only those of the same one can be compared."""
 
 
+@cache
+def asking_for_time(*also: ColumnElement[Any]) -> Select[Any]:
+    """Return the statement that has PostgreSQL evaluate `also` and then tell the present time, built once."""
+    return select(*also, func.clock_timestamp())
+
+
 class DatabaseClock:
     """The database's own time, one for all replicas; on SQLite the host's."""
 
@@ -32,8 +39,7 @@ class DatabaseClock:
         """Return the present time, not the start of the transaction."""
         if session.get_bind().dialect.name == "sqlite":
             return datetime.now(UTC)
-        told = (await session.execute(select(*also, func.clock_timestamp()))).one()
-        moment: datetime = told[-1]
+        moment: datetime = (await session.execute(asking_for_time(*also))).one()[-1]
         return moment.astimezone(UTC)
 
     def uptime(self) -> float:

@@ -28,7 +28,7 @@ from app.db.inserting import inserting
 from app.db.models import Event
 from app.db.notice import NewEvent, Notice, Telling
 from app.db.outages import Outages
-from app.db.postgresql import NOTIFY, limits
+from app.db.postgresql import LIMITS, NOTIFY
 from app.db.whole import Result, Threads, WholeTransaction, Work
 
 # Connections that no write takes: while all writes wait for a lock, reads and the readiness go on.
@@ -165,12 +165,12 @@ class Database:
         if self.is_sqlite:
             return await self._clock.now(session)
         try:
-            return await self._clock.now(session, *limits())
+            return await self._clock.now(session, *LIMITS)
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
             await session.rollback()
-        return await self._clock.now(session, *limits())
+        return await self._clock.now(session, *LIMITS)
 
     async def write_whole(self, work: Work[Result], *, before: Callable[[], object] | None = None) -> Result:
         """Run `work` as one write transaction, committed when this returns, in one go (`app/db/whole.py`).

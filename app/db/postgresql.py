@@ -1,7 +1,7 @@
 """What PostgreSQL alone is told: a write transaction's limits, the lock of the events, notices to others."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, case, func, select, text, true
 
@@ -28,15 +28,16 @@ def _set_locally(name: str, value: object) -> ColumnElement[str]:
     return func.set_config(name, value, true())
 
 
-def limits() -> Sequence[ColumnElement[str]]:
-    """Return what holds for every write transaction from its first statement."""
-    found = func.current_setting("synchronous_commit")
-    return (
-        _set_locally("idle_in_transaction_session_timeout", f"{WRITE_IDLE_SECONDS}s"),
-        _set_locally("lock_timeout", f"{LOCK_WAIT_SECONDS}s"),
-        # As SQLite's `synchronous`: what is acknowledged outlives a crash, whatever the default is.
-        _set_locally("synchronous_commit", case((found.in_(LOSING), "on"), else_=found)),
-    )
+_SYNCHRONOUS_COMMIT = func.current_setting("synchronous_commit")
+LIMITS: Final[Sequence[ColumnElement[str]]] = (
+    _set_locally("idle_in_transaction_session_timeout", f"{WRITE_IDLE_SECONDS}s"),
+    _set_locally("lock_timeout", f"{LOCK_WAIT_SECONDS}s"),
+    # As SQLite's `synchronous`: what is acknowledged outlives a crash, whatever the default is.
+    _set_locally(
+        "synchronous_commit", case((_SYNCHRONOUS_COMMIT.in_(LOSING), "on"), else_=_SYNCHRONOUS_COMMIT)
+    ),
+)
+"""What holds for every write transaction from its first statement."""
 
 
 # One statement for all that comes before the commit. The numbers are given to what has been joined with the

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from app.db.clock import asking_for_time
 from app.db.inserting import inserting
 from app.db.notice import Notice, Telling
-from app.db.postgresql import NOTIFY, limits
+from app.db.postgresql import LIMITS, NOTIFY
 
 Result = TypeVar("Result")
 Work = Callable[["WholeTransaction"], Result]
@@ -100,6 +101,6 @@ def _now(connection: Connection) -> datetime:
         # Not before the lock is held: what others wrote while it was waited for is not later than this.
         connection.begin()
         return datetime.now(UTC)
-    moment: Any = connection.execute(select(*limits(), func.clock_timestamp())).one()[-1]
+    moment: Any = connection.execute(asking_for_time(*LIMITS)).one()[-1]
     told: datetime = moment.astimezone(UTC)
     return told

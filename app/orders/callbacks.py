@@ -2,23 +2,22 @@
 
 import hashlib
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import bindparam, column, func, insert, select, update
 
 from app.db.database import Database
 from app.db.models import Callback, Order
-from app.db.several import among
+from app.db.several import Several, among
 from app.db.whole import WholeTransaction
 from app.events.timeline import record
 from app.events.types import EventType
-from app.orders.waking import make_all_due
+from app.orders.waking import MAKE_DUE, making_due
 from app.queue.group_commit import LATER, GroupCommit, Later, whole
 from app.states import FINAL, OrderStatus
 
@@ -37,6 +36,21 @@ _COUNT = (
     update(Callback)
     .where(among(Callback.id, "ids"))
     .values(count=Callback.count + bindparam("repeats"), last_received_at=bindparam("now"))
+)
+_STORED = Callback.__table__.c
+_COLUMNS = ("order_id", "body_sha256", "body", "task_id", "count")
+_GIVEN = (
+    func.unnest(*(bindparam(name, type_=Several(_STORED[name].type)) for name in _COLUMNS))
+    .table_valued(*(column(name, _STORED[name].type) for name in _COLUMNS))
+    .render_derived(name="given")
+)
+_NOW = bindparam("now", type_=_STORED.first_received_at.type)
+# One statement in place of one for each row and one more: to send it and to wait for it is most of what a
+# batch costs on PostgreSQL.
+_INSERT_AND_MAKE_DUE = (
+    insert(Callback)
+    .from_select([*_COLUMNS, "first_received_at", "last_received_at"], select(*_GIVEN.c, _NOW, _NOW))
+    .add_cte(MAKE_DUE.cte("made_due"))
 )
 
 
@@ -70,6 +84,17 @@ async def record_callback(db: Database, order_id: UUID, body: bytes) -> bool:
     return await CallbackIntake(db).record(order_id, body)
 
 
+@dataclass(slots=True)
+class _Locked:
+    """An order whose row is locked, and what is kept of its callbacks."""
+
+    status: OrderStatus
+    is_erased: bool
+    bodies: list[_Kept] = field(default_factory=list)
+    news: int = 0
+    """How much of this batch is worth looking at."""
+
+
 class CallbackIntake:
     """Stores callbacks, each committed when that returns, many at a time where many come."""
 
@@ -101,32 +126,29 @@ def write_callbacks(tx: WholeTransaction, received: Sequence[Received]) -> list[
     order_ids = sorted({each.order_id for each in received})
     orders = _lock_orders(tx, order_ids)
     locked = _existing(tx, [order_id for order_id in order_ids if order_id not in orders])
-    bodies = _kept_bodies(tx, list(orders))
-    news: Counter[UUID] = Counter()
+    _read_bodies(tx, orders)
     for each in received:
         order = orders.get(each.order_id)
         # What an erased order is told is not kept: nothing can become of it.
-        if order is None or order.erased_at is not None:
+        if order is None or order.is_erased:
             continue
-        is_new = _keep(tx, each, bodies[each.order_id])
+        is_new = _keep(tx, each, order.bodies)
         each.is_repeated = not is_new
         # A final order is looked at only to see whether the callback is of another order that is its double.
         if is_new or order.status not in FINAL:
-            news[each.order_id] += 1
-    _write(tx, bodies)
-    make_all_due(tx, news)
+            order.news += 1
+    _write(tx, orders)
     return [LATER if each.order_id in locked else each.order_id in orders for each in received]
 
 
-def _lock_orders(
-    tx: WholeTransaction, order_ids: Sequence[UUID]
-) -> dict[UUID, Row[UUID, OrderStatus, datetime | None]]:
+def _lock_orders(tx: WholeTransaction, order_ids: Sequence[UUID]) -> dict[UUID, _Locked]:
     """Lock the orders, all in one statement and in the order of their ids; return what matters of them.
 
     One order is waited for. Of several those are left out that somebody else has locked.
     """
     lock = _LOCK if len(order_ids) == 1 else _LOCK_FREE
-    return {row.id: row for row in tx.connection.execute(lock, {"ids": order_ids})}
+    rows = tx.connection.execute(lock, {"ids": order_ids})
+    return {order_id: _Locked(status, erased_at is not None) for order_id, status, erased_at in rows}
 
 
 def _existing(tx: WholeTransaction, order_ids: Sequence[UUID]) -> set[UUID]:
@@ -136,13 +158,11 @@ def _existing(tx: WholeTransaction, order_ids: Sequence[UUID]) -> set[UUID]:
     return set(tx.connection.execute(_ORDERS, {"ids": order_ids}).scalars())
 
 
-def _kept_bodies(tx: WholeTransaction, order_ids: Sequence[UUID]) -> dict[UUID, list[_Kept]]:
-    """Return what is kept of each order, the oldest first."""
-    bodies: dict[UUID, list[_Kept]] = {order_id: [] for order_id in order_ids}
-    if order_ids:
-        for row in tx.connection.execute(_KEPT, {"ids": order_ids}):
-            bodies[row.order_id].append(_Kept(*row[1:]))
-    return bodies
+def _read_bodies(tx: WholeTransaction, orders: Mapping[UUID, _Locked]) -> None:
+    """Read what is kept of each order, the oldest first."""
+    if orders:
+        for row in tx.connection.execute(_KEPT, {"ids": list(orders)}):
+            orders[row[0]].bodies.append(_Kept(*row[1:]))
 
 
 def _keep(tx: WholeTransaction, received: Received, bodies: list[_Kept]) -> bool:
@@ -165,27 +185,28 @@ def _keep(tx: WholeTransaction, received: Received, bodies: list[_Kept]) -> bool
     return False
 
 
-def _write(tx: WholeTransaction, bodies: Mapping[UUID, Sequence[_Kept]]) -> None:
-    added = []
+def _write(tx: WholeTransaction, orders: Mapping[UUID, _Locked]) -> None:
+    """Write what has been added and counted, and make the orders due of which there is news."""
+    added: list[tuple[object, ...]] = []
     repeated: defaultdict[int, list[int]] = defaultdict(list)
-    for order_id, all_kept in bodies.items():
-        for kept in all_kept:
+    for order_id, order in orders.items():
+        for kept in order.bodies:
             if kept.id is None:
-                added.append(
-                    {
-                        "order_id": order_id,
-                        "body_sha256": kept.digest,
-                        "body": kept.body,
-                        "task_id": kept.task_id,
-                        "count": kept.count,
-                        "first_received_at": tx.now,
-                        "last_received_at": tx.now,
-                    }
-                )
+                added.append((order_id, kept.digest, kept.body, kept.task_id, kept.count))
             elif kept.repeats:
                 repeated[kept.repeats].append(kept.id)
-    if added:
-        tx.connection.execute(insert(Callback), added)
+    made_due = making_due(tx, {order_id: order.news for order_id, order in orders.items() if order.news})
+    if added and tx.is_sqlite:
+        moments = {"first_received_at": tx.now, "last_received_at": tx.now}
+        tx.connection.execute(
+            insert(Callback), [dict(zip(_COLUMNS, row, strict=True)) | moments for row in added]
+        )
+    elif added:
+        # What is added is news: there is an order to be made due.
+        columns = zip(_COLUMNS, map(list, zip(*added, strict=True)), strict=True)
+        tx.connection.execute(_INSERT_AND_MAKE_DUE, {**dict(columns), **made_due.pop()})
+    for each in made_due:
+        tx.connection.execute(MAKE_DUE, each)
     for repeats, ids in repeated.items():
         tx.connection.execute(_COUNT, {"ids": ids, "repeats": repeats, "now": tx.now})
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, case, select, update
@@ -15,7 +16,7 @@ from app.states import OrderStatus
 MOST_AT_ONCE = 1000
 
 _NOW = bindparam("now", type_=Order.due_at.type)
-_MAKE_DUE = (
+MAKE_DUE = (
     update(Order)
     .where(among(Order.id, "ids"))
     .values(
@@ -47,12 +48,14 @@ async def wake_orders(tx: Transaction, account_id: str, status: OrderStatus) -> 
         make_due(tx, order)
 
 
-def make_all_due(tx: WholeTransaction, news: Mapping[UUID, int]) -> None:
-    """Do the same for all of many orders, whose rows are locked: `news` is how much there is of each."""
+def making_due(tx: WholeTransaction, news: Mapping[UUID, int]) -> list[dict[str, Any]]:
+    """Return what `MAKE_DUE` is given to do the same for many orders, whose rows are locked.
+
+    `news` is how much there is of each. Orders of which there is as much are made due together.
+    """
     by_number: defaultdict[int, list[UUID]] = defaultdict(list)
     for order_id, number in news.items():
         by_number[number].append(order_id)
-    for number, order_ids in by_number.items():
-        tx.connection.execute(_MAKE_DUE, {"ids": order_ids, "news": number, "now": tx.now})
     if news:
         tx.announce(due=Order)
+    return [{"ids": ids, "news": number, "now": tx.now} for number, ids in by_number.items()]

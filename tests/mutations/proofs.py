@@ -80,7 +80,12 @@ NEXT_DUE = by_pytest("next due", "tests/queue/test_next_due.py")
 WORKER = by_pytest("worker", "tests/queue/test_worker.py")
 SECOND_LOOKS = by_pytest("second looks", "tests/reconciler/test_second_looks.py")
 NEVER_TWICE = by_pytest(
-    "never twice", "tests/reconciler/test_never_twice.py", "tests/reconciler/test_worlds.py", "-k", "sqlite"
+    "never twice",
+    "tests/reconciler/test_never_twice.py",
+    "tests/reconciler/test_worlds.py",
+    "tests/reconciler/test_attacks.py",
+    "-k",
+    "sqlite",
 )
 UNKNOWN_PLACEMENTS = by_pytest("unknown placements", "tests/reconciler/test_unknown_placements.py")
 TOGETHER = by_pytest("what passes write together", "tests/reconciler/test_writing.py")

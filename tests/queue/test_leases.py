@@ -16,7 +16,7 @@ from app.db.models import Order
 from app.db.url import async_database_url
 from app.orders.callbacks import record_callback
 from app.orders.intake import NewOrder, create_order
-from app.orders.waking import make_all_due, make_due
+from app.orders.waking import MAKE_DUE, make_due, making_due
 from app.queue import leases
 from app.queue.clock_watch import ClockWatch
 from app.queue.leases import Claim
@@ -204,7 +204,9 @@ async def far_db(database_url: str, clock: SetClock) -> AsyncIterator[Database]:
 async def news_of(db: Database, order_id: UUID, *, together: bool) -> None:
     """Have an order looked at, alone or `together` with what else there is news of."""
     if together:
-        await db.write_whole(lambda tx: make_all_due(tx, {order_id: 1}))
+        await db.write_whole(
+            lambda tx: [tx.connection.execute(MAKE_DUE, each) for each in making_due(tx, {order_id: 1})]
+        )
         return
     async with db.write() as tx:
         make_due(tx, await tx.session.get_one(Order, order_id, with_for_update=True))

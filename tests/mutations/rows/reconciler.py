@@ -6,6 +6,7 @@ from tests.mutations.proofs import (
     NEVER_TWICE,
     SECOND_LOOKS,
     SIMULATION,
+    STATES,
     STAYING_UP,
     TOGETHER,
     UNKNOWN_PLACEMENTS,
@@ -26,6 +27,7 @@ WRITING = "app/reconciler/writing.py"
 LOADED = "app/reconciler/loaded.py"
 TURNS = "app/reconciler/turns.py"
 CONFIRMING = "app/reconciler/confirming.py"
+DECIDING = "app/states/deciding.py"
 KEEPING = "app/reconciler/keeping.py"
 DUPLICATES = "app/reconciler/duplicates.py"
 
@@ -54,8 +56,22 @@ MUTATIONS = (
     Mutation(
         "an old order is taken for ours by its name where no age is proven",
         LOOKING_UP,
-        "is_young = details is not None and is_young_enough(",
-        "is_young = not progress.understands_ages or details is not None and is_young_enough(",
+        "and is_young_enough(self._pass.order, self._sent, details)",
+        "and (not progress.understands_ages or is_young_enough(self._pass.order, self._sent, details))",
+        (NEVER_TWICE,),
+    ),
+    Mutation(
+        "an order whose age is not told is taken for ours by its name",
+        LOOKING_UP,
+        "                and details.value.created_at is not None\n",
+        "",
+        (NEVER_TWICE,),
+    ),
+    Mutation(
+        "an order that another machine sent is as old as our clock shows",
+        EVIDENCE,
+        "since = min(wall - first.sent_at, date - (first.cloudpress_sent_at or first.sent_at))",
+        "since = wall - first.sent_at",
         (NEVER_TWICE,),
     ),
     Mutation(
@@ -145,9 +161,30 @@ MUTATIONS = (
     Mutation(
         "a list that leaves something out is good enough to adopt by",
         CONFIRMING,
-        "        and Doubt.ORDERS_MISSING not in progress.doubts\n",
-        "",
+        "MISTOLD = frozenset({Doubt.ORDERS_MISSING, Doubt.ORDERS_DIFFER})",
+        "MISTOLD = frozenset({Doubt.ORDERS_DIFFER})",
         (NEVER_TWICE, SIMULATION),
+    ),
+    Mutation(
+        "a list that tells otherwise what is known is good enough to adopt by",
+        CONFIRMING,
+        "MISTOLD = frozenset({Doubt.ORDERS_MISSING, Doubt.ORDERS_DIFFER})",
+        "MISTOLD = frozenset({Doubt.ORDERS_MISSING})",
+        (NEVER_TWICE,),
+    ),
+    Mutation(
+        "what an operator rules out meanwhile is adopted by a look-up",
+        CONFIRMING,
+        "        found in _ruled_out(order)\n        or await",
+        "        await",
+        (NEVER_TWICE,),
+    ),
+    Mutation(
+        "whoever gives an order up is told of nothing that he had not seen",
+        DECIDING,
+        "return Decision(FAILED, Wait.TURN, problem=problem)",
+        "return Decision(FAILED, Wait.NOTHING, problem=problem)",
+        (NEVER_TWICE, STATES),
     ),
     Mutation(
         "the tasks of an order that was held by mistake are asked for",
