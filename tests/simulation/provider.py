@@ -480,7 +480,10 @@ class SimulatedCloudPress:
         if kind == "redirected":
             raise Refused(random.choice(VAGUE_REDIRECTS))
         if kind == "hidden_by_proxy":
-            raise Refused(random.choice(PROXY_STATUSES), ("Forbidden",))
+            # Varnish names a time where its backend broke off, whatever that had done by then.
+            after = random.choice([None, 5.0])
+            status = 503 if after else random.choice(PROXY_STATUSES)
+            raise Refused(status, ("Forbidden",), after, is_known_host=random.random() < 0.5)
         if kind == "oddly_redirected":
             raise Refused(random.choice(HARMLESS_REDIRECTS))
         if kind == "read_late" and random.random() < 0.3:

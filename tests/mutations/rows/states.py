@@ -11,6 +11,13 @@ NOT_SENT = "    return PostOutcome.NOT_SENT if status >= 500 else PostOutcome.UN
 
 MUTATIONS = (
     Mutation(
+        "a proxy's 503 is CloudPress's word where it says when to come again",
+        WORDS,
+        "(status == 503 and is_own_form)",
+        "(status == 503 and (is_own_form or is_known_host))",
+        (STATES, SIMULATION),
+    ),
+    Mutation(
         "a callback does not forbid placing again",
         OBSERVATIONS,
         "evidence = self.candidates or self.suspects or self.called_back",
