@@ -31,7 +31,7 @@ HABITS = {
     "sleep": "our machine sleeps, and its monotonic clock with it",
     "redirects": "answers an order with a redirect, before or after it made it",
     "odd_redirects": "makes an order and answers with a redirect that promises to have made none",
-    "proxies": "makes an order, and a proxy before it puts its own refusal in the place of the answer, or asks to come again",
+    "proxies": "makes an order, and a proxy answers with its own refusal, or asks to come again",
     "retry_after": "asks to be left alone for hours",
     "refusals": "goes on refusing orders when all else is calm",
     "strangers": "has other customers, who order at the same minute under similar names",
