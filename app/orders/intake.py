@@ -6,7 +6,7 @@ Intake makes rows due and leaves everything else to the reconciler.
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -88,7 +88,7 @@ class _Ordered:
 
     new: NewOrder
     idempotency: Idempotency | None
-    id: UUID = field(default_factory=uuid7)
+    id: UUID
 
 
 class OrderIntake:
@@ -110,7 +110,7 @@ class OrderIntake:
             TooManyWaitingError: the order was not taken in.
         """
         try:
-            return await self._group.add(_Ordered(new, idempotency))
+            return await self._group.add(_Ordered(new, idempotency, uuid7()))
         except IntegrityError:
             # The same key came twice at once and the other one was first.
             known = await find_repeated(self._db, idempotency) if idempotency is not None else None
