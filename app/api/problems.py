@@ -66,6 +66,12 @@ class ProblemBody(BaseModel):
     errors: list[FieldError | str] | None = None
     order_id: str | None = None
     scope: str | None = None
+    suspects: list[str] | None = Field(
+        default=None, description="The CloudPress orders that may be the order and were not shown."
+    )
+    callbacks: int | None = Field(
+        default=None, description="How many callbacks were let in that were not shown."
+    )
     oldest: int | None = Field(default=None, description="The number from which on all events are kept.")
 
 

@@ -1,5 +1,6 @@
 """`orders`: place, list, show, watch, cancel, resolve and refresh orders at a running service."""
 
+import sys
 from contextlib import nullcontext
 from importlib import import_module
 from itertools import chain, islice
@@ -218,9 +219,7 @@ def suspects(order_id: OrderId, key: Key, *, as_json: Json = False, url: Url = H
     if as_json:
         print_json(found)
     else:
-        console.print(suspects_table(found["data"]))
-        if found["left_out"]:
-            say(f"… and {found['left_out']} more")
+        _print_suspects(found)
 
 
 @app.command()
@@ -237,12 +236,40 @@ def resolve(
     as_json: Json = False,
     url: Url = HERE,
 ) -> None:
-    """Say what becomes of an order whose placement is unknown, or that seems to be at CloudPress twice."""
+    """Say what becomes of an order whose placement is unknown, or that seems to be at CloudPress twice.
+
+    What CloudPress has that may be it is shown first, and you are asked, if you sit at a terminal. Your word
+    holds for what was shown: where there is more by then, it is refused.
+    """
     said = {"adopt": adopt is not None, "place_again": place_again, "fail": fail}
     said["dismiss_duplicates"] = dismiss_duplicates
     actions = [action for action, is_said in said.items() if is_said]
     if len(actions) != 1:
         raise typer.BadParameter("say one of --adopt ID, --place-again, --fail and --dismiss-duplicates")
-    body = {"action": actions[0], **({} if adopt is None else {"cloudpress_order_id": adopt})}
-    order = Client(url, key).ask("POST", f"/orders/{order_id}/resolve", json=body).json()
+    client = Client(url, key)
+    body: dict[str, Any] = {"action": actions[0]}
+    body |= {"cloudpress_order_id": adopt} if adopt is not None else _shown(client, order_id, as_json=as_json)
+    order = client.ask("POST", f"/orders/{order_id}/resolve", json=body).json()
     _print(order, as_json=as_json)
+
+
+def _shown(client: Client, order_id: UUID, *, as_json: bool) -> dict[str, Any]:
+    """Show what may be an order before anything is decided about it; return it, to be sent along."""
+    found = client.ask("GET", f"/orders/{order_id}/suspects").json()
+    seen = [*(each["cloudpress_order_id"] for each in found["data"]), *found["others"]]
+    if not as_json:
+        _print_suspects(found)
+        if sys.stdin.isatty() and not typer.confirm("Is that still what you want?"):
+            raise typer.Abort
+    return {"suspects": seen, "callbacks": found["callbacks"]}
+
+
+def _print_suspects(found: dict[str, Any]) -> None:
+    if found["data"]:
+        console.print(suspects_table(found["data"]))
+    else:
+        say("CloudPress has nothing that may be it, as far as look-ups have shown.")
+    if found["others"]:
+        say(f"… and {found['left_out']} more: {', '.join(found['others'])}")
+    if found["callbacks"]:
+        say(f"Callbacks that were let in for it: {found['callbacks']}")

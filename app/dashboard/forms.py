@@ -10,7 +10,7 @@ from starlette.requests import Request
 from app.api.problems import Problem
 
 FORM = "application/x-www-form-urlencoded"
-MOST_FIELDS = 200
+MOST_FIELDS = 2_100
 B = TypeVar("B", bound=BaseModel)
 
 

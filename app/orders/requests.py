@@ -3,10 +3,11 @@
 A request is stored and makes its order due; the reconciler fulfils it, or says why it cannot be.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Database, Transaction
@@ -16,6 +17,7 @@ from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.attempts import can_have_landed
 from app.orders.changing import changing
+from app.orders.shown import NOTHING_SAID, Shown, overrule_callbacks, refuse_unseen
 from app.orders.waking import make_due
 from app.states import FINAL, AttentionCode, OrderStatus
 
@@ -26,7 +28,13 @@ class NotResolvableError(Exception):
 
 @repeated
 async def request_resolution(
-    db: Database, order_id: UUID, *, action: str, cloudpress_order_id: str | None, by: Actor
+    db: Database,
+    order_id: UUID,
+    *,
+    action: str,
+    cloudpress_order_id: str | None,
+    by: Actor,
+    shown: Shown = NOTHING_SAID,
 ) -> Order | None:
     """Store what an operator decides about an unconfirmed order; the reconciler does it.
 
@@ -35,6 +43,7 @@ async def request_resolution(
 
     Raises:
         NotResolvableError: the order is not to be resolved so, or another order has that CloudPress order.
+        UnseenError: something is known of it that is not in what he was `shown`.
     """
     async with db.write() as tx:
         order = await tx.session.get(Order, order_id, with_for_update=True)
@@ -45,6 +54,7 @@ async def request_resolution(
             raise NotResolvableError(
                 f"Only an unconfirmed order can be resolved; this one is {order.status}."
             )
+        await refuse_unseen(tx, order, shown)
         if action == "place_again" and (order.resolution or {}).get("action") == action:
             # Two operators, or one who clicked twice. What came in between the two neither has seen, so the
             # first word stands with what was known then.
@@ -57,61 +67,85 @@ async def request_resolution(
             resolution["cloudpress_order_id"] = cloudpress_order_id
         record(tx, order_id, EventType.RESOLUTION_REQUESTED, **resolution)
         if action == "place_again":
-            resolution |= {"at": tx.now.isoformat(), "known": await _take_note(tx, order)}
+            resolution |= {"at": tx.now.isoformat(), "known": await _take_note(tx, order, shown)}
         order.resolution = resolution
         make_due(tx, order)
         return order
 
 
-async def _take_note(tx: Transaction, order: Order) -> list[str]:
-    """Return what an operator can know who has an order placed again; what comes up later speaks against it.
+async def _take_note(tx: Transaction, order: Order, shown: Shown) -> list[str]:
+    """Return what an operator knows who has an order placed again; what else comes up speaks against it.
 
-    So CloudPress's list is read anew before it is done, and the callbacks of until now are overruled.
+    So CloudPress's list is read anew before it is done, and the callbacks that he knows of are overruled.
     """
-    overruled = update(Callback).where(Callback.order_id == order.id, Callback.overruled_at.is_(None))
-    await tx.session.execute(overruled.values(overruled_at=tx.now))
+    await overrule_callbacks(tx, order, shown)
     look_up = await tx.session.get(LookUp, order.id)
     if look_up is None:
-        return []
+        return list(shown.suspects or ())
     look_up.begun_at = look_up.last_begun_at = None
     look_up.completed = 0
-    return [*look_up.candidates, *look_up.suspects]
+    if shown.suspects is not None:
+        return list(shown.suspects)
+    return shown.among(order, (*look_up.candidates, *look_up.suspects, *look_up.unseen))
 
 
 @repeated
-async def dismiss_duplicates(db: Database, order_id: UUID, *, by: Actor) -> Order | None:
+async def dismiss_duplicates(
+    db: Database, order_id: UUID, *, by: Actor, shown: Shown = NOTHING_SAID
+) -> Order | None:
     """Note that an operator found that what may be an order, or its duplicate, at CloudPress is neither.
 
-    It is not suspected again. None if there is no such order.
+    What he knows of is not suspected again. None if there is no such order.
 
     Raises:
-        NotResolvableError: nothing is suspected.
+        NotResolvableError: nothing that he knows of is suspected.
+        UnseenError: something is suspected that is not in what he was `shown`.
     """
     async with db.write() as tx:
         order = await tx.session.get(Order, order_id, with_for_update=True)
         if order is None:
             return None
-        dismissed = await _suspected(tx, order)
-        if not dismissed:
-            raise NotResolvableError("No CloudPress order is suspected to be this one, or its duplicate.")
+        await refuse_unseen(tx, order, shown)
+        dismissed = await _dismiss(tx, order, shown)
         async with changing(tx, order, action="dismiss_duplicates") as change:
             order.settled_duplicates = sorted({*(order.settled_duplicates or ()), *dismissed})
-            order.suspected_duplicates = None
+            order.suspected_duplicates = _without(dismissed, order.suspected_duplicates or ()) or None
             record(tx, order_id, EventType.DUPLICATES_DISMISSED, by=by, cloudpress_order_ids=dismissed)
-            if order.attention_code == AttentionCode.SUSPECTED_DUPLICATE:
+            is_settled = order.suspected_duplicates is None
+            if order.attention_code == AttentionCode.SUSPECTED_DUPLICATE and is_settled:
                 change.ask_for(None)
             make_due(tx, order)  # another cause of attention may have been behind this one
         return order
 
 
-async def _suspected(tx: Transaction, order: Order) -> list[str]:
-    """Return what is suspected of an order, and forget what a look-up has found of it so far."""
-    suspected = set(order.suspected_duplicates or ())
-    look_up = await tx.session.get(LookUp, order.id)
-    if look_up is not None and order.status == OrderStatus.UNCONFIRMED:
-        suspected |= {*look_up.candidates, *look_up.suspects}
-        look_up.candidates, look_up.suspects, look_up.unseen, look_up.begun_at = [], [], [], None
-    return sorted(suspected)
+async def _dismiss(tx: Transaction, order: Order, shown: Shown) -> list[str]:
+    """Return what is suspected of an order and known to an operator; a look-up that found it begins anew.
+
+    What he does not know of stays found, also where the list shows it no more.
+
+    Raises:
+        NotResolvableError: there is none.
+    """
+    look_up = await tx.session.get(LookUp, order.id) if order.status == OrderStatus.UNCONFIRMED else None
+    found = [*look_up.candidates, *look_up.suspects, *look_up.unseen] if look_up is not None else []
+    suspected = [*(order.suspected_duplicates or ()), *found]
+    if not suspected:
+        raise NotResolvableError("No CloudPress order is suspected to be this one, or its duplicate.")
+    dismissed = shown.among(order, suspected)
+    if not dismissed:
+        raise NotResolvableError(
+            "What is suspected is not what the order's attention tells. Look at the order's suspects, and "
+            "say in `suspects` which of them you have seen."
+        )
+    if look_up is not None:
+        look_up.candidates = _without(dismissed, look_up.candidates)
+        look_up.suspects = _without(dismissed, (*look_up.suspects, *look_up.unseen))
+        look_up.unseen, look_up.begun_at = [], None
+    return dismissed
+
+
+def _without(dismissed: Sequence[str], order_ids: Iterable[str]) -> list[str]:
+    return [order_id for order_id in dict.fromkeys(order_ids) if order_id not in dismissed]
 
 
 async def _holder(session: AsyncSession, account_id: str, cloudpress_order_id: str) -> UUID | None:

@@ -22,6 +22,7 @@ Who moves an order, and when:
 `deciding` the decisions, `codes`, `attention` and `waiting` what a person is told.
 """
 
+from app.states.attention import listed, tells_of
 from app.states.codes import (
     Attention,
     AttentionCode,
@@ -133,9 +134,11 @@ __all__ = [
     "is_known_order_status",
     "is_known_task_status",
     "is_over",
+    "listed",
     "may_follow",
     "may_have_landed",
     "outcome_of_refusal",
     "refuses_to_cancel",
+    "tells_of",
     "waiting_for",
 ]

@@ -73,10 +73,11 @@ def unconfirmed(sought: NotFoundYet) -> Attention:
     if sought.word is not None and not sought.word.still_holds:
         return _overtaken(sought.word)
     if len(sought.candidates) > 1 or (sought.candidates and sought.look_alike):
+        beside = f" CloudPress also has {listed(sought.suspects)}." if sought.suspects else ""
         return Attention(
             AttentionCode.PLACEMENT_AMBIGUOUS,
-            f"More than one order could be CloudPress's {listed(sought.candidates)}. Find out in CloudPress "
-            f"which one is this order's. {RESOLVE}",
+            f"More than one order could be CloudPress's {listed(sought.candidates)}.{beside} Find out in "
+            f"CloudPress which one is this order's. {RESOLVE}",
         )
     if sought.candidates or sought.suspects:
         known = listed((*sought.candidates, *sought.suspects))
@@ -153,3 +154,8 @@ def listed(order_ids: Iterable[str]) -> str:
     """Name some CloudPress orders, and say that there are others."""
     named = tuple(order_ids)
     return ", ".join(named[:NAMED_AT_MOST]) + (" and others" if len(named) > NAMED_AT_MOST else "")
+
+
+def tells_of(detail: str, order_id: str) -> bool:
+    """Tell whether what a person is told names a CloudPress order."""
+    return any(f" {order_id}{end}" in f" {detail} " for end in (" ", ", ", ". "))

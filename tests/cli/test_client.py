@@ -259,3 +259,32 @@ def test_what_is_no_presshook_ends_a_command_in_one_line(
             assert ended.value.code == ExitCode.UNREACHABLE, document
             [line] = capsys.readouterr().err.splitlines()
             assert "Presshook" in line
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["for people", "for scripts"])
+@pytest.mark.parametrize("word", ["--place-again", "--fail", "--dismiss-duplicates"])
+def test_what_may_be_an_order_is_shown_before_anything_is_decided_and_sent_along(
+    word: str, form: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def answer(request: Request) -> Response:
+        if request.method == "GET":
+            suspect = {"cloudpress_order_id": "one", "code": "suspect", "told": None, "placed_at": None}
+            suspect |= {"held_by": None, "untold": "CloudPress shows the account no such order."}
+            return JSONResponse({"data": [suspect], "left_out": 1, "others": ["other"], "callbacks": 2})
+        sent.append(await request.json())
+        new = {"suspects": ["new"], "callbacks": 0, "detail": "CloudPress shows new, which may be it."}
+        return JSONResponse(new, 409)
+
+    with served(Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])) as url:
+        with pytest.raises(SystemExit) as ended:
+            command_line()(["orders", "resolve", ORDER, word, *form, "--url", url, "--key", "k"])
+    assert ended.value.code == ExitCode.REFUSED
+    [body] = sent
+    action = word.removeprefix("--").replace("-", "_")
+    assert body == {"action": action, "suspects": ["one", "other"], "callbacks": 2}
+    printed = capsys.readouterr()
+    assert "shows new" in printed.err
+    shown = {"one", "and 1 more: other", "let in for it: 2"}
+    assert {each for each in shown if each in printed.out} == (set() if form else shown)

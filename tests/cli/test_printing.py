@@ -71,6 +71,14 @@ AN_ORDER = {
 }
 AN_ACCOUNT = {"id": "…", "name": "…", "source": "…", "attention": {"since": "…"}}
 AN_EVENT = {"at": "…", "type": "…", "data": {"name": "…", "\x1b[5m": "…"}}
+A_SUSPECT = {
+    "cloudpress_order_id": "…",
+    "code": "…",
+    "told": {"site_name": "…", "status": "…", "created_at": MOMENT, "tasks": [{"id": 1, "status": "…"}]},
+    "placed_at": MOMENT,
+    "held_by": None,
+    "untold": "…",
+}
 A_PROBLEM = {"detail": "…", "order_id": "…", "errors": [{"field": "…", "detail": "…"}, "…", "\x1b"]}
 
 
@@ -82,6 +90,8 @@ async def answer(request: Request) -> Response:
         return JSONResponse(evil({"ssh": {"port": "…", "username": "…", "ipaddr": "…", "password": "…"}}))
     if path.endswith("/events"):
         return JSONResponse(evil({"data": [AN_EVENT], "next_cursor": None}))
+    if path.endswith("/suspects"):
+        return JSONResponse(evil({"data": [A_SUSPECT], "others": ["…"], "left_out": 1, "callbacks": 1}))
     if path.startswith("/v1/accounts"):
         one = path.removeprefix("/v1/accounts")
         listed = {"data": [AN_ACCOUNT, AN_ACCOUNT], "next_cursor": None}
@@ -108,6 +118,7 @@ COMMANDS = [
     ("orders", "erase", ORDER),
     ("orders", "refresh", ORDER),
     ("orders", "resolve", ORDER, "--fail"),
+    ("orders", "suspects", ORDER),
     ("accounts", "list"),
     ("accounts", "show", "x"),
     ("accounts", "set", "x", "--no-token"),

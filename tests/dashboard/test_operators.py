@@ -27,6 +27,7 @@ from app.events.timeline import Actor
 from app.keys import find_keys
 from app.main import Service
 from app.maintenance.doctor.checks import Result
+from app.orders.callbacks import record_callback
 from app.orders.requests import request_refresh
 from app.states import OrderStatus
 from tests.dashboard.conftest import browser_of, new_key, stored_order
@@ -203,6 +204,54 @@ async def test_the_resolve_page_shows_what_was_found_beside_what_was_ordered(
         "until it does, adopting it is refused",
     ):  # fmt: skip
         assert told in page, told
+
+
+@pytest.mark.parametrize("action", ["dismiss_duplicates", "place_again", "fail"])
+async def test_a_button_of_the_resolve_page_holds_for_what_the_page_has_shown(
+    browser: httpx.AsyncClient, service: Service, action: str
+) -> None:
+    order_id = await stored_order(service, status=OrderStatus.UNCONFIRMED)
+    async with service.db.write() as tx:
+        many = [f"it-{number:03}" for number in range(120)]
+        tx.session.add(LookUp(order_id=order_id, candidates=[], suspects=many, unseen=[], completed=1))
+    path = f"/ui/orders/{order_id}/resolve"
+
+    async def form() -> dict[str, object]:
+        page = (await browser.get(path)).text
+        [mine] = [each for each in page.split("<form") if f'value="{action}"' in each]
+        named = re.findall(r'name="(suspects|callbacks)" value="([^"]*)"', mine)
+        return {
+            "action": action,
+            "suspects": [value for name, value in named if name == "suspects"],
+            "callbacks": dict(named)["callbacks"],
+        }
+
+    shown = await form()
+    assert shown["suspects"] == many, "also those that the API does not list"
+    async with service.db.write() as tx:
+        look_up = await tx.session.get_one(LookUp, order_id)
+        look_up.suspects = [*many, "came in since"]
+    refused = await browser.post(path, data=shown)
+    assert (refused.status_code, "came in since" in refused.text) == (409, True)
+    seen_all = await form()
+    await record_callback(service.db, order_id, b"{}")
+    refused = await browser.post(path, data=seen_all)
+    assert (refused.status_code, "a callback was let in" in refused.text) == (409, True)
+    assert "1 callback was let in" in (await browser.get(path)).text
+    done = await browser.post(path, data=await form())
+    assert (done.status_code, done.headers["location"]) == (303, f"/ui/orders/{order_id}?done={action}")
+
+
+async def test_a_page_that_has_shown_nothing_says_so(browser: httpx.AsyncClient, service: Service) -> None:
+    order_id = await stored_order(service, status=OrderStatus.UNCONFIRMED)
+    async with service.db.write() as tx:
+        look_up = LookUp(order_id=order_id, candidates=[], suspects=["new"], unseen=[], completed=1)
+        tx.session.add(look_up)
+    path = f"/ui/orders/{order_id}/resolve"
+    refused = await browser.post(path, data={"action": "place_again", "callbacks": "0"})
+    assert (refused.status_code, "new" in refused.text) == (409, True)
+    odd = await browser.post(path, data={"action": "place_again", "callbacks": "many"})
+    assert (odd.status_code, "callbacks" in odd.text) == (422, True)
 
 
 async def test_who_did_what_is_listed_and_what_happens_too(

@@ -20,6 +20,7 @@ from app.db.notice import Notice
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.requests import dismiss_duplicates, request_cancel, request_resolution
+from app.orders.shown import Shown
 from app.reconciler.progress import Progress
 from app.states import AttentionCode, Doubt, OrderStatus
 from tests.reconciler.scripted import GRACE_SECONDS, Bench
@@ -450,7 +451,14 @@ async def asked_to_place_again(bench: Bench) -> UUID:
     order_id = await bench.order()
     await bench.work_for(GRACE_SECONDS * 1.2)
     await record_callback(bench.db, order_id, b"known to the operator")
-    await request_resolution(bench.db, order_id, action="place_again", cloudpress_order_id=None, by=OPERATOR)
+    await request_resolution(
+        bench.db,
+        order_id,
+        action="place_again",
+        cloudpress_order_id=None,
+        by=OPERATOR,
+        shown=Shown([], callbacks=1),
+    )
     return order_id
 
 

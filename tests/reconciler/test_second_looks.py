@@ -14,6 +14,7 @@ from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.callbacks import record_callback
 from app.orders.requests import dismiss_duplicates, request_cancel, request_resolution
+from app.orders.shown import Shown
 from app.queue import leases
 from app.queue.leases import Claim
 from app.reconciler import Reconciler
@@ -115,7 +116,14 @@ async def test_an_operator_overrules_callbacks_that_he_knew_of_and_no_later_one(
     order_id = await bench.order()
     await bench.work()
     await record_callback(bench.db, order_id, b"known to the operator")
-    await request_resolution(bench.db, order_id, action="place_again", cloudpress_order_id=None, by=OPERATOR)
+    await request_resolution(
+        bench.db,
+        order_id,
+        action="place_again",
+        cloudpress_order_id=None,
+        by=OPERATOR,
+        shown=Shown(callbacks=1),
+    )
     await bench.work()
     await bench.work()
     assert posts(bench) == 2, "sent again, and held off"

@@ -13,8 +13,10 @@ from app.api.bodies.fields import PRINTABLE, Described, HttpUrl, Line, Strict, _
 from app.events.timeline import Actor
 from app.orders.intake import NewOrder
 from app.orders.representation import OrderBody
+from app.orders.shown import NOTHING_SAID, Shown
 
 MAX_METADATA_KEYS = 50
+MAX_SUSPECTS = 2_000
 VARIANTS = ("vanilla", "extendify", "migration")
 
 """(provider page: `variant`)"""
@@ -116,17 +118,47 @@ class AdoptRequest(Strict):
     action: Literal["adopt"]
     cloudpress_order_id: Line = Field(description="The CloudPress order that is this order.")
 
+    @property
+    def shown(self) -> Shown:
+        """What else there is does not matter to an order that was found."""
+        return NOTHING_SAID
+
 
 class VerdictRequest(Strict):
-    """An unconfirmed order is sent once more, or given up; suspected duplicates of an order are none."""
+    """An unconfirmed order is sent once more, or given up; suspected duplicates of an order are none.
+
+    It holds for what whoever decides was shown. Where `suspects` or `callbacks` say what that was, and there
+    is more by now, it is refused with 409 and nothing is changed. Where they are left out, only what the
+    order's `attention` tells counts as shown: what it does not name is not dismissed, and speaks against
+    placing again.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"action": "fail"}, {"action": "place_again"}, {"action": "dismiss_duplicates"}]
+            "examples": [
+                {"action": "fail"},
+                {"action": "place_again", "suspects": [], "callbacks": 0},
+                {
+                    "action": "dismiss_duplicates",
+                    "suspects": ["98c61ea7-e8ab-41f8-af26-08e34566ce57"],
+                    "callbacks": 0,
+                },
+            ]
         }
     )
 
     action: Literal["place_again", "fail", "dismiss_duplicates"]
+    suspects: Annotated[list[Line], Field(max_length=MAX_SUSPECTS)] | None = Field(
+        None, description="The CloudPress orders that were shown, of `GET /v1/orders/{id}/suspects`."
+    )
+    callbacks: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        None, description="How many callbacks were let in by then, of the same."
+    )
+
+    @property
+    def shown(self) -> Shown:
+        """What whoever decides was shown."""
+        return Shown(self.suspects, self.callbacks)
 
 
 ResolveRequest = Annotated[AdoptRequest | VerdictRequest, Field(discriminator="action")]

@@ -65,3 +65,8 @@ class SuspectList(BaseModel):
 
     data: list[SuspectBody]
     left_out: int = Field(description="How many more there are than are listed.")
+    others: list[str] = Field(description="CloudPress's ids of those.")
+    callbacks: int = Field(
+        description="How many different callbacks were let in for the order, to be sent along when it is "
+        "resolved."
+    )

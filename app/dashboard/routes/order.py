@@ -1,5 +1,6 @@
 """One order: what it waits for, what has happened, its site, and what can be done about it."""
 
+import re
 from typing import Annotated
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from app.api.routes.orders.suspecting import list_suspects
 from app.api.visible import find_visible
 from app.dashboard.comparing import compare, leads_to
 from app.dashboard.desk import desk_of
-from app.dashboard.forms import FormDep, as_body
+from app.dashboard.forms import Form, FormDep, as_body
 from app.dashboard.page import Page, back_to
 from app.dashboard.timeline import Told, timeline
 from app.events.reading import Interest, gone_through, read_events
@@ -26,6 +27,7 @@ from app.states import FINAL, OrderStatus, Suspicion
 from app.webhooks.outbox import find_deliveries_of
 
 EVENTS = 200
+COUNT = re.compile("[0-9]{1,6}")
 WAIT = "wait=4"
 """How long a button waits for the outcome; what comes later the page shows when it does."""
 DONE = {
@@ -155,6 +157,12 @@ async def resolving(
         is_not_sent=view.order.status == OrderStatus.PENDING and view.order.attention_code == "not_sent",
         suspects=[(each, compare(shown, each), leads_to(each)) for each in found.data],
         left_out=found.left_out,
+        others=found.others,
+        callbacks=found.callbacks,
+        seen={
+            "suspects": [*(each.cloudpress_order_id for each in found.data), *found.others],
+            "callbacks": found.callbacks,
+        },
         can_dismiss=any(each.code in DISMISSED_HERE for each in found.data),
     )
 
@@ -170,6 +178,20 @@ async def resolve(
             AdoptRequest, action=action, cloudpress_order_id=form.get("cloudpress_order_id")
         )
     else:
-        body = as_body(VerdictRequest, action=action)
+        body = _verdict(form)
     await operating.resolve_order(order_id, body, Response(), grant, admission, context, WAIT)
     return back_to(f"/ui/orders/{order_id}", body.action)
+
+
+def _verdict(form: Form) -> VerdictRequest:
+    """Return what was decided, with what the page had shown: also where that was nothing."""
+    callbacks = form.get("callbacks")
+    body = as_body(
+        VerdictRequest,
+        action=form.get("action"),
+        suspects=form.all("suspects"),
+        callbacks=int(callbacks) if callbacks and COUNT.fullmatch(callbacks) else callbacks,
+    )
+    if body.callbacks is not None and body.suspects is None:
+        body.suspects = []
+    return body

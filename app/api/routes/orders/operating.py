@@ -22,6 +22,7 @@ from app.orders.requests import (
     request_refresh,
     request_resolution,
 )
+from app.orders.shown import Shown, UnseenError
 from app.states import FINAL, OrderStatus
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], dependencies=[Depends(require_migrated)])
@@ -46,11 +47,12 @@ async def resolve_order(
 ) -> OrderBody:
     """Say what becomes of an unconfirmed order: adopt a CloudPress order, place it again, or fail it.
 
-    Or that CloudPress orders which were taken for doubles of an order are none.
+    Or that CloudPress orders which were taken for doubles of an order are none. Whoever says which suspects
+    and how many callbacks he has seen is answered 409 (`unseen-news`, with what is new) where there is more.
     """
     view = await find_visible(context, grant, order_id)
     if body.action == "dismiss_duplicates":
-        return await _dismiss(context, grant, view)
+        return await _dismiss(context, grant, view, body.shown)
     adopted = body.cloudpress_order_id if isinstance(body, AdoptRequest) else None
     if adopted is not None:
         await _check_adoption(context, view, adopted)
@@ -61,9 +63,12 @@ async def resolve_order(
             action=body.action,
             cloudpress_order_id=adopted,
             by=grant.actor,
+            shown=body.shown,
         )
     except NotResolvableError as error:
         raise Problem(409, "not-resolvable", str(error)) from None
+    except UnseenError as error:
+        raise _unseen(error) from None
     if order is None:
         raise not_found()
     view = await wait_until(
@@ -80,11 +85,17 @@ async def resolve_order(
     return await context.show(view)
 
 
-async def _dismiss(context: Context, grant: Grant, view: OrderView) -> OrderBody:
+def _unseen(error: UnseenError) -> Problem:
+    return Problem(409, "unseen-news", str(error), suspects=error.suspects, callbacks=error.callbacks)
+
+
+async def _dismiss(context: Context, grant: Grant, view: OrderView, shown: Shown) -> OrderBody:
     try:
-        order = await dismiss_duplicates(context.db, view.order.id, by=grant.actor)
+        order = await dismiss_duplicates(context.db, view.order.id, by=grant.actor, shown=shown)
     except NotResolvableError as error:
         raise Problem(409, "not-resolvable", str(error)) from None
+    except UnseenError as error:
+        raise _unseen(error) from None
     if order is None:
         raise not_found()
     return await context.show(OrderView(order, view.tasks, view.site))

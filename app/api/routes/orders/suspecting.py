@@ -10,6 +10,7 @@ from app.api.bodies.suspects import SuspectBody, SuspectList
 from app.api.context import CannotAsk, Context, ContextDep, require_migrated
 from app.api.problems import documented
 from app.api.visible import find_visible
+from app.orders.shown import count_callbacks
 from app.orders.suspects import Suspect, find_suspects
 
 LISTED = 100
@@ -36,6 +37,7 @@ async def list_suspects(order_id: UUID, grant: OrdersReader, context: ContextDep
     view = await find_visible(context, grant, order_id)
     async with context.db.read() as session:
         found = await find_suspects(session, view.order)
+        callbacks = await count_callbacks(session, view.order)
     account_id = view.order.account_id
     turns = asyncio.Semaphore(AT_A_TIME)
     until = asyncio.get_running_loop().time() + DEADLINE_SECONDS
@@ -47,7 +49,8 @@ async def list_suspects(order_id: UUID, grant: OrdersReader, context: ContextDep
             for suspect in found[ASKED_ABOUT:LISTED]
         ),
     ]
-    return SuspectList(data=listed, left_out=len(found) - len(listed))
+    others = [suspect.cloudpress_order_id for suspect in found[LISTED:]]
+    return SuspectList(data=listed, left_out=len(others), others=others, callbacks=callbacks)
 
 
 async def _told(

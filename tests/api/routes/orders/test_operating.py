@@ -8,13 +8,15 @@ import pytest
 from sqlalchemy import text
 
 from app.db.database import Database
-from app.db.models import Order
+from app.db.models import LookUp, Order
 from app.db.url import async_database_url
 from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders, silence_webhooks, skip_event_numbers
 from app.maintenance.rekey import rekey
+from app.orders.callbacks import record_callback
 from app.orders.reading import read_credentials
 from app.secrets import Encryption, UndecryptableError
+from app.states import OrderStatus
 from tests.harness import NEVER_SECONDS, Presshook, Sandbox, run_presshook
 from tests.settings import CLOUDPRESS_TOKEN, SECRET_KEY
 from tests.sse import read_all
@@ -31,7 +33,7 @@ async def unconfirmed(presshook: Presshook, name: str) -> str:
     return order_id
 
 
-async def resolve(presshook: Presshook, order_id: str, **body: str) -> httpx.Response:
+async def resolve(presshook: Presshook, order_id: str, **body: Any) -> httpx.Response:
     return await presshook.client.post(f"/v1/orders/{order_id}/resolve", json=body)
 
 
@@ -95,6 +97,7 @@ async def test_what_is_no_double_can_be_dismissed(database_url: str, sandbox: Sa
             stored = await tx.session.get_one(Order, UUID(order_id))
             stored.suspected_duplicates = ["another"]
             stored.attention_code, stored.attention_since = "suspected_duplicate", tx.now
+            stored.attention_detail = "CloudPress may have this order twice: another looks like it."
         shown = (await resolve(presshook, order_id, action="dismiss_duplicates")).json()
         assert (shown["attention"], shown["status"]) == (None, order["status"])
         [event] = [
@@ -103,16 +106,53 @@ async def test_what_is_no_double_can_be_dismissed(database_url: str, sandbox: Sa
         assert event["data"] == {"by": "API_KEY", "cloudpress_order_ids": ["another"]}
 
 
+@pytest.mark.parametrize("action", ["dismiss_duplicates", "place_again", "fail"])
+async def test_who_was_not_shown_all_is_told_what_is_new_and_nothing_is_changed(
+    database_url: str, sandbox: Sandbox, action: str
+) -> None:
+    async with run_presshook(database_url, sandbox.url, reconcile=False) as presshook:
+        order_id = (await presshook.order("Doubtful", wait=0)).json()["id"]
+        async with presshook.service.db.write() as tx:
+            stored = await tx.session.get_one(Order, UUID(order_id))
+            stored.status = OrderStatus.UNCONFIRMED
+            tx.session.add(
+                LookUp(order_id=stored.id, candidates=["b"], suspects=["a"], unseen=[], completed=1)
+            )
+        await record_callback(presshook.service.db, UUID(order_id), b"{}")
+        listed = (await presshook.client.get(f"/v1/orders/{order_id}/suspects")).json()
+        assert ([it["cloudpress_order_id"] for it in listed["data"]], listed["callbacks"]) == (["b", "a"], 1)
+        before = await timeline(presshook, order_id)
+        for shown, new in (
+            ({"suspects": ["a"], "callbacks": 1}, (["b"], 0)),
+            ({"suspects": ["a", "b"], "callbacks": 0}, ([], 1)),
+            ({"suspects": []}, (["b", "a"], 0)),
+            ({"callbacks": 0}, ([], 1)),
+        ):
+            refused = await resolve(presshook, order_id, action=action, **shown)
+            told = refused.json()
+            assert (refused.status_code, told["type"]) == (409, "urn:presshook:problem:unseen-news")
+            assert (told["suspects"], told["callbacks"]) == new
+            assert all(each in told["detail"] for each in new[0])
+        assert await timeline(presshook, order_id) == before
+        done = await resolve(presshook, order_id, action=action, suspects=["a", "b"], callbacks=1)
+        assert done.status_code in {200, 202}
+
+
 @pytest.mark.parametrize(
     "body",
     [
+        {"action": "adopt", "cloudpress_order_id": "x", "suspects": []},
+        {"action": "fail", "suspects": "x"},
+        {"action": "fail", "suspects": [1]},
+        {"action": "fail", "callbacks": -1},
+        {"action": "fail", "callbacks": "1"},
         {"action": "adopt"},
         {"action": "fail", "cloudpress_order_id": "x"},
         {"action": "forget"},
         {},
     ],
 )
-async def test_a_bad_resolution_is_refused(database_url: str, sandbox: Sandbox, body: dict[str, str]) -> None:
+async def test_a_bad_resolution_is_refused(database_url: str, sandbox: Sandbox, body: dict[str, Any]) -> None:
     async with run_presshook(database_url, sandbox.url, **PATIENT) as presshook:
         placed = (await presshook.order("Placed [payment-first]")).json()
         assert (await resolve(presshook, placed["id"], **body)).status_code == 422

@@ -1,0 +1,95 @@
+"""What an operator was shown of an order before he decided: his word holds for that. The database only.
+
+Between his look and his word a look-up may have found the very order that he would never have dismissed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.database import Transaction
+from app.db.models import Callback, Order
+from app.orders.suspects import find_suspects
+from app.states import AttentionCode, listed, tells_of
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What an operator says that he was shown; None where he does not say.
+
+    `suspects` are the CloudPress orders, `callbacks` how many callbacks were let in by then. Of one who does
+    not say it is taken for shown what the attention of the order tells.
+    """
+
+    suspects: Sequence[str] | None = None
+    callbacks: int | None = None
+
+    def among(self, order: Order, found: Iterable[str]) -> list[str]:
+        """Return which of the CloudPress orders that were found he knows of."""
+        if self.suspects is not None:
+            return sorted({*found} & {*self.suspects})
+        told = order.attention_detail or ""
+        return sorted(each for each in {*found} if tells_of(told, each))
+
+
+NOTHING_SAID = Shown()
+
+
+class UnseenError(Exception):
+    """There is something that the operator was not shown; the text names it.
+
+    `suspects` are the CloudPress orders, `callbacks` says how many were let in that he does not know of.
+    """
+
+    def __init__(self, suspects: Sequence[str], callbacks: int) -> None:
+        super().__init__(suspects, callbacks)
+        self.suspects = list(suspects)
+        self.callbacks = callbacks
+
+    def __str__(self) -> str:
+        """Say what is new, and what to do."""
+        shows = [f"CloudPress shows {listed(self.suspects)}, which may be it"] if self.suspects else []
+        calls = ["a callback was let in for it, so CloudPress seems to have it"] if self.callbacks else []
+        return (
+            f"Since you looked at the order, {'; and '.join((*shows, *calls))}. Nothing was changed: look "
+            "at the order's suspects anew, and decide then."
+        )
+
+
+async def refuse_unseen(tx: Transaction, order: Order, shown: Shown) -> None:
+    """Refuse a word about an order, which is locked, where something is known that was not shown.
+
+    Raises:
+        UnseenError: there is.
+    """
+    suspects: list[str] = []
+    if shown.suspects is not None:
+        found = (each.cloudpress_order_id for each in await find_suspects(tx.session, order))
+        suspects = [each for each in found if each not in shown.suspects]
+    callbacks = 0
+    if shown.callbacks is not None:
+        callbacks = max(await count_callbacks(tx.session, order) - shown.callbacks, 0)
+    if suspects or callbacks:
+        raise UnseenError(suspects, callbacks)
+
+
+async def count_callbacks(session: AsyncSession, order: Order) -> int:
+    """Return how many different callbacks were let in for an order."""
+    counted = select(func.count()).where(Callback.order_id == order.id)
+    return (await session.execute(counted)).scalar_one()
+
+
+async def overrule_callbacks(tx: Transaction, order: Order, shown: Shown) -> None:
+    """Overrule the callbacks that an operator knows of who has an order placed again all the same.
+
+    Of one who does not say how many he was shown, these are those that came before the order asked for
+    attention, or all where it asks because of them.
+    """
+    overruled = update(Callback).where(Callback.order_id == order.id, Callback.overruled_at.is_(None))
+    if shown.callbacks is None and order.attention_code != AttentionCode.PLACEMENT_CALLED_BACK:
+        if order.attention_since is None:
+            return
+        overruled = overruled.where(Callback.first_received_at <= order.attention_since)
+    await tx.session.execute(overruled.values(overruled_at=tx.now))
