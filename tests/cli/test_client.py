@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -277,9 +278,11 @@ def test_what_may_be_an_order_is_shown_before_anything_is_decided_and_sent_along
         new = {"suspects": ["new"], "callbacks": 0, "detail": "CloudPress shows new, which may be it."}
         return JSONResponse(new, 409)
 
-    with served(Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])) as url:
-        with pytest.raises(SystemExit) as ended:
-            command_line()(["orders", "resolve", ORDER, word, *form, "--url", url, "--key", "k"])
+    with (
+        served(Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])) as url,
+        pytest.raises(SystemExit) as ended,
+    ):
+        command_line()(["orders", "resolve", ORDER, word, *form, "--url", url, "--key", "k"])
     assert ended.value.code == ExitCode.REFUSED
     [body] = sent
     action = word.removeprefix("--").replace("-", "_")
