@@ -8,12 +8,13 @@ holds.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.columns import UTCDateTime
 from app.db.database import Database, Transaction
 from app.db.errors import repeated
 from app.db.models import RESTORED, Order, Orphan, OrphanSearch, Placement, Restoration
@@ -79,18 +80,27 @@ def is_open() -> ColumnElement[bool]:
 
 _OF_ACCOUNT = Orphan.account_id == bindparam("account_id")
 _OPEN = select(Orphan).where(_OF_ACCOUNT, is_open()).order_by(Orphan.id)
+# So long after an orphan was adopted its client may send it again.
+REPEATED_FOR = timedelta(days=7)
+_ADOPTED_LATELY = select(Orphan).where(
+    _OF_ACCOUNT, Orphan.settled_at > bindparam("since", type_=UTCDateTime()), Orphan.site_name.is_not(None)
+)
 _SETTLED = select(Orphan.cloudpress_order_id, Orphan.settled).where(
     _OF_ACCOUNT, Orphan.settled_at.is_not(None)
 )
 
 
 async def orphans_like(session: AsyncSession, order: Order) -> tuple[str, ...]:
-    """Return the open orphans of an order's account that may be the order, whatever CloudPress tells of them.
+    """Return the orphans of an order's account that may be the order, whatever CloudPress tells of them.
 
-    One is passed over only where its name is surely another's. How CloudPress tells a variant or an account
-    excludes nothing. (docs/decisions/0009)
+    Those are open, or an operator has adopted them in the days before the order came: a client who does not
+    know that may send again what he had ordered. One is passed over only where its name is surely another's.
+    How CloudPress tells a variant or an account excludes nothing. (docs/decisions/0009)
     """
-    found = (await session.scalars(_OPEN, {"account_id": order.account_id})).all()
+    found = [
+        *await session.scalars(_OPEN, {"account_id": order.account_id}),
+        *await _adopted_lately(session, order),
+    ]
     if not found:
         return ()
     tidying = await seen_tidying(session, order.account_id)
@@ -99,6 +109,20 @@ async def orphans_like(session: AsyncSession, order: Order) -> tuple[str, ...]:
         for orphan in found
         if not tidying.excludes(order.site_name, orphan.site_name)
     )
+
+
+async def _adopted_lately(session: AsyncSession, order: Order) -> list[Orphan]:
+    """Return the orphans that were adopted in the days before an order came, other than as that order.
+
+    Of one whose name nobody has told it is not known whose repeat would be its own. It holds back none.
+    """
+    asked = {"account_id": order.account_id, "since": order.created_at - REPEATED_FOR}
+    own = {order.cloudpress_order_id, (order.resolution or {}).get("cloudpress_order_id")}
+    return [
+        orphan
+        for orphan in await session.scalars(_ADOPTED_LATELY, asked)
+        if (orphan.settled or {}).get("action") == "adopt" and orphan.cloudpress_order_id not in own
+    ]
 
 
 async def dismissed_orphans(session: AsyncSession, account_id: str) -> set[str]:

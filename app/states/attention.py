@@ -83,9 +83,8 @@ def unconfirmed(sought: NotFoundYet) -> Attention:
         known = listed((*sought.candidates, *sought.suspects))
         return Attention(
             AttentionCode.PLACEMENT_SUSPECTED,
-            f"CloudPress has {known}, which no order here holds and which may be this order, whatever name "
-            f"it tells. Look at it in CloudPress. {RESOLVE} If it is another's, resolve the order: dismiss "
-            "duplicates.",
+            f"CloudPress has {known}, which may be this order, whatever name it tells. Look at it in "
+            f"CloudPress. {RESOLVE} If it is another's, resolve the order: dismiss duplicates.",
         )
     if sought.called_back:
         return Attention(

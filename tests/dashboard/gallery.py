@@ -91,8 +91,8 @@ async def _ask_for_a_person(presshook: Presshook, order_id: UUID) -> None:
             order.attention_code = AttentionCode.PLACEMENT_SUSPECTED
             order.attention_since = tx.now - timedelta(hours=2)
             order.attention_detail = (
-                f"CloudPress has {STRANGER}, which no order here holds and which may be this order, whatever "
-                "name it tells. Look at it in CloudPress. Then resolve the order: adopt that order, place "
+                f"CloudPress has {STRANGER}, which may be this order, whatever name it tells. "
+                "Look at it in CloudPress. Then resolve the order: adopt that order, place "
                 "again, or fail."
             )
             order.due_at = tx.now + timedelta(hours=1)

@@ -19,6 +19,8 @@ from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.requests import request_resolution
 from app.orders.restorations import remember_restoration
 from app.orders.settling_orphans import NoSuchOrphanError, adopt_orphan, dismiss_orphan, list_orphans
+from app.orders.shown import Shown
+from app.orders.suspects import find_suspects
 from app.reconciler.orphan_search import OrphanSearch as Search
 from app.states import OrderStatus
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
@@ -322,13 +324,47 @@ async def test_an_adopted_orphan_is_an_order_like_any_other(bench: Bench) -> Non
         await adopt_orphan(bench.db, ACCOUNT, lost, by=BY)
 
 
+@pytest.mark.parametrize(("days", "name"), [(0, "lost"), (6, "Lost"), (8, "Lost"), (0, "Something else")])
+async def test_the_repeat_of_an_orphan_that_was_adopted_is_held_back_for_some_days(
+    bench: Bench, days: int, name: str
+) -> None:
+    """Its client does not know that its order was adopted, and sends it again."""
+    [lost] = await lose(bench, "Lost")
+    await search_of(bench).search()
+    adopted = await adopt_orphan(bench.db, ACCOUNT, lost, by=BY)
+    bench.cloudpress.end(lost, "OK")
+    await bench.work_for(900)
+    assert (await bench.read(adopted.id)).status == OrderStatus.COMPLETED
+    bench.clock.time += timedelta(days=days)
+    repeat = await bench.order(name)
+    await bench.work_for(5 * 900)
+    order = await bench.read(repeat)
+    if days > 7 or name == "Something else":
+        assert order.cloudpress_order_id not in {None, lost}
+        return
+    assert bench.cloudpress.count(f"place {name}") == 0
+    assert (order.status, order.attention_code) == (OrderStatus.UNCONFIRMED, "placement_suspected")
+    assert lost in (order.attention_detail or "")
+    async with bench.db.read() as session:
+        assert [(it.cloudpress_order_id, it.held_by) for it in await find_suspects(session, order)] == [
+            (lost, adopted.id)
+        ]
+    await request_resolution(
+        bench.db, repeat, action="place_again", cloudpress_order_id=None, by=BY, shown=Shown([lost], 0)
+    )
+    await bench.work_for(900)
+    assert bench.cloudpress.count(f"place {name}") == 1, "who is sure that it is no repeat has the last word"
+
+
 async def test_an_operator_gives_an_orphan_to_the_repeat_or_has_the_last_word(bench: Bench) -> None:
     lost = await lose(bench, "Lost", "Also lost")
     first, second = await bench.order("Lost"), await bench.order("Also lost")
     await search_of(bench).search()
     await bench.work_for(900)
     await request_resolution(bench.db, first, action="adopt", cloudpress_order_id=lost[0], by=BY)
-    await request_resolution(bench.db, second, action="place_again", cloudpress_order_id=None, by=BY)
+    await request_resolution(
+        bench.db, second, action="place_again", cloudpress_order_id=None, by=BY, shown=Shown(lost, 0)
+    )
     await bench.work_for(900)
     assert (await bench.read(first)).cloudpress_order_id == lost[0]
     assert (await bench.read(second)).cloudpress_order_id not in {None, *lost}
