@@ -65,7 +65,16 @@ def written(order: Standing, decision: Decision, now: datetime) -> Standing:
     missing_since = order.missing_since
     if decision.missing is not None:
         missing_since = (missing_since or now) if decision.missing else None
-    return replace(order, status=decision.status, missing_since=missing_since, attention=decision.attention)
+    silent_since = order.silent_since
+    if decision.silent is not None:
+        silent_since = (silent_since or now) if decision.silent else None
+    return replace(
+        order,
+        status=decision.status,
+        missing_since=missing_since,
+        silent_since=silent_since,
+        attention=decision.attention,
+    )
 
 
 def check(order: Standing, observation: Observation, decision: Decision, now: datetime) -> None:

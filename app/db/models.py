@@ -175,6 +175,8 @@ class Order(Leased):
     # Passes in a row that found nothing new, by which waiting grows.
     quiet: Mapped[int] = mapped_column(Integer, default=0)
     missing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # Since when no pass has learned anything: each request failed, or what is finished links no site.
+    silent_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # What went wrong with CloudPress in the last pass, if that is what the order waits for.
     trouble_kind: Mapped[str | None] = mapped_column(Text)
     trouble_status: Mapped[int | None] = mapped_column(Integer)

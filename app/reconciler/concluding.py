@@ -112,6 +112,7 @@ def standing(order: Order) -> Standing:
     return Standing(
         order.status,
         missing_since=order.missing_since,
+        silent_since=order.silent_since,
         attention=attention,
         held=order.cloudpress_order_id,
         duplicates=tuple(order.suspected_duplicates or ()),
@@ -164,6 +165,8 @@ def _write(tx: Transaction, change: Change, decision: Decision) -> None:
         if decision.missing != (order.missing_since is not None):
             record(tx, order.id, EventType.NOT_FOUND if decision.missing else EventType.FOUND_AGAIN)
         order.missing_since = (order.missing_since or tx.now) if decision.missing else None
+    if decision.silent is not None:
+        order.silent_since = (order.silent_since or tx.now) if decision.silent else None
     if decision.ends_word:
         order.resolution = None
         record(tx, order.id, EventType.RESOLUTION_IMPOSSIBLE)

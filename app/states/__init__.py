@@ -19,7 +19,8 @@ Who moves an order, and when:
     completed, failed, cancelled   the reconciler, from what CloudPress says; final
 
 `statuses` has the transitions, `words` what CloudPress's words mean, `observations` what is decided from,
-`deciding` the decisions, `codes`, `attention` and `waiting` what a person is told.
+`deciding` the decisions, `silence` how long nothing was learned, `codes`, `attention` and `waiting` what a
+person is told.
 """
 
 from app.states.attention import listed, tells_of

@@ -18,6 +18,16 @@ MISSING = Attention(
     "CloudPress has answered 404 for this order, its task or its site for a day. Ask CloudPress what "
     "became of it; Presshook goes on asking.",
 )
+UNANSWERED = Attention(
+    AttentionCode.UNANSWERED,
+    "For a day each look at this order has met with a request to CloudPress that failed, so what became "
+    "of it is not known. If CloudPress works otherwise, ask it about this order; Presshook goes on asking.",
+)
+NO_SITE = Attention(
+    AttentionCode.SITE_MISSING,
+    "CloudPress has finished this order and has linked no site to it for a day. Ask CloudPress which site is "
+    "this order's; Presshook goes on asking.",
+)
 
 NOT_SENT = Attention(
     AttentionCode.NOT_SENT,

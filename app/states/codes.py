@@ -38,6 +38,11 @@ class AttentionCode(Code):
     NOT_SENT = "not_sent", "The order could not be sent for a day, and may not be wanted any more."
     SUSPECTED_DUPLICATE = "suspected_duplicate", "CloudPress may have the order a second time."
     NOT_FOUND = "not_found", "CloudPress has answered 404 for the order, its task or its site for a day."
+    UNANSWERED = (
+        "unanswered",
+        "CloudPress has given no usable answer about the order for a day.",
+    )
+    SITE_MISSING = "site_missing", "CloudPress finished the order a day ago and links no site to it."
     CREDENTIALS_REFUSED = "credentials_refused", "CloudPress does not take the account's API token."
     REDIRECTED = "redirected", "CloudPress answers with a redirect: its address may have changed."
     REFUSED = "refused", "CloudPress refuses the deployment rather than the order."

@@ -23,6 +23,7 @@ from app.states.observations import (
     Wait,
     Word,
 )
+from app.states.silence import with_silence, without_counted
 from app.states.statuses import (
     AWAITING_PAYMENT,
     CANCELLED,
@@ -44,11 +45,13 @@ LATE_LOOK_RETRY = timedelta(minutes=1)
 
 def decide(order: Standing, observation: Observation, now: datetime) -> Decision:
     """Say what an observation means for an order. A final order stays as it is."""
+    order, counted = without_counted(order), order
     if order.status in FINAL:
         decision = _stays_final(order, observation)
     else:
         decision = _goes_on(order, observation, now)
-    return _with_what_stands_beside(order, decision, now)
+    decision = _with_what_stands_beside(order, decision, now)
+    return with_silence(counted, observation, decision, now)
 
 
 def _goes_on(order: Standing, observation: Observation, now: datetime) -> Decision:

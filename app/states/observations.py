@@ -42,6 +42,8 @@ class Standing:
 
     status: OrderStatus
     missing_since: datetime | None = None
+    silent_since: datetime | None = None
+    """Since when no pass has learned anything."""
     attention: Attention | None = None
     held: str | None = None
     """The CloudPress order that is taken for this one."""
@@ -252,6 +254,8 @@ class Decision:
     problem: Problem | None = None
     attention: Attention | None = None
     missing: bool | None = None
+    silent: bool | None = None
+    """Starts or ends, in the same way, the count of how long nothing was learned."""
     retry_after_seconds: float | None = None
     late_look: bool = False
     """Whether a request that is still on its way could make an order yet."""

@@ -93,6 +93,8 @@ REPAIRED_FIRST = (
     - {
         AttentionCode.SUSPECTED_DUPLICATE,
         AttentionCode.NOT_FOUND,
+        AttentionCode.UNANSWERED,
+        AttentionCode.SITE_MISSING,
     }
 )
 

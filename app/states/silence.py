@@ -1,0 +1,86 @@
+"""How long nothing was learned of an order, and what a person is asked once that lasts a day. Pure."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from app.states import attention
+from app.states.codes import Attention, AttentionCode
+from app.states.observations import (
+    CutOff,
+    Decision,
+    NotFoundYet,
+    Observation,
+    Overdue,
+    PlacingOff,
+    Reappeared,
+    Rechecked,
+    Seen,
+    Standing,
+    Trouble,
+    Wait,
+)
+from app.states.words import is_done
+
+SILENCE_ATTENTION_SECONDS = 24 * 3600
+COUNTED = frozenset({AttentionCode.UNANSWERED, AttentionCode.SITE_MISSING})
+"""What is asked for by the time that has passed, found anew by each decision."""
+
+
+def without_counted(order: Standing) -> Standing:
+    """Return the order without attention that is found anew, so that it stands before no other cause."""
+    asked = order.attention
+    return replace(order, attention=None) if asked is not None and asked.code in COUNTED else order
+
+
+def with_silence(order: Standing, observation: Observation, decision: Decision, now: datetime) -> Decision:
+    """Count how long nothing was told, and ask for a person after a day, unless something else does."""
+    silent = _is_silent(observation, decision)
+    since = order.silent_since if silent is not False else None
+    decision = replace(decision, silent=silent)
+    if since is None or decision.attention is not None:
+        return decision
+    if now - since < timedelta(seconds=SILENCE_ATTENTION_SECONDS):
+        return decision
+    return replace(decision, attention=_asked(order, observation))
+
+
+def _asked(order: Standing, observation: Observation) -> Attention:
+    if isinstance(observation, Seen) and observation.trouble is None and _lacks_site(observation):
+        return attention.NO_SITE
+    # What was said stands, so that failures now and then do not have it told again and again.
+    is_asked = order.attention is not None and order.attention.code in COUNTED
+    return order.attention if is_asked and order.attention else attention.UNANSWERED
+
+
+def _is_silent(observation: Observation, decision: Decision) -> bool | None:
+    """Tell whether nothing was learned again; None where that was neither found nor refuted.
+
+    A look-up that is not at its end, and a 404, which is counted for itself, refute nothing: where they
+    alternate with failures, the count goes on.
+    """
+    if decision.wait is Wait.NOTHING:
+        return False
+    if _trouble_in(observation) is not None:
+        return True
+    match observation:
+        case Seen() if _lacks_site(observation):
+            return True
+        case Seen() if observation.missing or observation.foreign:
+            return None
+        case NotFoundYet() if observation.unfinished or observation.woken:
+            return None
+        case CutOff() | PlacingOff() | Overdue() | Reappeared():
+            return None
+    return False
+
+
+def _lacks_site(seen: Seen) -> bool:
+    """Tell whether CloudPress has finished and links no site that could be read."""
+    is_told_otherwise = seen.missing or seen.foreign or seen.cancel_accepted or seen.site_read
+    return not is_told_otherwise and is_done(seen.order_status, seen.tasks)
+
+
+def _trouble_in(observation: Observation) -> Trouble | None:
+    if isinstance(observation, Seen):
+        return observation.trouble or observation.rechecked.trouble
+    return observation.trouble if isinstance(observation, Rechecked | NotFoundYet) else None
