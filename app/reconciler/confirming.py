@@ -58,8 +58,7 @@ async def confirm(this: Pass) -> PassResult | None:
     answered = [order_id for order_id in sent.answered_ids if order_id not in held]
     if answered:
         return await _adopt(this, sent, answered, ANSWER)
-    # Where a callback has spoken against that outcome and was overruled, the list is read all the same.
-    if sent.late_outcome is not None and _known_to_operator(this.order) is None:
+    if sent.late_outcome is not None:
         return await conclude(this, "late_answer", _late_answer(sent, sent.late_outcome))
     return await _look_for(this, sent)
 

@@ -97,11 +97,12 @@ class Sent:
     def late_outcome(self) -> PostOutcome | None:
         """How the last attempt ended, if that was recorded after the order was taken for cut off.
 
-        A callback says more: of an attempt that came to nothing there is none. Where an earlier attempt may
-        have made an order, that is looked for all the same.
+        A callback says more, also one that an operator has overruled: of an attempt that came to nothing
+        there is none, so the list is read. Where an earlier attempt may have made an order, that is looked
+        for all the same.
         """
         last = self.placements[-1] if self.placements else None
-        if last is None or last.outcome is None or self.called_back_since:
+        if last is None or last.outcome is None or self.called_back:
             return None
         outcome = PostOutcome(last.outcome)
         came_to_nothing = not may_have_landed(outcome) or outcome is PostOutcome.REJECTED

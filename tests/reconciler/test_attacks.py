@@ -71,7 +71,10 @@ async def test_who_gives_an_order_up_is_told_that_cloudpress_has_it_all_the_same
     assert order.suspected_duplicates == ["cp-2"]
 
 
-async def test_a_word_to_place_again_has_the_list_read_also_after_a_refusal_for_now(bench: Bench) -> None:
+@pytest.mark.parametrize("tells_name", [True, False])
+async def test_a_word_to_place_again_has_the_list_read_also_after_a_refusal_for_now(
+    bench: Bench, *, tells_name: bool
+) -> None:
     """A callback shows that the refusal was not all that happened."""
     bench.cloudpress.script["answer"] = [None, Refused(429, ("not now",), 600.0, is_own_form=True)]
     order_id = await bench.order_among_others()
@@ -80,6 +83,9 @@ async def test_a_word_to_place_again_has_the_list_read_also_after_a_refusal_for_
     await called_back(bench, order_id)
     await bench.work_for(2 * GRACE_SECONDS)
     assert (await bench.read(order_id)).attention_code == "placement_called_back"
+    if not tells_name:
+        landed = bench.cloudpress.orders_made["cp-2"]
+        bench.cloudpress.orders_made["cp-2"] = landed.model_copy(update={"site": None})
     bench.cloudpress.hides = lambda _listed: False
     await request_resolution(bench.db, order_id, action="place_again", cloudpress_order_id=None, by=ROSA)
     await bench.work_for(LONG)
