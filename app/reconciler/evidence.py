@@ -212,15 +212,40 @@ def is_young_enough(order: Order, sent: Sent, details: Answer[OrderDetails]) -> 
     """
     if details.value.created_at is None:
         return True
-    wall, date = sent.now.wall, details.date or sent.now.wall
+    date = details.date or sent.now.wall
     first = next(iter(sent.landed), None)
     if first is None or first.callback_key_id == RESTORED:
-        since = min(wall, date) - order.created_at
-    elif (up := sent.now.up_since(first)) is not None:
-        since = up
+        since = min(sent.now.wall, date) - order.created_at
     else:
-        since = min(wall - first.sent_at, date - (first.cloudpress_sent_at or first.sent_at))
+        since = min(_since(sent.now, first, date))
     return date - details.value.created_at <= since + CLOCK_TOLERANCE
+
+
+def is_told_around(
+    order: Order, sent: Sent, details: Answer[OrderDetails], *, is_understood: bool, sending_seconds: float
+) -> bool:
+    """Tell whether a CloudPress order is told as made since the first attempt, or a little before.
+
+    Where it is not proven that ages are told as we understand them, it has to be told as made while an
+    attempt went on, which takes up to `sending_seconds`: where times are told without a zone that is ahead,
+    an older order is told as younger than any attempt. What landed later is asked about as well.
+    """
+    if details.value.created_at is None or not is_young_enough(order, sent, details):
+        return False
+    last = sent.landed[-1] if sent.landed else None
+    if is_understood or last is None or last.callback_key_id == RESTORED:
+        return True
+    date = details.date or sent.now.wall
+    sending = timedelta(seconds=sending_seconds)
+    return date - details.value.created_at >= max(_since(sent.now, last, date)) - sending - CLOCK_TOLERANCE
+
+
+def _since(now: Now, attempt: Placement, date: datetime) -> tuple[timedelta, ...]:
+    """Return how long ago an attempt was made, by every clock that counts."""
+    up = now.up_since(attempt)
+    if up is not None:
+        return (up,)
+    return now.wall - attempt.sent_at, date - (attempt.cloudpress_sent_at or attempt.sent_at)
 
 
 async def held_among(

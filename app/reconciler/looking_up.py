@@ -9,13 +9,13 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cloudpress import CloudPressError, OrderDetails
+from app.cloudpress import Answer, CloudPressError, OrderDetails
 from app.cloudpress.site_names import name_of_site
 from app.db.models import RESTORED, Order, Stranger
 from app.orders.names import Tidying
 from app.orders.orphans import dismissed_orphans
 from app.reconciler.canaries import doubts_of, find_canaries
-from app.reconciler.evidence import Sent, held_among, is_young_enough, seen_tidying
+from app.reconciler.evidence import Sent, held_among, is_told_around, seen_tidying
 from app.reconciler.passes import Pass, trouble_of
 from app.reconciler.progress import Progress, kept
 from app.reconciler.window import Window, tells_same_kind, window_of
@@ -135,19 +135,24 @@ class OrderLookUp:
             details = await self._pass.find_order(order_id)
             # It was listed, so a 404 is a passing failure or tells nothing.
             name = await name_of_site(details.value, self._pass.read_site) if details else None
-            # Where nothing proves that ages are told right, one that is told too old may be ours all the
-            # same: a person is asked. It is not taken for ours by its name alone, nor is one without an age.
-            is_young = (
-                details is not None
-                and details.value.created_at is not None
-                and is_young_enough(self._pass.order, self._sent, details)
-            )
-            if details is not None and is_young and self._agrees(details.value, name, tidying):
+            # Where nothing proves that ages are told right, one that is told as made at another time, or at
+            # none, may be ours all the same: a person is asked. It is not taken for ours by its name alone.
+            is_told_around = details is not None and self._is_told_around(details, progress)
+            if details is not None and is_told_around and self._agrees(details.value, name, tidying):
                 progress.candidates.append(order_id)
             elif not self._is_passed_over(name, tidying):
                 progress.suspects.append(order_id)
             progress.unseen.pop()
         return True
+
+    def _is_told_around(self, details: Answer[OrderDetails], progress: Progress) -> bool:
+        return is_told_around(
+            self._pass.order,
+            self._sent,
+            details,
+            is_understood=progress.understands_ages,
+            sending_seconds=self._pass.dependencies.upstream_timeout_seconds,
+        )
 
     def _agrees(self, details: OrderDetails, name: str | None, tidying: Tidying) -> bool:
         """Tell whether all that a CloudPress order tells is as expected, and enough of it is told."""

@@ -134,14 +134,15 @@ async def test_an_order_of_the_same_name_is_not_adopted_where_no_age_is_told(ben
     assert old in (order.attention_detail or "")
 
 
+@pytest.mark.parametrize("is_alone", [True, False])
 async def test_an_order_from_before_is_not_adopted_where_times_are_told_in_a_zone_that_is_ahead(
-    bench: Bench,
+    bench: Bench, *, is_alone: bool
 ) -> None:
     bench.cloudpress.zone = timedelta(hours=2)
     old = bench.cloudpress.land("Shop")
     bench.clock.time += timedelta(hours=1)
-    bench.cloudpress.script["place"] = [None, LOST]
-    order_id = await bench.order_among_others()
+    bench.cloudpress.script["place"] = [LOST] if is_alone else [None, LOST]
+    order_id = await (bench.order() if is_alone else bench.order_among_others())
     await bench.work_for(LONG)
     order = await bench.read(order_id)
     assert order.cloudpress_order_id is None
