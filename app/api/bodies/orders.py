@@ -16,7 +16,6 @@ from app.orders.representation import OrderBody
 from app.orders.shown import NOTHING_SAID, Shown
 
 MAX_METADATA_KEYS = 50
-MAX_SUSPECTS = 2_000
 VARIANTS = ("vanilla", "extendify", "migration")
 
 """(provider page: `variant`)"""
@@ -148,7 +147,8 @@ class VerdictRequest(Strict):
     )
 
     action: Literal["place_again", "fail", "dismiss_duplicates"]
-    suspects: Annotated[list[Line], Field(max_length=MAX_SUSPECTS)] | None = Field(
+    # As many as fit into a request's body.
+    suspects: list[Line] | None = Field(
         None, description="The CloudPress orders that were shown, of `GET /v1/orders/{id}/suspects`."
     )
     callbacks: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
