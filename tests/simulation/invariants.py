@@ -44,6 +44,8 @@ class Auditor:
     placements: int = 0
     excused_until: datetime | None = None
     """Until then it may be that nobody lives who could take an order up; None before anybody does."""
+    steps_forward: list[tuple[datetime, timedelta]] = field(default_factory=list)
+    """When our clock stepped forward, by the clock as it was before, and by how much."""
     next_overdue_at: datetime | None = None
     dirty: bool = True
     broken: str | None = None
@@ -58,9 +60,15 @@ class Auditor:
         self.excused_until = max(self.excused_until or moment, moment)
 
     def step_excuse(self, seconds: float) -> None:
-        """Have a step of our clock end nobody's absence: it is told by that clock, and goes on as long."""
-        if self.excused_until is not None and seconds > 0:
-            self.excused_until += timedelta(seconds=seconds)
+        """Have a step of our clock end nobody's absence: it is told by that clock, and goes on as long.
+
+        Nor does a step forward wake anybody who sleeps until something is due: nobody polls here.
+        """
+        if seconds > 0:
+            step = timedelta(seconds=seconds)
+            self.steps_forward.append((self.now() - step, step))
+            if self.excused_until is not None:
+                self.excused_until += step
 
     def begin(self) -> None:
         """Note that from now on somebody is there."""
@@ -207,7 +215,10 @@ class Auditor:
         if excused is None or not due:
             self.next_overdue_at = None
             return
-        moments = [max(row["due_at"], row["lease_until"] or row["due_at"], excused) for row in due]
+        moments = [
+            max(row["due_at"] + self.overslept(row), row["lease_until"] or row["due_at"], excused)
+            for row in due
+        ]
         self.next_overdue_at = min(moments) + timedelta(seconds=OVERDUE_SECONDS)
         if self.now() > self.next_overdue_at:
             told = ("status", "due_at", "scheduled_at", "lease_until")
@@ -217,6 +228,11 @@ class Auditor:
                 f"due for {OVERDUE_SECONDS:.0f} s, and nobody takes them up: {'; '.join(rows_told)}; "
                 f"our clock shows {self.now()}, and nobody is excused since {excused}"
             )
+
+    def overslept(self, row: dict[str, Any]) -> timedelta:
+        """Return by how much our clock stepped forward since it was said when a row is due."""
+        said = row["scheduled_at"] or row["due_at"]
+        return sum((step for stepped_at, step in self.steps_forward if said <= stepped_at), timedelta())
 
     def made_for(self, order_id: UUID) -> list[MadeOrder]:
         """Return the CloudPress orders that were truly made for an order."""
