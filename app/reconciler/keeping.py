@@ -105,7 +105,9 @@ def _keep_duplicates(tx: Transaction, order: Order, findings: Findings) -> None:
     for order_id in sorted(ended):
         record(tx, order.id, EventType.DUPLICATE_ENDED, cloudpress_order_id=order_id)
     if new or ended:
-        order.suspected_duplicates = sorted((known | new) - ended) or None
+        # The attention names the first of them: those that were found first, by a callback perhaps.
+        found = [*(order.suspected_duplicates or ()), *sorted(new)]
+        order.suspected_duplicates = [order_id for order_id in found if order_id not in ended] or None
         order.settled_duplicates = sorted({*(order.settled_duplicates or ()), *ended}) or None
 
 

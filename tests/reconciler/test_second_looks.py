@@ -273,7 +273,7 @@ async def test_callbacks_that_contradict_each_other_have_all_looked_for_that_may
     await record_callback(bench.db, order_id, b'{"task_id": 3}')  # its own number was given anew
     await bench.work_for(HOUR)
     order = await bench.read(order_id)
-    assert order.suspected_duplicates == ["cp-1", twin], "its own is cp-1, which no callback names"
+    assert order.suspected_duplicates == [twin, "cp-1"], "its own is cp-1, which no callback names"
     lists = bench.cloudpress.count("orders")
     await bench.work_for(HOUR)
     assert bench.cloudpress.count("orders") == lists, "it is looked for once"

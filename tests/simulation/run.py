@@ -690,7 +690,10 @@ def simulate(seed: int, url: str, *, habits: str | None = None) -> Simulation:
     patches = pytest.MonkeyPatch()
     # What is collected when depends on all that ran before, and ends what dead processes had begun.
     gc.collect()
-    gc.freeze()  # what is loaded and compiled stays, and need not be looked through for each life
+    if not gc.get_freeze_count():
+        # What is loaded stays, and need not be looked through for each life. Once: what whoever asked for the
+        # life before still holds would stay as well, with its connections.
+        gc.freeze()
     gc.disable()
     patches.setattr(looking_up, "FULL_PAGE", simulation.chaos.page, raising=False)
     # Ids that come from the machine's clock would sort otherwise each time.
