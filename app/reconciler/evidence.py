@@ -217,7 +217,7 @@ def is_young_enough(order: Order, sent: Sent, details: Answer[OrderDetails]) -> 
     if first is None or first.callback_key_id == RESTORED:
         since = min(sent.now.wall, date) - order.created_at
     else:
-        since = min(_since(sent.now, first, date))
+        since = min(sent.now.spans_since(first, date))
     return date - details.value.created_at <= since + CLOCK_TOLERANCE
 
 
@@ -237,15 +237,8 @@ def is_told_around(
         return True
     date = details.date or sent.now.wall
     sending = timedelta(seconds=sending_seconds)
-    return date - details.value.created_at >= max(_since(sent.now, last, date)) - sending - CLOCK_TOLERANCE
-
-
-def _since(now: Now, attempt: Placement, date: datetime) -> tuple[timedelta, ...]:
-    """Return how long ago an attempt was made, by every clock that counts."""
-    up = now.up_since(attempt)
-    if up is not None:
-        return (up,)
-    return now.wall - attempt.sent_at, date - (attempt.cloudpress_sent_at or attempt.sent_at)
+    since = max(sent.now.spans_since(last, date))
+    return date - details.value.created_at >= since - sending - CLOCK_TOLERANCE
 
 
 async def held_among(

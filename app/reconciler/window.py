@@ -44,16 +44,26 @@ class Now:
     boot: str
     uptime: float
 
-    def up_since(self, attempt: Placement) -> timedelta | None:
+    def since(self, attempt: Placement) -> timedelta:
+        """Return how long ago an attempt was made, by the uptime if this machine made it."""
+        up = self._up_since(attempt)
+        return self.wall - attempt.sent_at if up is None else up
+
+    def spans_since(self, attempt: Placement, date: datetime) -> tuple[timedelta, ...]:
+        """Return how long ago an attempt was made, by each clock that counts: the uptime if there is one.
+
+        `date` is what CloudPress's clock shows now.
+        """
+        up = self._up_since(attempt)
+        if up is not None:
+            return (up,)
+        return self.wall - attempt.sent_at, date - (attempt.cloudpress_sent_at or attempt.sent_at)
+
+    def _up_since(self, attempt: Placement) -> timedelta | None:
         """Return how long this machine has been up since it made an attempt, None if it did not make it."""
         if attempt.sent_boot != self.boot or attempt.sent_uptime is None:
             return None
         return timedelta(seconds=self.uptime - attempt.sent_uptime)
-
-    def since(self, attempt: Placement) -> timedelta:
-        """Return how long ago an attempt was made, by the uptime if this machine made it."""
-        up = self.up_since(attempt)
-        return self.wall - attempt.sent_at if up is None else up
 
 
 def window_of(attempts: Iterable[Placement], now: Now, date: datetime | None) -> Window:

@@ -28,8 +28,7 @@ COUNTED = frozenset({AttentionCode.UNANSWERED, AttentionCode.SITE_MISSING})
 
 def without_counted(order: Standing) -> Standing:
     """Return the order without attention that is found anew, so that it stands before no other cause."""
-    asked = order.attention
-    return replace(order, attention=None) if asked is not None and asked.code in COUNTED else order
+    return order if _counted(order) is None else replace(order, attention=None)
 
 
 def with_silence(order: Standing, observation: Observation, decision: Decision, now: datetime) -> Decision:
@@ -48,8 +47,12 @@ def _asked(order: Standing, observation: Observation) -> Attention:
     if isinstance(observation, Seen) and observation.trouble is None and _lacks_site(observation):
         return attention.NO_SITE
     # What was said stands, so that failures now and then do not have it told again and again.
-    is_asked = order.attention is not None and order.attention.code in COUNTED
-    return order.attention if is_asked and order.attention else attention.UNANSWERED
+    return _counted(order) or attention.UNANSWERED
+
+
+def _counted(order: Standing) -> Attention | None:
+    asked = order.attention
+    return asked if asked is not None and asked.code in COUNTED else None
 
 
 def _is_silent(observation: Observation, decision: Decision) -> bool | None:

@@ -71,7 +71,7 @@ MUTATIONS = (
     Mutation(
         "an order that is told as younger than any attempt is taken for ours by its name",
         EVIDENCE,
-        "date - details.value.created_at >= max(_since(sent.now, last, date)) - sending - CLOCK_TOLERANCE",
+        "date - details.value.created_at >= since - sending - CLOCK_TOLERANCE",
         "bool(sending)",
         (NEVER_TWICE,),
     ),
@@ -85,7 +85,7 @@ MUTATIONS = (
     Mutation(
         "an order that another machine sent is as old as our clock shows",
         EVIDENCE,
-        "        since = min(_since(sent.now, first, date))\n",
+        "        since = min(sent.now.spans_since(first, date))\n",
         "        since = sent.now.since(first)\n",
         (NEVER_TWICE,),
     ),

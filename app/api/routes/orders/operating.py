@@ -1,5 +1,7 @@
 """What becomes of an order by somebody's word: cancel, refresh, resolve."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
@@ -56,7 +58,7 @@ async def resolve_order(
     adopted = body.cloudpress_order_id if isinstance(body, AdoptRequest) else None
     if adopted is not None:
         await _check_adoption(context, view, adopted)
-    try:
+    with _telling_why_not():
         order = await request_resolution(
             context.db,
             order_id,
@@ -65,10 +67,6 @@ async def resolve_order(
             by=grant.actor,
             shown=body.shown,
         )
-    except NotResolvableError as error:
-        raise Problem(409, "not-resolvable", str(error)) from None
-    except UnseenError as error:
-        raise _unseen(error) from None
     if order is None:
         raise not_found()
     view = await wait_until(
@@ -85,17 +83,22 @@ async def resolve_order(
     return await context.show(view)
 
 
-def _unseen(error: UnseenError) -> Problem:
-    return Problem(409, "unseen-news", str(error), suspects=error.suspects, callbacks=error.callbacks)
-
-
-async def _dismiss(context: Context, grant: Grant, view: OrderView, shown: Shown) -> OrderBody:
+@contextmanager
+def _telling_why_not() -> Iterator[None]:
+    """Answer 409 where what is decided about an order is refused."""
     try:
-        order = await dismiss_duplicates(context.db, view.order.id, by=grant.actor, shown=shown)
+        yield
     except NotResolvableError as error:
         raise Problem(409, "not-resolvable", str(error)) from None
     except UnseenError as error:
-        raise _unseen(error) from None
+        raise Problem(
+            409, "unseen-news", str(error), suspects=error.suspects, callbacks=error.callbacks
+        ) from None
+
+
+async def _dismiss(context: Context, grant: Grant, view: OrderView, shown: Shown) -> OrderBody:
+    with _telling_why_not():
+        order = await dismiss_duplicates(context.db, view.order.id, by=grant.actor, shown=shown)
     if order is None:
         raise not_found()
     return await context.show(OrderView(order, view.tasks, view.site))
