@@ -34,14 +34,16 @@ from app.db.database import Database
 from app.db.models import Order
 from app.db.url import async_database_url
 from app.events.reading import Happened, Interest, read_events
+from app.events.timeline import Actor
 from app.orders.intake import NewOrder, create_order
+from app.orders.requests import dismiss_duplicates, request_resolution
+from app.orders.shown import NOTHING_SAID, Shown
 from app.queue.signals import Signals
 from app.reconciler import Dependencies, Reconciler
 from app.schedule import Schedule
 from app.secrets import CallbackSecrets, Encryption
 from app.states import OrderStatus
 from tests.settings import SECRET_KEY
-from tests.simulation.engines import share_compiled_statements
 from tests.simulation.sqlite import in_this_thread
 
 ACCOUNT = "acct"
@@ -144,11 +146,14 @@ class ScriptedCloudPress:
         self.sites[f"site-{number}"] = self.tidies(name)
         return order_id
 
+    def tell(self, order_id: str, **changes: Any) -> None:
+        """Tell an order otherwise from now on."""
+        self.orders_made[order_id] = self.orders_made[order_id].model_copy(update=changes)
+
     def end(self, order_id: str, status: str) -> None:
         """End an order's task."""
         number = int(order_id.removeprefix("cp-"))
-        order = self.orders_made[order_id]
-        self.orders_made[order_id] = order.model_copy(update={"tasks": (TaskRef(id=number, status=status),)})
+        self.tell(order_id, tasks=(TaskRef(id=number, status=status),))
         self.tasks[number] = self.tasks[number].model_copy(update={"status": status})
 
     def _answer(self, value: Any) -> Answer[Any]:
@@ -238,7 +243,6 @@ class Bench:
             clock=self.clock,
             connect_arguments=in_this_thread(database_url),
         )
-        share_compiled_statements(self.db)
         self.accounts = {ACCOUNT}
         self.dependencies = Dependencies(
             db=self.db,
@@ -336,6 +340,15 @@ class Bench:
             passes += 1
             assert passes < 3000, "an order goes round and round"
         self.clock.time = end
+
+    async def say(self, order_id: UUID, word: str, *, by: Actor, shown: Shown = NOTHING_SAID) -> None:
+        """Have an operator decide about an order: `place_again`, `fail` or `dismiss_duplicates`."""
+        if word == "dismiss_duplicates":
+            await dismiss_duplicates(self.db, order_id, by=by, shown=shown)
+        else:
+            await request_resolution(
+                self.db, order_id, action=word, cloudpress_order_id=None, by=by, shown=shown
+            )
 
     async def read(self, order_id: UUID) -> Order:
         """Return an order as it is stored."""

@@ -14,7 +14,6 @@ from app.cloudpress import Answer, NoAnswer, NotFound, OrderDetails, Refused
 from app.db.models import Order, Placement
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
-from app.orders.requests import dismiss_duplicates, request_resolution
 from app.orders.waking import make_due
 from app.states import PostOutcome
 from tests.reconciler.scripted import GRACE_SECONDS, Bench
@@ -64,7 +63,7 @@ async def test_who_gives_an_order_up_is_told_that_cloudpress_has_it_all_the_same
 ) -> None:
     order_id = await lost_and_hidden(bench)
     await news(bench, order_id)
-    await request_resolution(bench.db, order_id, action="fail", cloudpress_order_id=None, by=ROSA)
+    await bench.say(order_id, "fail", by=ROSA)
     await bench.work_for(LONG)
     order = await bench.read(order_id)
     assert (order.status, order.attention_code) == ("failed", "suspected_duplicate")
@@ -84,10 +83,9 @@ async def test_a_word_to_place_again_has_the_list_read_also_after_a_refusal_for_
     await bench.work_for(2 * GRACE_SECONDS)
     assert (await bench.read(order_id)).attention_code == "placement_called_back"
     if not tells_name:
-        landed = bench.cloudpress.orders_made["cp-2"]
-        bench.cloudpress.orders_made["cp-2"] = landed.model_copy(update={"site": None})
+        bench.cloudpress.tell("cp-2", site=None)
     bench.cloudpress.hides = lambda _listed: False
-    await request_resolution(bench.db, order_id, action="place_again", cloudpress_order_id=None, by=ROSA)
+    await bench.say(order_id, "place_again", by=ROSA)
     await bench.work_for(LONG)
     order = await bench.read(order_id)
     assert bench.cloudpress.count("place Shop") == 1
@@ -102,7 +100,7 @@ async def test_what_an_operator_rules_out_while_a_pass_looks_is_not_adopted_by_i
     order_id = await bench.order_among_others()
     twin = bench.cloudpress.land("Shop")
     unpaid = bench.cloudpress.orders_made[twin]
-    bench.cloudpress.orders_made[twin] = unpaid.model_copy(update={"site": None})
+    bench.cloudpress.tell(twin, site=None)
     await bench.work_for(2 * GRACE_SECONDS)
     assert twin in ((await bench.read(order_id)).attention_detail or "")
     bench.cloudpress.orders_made[twin] = unpaid
@@ -110,10 +108,7 @@ async def test_what_an_operator_rules_out_while_a_pass_looks_is_not_adopted_by_i
 
     async def meanwhile(asked: str, **more: Any) -> Answer[OrderDetails]:
         bench.cloudpress.order = plain  # type: ignore[method-assign]
-        if word == "dismiss_duplicates":
-            await dismiss_duplicates(bench.db, order_id, by=ROSA)
-        else:
-            await request_resolution(bench.db, order_id, action=word, cloudpress_order_id=None, by=ROSA)
+        await bench.say(order_id, word, by=ROSA)
         return await plain(asked, **more)
 
     bench.cloudpress.order = meanwhile  # type: ignore[method-assign, assignment]
@@ -126,8 +121,8 @@ async def test_an_order_of_the_same_name_is_not_adopted_where_no_age_is_told(ben
     bench.clock.time += timedelta(days=30)
     bench.cloudpress.script["place"] = [None, LOST]
     order_id = await bench.order_among_others()
-    for made, told in bench.cloudpress.orders_made.items():
-        bench.cloudpress.orders_made[made] = told.model_copy(update={"created_at": None})
+    for made in bench.cloudpress.orders_made:
+        bench.cloudpress.tell(made, created_at=None)
     await bench.work_for(LONG)
     order = await bench.read(order_id)
     assert (order.cloudpress_order_id, order.attention_code) == (None, "placement_suspected")

@@ -28,11 +28,6 @@ async def placed(bench: Bench, name: str = "Mine") -> tuple[UUID, str, int]:
     return order_id, cloudpress_order_id, int(cloudpress_order_id.removeprefix("cp-"))
 
 
-def change_order(bench: Bench, cloudpress_order_id: str, **changes: Any) -> None:
-    made = bench.cloudpress.orders_made
-    made[cloudpress_order_id] = made[cloudpress_order_id].model_copy(update=changes)
-
-
 def change_task(bench: Bench, number: int, **changes: Any) -> None:
     bench.cloudpress.tasks[number] = bench.cloudpress.tasks[number].model_copy(update=changes)
 
@@ -79,12 +74,12 @@ async def test_an_order_that_cloudpress_does_not_show_gets_what_its_own_task_nam
 
 async def misfit_by_task_that_denies(bench: Bench, cloudpress_order_id: str, number: int) -> None:
     change_task(bench, number, status="OK", order_ids=("cp-another",))
-    change_order(bench, cloudpress_order_id, tasks=(TaskRef(id=number, status="OK"),))
+    bench.cloudpress.tell(cloudpress_order_id, tasks=(TaskRef(id=number, status="OK"),))
 
 
 async def misfit_by_site(bench: Bench, cloudpress_order_id: str, number: int) -> None:
     bench.cloudpress.end(cloudpress_order_id, "OK")
-    change_order(bench, cloudpress_order_id, site=SiteRef(id="anothers-site", name="Mine"))
+    bench.cloudpress.tell(cloudpress_order_id, site=SiteRef(id="anothers-site", name="Mine"))
     assert bench.cloudpress.tasks[number].site_ids == (own_site(number),)
 
 
@@ -93,14 +88,14 @@ async def misfit_by_task_of_another(bench: Bench, cloudpress_order_id: str, numb
     _, _, foreign = await placed(bench, "Another")
     assert foreign != number
     change_task(bench, foreign, status="OK", order_ids=())
-    change_order(bench, cloudpress_order_id, tasks=(TaskRef(id=foreign, status="OK"),))
+    bench.cloudpress.tell(cloudpress_order_id, tasks=(TaskRef(id=foreign, status="OK"),))
     change_task(bench, number, status="OK")
 
 
 async def misfit_by_task_of_two_sites(bench: Bench, cloudpress_order_id: str, number: int) -> None:
     # The order links none, and one of the two may be where it is migrated from.
     change_task(bench, number, status="OK", site_ids=("anothers-site", own_site(number)))
-    change_order(bench, cloudpress_order_id, tasks=(TaskRef(id=number, status="OK"),), site=None)
+    bench.cloudpress.tell(cloudpress_order_id, tasks=(TaskRef(id=number, status="OK"),), site=None)
 
 
 @pytest.mark.parametrize(
@@ -120,8 +115,7 @@ async def test_what_does_not_fit_asks_for_a_person_and_is_never_completed(bench:
     assert await site_of(bench, order_id) is None
     # Once all fits, it goes on by itself.
     change_task(bench, number, status="OK", order_ids=(cloudpress_order_id,), site_ids=(own_site(number),))
-    change_order(
-        bench,
+    bench.cloudpress.tell(
         cloudpress_order_id,
         tasks=(TaskRef(id=number, status="OK"),),
         site=SiteRef(id=own_site(number), name="Mine"),
@@ -138,7 +132,7 @@ async def test_no_site_belongs_to_two_orders(bench: Bench) -> None:
     assert (await look(bench, first)).status == OrderStatus.COMPLETED
     bench.cloudpress.end(second_there, "OK")
     change_task(bench, number, site_ids=(own_site(of_first),))
-    change_order(bench, second_there, site=SiteRef(id=own_site(of_first), name="First"))
+    bench.cloudpress.tell(second_there, site=SiteRef(id=own_site(of_first), name="First"))
     order = await look(bench, second)
     assert (order.status, order.attention_code) == (OrderStatus.PROVISIONING, "foreign_link")
     assert await site_of(bench, second) is None
@@ -148,6 +142,6 @@ async def test_a_number_that_is_given_anew_takes_nothing_from_who_had_it(bench: 
     order_id, cloudpress_order_id, number = await placed(bench)
     bench.cloudpress.end(cloudpress_order_id, "OK")
     change_task(bench, number, order_ids=("cp-another",), site_ids=("anothers-site",), status="RUNNING")
-    change_order(bench, cloudpress_order_id, tasks=(), status="completed")
+    bench.cloudpress.tell(cloudpress_order_id, tasks=(), status="completed")
     order = await look(bench, order_id)
     assert (order.status, await site_of(bench, order_id)) == (OrderStatus.COMPLETED, own_site(number))

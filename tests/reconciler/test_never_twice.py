@@ -19,7 +19,7 @@ from app.db.models import Order, Stranger
 from app.db.notice import Notice
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
-from app.orders.requests import dismiss_duplicates, request_cancel, request_resolution
+from app.orders.requests import dismiss_duplicates, request_cancel
 from app.orders.shown import Shown
 from app.reconciler.progress import Progress
 from app.states import AttentionCode, Doubt, OrderStatus
@@ -121,7 +121,7 @@ async def test_people_alone_may_place_again_where_the_operator_wants_it_so(bench
     await bench.work_for(2 * HOUR)
     assert posts(bench) == 3
     assert "PLACE_AGAIN=never" in await named(bench, order_id)
-    await request_resolution(bench.db, order_id, action="place_again", cloudpress_order_id=None, by=OPERATOR)
+    await bench.say(order_id, "place_again", by=OPERATOR)
     await bench.work_for(60)
     assert (posts(bench), (await bench.read(order_id)).status) == (4, "provisioning")
 
@@ -376,8 +376,7 @@ async def test_a_step_makes_no_strangers_older_order_young(bench: Bench, boot: s
         await bench.work()
     older = bench.cloudpress.land("Another's")
     number = int(older.removeprefix("cp-"))
-    nameless = {"site": None}
-    bench.cloudpress.orders_made[older] = bench.cloudpress.orders_made[older].model_copy(update=nameless)
+    bench.cloudpress.tell(older, site=None)
     bench.clock.time += timedelta(minutes=11)
     bench.cloudpress.script["place"] = [LOST]
     order_id = await bench.order()
@@ -451,14 +450,7 @@ async def asked_to_place_again(bench: Bench) -> UUID:
     order_id = await bench.order()
     await bench.work_for(GRACE_SECONDS * 1.2)
     await record_callback(bench.db, order_id, b"known to the operator")
-    await request_resolution(
-        bench.db,
-        order_id,
-        action="place_again",
-        cloudpress_order_id=None,
-        by=OPERATOR,
-        shown=Shown([], callbacks=1),
-    )
+    await bench.say(order_id, "place_again", by=OPERATOR, shown=Shown([], callbacks=1))
     return order_id
 
 
@@ -600,7 +592,7 @@ async def test_an_order_that_cannot_be_sent_for_a_day_waits_for_a_person(bench: 
     await bench.work_for(LONG)
     order = await bench.read(order_id)
     assert (posts(bench), order.status, order.attention_code) == (sent, "pending", "not_sent")
-    await request_resolution(bench.db, order_id, action="place_again", cloudpress_order_id=None, by=OPERATOR)
+    await bench.say(order_id, "place_again", by=OPERATOR)
     await bench.work()
     order = await bench.read(order_id)
     assert (posts(bench), order.status, order.attention_code) == (sent + 1, "provisioning", None)

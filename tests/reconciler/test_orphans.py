@@ -160,7 +160,7 @@ async def test_nothing_that_cloudpress_tells_beside_the_name_hides_a_lost_order(
     bench: Bench, spelled: dict[str, Any], reason: str
 ) -> None:
     [lost] = await lose(bench, "Lost")
-    bench.cloudpress.orders_made[lost] = bench.cloudpress.orders_made[lost].model_copy(update=spelled)
+    bench.cloudpress.tell(lost, **spelled)
     repeat = await bench.order("Lost")
     await search_of(bench).search()
     await bench.work_for(10 * 900)
@@ -196,8 +196,7 @@ async def test_an_order_whose_name_nobody_tells_stands_in_the_way_of_all(
 ) -> None:
     [lost] = await lose(bench, "Lost")
     if fault is None:
-        details = bench.cloudpress.orders_made[lost]
-        bench.cloudpress.orders_made[lost] = details.model_copy(update={"site": None})
+        bench.cloudpress.tell(lost, site=None)
     else:
         bench.cloudpress.script["order"] = [fault]
     await search_of(bench).search()
@@ -228,7 +227,7 @@ async def test_a_search_that_fails_for_a_day_is_told(bench: Bench) -> None:
     asked = await bench.read(order_id)
     assert (asked.status, asked.attention_code) == (OrderStatus.PENDING, "not_sent")
     await search_of(bench).search()
-    await request_resolution(bench.db, order_id, action="place_again", cloudpress_order_id=None, by=BY)
+    await bench.say(order_id, "place_again", by=BY)
     await bench.work_for(900)
     assert (await bench.read(order_id)).cloudpress_order_id is not None
 
@@ -349,9 +348,7 @@ async def test_the_repeat_of_an_orphan_that_was_adopted_is_held_back_for_some_da
         assert [(it.cloudpress_order_id, it.held_by) for it in await find_suspects(session, order)] == [
             (lost, adopted.id)
         ]
-    await request_resolution(
-        bench.db, repeat, action="place_again", cloudpress_order_id=None, by=BY, shown=Shown([lost], 0)
-    )
+    await bench.say(repeat, "place_again", by=BY, shown=Shown([lost], 0))
     await bench.work_for(900)
     assert bench.cloudpress.count(f"place {name}") == 1, "who is sure that it is no repeat has the last word"
 
@@ -362,9 +359,7 @@ async def test_an_operator_gives_an_orphan_to_the_repeat_or_has_the_last_word(be
     await search_of(bench).search()
     await bench.work_for(900)
     await request_resolution(bench.db, first, action="adopt", cloudpress_order_id=lost[0], by=BY)
-    await request_resolution(
-        bench.db, second, action="place_again", cloudpress_order_id=None, by=BY, shown=Shown(lost, 0)
-    )
+    await bench.say(second, "place_again", by=BY, shown=Shown(lost, 0))
     await bench.work_for(900)
     assert (await bench.read(first)).cloudpress_order_id == lost[0]
     assert (await bench.read(second)).cloudpress_order_id not in {None, *lost}

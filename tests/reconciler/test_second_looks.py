@@ -13,7 +13,7 @@ from app.db.models import LookUp, Order, Placement
 from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.callbacks import record_callback
-from app.orders.requests import dismiss_duplicates, request_cancel, request_resolution
+from app.orders.requests import dismiss_duplicates, request_cancel
 from app.orders.shown import Shown
 from app.queue import leases
 from app.queue.leases import Claim
@@ -116,14 +116,7 @@ async def test_an_operator_overrules_callbacks_that_he_knew_of_and_no_later_one(
     order_id = await bench.order()
     await bench.work()
     await record_callback(bench.db, order_id, b"known to the operator")
-    await request_resolution(
-        bench.db,
-        order_id,
-        action="place_again",
-        cloudpress_order_id=None,
-        by=OPERATOR,
-        shown=Shown(callbacks=1),
-    )
+    await bench.say(order_id, "place_again", by=OPERATOR, shown=Shown(callbacks=1))
     await bench.work()
     await bench.work()
     assert posts(bench) == 2, "sent again, and held off"
@@ -196,9 +189,7 @@ async def test_a_callback_speaks_for_no_order_whose_site_has_another_name(bench:
     order_id = await bench.order()
     await bench.work()
     strangers = bench.cloudpress.land("Sho")
-    made = bench.cloudpress.orders_made[strangers]
-    nameless = made.model_copy(update={"site": SiteRef(id="site-1", name=None)})
-    bench.cloudpress.orders_made[strangers] = nameless
+    bench.cloudpress.tell(strangers, site=SiteRef(id="site-1", name=None))
     await record_callback(bench.db, order_id, b'{"task_id": 1}')
     await bench.work()
     assert (await bench.read(order_id)).cloudpress_order_id is None
@@ -242,7 +233,7 @@ async def test_an_order_that_is_to_be_sent_again_is_a_look_alike(bench: Bench) -
     one, other = await bench.order(), await bench.order()
     await bench.work()
     bench.set(placing=False)
-    await request_resolution(bench.db, one, action="place_again", cloudpress_order_id=None, by=OPERATOR)
+    await bench.say(one, "place_again", by=OPERATOR)
     await bench.work()
     bench.cloudpress.land("Shop")  # it may be of either
     await bench.work_for(GRACE_SECONDS * 1.2)
@@ -264,8 +255,7 @@ async def test_callbacks_that_contradict_each_other_have_all_looked_for_that_may
     order_id = await bench.order()
     await bench.work()
     strangers = bench.cloudpress.land("Other")
-    details = bench.cloudpress.orders_made[strangers]
-    bench.cloudpress.orders_made[strangers] = details.model_copy(update={"site": None})
+    bench.cloudpress.tell(strangers, site=None)
     await record_callback(bench.db, order_id, b'{"task_id": 2}')
     await bench.work()
     assert (await bench.read(order_id)).cloudpress_order_id == strangers
@@ -391,7 +381,7 @@ async def test_a_restored_order_is_looked_for_a_whole_grace_before_it_is_placed(
     await bench.work_for(48 * HOUR)
     assert posts(bench) == 0, "nor does a list prove what it shows of a time that was lost"
     assert (await bench.read(order_id)).attention_code == "placement_unconfirmed"
-    await request_resolution(bench.db, order_id, action="place_again", cloudpress_order_id=None, by=OPERATOR)
+    await bench.say(order_id, "place_again", by=OPERATOR)
     await bench.work_for(60)
     assert (posts(bench), (await bench.read(order_id)).status) == (1, "provisioning")
 
@@ -427,7 +417,7 @@ async def test_what_an_operator_wished_before_the_backup_may_have_been_done(benc
     bench.cloudpress.script["place"] = [LOST]
     order_id = await bench.order()
     await bench.work()
-    await request_resolution(bench.db, order_id, action="place_again", cloudpress_order_id=None, by=OPERATOR)
+    await bench.say(order_id, "place_again", by=OPERATOR)
     async with bench.db.write() as tx:  # look-ups of before the backup
         tx.session.add(
             LookUp(order_id=order_id, completed=9, candidates=[], suspects=[], unseen=[], begun_at=tx.now)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -19,11 +18,6 @@ from tests.reconciler.scripted import Bench
 HOUR = 3600.0
 ALWAYS = 500
 LOST = NoAnswer("no answer", kind="timeout")
-
-
-def tell(bench: Bench, order_id: str = "cp-1", **changes: Any) -> None:
-    made = bench.cloudpress.orders_made
-    made[order_id] = made[order_id].model_copy(update=changes)
 
 
 async def later(bench: Bench, seconds: float) -> None:
@@ -46,7 +40,7 @@ def provisioning(bench: Bench) -> str:
 
 
 def awaiting_payment(bench: Bench) -> str:
-    tell(bench, payment_url="https://pay.example/1", asks_for_payment=True)
+    bench.cloudpress.tell("cp-1", payment_url="https://pay.example/1", asks_for_payment=True)
     return "order"
 
 
@@ -154,7 +148,7 @@ async def test_what_is_finished_and_links_no_site_asks_for_a_person_after_a_day(
     bench.cloudpress.end("cp-1", "OK")
     task = bench.cloudpress.tasks[1]
     bench.cloudpress.tasks[1] = task.model_copy(update={"site_ids": ()})
-    tell(bench, site=None)
+    bench.cloudpress.tell("cp-1", site=None)
     if fails_now_and_then:
         bench.cloudpress.script["order"] = [None, LOST] * ALWAYS
     await later(bench, HOUR)
@@ -165,6 +159,6 @@ async def test_what_is_finished_and_links_no_site_asks_for_a_person_after_a_day(
     order = await bench.read(order_id)
     assert (order.status, order.attention_code) == ("provisioning", "site_missing")
     assert len(await bench.events(order_id, "order.attention_started")) == 1
-    tell(bench, site=SiteRef(id="site-1", name="Shop"))
+    bench.cloudpress.tell("cp-1", site=SiteRef(id="site-1", name="Shop"))
     order = await refreshed(bench, order_id)
     assert (order.status, order.attention_code) == ("completed", None)

@@ -7,8 +7,8 @@ import pytest
 from app.cloudpress import NoAnswer, NotFound
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
-from app.orders.requests import NotResolvableError, dismiss_duplicates, request_resolution
-from app.orders.shown import NOTHING_SAID, Shown, UnseenError, count_callbacks
+from app.orders.requests import NotResolvableError, dismiss_duplicates
+from app.orders.shown import Shown, UnseenError, count_callbacks
 from app.orders.suspects import find_suspects
 from tests.reconciler.scripted import GRACE_SECONDS, Bench
 
@@ -27,8 +27,7 @@ async def lost_and_hidden(bench: Bench) -> UUID:
     """Have an order land as `cp-2` whose answer is lost, which no list shows yet, and nothing adopts."""
     bench.cloudpress.script["answer"] = [None, LOST]
     order_id = await bench.order_among_others()
-    ours = bench.cloudpress.orders_made[OURS]
-    bench.cloudpress.orders_made[OURS] = ours.model_copy(update={"site": None})
+    bench.cloudpress.tell(OURS, site=None)
     bench.cloudpress.hides = lambda listed: listed == OURS
     return order_id
 
@@ -39,15 +38,6 @@ async def look(bench: Bench, order_id: UUID) -> Shown:
         order = await bench.read(order_id)
         found = await find_suspects(session, order)
         return Shown([it.cloudpress_order_id for it in found], await count_callbacks(session, order))
-
-
-async def say(bench: Bench, order_id: UUID, word: str, shown: Shown = NOTHING_SAID) -> None:
-    if word == "dismiss_duplicates":
-        await dismiss_duplicates(bench.db, order_id, by=ROSA, shown=shown)
-    else:
-        await request_resolution(
-            bench.db, order_id, action=word, cloudpress_order_id=None, by=ROSA, shown=shown
-        )
 
 
 async def state(bench: Bench, order_id: UUID) -> tuple[object, ...]:
@@ -73,7 +63,7 @@ async def test_an_order_that_shows_up_between_look_and_word_is_not_overruled(ben
     await landed_unseen(bench, order_id)
     before = await state(bench, order_id)
     with pytest.raises(UnseenError, match=OURS) as refused:
-        await say(bench, order_id, word, shown)
+        await bench.say(order_id, word, by=ROSA, shown=shown)
     assert (refused.value.suspects, refused.value.callbacks) == ([OURS], 0)
     assert await state(bench, order_id) == before, "nothing is changed"
     await bench.work_for(LONG)
@@ -90,7 +80,7 @@ async def test_a_callback_between_look_and_word_is_not_overruled(bench: Bench, w
     shown = await look(bench, order_id)
     await record_callback(bench.db, order_id, CALLBACK)
     with pytest.raises(UnseenError, match="a callback was let in") as refused:
-        await say(bench, order_id, word, shown)
+        await bench.say(order_id, word, by=ROSA, shown=shown)
     assert (refused.value.suspects, refused.value.callbacks) == ([], 1)
     await bench.work_for(LONG)
     assert (posts(bench), (await bench.read(order_id)).attention_code) == (1, "placement_called_back")
@@ -106,12 +96,12 @@ async def test_who_has_seen_all_has_the_last_word(bench: Bench, *, says: bool) -
     shown = await look(bench, order_id)
     assert shown.callbacks == 1
     if says:
-        await say(bench, order_id, "place_again", shown)
-        await say(bench, order_id, "place_again", shown)  # one who clicks twice
+        await bench.say(order_id, "place_again", by=ROSA, shown=shown)
+        await bench.say(order_id, "place_again", by=ROSA, shown=shown)  # one who clicks twice
     else:
         # One who does not say is told of what he cannot have seen, one after the other, and then believed.
         for _ in range(2):
-            await say(bench, order_id, "place_again")
+            await bench.say(order_id, "place_again", by=ROSA)
             await bench.work_for(GRACE_SECONDS)
     await bench.work_for(GRACE_SECONDS)
     assert posts(bench) == 2
@@ -175,8 +165,8 @@ async def test_a_double_that_shows_up_between_look_and_word_is_not_dismissed(ben
     await record_callback(bench.db, order_id, b'{"task_id": 3}')
     await bench.work()
     with pytest.raises(UnseenError, match=second):
-        await say(bench, order_id, "dismiss_duplicates", shown)
-    await say(bench, order_id, "dismiss_duplicates", await look(bench, order_id))
+        await bench.say(order_id, "dismiss_duplicates", by=ROSA, shown=shown)
+    await bench.say(order_id, "dismiss_duplicates", by=ROSA, shown=await look(bench, order_id))
     await bench.work_for(LONG)
     order = await bench.read(order_id)
     assert (order.attention_code, order.settled_duplicates) == (None, [first, second])

@@ -14,7 +14,6 @@ import pytest
 from app.cloudpress import Answer, NoAnswer, NotFound, OrderSummary, Refused
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
-from app.orders.requests import request_resolution
 from app.states import AttentionCode, OrderStatus
 from tests.reconciler.scripted import GRACE_SECONDS, Bench, ScriptedCloudPress, SetClock
 
@@ -42,18 +41,12 @@ async def check_bought_once(bench: Bench, order_id: UUID, reason: str = "") -> N
     assert order.cloudpress_order_id or order.attention_code in set(AttentionCode), reason
 
 
-def tell(bench: Bench, order_id: str, **changes: Any) -> None:
-    """Have CloudPress tell an order otherwise."""
-    made = bench.cloudpress.orders_made
-    made[order_id] = made[order_id].model_copy(update=changes)
-
-
 @pytest.mark.parametrize("hours", [1, 24, 24 * 30])
 async def test_an_order_from_before_is_not_adopted_by_its_name_where_no_age_is_proven(
     bench: Bench, hours: int
 ) -> None:
     old = bench.cloudpress.land("Shop")
-    tell(bench, old, created_at=bench.cloudpress.now - timedelta(hours=hours))
+    bench.cloudpress.tell(old, created_at=bench.cloudpress.now - timedelta(hours=hours))
     bench.cloudpress.script["place"] = [LOST]
     order_id = await bench.order()
     await bench.work_for(LONG)
@@ -79,7 +72,7 @@ async def test_an_age_that_is_told_otherwise_of_the_one_order_alone(
     bench: Bench, created_at: datetime | None, reason: str
 ) -> None:
     order_id = await lost_among_others(bench)
-    tell(bench, "cp-2", created_at=created_at)
+    bench.cloudpress.tell("cp-2", created_at=created_at)
     await bench.work_for(LONG)
     await check_bought_once(bench, order_id, reason)
 
@@ -91,7 +84,7 @@ async def test_the_first_of_attempts_that_lie_days_apart(bench: Bench) -> None:
     bench.cloudpress.hides = lambda listed: listed != "cp-1"
     await bench.work_for(GRACE_SECONDS)
     bench.clock.time += timedelta(days=2)
-    await request_resolution(bench.db, order_id, action="place_again", cloudpress_order_id=None, by=ROSA)
+    await bench.say(order_id, "place_again", by=ROSA)
     bench.cloudpress.script["place"] = [LOST]
     await bench.work_for(GRACE_SECONDS / 2)
     assert posts(bench) == 2, "it was sent again, and came to nothing"
@@ -213,9 +206,9 @@ async def test_a_word_that_two_operators_give_and_a_callback_in_between(bench: B
     bench.cloudpress.hides = lambda listed: listed != "cp-1"
     bench.cloudpress.script["task 2"] = [NotFound(404)] * 500
     await bench.work_for(2 * GRACE_SECONDS)
-    await request_resolution(bench.db, order_id, action="place_again", cloudpress_order_id=None, by=ROSA)
+    await bench.say(order_id, "place_again", by=ROSA)
     await record_callback(bench.db, order_id, b'{"task": {"id": 2}}')
-    await request_resolution(bench.db, order_id, action="place_again", cloudpress_order_id=None, by=BEN)
+    await bench.say(order_id, "place_again", by=BEN)
     await bench.work_for(LONG)
     await check_bought_once(bench, order_id)
     assert (await bench.read(order_id)).attention_code == AttentionCode.PLACEMENT_CALLED_BACK
@@ -227,9 +220,7 @@ async def test_a_word_that_is_given_twice_is_done_once(bench: Bench) -> None:
     bench.cloudpress.hides = lambda _listed: True
     await bench.work_for(2 * GRACE_SECONDS)
     for operator in (ROSA, BEN, ROSA):
-        await request_resolution(
-            bench.db, order_id, action="place_again", cloudpress_order_id=None, by=operator
-        )
+        await bench.say(order_id, "place_again", by=operator)
     await bench.work_for(LONG)
     assert posts(bench) == 2
     assert (await bench.read(order_id)).cloudpress_order_id is not None

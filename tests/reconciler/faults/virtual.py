@@ -30,7 +30,6 @@ from tests.harness import WITHOUT_TLS, Presshook, Sandbox
 from tests.reconciler.faults.scenarios import World
 from tests.reconciler.faults.spoiling import HangError, Message, ResetError, Spoiler, http_answer
 from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN, make_settings
-from tests.simulation.engines import share_compiled_statements
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.run import PlainCipher
 from tests.simulation.sqlite import in_this_thread
@@ -257,9 +256,7 @@ def _answering(client: httpx.AsyncClient) -> Serve:
 
 def _database(url: str) -> Database:
     arguments = in_this_thread(url)
-    db = Database(async_database_url(url), PlainCipher(), clock=LoopClock(), connect_arguments=arguments)
-    share_compiled_statements(db)
-    return db
+    return Database(async_database_url(url), PlainCipher(), clock=LoopClock(), connect_arguments=arguments)
 
 
 async def _run_here(function: Callable[..., T], *arguments: Any, **_options: Any) -> T:
