@@ -373,7 +373,7 @@ class Callback(Base):
     task_id: Mapped[int | None] = mapped_column(BigInteger)
     # When CloudPress was asked about that task; NULL until then.
     checked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # When an operator had the order placed again all the same.
+    # When an operator had the order placed again all the same, gave it up, or dismissed it.
     overruled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     count: Mapped[int] = mapped_column(Integer, default=1)
     first_received_at: Mapped[datetime] = mapped_column(UTCDateTime)

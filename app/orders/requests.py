@@ -17,7 +17,14 @@ from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.attempts import can_have_landed
 from app.orders.changing import changing
-from app.orders.shown import NOTHING_SAID, Shown, overrule_callbacks, refuse_unseen
+from app.orders.shown import (
+    NOTHING_SAID,
+    Shown,
+    ended_as_never_bought,
+    is_called_back_after_its_end,
+    overrule_callbacks,
+    refuse_unseen,
+)
 from app.orders.waking import make_due
 from app.states import FINAL, AttentionCode, OrderStatus
 
@@ -66,6 +73,8 @@ async def request_resolution(
                 raise NotResolvableError(f"Order {holder} has that CloudPress order already.")
             resolution["cloudpress_order_id"] = cloudpress_order_id
         record(tx, order_id, EventType.RESOLUTION_REQUESTED, **resolution)
+        if action != "adopt":
+            await overrule_callbacks(tx, order, shown)
         if action == "place_again":
             resolution |= {"at": tx.now.isoformat(), "known": await _take_note(tx, order, shown)}
         order.resolution = resolution
@@ -76,9 +85,8 @@ async def request_resolution(
 async def _take_note(tx: Transaction, order: Order, shown: Shown) -> list[str]:
     """Return what an operator knows who has an order placed again; what else comes up speaks against it.
 
-    So CloudPress's list is read anew before it is done, and the callbacks that he knows of are overruled.
+    So CloudPress's list is read anew before it is done.
     """
-    await overrule_callbacks(tx, order, shown)
     look_up = await tx.session.get(LookUp, order.id)
     if look_up is None:
         return list(shown.suspects or ())
@@ -95,7 +103,8 @@ async def dismiss_duplicates(
 ) -> Order | None:
     """Note that an operator found that what may be an order, or its duplicate, at CloudPress is neither.
 
-    What he knows of is not suspected again. None if there is no such order.
+    What he knows of is not suspected again. Nor are callbacks that he knows of where they were let in for an
+    order that ended as never bought. None if there is no such order.
 
     Raises:
         NotResolvableError: nothing that he knows of is suspected.
@@ -112,7 +121,10 @@ async def dismiss_duplicates(
             order.suspected_duplicates = _without(dismissed, order.suspected_duplicates or ()) or None
             record(tx, order_id, EventType.DUPLICATES_DISMISSED, by=by, cloudpress_order_ids=dismissed)
             is_settled = order.suspected_duplicates is None
-            if order.attention_code == AttentionCode.SUSPECTED_DUPLICATE and is_settled:
+            if ended_as_never_bought(order):
+                await overrule_callbacks(tx, order, shown)
+            asks_for_it = order.attention_code == AttentionCode.SUSPECTED_DUPLICATE
+            if is_settled and (asks_for_it or is_called_back_after_its_end(order)):
                 change.ask_for(None)
             make_due(tx, order)  # another cause of attention may have been behind this one
         return order
@@ -129,6 +141,8 @@ async def _dismiss(tx: Transaction, order: Order, shown: Shown) -> list[str]:
     look_up = await tx.session.get(LookUp, order.id) if order.status == OrderStatus.UNCONFIRMED else None
     found = [*look_up.candidates, *look_up.suspects, *look_up.unseen] if look_up is not None else []
     suspected = [*(order.suspected_duplicates or ()), *found]
+    if not suspected and is_called_back_after_its_end(order):
+        return []
     if not suspected:
         raise NotResolvableError("No CloudPress order is suspected to be this one, or its duplicate.")
     dismissed = shown.among(order, suspected)

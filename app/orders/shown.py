@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.database import Transaction
 from app.db.models import Callback, Order
 from app.orders.suspects import find_suspects
-from app.states import AttentionCode, listed, tells_of
+from app.states import FINAL, AttentionCode, listed, tells_of
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,18 @@ async def count_callbacks(session: AsyncSession, order: Order) -> int:
     return (await session.execute(counted)).scalar_one()
 
 
+def ended_as_never_bought(order: Order) -> bool:
+    """Tell whether an order is final and none of CloudPress's, so that a callback for it is unexpected."""
+    return order.status in FINAL and order.cloudpress_order_id is None
+
+
+def is_called_back_after_its_end(order: Order) -> bool:
+    """Tell whether a person is asked about such a callback, which he may dismiss."""
+    return ended_as_never_bought(order) and order.attention_code == AttentionCode.PLACEMENT_CALLED_BACK
+
+
 async def overrule_callbacks(tx: Transaction, order: Order, shown: Shown) -> None:
-    """Overrule the callbacks that an operator knows of who has an order placed again all the same.
+    """Overrule the callbacks that an operator knows of who decides about an order all the same.
 
     Of one who does not say how many he was shown, these are those that came before the order asked for
     attention, or all where it asks because of them.

@@ -44,7 +44,8 @@ async def _observe(this: Pass) -> PassResult | None:
     order = this.order
     rechecked = await recheck(this)
     observation: Seen | Rechecked = rechecked
-    if order.status not in FINAL and order.cloudpress_order_id is not None:
+    is_looked_at = order.status not in FINAL and not rechecked.mixed_up
+    if is_looked_at and order.cloudpress_order_id is not None:
         seen = await _look(this, this.findings.order_id or order.cloudpress_order_id)
         observation = replace(seen, rechecked=rechecked)
     return await conclude(this, "observe", observation)

@@ -10,6 +10,7 @@ from app.reconciler.evidence import (
     ANSWER,
     CALLBACK,
     LOOK_UP,
+    Named,
     Sent,
     held_among,
     named_by_callbacks,
@@ -21,25 +22,46 @@ from app.states import FINAL, Rechecked, Trouble, is_over
 
 
 async def recheck(this: Pass) -> Rechecked:
-    """Find what speaks for another CloudPress order than the one that a placed order holds."""
+    """Find what speaks for another CloudPress order than the one that a placed order holds, or for any."""
     order = this.order
     sent = what_was_sent(this)
     # An answer needs no request, so no trouble with CloudPress hides what it names.
     named: dict[str, str] = {}
+    called_back = Named()
     trouble: Trouble | None = None
-    open_hints = False
     try:
-        called_back = await named_by_callbacks(this, sent)
-        this.findings.hints, open_hints = called_back.settled, not called_back.is_complete
+        called_back = await named_by_callbacks(this, sent, as_sent=True)
+        this.findings.hints = called_back.settled
         named |= dict.fromkeys(called_back.order_ids, CALLBACK)
+        if order.cloudpress_order_id is None:
+            # Nothing is taken from those: that something does not agree makes them no less worth a look.
+            named |= dict.fromkeys(called_back.suspects, CALLBACK)
         await _look_at_duplicates(this)
         if order.late_look_at is not None and order.late_look_at <= sent.now.wall:
             trouble = await _look_again(this, sent)
     except CloudPressError as error:
         trouble = trouble_of(error)
     named |= dict.fromkeys(sent.answered_ids, ANSWER)
-    await _judge(this, named)
-    return Rechecked(trouble, open_hints=open_hints)
+    is_named = order.cloudpress_order_id in called_back.order_ids
+    is_own_called_back = is_named or any(it.task_id in this.known.task_ids for it in this.known.callbacks)
+    mixed_up = await _judge(this, named, is_own_called_back=is_own_called_back)
+    others = await _held_by_others(this)
+    return Rechecked(
+        trouble,
+        open_hints=not called_back.is_complete,
+        others=others,
+        # Where callbacks could not be looked into, what was said before holds.
+        mixed_up=mixed_up or bool(trouble and others and not is_own_called_back),
+        called_back=order.cloudpress_order_id is None and _leads_nowhere(this, called_back),
+    )
+
+
+def _leads_nowhere(this: Pass, called_back: Named) -> bool:
+    """Tell whether callbacks speak for an order without leading to one of which a person can be told."""
+    order = this.order
+    told = {*this.findings.duplicates, *(order.suspected_duplicates or ()), *(order.settled_duplicates or ())}
+    named = {*called_back.order_ids, *called_back.suspects}
+    return called_back.leads_nowhere or bool(named - told)
 
 
 async def _look_at_duplicates(this: Pass) -> None:
@@ -61,8 +83,23 @@ async def _look_again(this: Pass, sent: Sent) -> Trouble | None:
     return progress.trouble
 
 
-async def _judge(this: Pass, named: dict[str, str]) -> None:
-    """Find which of the named CloudPress orders replaces the one that is held, and which are duplicates."""
+async def _held_by_others(this: Pass) -> tuple[str, ...]:
+    """Return the suspected duplicates that other orders surely hold."""
+    order, findings = this.order, this.findings
+    suspected = {*findings.duplicates, *(order.suspected_duplicates or ())} - findings.duplicates_ended
+    if not suspected:
+        return ()
+    async with this.dependencies.db.read() as session:
+        return tuple(sorted(await held_among(session, order, suspected, but_by=LOOK_UP)))
+
+
+async def _judge(this: Pass, named: dict[str, str], *, is_own_called_back: bool) -> bool:
+    """Find which of the named CloudPress orders replaces the one that is held, and which are duplicates.
+
+    Tells whether the order may hold another's: its own callback names one that another order holds, all of
+    that agrees, and no callback names the one that it holds itself. Who knows a callback's secret can say so,
+    but of this order alone: the other one is left as it is, for its own callback speaks for it.
+    """
     order, findings = this.order, this.findings
     asked = {*named, *findings.duplicates} - {order.cloudpress_order_id}
     async with this.dependencies.db.read() as session:
@@ -82,3 +119,11 @@ async def _judge(this: Pass, named: dict[str, str]) -> None:
     findings.is_contradicted = any(named[it] == CALLBACK and it not in known for it in (*others, *taken))
     holders = {*(held - taken), order.cloudpress_order_id or "", findings.order_id or ""}
     findings.duplicates -= {*holders, *settled}
+    if order.cloudpress_order_id is None or is_own_called_back:
+        return False
+    mixed_up = {it for it in held - taken if named.get(it) == CALLBACK} - {*settled, findings.order_id}
+    findings.duplicates |= mixed_up
+    findings.duplicates_ended -= mixed_up
+    if mixed_up:
+        findings.hints = ()  # It is asked anew until an operator has spoken, or the own callback has come.
+    return bool(mixed_up)

@@ -50,6 +50,8 @@ class Named:
     """Tasks of which all is known that will be, and that need not be asked about again."""
     is_complete: bool = True
     """Whether that is so for all that callbacks named."""
+    leads_nowhere: bool = False
+    """Whether a callback names no task, or one that belongs to no order or was not shown for a day."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ class Sent:
     called_back: bool
     """Whether a callback was ever let in."""
     called_back_since: bool
-    """Whether one was that no operator has overruled by having the order placed again."""
+    """Whether one was that no operator has overruled."""
+    names_no_task: bool
+    """Whether such a one names no task, so that nothing can be asked about it."""
     now: Now
 
     @property
@@ -118,11 +122,13 @@ def what_was_sent(this: Pass) -> Sent:
         if callback.checked_at is None and callback.task_id is not None
     }
     hints = [Hint(task_id, moment) for task_id, moment in since.items() if task_id not in known.task_ids]
+    speaking = [callback for callback in known.callbacks if callback.overruled_at is None]
     return Sent(
         placements=known.placements,
         hints=tuple(hints[:MAX_HINTS]),
         called_back=bool(known.callbacks),
-        called_back_since=any(callback.overruled_at is None for callback in known.callbacks),
+        called_back_since=bool(speaking),
+        names_no_task=any(callback.task_id is None for callback in speaking),
         now=this.now(),
     )
 
@@ -140,11 +146,12 @@ async def has_reappeared(held: Held) -> bool:
     return any(callback.overruled_at is None for callback in await loaded.callbacks(order.id))
 
 
-async def named_by_callbacks(this: Pass, sent: Sent) -> Named:
+async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -> Named:
     """Return the CloudPress orders that tasks named by the order's own callbacks belong to.
 
     Whoever knows a callback's secret chooses its body, so the account, the variant, the name and the age
-    have to agree. Those that do not are suspects.
+    have to agree. Those that do not are suspects. With `as_sent` a name agrees that is told as it was sent,
+    also where nobody knows what CloudPress does to names: two that have each other's show nothing of it.
 
     Raises:
         CloudPressError: CloudPress could not be asked.
@@ -152,21 +159,25 @@ async def named_by_callbacks(this: Pass, sent: Sent) -> Named:
     named: list[str] = []
     suspects: list[str] = []
     settled: list[int] = []
+    leads_nowhere = sent.names_no_task
     for hint in sent.hints:
-        found = await _orders_of_task(this, sent, hint.task_id)
+        found = await _orders_of_task(this, sent, hint.task_id, as_sent=as_sent)
         for order_id, agrees in (found or {}).items():
             (named if agrees else suspects).append(order_id)
-        if found is not None or sent.now.wall - hint.since >= HINT_LIFETIME:
+        is_old = sent.now.wall - hint.since >= HINT_LIFETIME
+        leads_nowhere |= not found and (found is not None or is_old)
+        if found is not None or is_old:
             settled.append(hint.task_id)
     return Named(
         tuple(dict.fromkeys(named)),
         tuple(dict.fromkeys(suspects)),
         tuple(settled),
         len(settled) == len(sent.hints),
+        leads_nowhere,
     )
 
 
-async def _orders_of_task(this: Pass, sent: Sent, task_id: int) -> dict[str, bool] | None:
+async def _orders_of_task(this: Pass, sent: Sent, task_id: int, *, as_sent: bool) -> dict[str, bool] | None:
     """Return a task's orders, and which agree; None where CloudPress answered 404, which is not final."""
     try:
         task = await this.read_task(task_id)
@@ -178,11 +189,11 @@ async def _orders_of_task(this: Pass, sent: Sent, task_id: int) -> dict[str, boo
         details = await this.find_order(order_id)
         if details is None:
             return None
-        agreeing[order_id] = is_of_account and await _agrees(this, sent, details)
+        agreeing[order_id] = is_of_account and await _agrees(this, sent, details, as_sent=as_sent)
     return agreeing
 
 
-async def _agrees(this: Pass, sent: Sent, details: Answer[OrderDetails]) -> bool:
+async def _agrees(this: Pass, sent: Sent, details: Answer[OrderDetails], *, as_sent: bool) -> bool:
     order, told = this.order, details.value
     if not tells_same_kind(told, order.account_id, order.variant) or not is_young_enough(
         order, sent, details
@@ -190,7 +201,9 @@ async def _agrees(this: Pass, sent: Sent, details: Answer[OrderDetails]) -> bool
         return False
     name = await name_of_site(told, this.read_site)
     # The callback came in at the order's own address, so a name that nobody tells does not speak against it.
-    return name is None or (await seen_tidying(this)).makes(order.site_name, name)
+    if name is None or (as_sent and name == order.site_name):
+        return True
+    return (await seen_tidying(this)).makes(order.site_name, name)
 
 
 async def seen_tidying(this: Pass) -> Tidying:

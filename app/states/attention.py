@@ -49,6 +49,14 @@ NO_PAYMENT_PAGE = Attention(
 )
 
 
+CALLED_BACK_AFTER_ITS_END = Attention(
+    AttentionCode.PLACEMENT_CALLED_BACK,
+    "This order ended as one that CloudPress never had, and a callback was let in for it all the same, so "
+    "CloudPress seems to have it. Look for it there by its site's name, and cancel it there if nobody wants "
+    "it. Then resolve the order: dismiss duplicates.",
+)
+
+
 def defect(where: str) -> Attention:
     """Say that a defect of ours keeps an order from going on."""
     return Attention(AttentionCode.PASS_BROKEN, f"A defect of Presshook ({where}): report it.")
@@ -142,8 +150,19 @@ def _missing_proof(sought: NotFoundYet) -> str:
     return f"It is not sent again by itself: {' '.join(doubt.sentence for doubt in doubts)}"
 
 
-def duplicate(held: str | None, others: Iterable[str]) -> Attention:
-    """Say that CloudPress may have an order twice, or one that was taken for never made."""
+def duplicate(held: str | None, others: Iterable[str], of_others: Iterable[str] = ()) -> Attention:
+    """Say that CloudPress may have an order twice, or one that was taken for never made.
+
+    `of_others` are those that other orders here hold: two orders may hold each other's.
+    """
+    if held is not None and (taken := listed(of_others)):
+        return Attention(
+            AttentionCode.SUSPECTED_DUPLICATE,
+            f"This order holds {held}, and a callback for it names {taken}, which another order here holds: "
+            "CloudPress may have mixed up their answers. Compare both orders in CloudPress by the names of "
+            "their sites, and cancel nothing before. If each holds its own, resolve the order: dismiss "
+            "duplicates. If not, hand out their sites yourself: nothing of them is told here.",
+        )
     if held is None:
         return Attention(
             AttentionCode.SUSPECTED_DUPLICATE,

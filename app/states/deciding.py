@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.states import attention
-from app.states.codes import Attention, ErrorCode, Problem
+from app.states.codes import Attention, AttentionCode, ErrorCode, Problem
 from app.states.observations import (
     CutOff,
     Decision,
@@ -50,7 +50,7 @@ def decide(order: Standing, observation: Observation, now: datetime) -> Decision
         decision = _stays_final(order, observation)
     else:
         decision = _goes_on(order, observation, now)
-    decision = _with_what_stands_beside(order, decision, now)
+    decision = _with_what_stands_beside(order, observation, decision, now)
     return with_silence(counted, observation, decision, now)
 
 
@@ -78,10 +78,12 @@ def _goes_on(order: Standing, observation: Observation, now: datetime) -> Decisi
             return _looked_at(order, observation, now)
 
 
-def _with_what_stands_beside(order: Standing, decision: Decision, now: datetime) -> Decision:
+def _with_what_stands_beside(
+    order: Standing, observation: Observation, decision: Decision, now: datetime
+) -> Decision:
     """Add what follows from suspected duplicates, from the request to cancel, and from the late look."""
     if order.duplicates:
-        asked = attention.duplicate(order.held, order.duplicates)
+        asked = attention.duplicate(order.held, order.duplicates, _held_by_others(observation))
         # A final order is looked at until one of them is cancelled, or an operator has spoken.
         wait = Wait.PAYMENT if decision.wait is Wait.NOTHING else decision.wait
         decision = replace(decision, attention=asked, wait=wait)
@@ -94,20 +96,34 @@ def _with_what_stands_beside(order: Standing, decision: Decision, now: datetime)
     return decision
 
 
+def _held_by_others(observation: Observation) -> tuple[str, ...]:
+    rechecked = observation.rechecked if isinstance(observation, Seen) else observation
+    return rechecked.others if isinstance(rechecked, Rechecked) else ()
+
+
 def _stays_final(order: Standing, observation: Observation) -> Decision:
     unchanged = Decision(order.status, Wait.NOTHING)
     if not isinstance(observation, Rechecked):
         return replace(unchanged, attention=order.attention)
     if observation.trouble is not None:
         unchanged = replace(unchanged, attention=order.attention)  # no cause has gone
+    elif observation.called_back or _is_called_back_after_its_end(order):
+        unchanged = replace(unchanged, attention=attention.CALLED_BACK_AFTER_ITS_END)
     return _until_rechecked(unchanged, observation)
+
+
+def _is_called_back_after_its_end(order: Standing) -> bool:
+    """Tell whether a person was asked about a callback, which what comes later does not explain."""
+    return order.attention is not None and order.attention.code is AttentionCode.PLACEMENT_CALLED_BACK
 
 
 def _looked_at(order: Standing, observation: Seen | Rechecked, now: datetime) -> Decision:
     if isinstance(observation, Seen):
         decision = _seen(order, observation, now)
         return _until_rechecked(decision, observation.rechecked, beside=observation.trouble)
-    unchanged = Decision(order.status, Wait.TURN, keeps_payment_url=True, attention=order.attention)
+    # Where it may hold another's, nothing is asked of that, done to it, or taken from it.
+    wait = Wait.SETTLING if observation.mixed_up else Wait.TURN
+    unchanged = Decision(order.status, wait, keeps_payment_url=True, attention=order.attention)
     return _until_rechecked(unchanged, observation)
 
 

@@ -199,6 +199,12 @@ class Rechecked:
 
     trouble: Trouble | None = None
     open_hints: bool = False
+    others: tuple[str, ...] = ()
+    """Suspected duplicates that another order here holds."""
+    mixed_up: bool = False
+    """Whether the order's own callback names one of those and none names the one that is held."""
+    called_back: bool = False
+    """Whether the order holds none, and a callback was let in for it of which nothing else is known."""
 
 
 @dataclass(frozen=True)

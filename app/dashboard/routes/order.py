@@ -23,6 +23,7 @@ from app.keys import Grant
 from app.keys import Scope as KeyScope
 from app.orders.reading import OrderView
 from app.orders.representation import OrderBody
+from app.orders.shown import is_called_back_after_its_end
 from app.states import FINAL, OrderStatus, Suspicion
 from app.webhooks.outbox import find_deliveries_of
 
@@ -112,7 +113,7 @@ def possible(grant: Grant, view: OrderView) -> set[str]:
     if order.status not in FINAL:
         can |= {"refresh"} | ({"cancel"} if order.cancel_requested_at is None else set())
     waits_for_word = order.status == OrderStatus.UNCONFIRMED or order.suspected_duplicates
-    if waits_for_word or order.attention_code == "not_sent":
+    if waits_for_word or order.attention_code == "not_sent" or is_called_back_after_its_end(order):
         can.add("resolve")
     return can
 
@@ -163,7 +164,8 @@ async def resolving(
             "suspects": [*(each.cloudpress_order_id for each in found.data), *found.others],
             "callbacks": found.callbacks,
         },
-        can_dismiss=any(each.code in DISMISSED_HERE for each in found.data),
+        can_dismiss=any(each.code in DISMISSED_HERE for each in found.data)
+        or is_called_back_after_its_end(view.order),
     )
 
 

@@ -1,0 +1,130 @@
+"""A callback for an order that ended as never bought is told to a person, until he dismisses it."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from app.cloudpress import NoAnswer, Refused
+from app.events.timeline import Actor
+from app.orders.callbacks import record_callback
+from app.orders.requests import NotResolvableError, dismiss_duplicates, request_cancel, request_resolution
+from app.orders.shown import Shown
+from tests.reconciler.scripted import GRACE_SECONDS, Bench
+
+LOST = NoAnswer("no answer", kind="timeout")
+HOUR = 3600.0
+MINUTE = timedelta(minutes=1)
+DAY = 24 * HOUR
+ROSA = Actor("Rosa")
+WITHOUT_TASK = b'{"timestamp": 1795521600, "success": true, "data": []}'
+CALLED_BACK = "placement_called_back"
+
+
+async def given_up(bench: Bench) -> UUID:
+    bench.cloudpress.script["answer"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    bench.cloudpress.hides = lambda listed: listed == "cp-2"
+    bench.set(may_place_again=False)
+    await bench.work_for(2 * GRACE_SECONDS)
+    await request_resolution(bench.db, order_id, action="fail", cloudpress_order_id=None, by=ROSA)
+    return order_id
+
+
+async def refused(bench: Bench) -> UUID:
+    bench.cloudpress.script["answer"] = [None, Refused(422, ("no",), is_own_form=True)]
+    return await bench.order_among_others()
+
+
+async def cancelled_before_it_was_sent(bench: Bench) -> UUID:
+    """As it is after a backup was restored: CloudPress has it, and nothing here knows of that."""
+    order_id = await bench.order()
+    await request_cancel(bench.db, order_id, by=ROSA)
+    return order_id
+
+
+ENDS = [given_up, refused, cancelled_before_it_was_sent]
+
+
+async def called_back(bench: Bench, order_id: UUID, body: bytes = WITHOUT_TASK) -> str | None:
+    await record_callback(bench.db, order_id, body)
+    await bench.work_for(HOUR)
+    return (await bench.read(order_id)).attention_code
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_callback_that_names_no_task_is_told(
+    bench: Bench, end: Callable[[Bench], Awaitable[UUID]]
+) -> None:
+    order_id = await end(bench)
+    await bench.work_for(HOUR)
+    ended = await bench.read(order_id)
+    assert (ended.status in {"failed", "cancelled"}, ended.attention_code) == (True, None)
+    assert await called_back(bench, order_id) == CALLED_BACK
+    order = await bench.read(order_id)
+    assert order.status == ended.status
+    assert "dismiss duplicates" in (order.attention_detail or "")
+
+
+async def test_a_callback_whose_task_is_never_shown_is_told_after_a_day(bench: Bench) -> None:
+    order_id = await given_up(bench)
+    assert await called_back(bench, order_id, b'{"task": {"id": 404}}') is None
+    await bench.work_for(DAY + HOUR)
+    assert (await bench.read(order_id)).attention_code == CALLED_BACK
+
+
+async def test_a_callback_whose_order_tells_another_name_is_suspected(bench: Bench) -> None:
+    order_id = await given_up(bench)
+    strangers = bench.cloudpress.land("Not its name")
+    assert await called_back(bench, order_id, b'{"task": {"id": 4}}') == "suspected_duplicate"
+    assert (await bench.read(order_id)).suspected_duplicates == [strangers]
+
+
+async def test_a_callback_whose_task_is_of_anothers_order_is_told(bench: Bench) -> None:
+    order_id = await given_up(bench)
+    assert await called_back(bench, order_id, b'{"task": {"id": 3}}') == CALLED_BACK
+    assert (await bench.read(order_id)).suspected_duplicates is None
+
+
+async def test_what_is_told_stays_while_cloudpress_fails_and_with_further_callbacks(bench: Bench) -> None:
+    order_id = await refused(bench)
+    assert await called_back(bench, order_id) == CALLED_BACK
+    bench.cloudpress.script["task 9"] = [Refused(500)] * 100
+    assert await called_back(bench, order_id, b'{"task": {"id": 9}}') == CALLED_BACK
+
+
+async def test_who_has_seen_to_it_dismisses_it_and_a_further_callback_asks_anew(bench: Bench) -> None:
+    order_id = await given_up(bench)
+    assert await called_back(bench, order_id) == CALLED_BACK
+    await dismiss_duplicates(bench.db, order_id, by=ROSA, shown=Shown((), 1))
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).attention_code is None
+    with pytest.raises(NotResolvableError):
+        await dismiss_duplicates(bench.db, order_id, by=ROSA)
+    assert await called_back(bench, order_id, b"{}") == CALLED_BACK
+
+
+async def test_what_who_gives_an_order_up_knows_of_is_not_asked_again(bench: Bench) -> None:
+    bench.cloudpress.script["answer"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    bench.cloudpress.hides = lambda listed: listed == "cp-2"
+    assert await called_back(bench, order_id) == CALLED_BACK
+    await request_resolution(bench.db, order_id, action="fail", cloudpress_order_id=None, by=ROSA)
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_code) == ("failed", None)
+
+
+async def test_what_he_did_not_know_of_is_asked(bench: Bench) -> None:
+    bench.cloudpress.script["answer"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    bench.cloudpress.hides = lambda listed: listed == "cp-2"
+    bench.set(may_place_again=False)
+    await bench.work_for(2 * GRACE_SECONDS)
+    bench.clock.time += MINUTE
+    await record_callback(bench.db, order_id, WITHOUT_TASK)
+    await request_resolution(bench.db, order_id, action="fail", cloudpress_order_id=None, by=ROSA)
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_code) == ("failed", CALLED_BACK)

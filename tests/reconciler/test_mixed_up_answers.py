@@ -1,0 +1,146 @@
+"""Orders whose answers CloudPress mixed up are told by their callbacks, and get not each other's site."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.cloudpress import Answer, Placed, Refused, TaskRef
+from app.events.timeline import Actor
+from app.orders.callbacks import record_callback
+from app.orders.requests import dismiss_duplicates, request_cancel
+from tests.reconciler.scripted import Bench
+
+HOUR = 3600.0
+OTHER = {"cp-2": "cp-3", "cp-3": "cp-2"}
+
+
+async def mixed_up(bench: Bench) -> tuple[UUID, UUID]:
+    """Have Rosa's order, which CloudPress has as `cp-2`, hold Ben's `cp-3`, and his hold hers."""
+    cloudpress = bench.cloudpress
+    await bench.order("Before")
+    await bench.work()
+    cloudpress.end("cp-1", "OK")
+    await bench.work_for(HOUR)
+    plain = cloudpress.place
+
+    async def swapped(*given: Any, **more: Any) -> Answer[Placed]:
+        other = OTHER[(await plain(*given, **more)).value.order_id]
+        task = TaskRef(id=int(other.removeprefix("cp-")), status="RUNNING")
+        return Answer(Placed(order_id=other, task=task), b"{}", cloudpress.now)
+
+    cloudpress.place = swapped  # type: ignore[method-assign]
+    rosa, ben = await bench.order("Rosa"), await bench.order("Ben")
+    await bench.work()
+    cloudpress.place = plain  # type: ignore[method-assign]
+    assert (await bench.read(rosa)).cloudpress_order_id == "cp-3"
+    return rosa, ben
+
+
+async def call_back(bench: Bench, order_id: UUID, task_id: int) -> None:
+    await record_callback(bench.db, order_id, b'{"task": {"id": %d}}' % task_id)
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "OK", "FAILED"])
+async def test_answers_that_were_mixed_up_are_told_and_neither_order_is_concluded(
+    bench: Bench, status: str
+) -> None:
+    rosa, ben = await mixed_up(bench)
+    bench.cloudpress.end("cp-2", status)
+    bench.cloudpress.end("cp-3", status)
+    await call_back(bench, rosa, 2)
+    await call_back(bench, ben, 3)
+    await bench.work_for(HOUR)
+    for order_id, named in ((rosa, "cp-2"), (ben, "cp-3")):
+        order = await bench.read(order_id)
+        assert (order.status, order.attention_code) == ("provisioning", "suspected_duplicate")
+        assert named in (order.attention_detail or "")
+        assert "cancel nothing" in (order.attention_detail or "")
+        assert await bench.known_site(order_id) is None
+
+
+async def test_what_holds_anothers_is_not_cancelled_there(bench: Bench) -> None:
+    rosa, _ben = await mixed_up(bench)
+    await call_back(bench, rosa, 2)
+    await bench.work()
+    await request_cancel(bench.db, rosa, by=Actor("Rosa"))
+    await bench.work_for(HOUR)
+    assert bench.cloudpress.count("cancel") == 0
+
+
+async def test_mixed_up_answers_are_told_also_where_the_orders_are_done(bench: Bench) -> None:
+    rosa, ben = await mixed_up(bench)
+    bench.cloudpress.end("cp-2", "OK")
+    bench.cloudpress.end("cp-3", "OK")
+    await bench.work_for(HOUR)
+    await call_back(bench, rosa, 2)
+    await call_back(bench, ben, 3)
+    await bench.work_for(HOUR)
+    for order_id in (rosa, ben):
+        order = await bench.read(order_id)
+        assert (order.status, order.attention_code) == ("completed", "suspected_duplicate")
+
+
+async def test_that_the_other_has_failed_at_cloudpress_does_not_end_it(bench: Bench) -> None:
+    rosa, _ben = await mixed_up(bench)
+    bench.cloudpress.end("cp-2", "FAILED")
+    bench.cloudpress.end("cp-3", "OK")
+    await call_back(bench, rosa, 2)
+    await bench.work_for(HOUR)
+    order = await bench.read(rosa)
+    assert (order.status, order.attention_code) == ("provisioning", "suspected_duplicate")
+
+
+async def test_what_is_asked_stands_while_the_callback_cannot_be_looked_into(bench: Bench) -> None:
+    rosa, _ben = await mixed_up(bench)
+    bench.cloudpress.end("cp-3", "OK")
+    await call_back(bench, rosa, 2)
+    await bench.work()
+    bench.cloudpress.script["task 2"] = [Refused(500)] * 100
+    await bench.work_for(HOUR)
+    order = await bench.read(rosa)
+    assert (order.status, order.attention_code) == ("provisioning", "suspected_duplicate")
+
+
+async def test_who_lies_in_a_callback_stops_only_its_own_order_and_until_the_true_one_comes(
+    bench: Bench,
+) -> None:
+    """Both orders have one name, so that all agrees with what the lie names."""
+    liar, victim = await bench.order("Shop"), await bench.order("Shop")
+    await bench.work()
+    bench.cloudpress.end("cp-1", "OK")
+    bench.cloudpress.end("cp-2", "OK")
+    await call_back(bench, liar, 2)
+    await bench.work_for(HOUR)
+    stopped, other = await bench.read(liar), await bench.read(victim)
+    assert (stopped.status, stopped.attention_code) == ("provisioning", "suspected_duplicate")
+    assert (other.status, other.attention_code) == ("completed", None)
+    await call_back(bench, liar, 1)
+    await bench.work_for(HOUR)
+    assert (await bench.read(liar)).status == "completed"
+    await dismiss_duplicates(bench.db, liar, by=Actor("Rosa"))
+    await bench.work_for(HOUR)
+    assert (await bench.read(liar)).attention_code is None
+
+
+async def test_an_operator_who_finds_nothing_mixed_up_has_the_order_go_on(bench: Bench) -> None:
+    order_id, _other = await bench.order("Shop"), await bench.order("Shop")
+    await bench.work()
+    bench.cloudpress.end("cp-1", "OK")
+    await call_back(bench, order_id, 2)
+    await bench.work()
+    await dismiss_duplicates(bench.db, order_id, by=Actor("Rosa"))
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_code) == ("completed", None)
+
+
+async def test_a_callback_that_names_anothers_after_the_own_one_changes_nothing(bench: Bench) -> None:
+    order_id, _other = await bench.order("Shop"), await bench.order("Shop")
+    await bench.work()
+    await call_back(bench, order_id, 1)
+    await call_back(bench, order_id, 2)
+    bench.cloudpress.end("cp-1", "OK")
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_code) == ("completed", None)
