@@ -50,6 +50,11 @@ class Transaction(Telling):
     clock: Clock
     began_at_uptime: float
     """Not later than `now`, by the machine's uptime: what is counted from here never lasts too long."""
+
+    def seconds_so_far(self) -> float:
+        """Return how old `now` is at most. A process may stand still in a transaction."""
+        return self.clock.uptime() - self.began_at_uptime
+
     told: list[tuple[NewEvent, str | None]] = field(default_factory=list)
     """The events that applications are told of, each with the account that it is about."""
     _deliver: Deliver | None = None

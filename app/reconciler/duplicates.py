@@ -45,13 +45,12 @@ async def recheck(this: Pass) -> Rechecked:
     is_named = order.cloudpress_order_id in called_back.order_ids
     is_own_called_back = is_named or any(it.task_id in this.known.task_ids for it in this.known.callbacks)
     mixed_up = await _judge(this, named, is_own_called_back=is_own_called_back)
-    others = await _held_by_others(this)
+    if trouble is not None and not is_own_called_back:
+        mixed_up |= await _mixed_up_before(this)  # callbacks could perhaps not be looked into
     return Rechecked(
         trouble,
         open_hints=not called_back.is_complete,
-        others=others,
-        # Where callbacks could not be looked into, what was said before holds.
-        mixed_up=mixed_up or bool(trouble and others and not is_own_called_back),
+        mixed_up=tuple(sorted(mixed_up)),
         called_back=order.cloudpress_order_id is None and _leads_nowhere(this, called_back),
     )
 
@@ -83,21 +82,20 @@ async def _look_again(this: Pass, sent: Sent) -> Trouble | None:
     return progress.trouble
 
 
-async def _held_by_others(this: Pass) -> tuple[str, ...]:
-    """Return the suspected duplicates that other orders surely hold."""
-    order, findings = this.order, this.findings
-    suspected = {*findings.duplicates, *(order.suspected_duplicates or ())} - findings.duplicates_ended
-    if not suspected:
-        return ()
+async def _mixed_up_before(this: Pass) -> set[str]:
+    """Return what was suspected of the order already and is surely held by another one."""
+    order = this.order
+    if order.cloudpress_order_id is None or not order.suspected_duplicates:
+        return set()
     async with this.dependencies.db.read() as session:
-        return tuple(sorted(await held_among(session, order, suspected, but_by=LOOK_UP)))
+        return await held_among(session, order, order.suspected_duplicates, but_by=LOOK_UP)
 
 
-async def _judge(this: Pass, named: dict[str, str], *, is_own_called_back: bool) -> bool:
+async def _judge(this: Pass, named: dict[str, str], *, is_own_called_back: bool) -> set[str]:
     """Find which of the named CloudPress orders replaces the one that is held, and which are duplicates.
 
-    Tells whether the order may hold another's: its own callback names one that another order holds, all of
-    that agrees, and no callback names the one that it holds itself. Who knows a callback's secret can say so,
+    Returns those of another order with which this one may be mixed up: its own callback names them, all of
+    them agrees, and no callback names the one that it holds itself. Who knows a callback's secret can say so,
     but of this order alone: the other one is left as it is, for its own callback speaks for it.
     """
     order, findings = this.order, this.findings
@@ -120,10 +118,10 @@ async def _judge(this: Pass, named: dict[str, str], *, is_own_called_back: bool)
     holders = {*(held - taken), order.cloudpress_order_id or "", findings.order_id or ""}
     findings.duplicates -= {*holders, *settled}
     if order.cloudpress_order_id is None or is_own_called_back:
-        return False
+        return set()
     mixed_up = {it for it in held - taken if named.get(it) == CALLBACK} - {*settled, findings.order_id}
     findings.duplicates |= mixed_up
     findings.duplicates_ended -= mixed_up
     if mixed_up:
         findings.hints = ()  # It is asked anew until an operator has spoken, or the own callback has come.
-    return bool(mixed_up)
+    return mixed_up

@@ -1,6 +1,6 @@
 """What a person is told: why an order asks for attention, and what to do about it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from app.states.codes import Attention, AttentionCode
 from app.states.observations import NotFoundYet, Trouble, Word
@@ -150,18 +150,20 @@ def _missing_proof(sought: NotFoundYet) -> str:
     return f"It is not sent again by itself: {' '.join(doubt.sentence for doubt in doubts)}"
 
 
-def duplicate(held: str | None, others: Iterable[str], of_others: Iterable[str] = ()) -> Attention:
+def duplicate(held: str | None, others: Iterable[str], mixed_up: Collection[str] = ()) -> Attention:
     """Say that CloudPress may have an order twice, or one that was taken for never made.
 
-    `of_others` are those that other orders here hold: two orders may hold each other's.
+    Of `mixed_up`, which other orders here hold, its own callback says that it is this one.
     """
-    if held is not None and (taken := listed(of_others)):
+    if mixed_up:
+        beside = [each for each in others if each not in mixed_up]
+        also = f" CloudPress also has {listed(beside)}, which looks like it." if beside else ""
         return Attention(
             AttentionCode.SUSPECTED_DUPLICATE,
-            f"This order holds {held}, and a callback for it names {taken}, which another order here holds: "
-            "CloudPress may have mixed up their answers. Compare both orders in CloudPress by the names of "
-            "their sites, and cancel nothing before. If each holds its own, resolve the order: dismiss "
-            "duplicates. If not, hand out their sites yourself: nothing of them is told here.",
+            f"This order holds {held}, and a callback for it names {listed(mixed_up)}, which another order "
+            "here holds: CloudPress may have mixed up their answers. Compare both in CloudPress by the "
+            "names of their sites, and cancel nothing before. If each holds its own, resolve the order: "
+            f"dismiss duplicates. If not, hand out their sites yourself: nothing of them is told here.{also}",
         )
     if held is None:
         return Attention(

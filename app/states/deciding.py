@@ -83,7 +83,7 @@ def _with_what_stands_beside(
 ) -> Decision:
     """Add what follows from suspected duplicates, from the request to cancel, and from the late look."""
     if order.duplicates:
-        asked = attention.duplicate(order.held, order.duplicates, _held_by_others(observation))
+        asked = attention.duplicate(order.held, order.duplicates, _mixed_up(observation))
         # A final order is looked at until one of them is cancelled, or an operator has spoken.
         wait = Wait.PAYMENT if decision.wait is Wait.NOTHING else decision.wait
         decision = replace(decision, attention=asked, wait=wait)
@@ -96,9 +96,8 @@ def _with_what_stands_beside(
     return decision
 
 
-def _held_by_others(observation: Observation) -> tuple[str, ...]:
-    rechecked = observation.rechecked if isinstance(observation, Seen) else observation
-    return rechecked.others if isinstance(rechecked, Rechecked) else ()
+def _mixed_up(observation: Observation) -> tuple[str, ...]:
+    return observation.mixed_up if isinstance(observation, Rechecked) else ()
 
 
 def _stays_final(order: Standing, observation: Observation) -> Decision:

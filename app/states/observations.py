@@ -199,10 +199,8 @@ class Rechecked:
 
     trouble: Trouble | None = None
     open_hints: bool = False
-    others: tuple[str, ...] = ()
-    """Suspected duplicates that another order here holds."""
-    mixed_up: bool = False
-    """Whether the order's own callback names one of those and none names the one that is held."""
+    mixed_up: tuple[str, ...] = ()
+    """What the order's own callback names and another order here holds, where none names what it holds."""
     called_back: bool = False
     """Whether the order holds none, and a callback was let in for it of which nothing else is known."""
 

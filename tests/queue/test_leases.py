@@ -275,6 +275,36 @@ async def test_a_lease_given_elsewhere_by_a_clock_that_was_ahead_waits_for_no_ho
     assert len(await watched(far_db, watch)) == 1
 
 
+async def test_whoever_stood_still_in_a_transaction_takes_no_lease_that_was_given_since(
+    db: Database, far_db: Database, clock: SetClock
+) -> None:
+    order_id, watch = await place(db), ClockWatch()
+    async with far_db.write() as tx:
+        watch.see(tx)
+    clock.time += timedelta(seconds=60)
+    async with far_db.write() as tx:
+        watch.see(tx)
+        clock.time += timedelta(seconds=70)
+        [held] = await claim(db)
+        await watch.mend(tx, Order)
+        late = await leases.claim(tx, Order, limit=10, lease_seconds=60, watch=watch)
+    assert (late.claims, late.next_due_seconds) == ((), 0.0), "it looks again, by what the clock shows then"
+    assert await watched(far_db, watch) == ()
+    assert (await read(db, order_id)).lease_token == held.token
+
+
+async def test_whoever_stood_still_in_a_transaction_reschedules_nothing(
+    db: Database, far_db: Database, clock: SetClock
+) -> None:
+    async with far_db.write() as tx:
+        clock.time += timedelta(seconds=70)
+        order_id = await place(db)
+        [held] = await claim(db)
+        assert await release(db, held, due_at := clock.time + timedelta(seconds=300))
+        await ClockWatch().mend(tx, Order)
+    assert (await read(db, order_id)).due_at == due_at
+
+
 async def test_what_was_scheduled_by_a_clock_that_was_ahead_is_due_now(db: Database, clock: SetClock) -> None:
     clock.step(3600)
     fresh = await place(db)

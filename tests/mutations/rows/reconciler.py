@@ -3,6 +3,8 @@
 from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import (
     CANCELLING,
+    LATE_CALLBACKS,
+    MIXED_UP,
     NEVER_TWICE,
     SECOND_LOOKS,
     SIMULATION,
@@ -359,5 +361,47 @@ MUTATIONS = (
         "asyncio.Semaphore(self._requests)",
         "asyncio.Semaphore(self.passes)",
         (TOGETHER,),
+    ),
+    Mutation(
+        "an answer is believed against the order's own callback",
+        DUPLICATES,
+        "        return set()\n    mixed_up = {",
+        "        pass\n    return set()\n    mixed_up = {",
+        (MIXED_UP,),
+    ),
+    Mutation(
+        "a lie outweighs the order's own callback",
+        DUPLICATES,
+        "    if order.cloudpress_order_id is None or is_own_called_back:\n",
+        "    if order.cloudpress_order_id is None:\n",
+        (MIXED_UP,),
+    ),
+    Mutation(
+        "what may be another's is asked for and told all the same",
+        "app/reconciler/choosing.py",
+        "is_looked_at = order.status not in FINAL and not rechecked.mixed_up",
+        "is_looked_at = order.status not in FINAL",
+        (MIXED_UP,),
+    ),
+    Mutation(
+        "while CloudPress fails nothing is mixed up any more",
+        DUPLICATES,
+        "        mixed_up |= await _mixed_up_before(this)  # callbacks could perhaps not be looked into",
+        "        pass",
+        (MIXED_UP,),
+    ),
+    Mutation(
+        "a callback without a task says nothing",
+        EVIDENCE,
+        "    leads_nowhere = sent.names_no_task\n",
+        "    leads_nowhere = False\n",
+        (LATE_CALLBACKS,),
+    ),
+    Mutation(
+        "a callback that leads to another's order says nothing",
+        DUPLICATES,
+        "    return called_back.leads_nowhere or bool(named - told)",
+        "    return called_back.leads_nowhere",
+        (LATE_CALLBACKS,),
     ),
 )
