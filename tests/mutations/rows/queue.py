@@ -97,4 +97,11 @@ MUTATIONS = (
         "case((here, ends_at_uptime))",
         (LEASES,),
     ),
+    Mutation(
+        "a clock that was read a lease ago is believed",
+        FILE,
+        "    if watch is not None and tx.seconds_so_far() >= lease_seconds:\n",
+        "    if watch is not None and tx.seconds_so_far() < 0:\n",
+        (LEASES,),
+    ),
 )
