@@ -7,7 +7,7 @@ from typing import Any
 import axe_playwright_python
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from app.events.timeline import Actor
 from app.keys import revoke_key
@@ -72,19 +72,27 @@ async def test_an_order_is_followed_from_placing_to_completed_while_the_page_cha
     presshook, _ = running
     page = await signed_in(chromium, presshook)
     await page.get_by_role("link", name="Orders", exact=True).click()
-    order_id = (await presshook.order("Followed", wait=2)).json()["id"]
+    placed = (await presshook.order("Followed [payment-first]", wait=0)).json()
+    order = await presshook.until(placed["id"], "awaiting_payment")
     # The list has it without being reloaded.
     await page.get_by_role("link", name="Followed").click()
+    await expect(page.locator(".headline .chip")).to_have_text("Awaiting payment")
     await page.evaluate("window.stayed = true")
-    # What can be done changes once the order is done, and with it which of these is shown at first.
-    summary = page.get_by_text("the same with curl").filter(visible=True).first
-    await summary.click()
-    await summary.focus()
+    await page.get_by_text("the same with curl").filter(visible=True).first.click()
+    await pay(page.context, order["payment_url"])
     await expect(page.locator(".headline .chip")).to_have_text("Completed")
     await expect(page.get_by_role("link", name=".sandbox.example")).to_be_visible()
     assert await page.evaluate("window.stayed"), "the page was not loaded anew"
-    assert page.url == f"{presshook.url}/ui/orders/{order_id}"
+    assert page.url == f"{presshook.url}/ui/orders/{order['id']}"
     await page.context.close()
+
+
+async def pay(context: BrowserContext, payment_url: str) -> None:
+    """Pay for an order, as its end user does."""
+    page = await context.new_page()
+    await page.goto(payment_url)
+    await page.get_by_role("button", name="Pay").click()
+    await page.close()
 
 
 async def test_focus_scroll_and_what_is_open_and_typed_stay(

@@ -55,7 +55,7 @@ async def test_events_are_forwarded_signed_and_shown(
                 async def lines() -> str:
                     return shown.read_text()
 
-                text = await eventually(lines, lambda seen: seen.count("500") == 2)
+                text = await eventually(lines, lambda seen: seen.count(" 500 ") == 2)
             finally:
                 listening.kill()
                 listening.wait()
