@@ -1,5 +1,6 @@
 """The pages in a real Chromium: an operator's day, an end user's purchase, no JavaScript, axe on each."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import axe_playwright_python
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from app.events.timeline import Actor
 from app.keys import revoke_key
@@ -84,6 +85,28 @@ async def test_an_order_is_followed_from_placing_to_completed_while_the_page_cha
     await expect(page.get_by_role("link", name=".sandbox.example")).to_be_visible()
     assert await page.evaluate("window.stayed"), "the page was not loaded anew"
     assert page.url == f"{presshook.url}/ui/orders/{order['id']}"
+    await page.context.close()
+
+
+async def test_what_happens_before_the_stream_has_begun_is_shown(
+    chromium: Browser, running: tuple[Presshook, Sandbox]
+) -> None:
+    presshook, _ = running
+    page = await signed_in(chromium, presshook)
+    is_asked_for, may_begin = asyncio.Event(), asyncio.Event()
+
+    async def begin_late(route: Route) -> None:
+        is_asked_for.set()
+        await may_begin.wait()
+        await route.continue_()
+
+    await page.route("**/ui/stream*", begin_late)
+    await page.goto("/ui/orders")
+    await asyncio.wait_for(is_asked_for.wait(), PATIENCE_MILLISECONDS / 1000)
+    placed = (await presshook.order("In between [payment-first]", wait=0)).json()
+    await presshook.until(placed["id"], "awaiting_payment")
+    may_begin.set()
+    await expect(page.get_by_role("link", name="In between")).to_be_attached()
     await page.context.close()
 
 

@@ -98,11 +98,11 @@
     source = null;
     address = wanted;
     if (!wanted) return;
-    let isFirst = true;
     source = new EventSource(wanted);
     source.addEventListener("change", () => plan());
-    // What happened while nobody listened is seen by looking once.
-    source.addEventListener("open", () => { if (!isFirst) plan(); isFirst = false; });
+    // What happened while nobody listened is seen by looking once: also between the page that was loaded and
+    // its stream, which begins later.
+    source.addEventListener("open", () => plan());
     source.addEventListener("error", () => {
       if (source && source.readyState === EventSource.CLOSED) {
         address = null;
