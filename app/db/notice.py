@@ -13,8 +13,8 @@ class Notice:
     """What a committed transaction changed: orders that are seen differently, who is due, events."""
 
     changed: frozenset[UUID] = frozenset()
-    due: frozenset[str] = frozenset()
-    """The tables in which a row is due."""
+    due: frozenset[tuple[str, str | None]] = frozenset()
+    """The tables in which a row is due, each with the row's account, None where that is not told."""
     events: bool = False
 
     def __bool__(self) -> bool:
@@ -28,7 +28,7 @@ class Notice:
     def payloads(self) -> list[str]:
         """The notice as other processes are told of it."""
         told = [str(order_id) for order_id in self.changed]
-        told += [f"due {table}" for table in self.due]
+        told += sorted({f"due {table}" for table, _account in self.due})
         return [*told, "events"] if self.events else told
 
 
@@ -64,14 +64,19 @@ class Telling:
     events: list[NewEvent] = field(default_factory=list)
     """Rows that are inserted last, so that their numbers follow the order of the commits."""
     _changed: set[UUID] = field(default_factory=set)
-    _due: set[str] = field(default_factory=set)
+    _due: set[tuple[str, str | None]] = field(default_factory=set)
 
-    def announce(self, *, changed: UUID | None = None, due: type[Base] | None = None) -> None:
-        """Wake, after the commit, who waits for the order, and who works on rows of the table `due`."""
+    def announce(
+        self, *, changed: UUID | None = None, due: type[Base] | None = None, account: str | None = None
+    ) -> None:
+        """Wake, after the commit, who waits for the order, and who works on rows of the table `due`.
+
+        `account` is whose row is due, if that is known.
+        """
         if changed is not None:
             self._changed.add(changed)
         if due is not None:
-            self._due.add(due.__tablename__)
+            self._due.add((due.__tablename__, account))
 
     @property
     def notice(self) -> Notice:

@@ -24,7 +24,11 @@ from app.states import FINAL, OrderStatus
 MAX_BODIES_PER_ORDER = 20
 MAX_ID_DIGITS = 19
 
-_ORDERS = select(Order.id, Order.status, Order.erased_at).where(among(Order.id, "ids")).order_by(Order.id)
+_ORDERS = (
+    select(Order.id, Order.account_id, Order.status, Order.erased_at)
+    .where(among(Order.id, "ids"))
+    .order_by(Order.id)
+)
 _LOCK = _ORDERS.with_for_update()
 _LOCK_FREE = _ORDERS.with_for_update(skip_locked=True)
 _KEPT = (
@@ -88,6 +92,7 @@ async def record_callback(db: Database, order_id: UUID, body: bytes) -> bool:
 class _Locked:
     """An order whose row is locked, and what is kept of its callbacks."""
 
+    account_id: str
     status: OrderStatus
     is_erased: bool
     bodies: list[_Kept] = field(default_factory=list)
@@ -148,7 +153,10 @@ def _lock_orders(tx: WholeTransaction, order_ids: Sequence[UUID]) -> dict[UUID, 
     """
     lock = _LOCK if len(order_ids) == 1 else _LOCK_FREE
     rows = tx.connection.execute(lock, {"ids": order_ids})
-    return {order_id: _Locked(status, erased_at is not None) for order_id, status, erased_at in rows}
+    return {
+        order_id: _Locked(account_id, status, erased_at is not None)
+        for order_id, account_id, status, erased_at in rows
+    }
 
 
 def _existing(tx: WholeTransaction, order_ids: Sequence[UUID]) -> set[UUID]:
@@ -195,7 +203,12 @@ def _write(tx: WholeTransaction, orders: Mapping[UUID, _Locked]) -> None:
                 added.append((order_id, kept.digest, kept.body, kept.task_id, kept.count))
             elif kept.repeats:
                 repeated[kept.repeats].append(kept.id)
-    made_due = making_due(tx, {order_id: order.news for order_id, order in orders.items() if order.news})
+    told = {order_id: order for order_id, order in orders.items() if order.news}
+    made_due = making_due(
+        tx,
+        {order_id: order.news for order_id, order in told.items()},
+        accounts={order.account_id for order in told.values()},
+    )
     if added and tx.is_sqlite:
         moments = {"first_received_at": tx.now, "last_received_at": tx.now}
         tx.connection.execute(

@@ -130,7 +130,8 @@ class OrderIntake:
             await tx.session.flush()
             for order, ordered in zip(orders, all_ordered, strict=True):
                 record(tx, order.id, EventType.ACCEPTED, by=ordered.new.by)
-            tx.announce(due=Order)
+            for account_id in {order.account_id for order in orders}:
+                tx.announce(due=Order, account=account_id)
             return orders
 
 

@@ -1,7 +1,7 @@
 """Makes orders due, because there is news of them."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -38,7 +38,7 @@ def make_due(tx: Transaction, order: Order) -> None:
     else:
         # It stays as it was scheduled: a clock that was ahead by then may have been put right since.
         order.due_at = order.not_before
-    tx.announce(due=Order)
+    tx.announce(due=Order, account=order.account_id)
 
 
 async def wake_orders(tx: Transaction, account_id: str, status: OrderStatus) -> None:
@@ -48,14 +48,17 @@ async def wake_orders(tx: Transaction, account_id: str, status: OrderStatus) -> 
         make_due(tx, order)
 
 
-def making_due(tx: WholeTransaction, news: Mapping[UUID, int]) -> list[dict[str, Any]]:
+def making_due(
+    tx: WholeTransaction, news: Mapping[UUID, int], *, accounts: Collection[str]
+) -> list[dict[str, Any]]:
     """Return what `MAKE_DUE` is given to do the same for many orders, whose rows are locked.
 
-    `news` is how much there is of each. Orders of which there is as much are made due together.
+    `news` is how much there is of each, and `accounts` whose they are. Orders of which there is as much are
+    made due together.
     """
     by_number: defaultdict[int, list[UUID]] = defaultdict(list)
     for order_id, number in news.items():
         by_number[number].append(order_id)
-    if news:
-        tx.announce(due=Order)
+    for account_id in accounts:
+        tx.announce(due=Order, account=account_id)
     return [{"ids": ids, "news": number, "now": tx.now} for number, ids in by_number.items()]

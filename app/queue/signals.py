@@ -9,7 +9,7 @@ ever heard. So this process now and then says something to itself, and trusts wh
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from typing import Any
@@ -35,6 +35,9 @@ RECONNECT_CEILING_SECONDS = 300.0
 PROBE_SECONDS = 30.0
 PROBE_ANSWER_SECONDS = 5.0
 
+IsNews = Callable[[Collection[str | None]], bool]
+"""Is given whose rows this process has made due, None where that is not told."""
+
 log = structlog.get_logger()
 
 
@@ -48,6 +51,7 @@ class Signals:
     def __init__(self, db: Database) -> None:
         """Hear what this process commits; `run` adds the other processes."""
         self._due: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._is_news: defaultdict[str, list[IsNews]] = defaultdict(list)
         self._due_elsewhere: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)
         self.events = asyncio.Event()
         """Set when there may be new events; who heeds it clears it."""
@@ -63,8 +67,10 @@ class Signals:
 
     def publish(self, notice: Notice) -> None:
         """Wake who waits for what the notice tells."""
-        for table in notice.due:
-            self._due[table].set()
+        for table in {table for table, _account in notice.due}:
+            accounts = {account for due_table, account in notice.due if due_table == table}
+            if all(is_news(accounts) for is_news in self._is_news[table]):
+                self._due[table].set()
         if notice.events:
             self.events.set()
         for order_id in notice.changed:
@@ -78,6 +84,10 @@ class Signals:
     def due_of(self, table: type[Leased]) -> asyncio.Event:
         """Return what is set when this process may have made a row of a table due; who heeds it clears it."""
         return self._due[table.__tablename__]
+
+    def heed_if(self, table: type[Leased], is_news: IsNews) -> None:
+        """Wake who claims a table's rows only where `is_news` says that this is worth a claim."""
+        self._is_news[table.__tablename__].append(is_news)
 
     def on_due_elsewhere(self, table: type[Leased], heed: Callable[[], None]) -> None:
         """Call `heed` when another process has made rows of a table due."""

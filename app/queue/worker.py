@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Generic, TypeVar
 
@@ -59,6 +59,7 @@ class Worker(ABC, Generic[Row]):
         """For how long what another replica has made due is left to it."""
         self._is_for_others = False
         """Whether the loop was woken to claim what another replica has made due."""
+        signals.heed_if(table, self.is_news)
         signals.on_due_elsewhere(table, self._heed_elsewhere)
         self.running: set[asyncio.Task[None]] = set()
         """The work in flight."""
@@ -66,6 +67,17 @@ class Worker(ABC, Generic[Row]):
     @abstractmethod
     async def claim(self, limit: int) -> Claimed[Row]:
         """Claim rows that are due."""
+
+    def is_news(self, accounts: Collection[str | None]) -> bool:
+        """Tell whether it is worth a claim that rows of these accounts are due. None is not known whose.
+
+        Where it is not, `is_room_enough` must come to be true by a work's end while more is known to be due.
+        """
+        return bool(accounts)
+
+    def is_room_enough(self) -> bool:
+        """Tell whether a slot that has become free is worth a claim, where more is known to be due."""
+        return True
 
     @abstractmethod
     async def work(self, claim: Claim[Row]) -> None:
@@ -167,7 +179,7 @@ class Worker(ABC, Generic[Row]):
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.running.discard(task)
-        if self._is_more_due:
+        if self._is_more_due and self.is_room_enough():
             self._due.set()  # a slot is free again
         if not task.cancelled() and task.exception() is not None:
             log.error("work_broken", error=type(task.exception()).__name__)

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 
 import structlog
@@ -36,6 +37,8 @@ ACCOUNT_CONCURRENCY = 8
 CLAIM_LIMIT = 32
 # How many slots have to stay free for each that an account has, before it gets another.
 OTHERS_SHARE = 4
+# The part of its passes with which an account has enough to ask as often as it may, until more are claimed.
+FULL_ENOUGH = 0.5
 POLL_SECONDS = 2.0
 # While PostgreSQL tells of other replicas' orders, polling is only the backstop.
 BACKSTOP_POLL_SECONDS = 10.0
@@ -71,10 +74,20 @@ class Reconciler(Worker[Order]):
         self._metrics = metrics or Metrics()
         self._turns = Turns(account_concurrency)
         self._in_flight: Counter[str] = Counter()
+        self._is_claiming = False
+        self._passed_over: Collection[str] = ()
+        """The accounts that were full when a claim found nothing more of any other; none where it did."""
 
-    @repeated
     async def claim(self, limit: int) -> Claimed[Order]:
         """Claim orders that are due, of each account no more than its slots."""
+        self._is_claiming = True
+        try:
+            return await self._claim(limit)
+        finally:
+            self._is_claiming = False
+
+    @repeated
+    async def _claim(self, limit: int) -> Claimed[Order]:
         full = [account for account in self._in_flight if self._free_slots(account) <= 0]
         async with self._dependencies.db.write() as tx:
             self.watch.see(tx)
@@ -94,10 +107,33 @@ class Reconciler(Worker[Order]):
                 if claim.was_cut_off:
                     record(tx, claim.row.id, EventType.LEASE_TAKEN_OVER, status=claim.row.status)
         claims = tuple(replace(claim, beside=known.get(claim.row.id)) for claim in claimed.claims)
+        self._passed_over = () if claimed.is_more_due else full
         self._in_flight.update(claim.row.account_id for claim in claims)
         is_full = any(self._free_slots(account) <= 0 for account in list(self._in_flight))
         # Orders of an account that was full when this began were passed over, though it may be full no more.
         return replace(claimed, claims=claims, is_more_due=claimed.is_more_due or bool(full) or is_full)
+
+    def is_news(self, accounts: Collection[str | None]) -> bool:
+        """Tell whether it is worth a claim that orders of these accounts are due.
+
+        It is not where all of them are accounts that have no room, which were passed over: what ends there
+        is heeded once there is. What a claim finds that is under way nobody knows.
+        """
+        if self._is_claiming:
+            return True
+        left = {account for account in self._passed_over if not self._has_room(account)}
+        return not left.issuperset(accounts)
+
+    def is_room_enough(self) -> bool:
+        """Tell whether it is worth a claim that a pass has ended.
+
+        Passes of an account end a few at a time, and most of its others wait for their turn to ask. Where
+        nothing is due but of accounts that are full, one of them has to have a good part of its passes free.
+        """
+        return not self._passed_over or any(map(self._has_room, self._passed_over))
+
+    def _has_room(self, account_id: str) -> bool:
+        return self._in_flight[account_id] <= self._turns.passes * FULL_ENOUGH
 
     def _free_slots(self, account_id: str) -> int:
         """Return how many more passes an account may have: in all no more than a quarter of what stays free.

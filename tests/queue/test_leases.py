@@ -205,7 +205,10 @@ async def news_of(db: Database, order_id: UUID, *, together: bool) -> None:
     """Have an order looked at, alone or `together` with what else there is news of."""
     if together:
         await db.write_whole(
-            lambda tx: [tx.connection.execute(MAKE_DUE, each) for each in making_due(tx, {order_id: 1})]
+            lambda tx: [
+                tx.connection.execute(MAKE_DUE, each)
+                for each in making_due(tx, {order_id: 1}, accounts={"acct"})
+            ]
         )
         return
     async with db.write() as tx:

@@ -151,8 +151,9 @@ class OrderedSignals(Signals):
 
     def publish(self, notice: Notice) -> None:
         """Wake who waits for what the notice tells."""
-        for table in sorted(notice.due):
-            super().publish(Notice(due=frozenset({table})))
+        for table in sorted({table for table, _account in notice.due}):
+            due = frozenset(each for each in notice.due if each[0] == table)
+            super().publish(Notice(due=due))
         super().publish(replace(notice, due=frozenset()))
 
 
