@@ -69,7 +69,8 @@ class Signals:
         """Wake who waits for what the notice tells."""
         for table in {table for table, _account in notice.due}:
             accounts = {account for due_table, account in notice.due if due_table == table}
-            if all(is_news(accounts) for is_news in self._is_news[table]):
+            workers = self._is_news[table]
+            if not workers or any(is_news(accounts) for is_news in workers):
                 self._due[table].set()
         if notice.events:
             self.events.set()
@@ -86,7 +87,7 @@ class Signals:
         return self._due[table.__tablename__]
 
     def heed_if(self, table: type[Leased], is_news: IsNews) -> None:
-        """Wake who claims a table's rows only where `is_news` says that this is worth a claim."""
+        """Wake a table's workers for what this process commits only where one says that it is news."""
         self._is_news[table.__tablename__].append(is_news)
 
     def on_due_elsewhere(self, table: type[Leased], heed: Callable[[], None]) -> None:

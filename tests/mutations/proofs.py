@@ -79,6 +79,7 @@ LEASES = by_pytest("leases", "tests/queue/test_leases.py")
 NEXT_DUE = by_pytest("next due", "tests/queue/test_next_due.py")
 WORKER = by_pytest("worker", "tests/queue/test_worker.py")
 SECOND_LOOKS = by_pytest("second looks", "tests/reconciler/test_second_looks.py")
+FULL_ACCOUNTS = by_pytest("full accounts", "tests/reconciler/test_full_accounts.py")
 NEVER_TWICE = by_pytest(
     "never twice",
     "tests/reconciler/test_never_twice.py",

@@ -1,8 +1,6 @@
 """What speaks for an order being at CloudPress is never overlooked, however late and broken it comes."""
 
-from collections import Counter
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -15,10 +13,6 @@ from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.callbacks import record_callback
 from app.orders.requests import dismiss_duplicates, request_cancel
 from app.orders.shown import Shown
-from app.queue import leases
-from app.queue.leases import Claim
-from app.reconciler import Reconciler
-from app.reconciler.turns import PASSES_FOR_A_REQUEST
 from app.states import PostOutcome
 from tests.reconciler.scripted import GRACE_SECONDS, Bench
 
@@ -428,89 +422,3 @@ async def test_what_an_operator_wished_before_the_backup_may_have_been_done(benc
         assert (await session.execute(select(func.count(LookUp.order_id)))).scalar_one() == 0
     await bench.work_for(HOUR)
     assert ((await bench.read(order_id)).cloudpress_order_id, posts(bench)) == (landed, 1)
-
-
-# --- accounts ----------------------------------------------------------------------------------------
-
-
-async def test_an_account_has_a_few_passes_for_each_request_that_it_may_have_in_flight(bench: Bench) -> None:
-    reconciler = Reconciler(bench.dependencies, bench.signals, account_concurrency=3)
-    for account in ("acct", "another"):
-        for number in range(3 * PASSES_FOR_A_REQUEST + 2):
-            await bench.order(f"Shop {number}", account=account)
-    claimed: list[Claim[Order]] = []
-    while found := (await reconciler.claim(100)).claims:
-        claimed += found
-    accounts = [claim.row.account_id for claim in claimed]
-    assert accounts.count("acct") == accounts.count("another") == 3 * PASSES_FOR_A_REQUEST
-
-
-async def test_what_a_share_leaves_is_told_to_be_due(bench: Bench) -> None:
-    """Slots may be free for it once the claim is committed, and who has freed them has told so already."""
-    for number in range(3):
-        await bench.order(f"Shop {number}")
-    async with bench.db.write() as tx:
-        share = leases.Share(Order.account_id, lambda _account: 2)
-        claimed = await leases.claim(tx, Order, limit=100, lease_seconds=60, share=share)
-    assert (len(claimed.claims), claimed.is_more_due) == (2, True)
-
-
-async def test_what_a_full_account_leaves_is_told_to_be_due_though_it_is_full_no_more(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A pass ends while a claim is under way that has passed over its account's orders."""
-    reconciler = Reconciler(bench.dependencies, bench.signals, account_concurrency=1)
-    for number in range(PASSES_FOR_A_REQUEST + 1):
-        await bench.order(f"Shop {number}")
-    assert len((await reconciler.claim(PASSES_FOR_A_REQUEST)).claims) == PASSES_FOR_A_REQUEST
-    claim = leases.claim
-
-    async def claim_meanwhile(*arguments: Any, **options: Any) -> Any:
-        claimed = await claim(*arguments, **options)
-        reconciler._in_flight.clear()
-        return claimed
-
-    monkeypatch.setattr(leases, "claim", claim_meanwhile)
-    claimed = await reconciler.claim(1)
-    assert (claimed.claims, claimed.is_more_due) == ((), True)
-
-
-async def test_no_account_takes_every_slot(bench: Bench) -> None:
-    reconciler = Reconciler(bench.dependencies, bench.signals, account_concurrency=8 // PASSES_FOR_A_REQUEST)
-    for number in range(20):
-        await bench.order(f"Shop {number}")
-    bench.clock.time += timedelta(seconds=1)
-    for number in range(4):
-        await bench.order(f"Shop {number}", account="another")
-    claimed: list[Claim[Order]] = []
-    for _ in range(3):
-        found = await reconciler.claim(16 - len(claimed))
-        assert found.is_more_due, "whoever has free slots comes again at once"
-        claimed += found.claims
-    accounts = [claim.row.account_id for claim in claimed]
-    assert (accounts.count("acct"), accounts.count("another")) == (8, 4)
-    await reconciler.work(claimed[0])
-    [more] = (await reconciler.claim(4)).claims
-    assert more.row.account_id == "acct"
-
-
-async def test_however_many_accounts_are_slow_there_is_a_slot_for_another(bench: Bench) -> None:
-    reconciler = Reconciler(bench.dependencies, bench.signals, slots=32, account_concurrency=8)
-    slow = [f"slow {number}" for number in range(6)]
-    for account in slow:
-        for number in range(20):
-            await bench.order(f"Shop {number}", account=account)
-    claimed: list[Claim[Order]] = []
-    while found := (await reconciler.claim(32 - len(claimed))).claims:
-        claimed += found
-    shares = Counter(claim.row.account_id for claim in claimed)
-    assert shares.keys() == set(slow)
-    assert shares.total() < 32, "the slow ones leave something free"
-    order_id = await bench.order("Shop", account="another")
-    [claim] = (await reconciler.claim(32 - len(claimed))).claims
-    assert claim.row.id == order_id
-
-
-def test_an_account_may_have_as_many_requests_as_it_is_allowed(bench: Bench) -> None:
-    reconciler = Reconciler(bench.dependencies, bench.signals, account_concurrency=1000)
-    assert reconciler._free_slots("acct") >= 1000

@@ -34,7 +34,7 @@ MUTATIONS = (
     Mutation(
         "nobody is told that the orders of a batch are due",
         WAKING,
-        "    if news:\n        tx.announce(due=Order)\n",
+        "    for account_id in accounts:\n        tx.announce(due=Order, account=account_id)\n",
         "",
         (SIMULATION,),
     ),

@@ -17,7 +17,7 @@ MUTATIONS = (
     Mutation(
         "nobody is told that an order is due",
         FILE,
-        "        order.due_at = order.not_before\n    tx.announce(due=Order)\n",
+        "        order.due_at = order.not_before\n    tx.announce(due=Order, account=order.account_id)\n",
         "        order.due_at = order.not_before\n",
         (SIMULATION,),
     ),

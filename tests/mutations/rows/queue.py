@@ -1,7 +1,14 @@
 """Rules of leases and of wakes, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import LEASES, NEXT_DUE, SECOND_LOOKS, SIMULATION, STAYING_UP, WORKER
+from tests.mutations.proofs import (
+    FULL_ACCOUNTS,
+    LEASES,
+    NEXT_DUE,
+    SIMULATION,
+    STAYING_UP,
+    WORKER,
+)
 
 FILE = "app/queue/leases.py"
 
@@ -60,14 +67,49 @@ MUTATIONS = (
         FILE,
         "is_more_due = len(locked) == limit or len(found) < len(locked)",
         "is_more_due = len(locked) == limit",
-        (SECOND_LOOKS,),
+        (FULL_ACCOUNTS,),
     ),
     Mutation(
         "what a full account leaves is not known to be due",
         "app/reconciler/loop.py",
         "claimed.is_more_due or bool(full) or is_full",
         "claimed.is_more_due or is_full",
-        (SECOND_LOOKS,),
+        (FULL_ACCOUNTS,),
+    ),
+    Mutation(
+        "what comes while a claim is under way is passed over",
+        "app/reconciler/loop.py",
+        "        if self._is_claiming:\n            return True\n",
+        "",
+        (FULL_ACCOUNTS,),
+    ),
+    Mutation(
+        "another account is passed over beside a full one",
+        "app/reconciler/loop.py",
+        "return not left.issuperset(accounts)",
+        "return left.isdisjoint(accounts)",
+        (FULL_ACCOUNTS,),
+    ),
+    Mutation(
+        "a full account is never looked for again",
+        "app/reconciler/loop.py",
+        "<= self._turns.passes * FULL_ENOUGH",
+        "< 0",
+        (FULL_ACCOUNTS,),
+    ),
+    Mutation(
+        "an account that was full is waited for although others have more",
+        "app/reconciler/loop.py",
+        "() if claimed.is_more_due else full",
+        "full",
+        (FULL_ACCOUNTS,),
+    ),
+    Mutation(
+        "a callback says another's account",
+        "app/orders/callbacks.py",
+        "accounts={order.account_id for order in told.values()}",
+        'accounts={"acct"}',
+        (FULL_ACCOUNTS,),
     ),
     Mutation(
         "who claims a row does not wait for its lease",
