@@ -50,32 +50,38 @@ class ClockWatch:
         """
         return max(0.0, self._since_uptime + lease_seconds - tx.began_at_uptime)
 
-    async def mend(self, tx: Transaction, table: type[Leased]) -> None:
+    async def mend(self, tx: Transaction, table: type[Leased]) -> bool:
         """Now and then, and after a step, reschedule what was scheduled at a time that is yet to come.
 
         An order is looked at now, which costs a look. A delivery waits again for as long as it was to: its
         attempts are counted, and a clock that steps may not use them up.
+
+        Returns False if it is left to the next transaction, which is to be soon.
         """
         if tx.began_at_uptime < self._mend_at_uptime:
-            return
+            return True
         self._mend_at_uptime = tx.began_at_uptime + MENDED_EVERY_SECONDS
         moment = {"now": tx.now, "ahead": tx.now + timedelta(seconds=STEP_SECONDS)}
         connection = await tx.session.connection()
         found = (await connection.execute(_scheduled_ahead(table), moment)).all()
-        # Whoever stood still since it read the clock sees as ahead what was scheduled since.
-        if not found or tx.seconds_so_far() > STEP_SECONDS:
-            return
+        if not found:
+            return True
+        if tx.seconds_so_far() > STEP_SECONDS:
+            # Whoever stood still since it read the clock sees as ahead what was scheduled since.
+            self._mend_at_uptime = tx.began_at_uptime
+            return False
         log.warning("clock_was_ahead", table=table.__tablename__, rows=len(found))
         if table is Order:
             mended: dict[str, Any] = {"due_at": tx.now, "scheduled_at": tx.now, "not_before": None}
             due_now = update(table).where(table.id.in_([row.id for row in found])).values(**mended)
             await tx.session.execute(due_now.execution_options(synchronize_session=False))
-            return
+            return True
         waiting_again = [
             {"id": row.id, "due_at": tx.now + (row.due_at - row.scheduled_at), "scheduled_at": tx.now}
             for row in found
         ]
         await tx.session.execute(update(table), waiting_again)
+        return True
 
 
 @cache

@@ -97,6 +97,10 @@ class Claimed(Generic[Row]):
     """Whether it left a row that could be claimed. If none has to wait for a slot, somebody else has it
     locked, and may end without a word: then nobody is told that it is free again."""
 
+    def again_unless(self, is_mended: bool) -> "Claimed[Row]":  # noqa: FBT001 - what `ClockWatch.mend` returned
+        """Return the same, to be asked for again at once unless all that a clock had put ahead was mended."""
+        return self if is_mended else replace(self, next_due_seconds=0.0)
+
 
 def is_claimable(table: type[Leased]) -> ColumnElement[bool]:
     """Return the condition that a row is due and that nobody holds it. Its values are `_moment`'s."""

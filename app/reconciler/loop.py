@@ -91,7 +91,7 @@ class Reconciler(Worker[Order]):
         full = [account for account in self._in_flight if self._free_slots(account) <= 0]
         async with self._dependencies.db.write() as tx:
             self.watch.see(tx)
-            await self.watch.mend(tx, Order)
+            is_mended = await self.watch.mend(tx, Order)
             claimed = await leases.claim(
                 tx,
                 Order,
@@ -111,7 +111,8 @@ class Reconciler(Worker[Order]):
         self._in_flight.update(claim.row.account_id for claim in claims)
         is_full = any(self._free_slots(account) <= 0 for account in list(self._in_flight))
         # Orders of an account that was full when this began were passed over, though it may be full no more.
-        return replace(claimed, claims=claims, is_more_due=claimed.is_more_due or bool(full) or is_full)
+        is_more_due = claimed.is_more_due or bool(full) or is_full
+        return replace(claimed, claims=claims, is_more_due=is_more_due).again_unless(is_mended)
 
     def is_news(self, accounts: Collection[str | None]) -> bool:
         """Tell whether it is worth a claim that orders of these accounts are due.

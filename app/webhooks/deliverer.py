@@ -96,7 +96,7 @@ class Deliverer(Worker[Delivery]):
         taken = Counter(self._in_flight)
         async with self._db.write() as tx:
             self.watch.see(tx)
-            await self.watch.mend(tx, Delivery)
+            is_mended = await self.watch.mend(tx, Delivery)
             while True:
                 one_each = await self._claim_one_each(tx, taken, limit - len(claims))
                 claims += one_each.claims
@@ -105,7 +105,8 @@ class Deliverer(Worker[Delivery]):
                     break
         self._in_flight.update(claim.row.webhook_id for claim in claims)
         full = any(count >= self._slots_of(webhook_id) for webhook_id, count in taken.items())
-        return replace(one_each, claims=tuple(claims), is_more_due=full or len(claims) == limit)
+        is_more_due = full or len(claims) == limit
+        return replace(one_each, claims=tuple(claims), is_more_due=is_more_due).again_unless(is_mended)
 
     async def _claim_one_each(self, tx: Transaction, taken: Counter[UUID], limit: int) -> Claimed[Delivery]:
         """Claim one delivery of each webhook that has a free slot: the longest due."""

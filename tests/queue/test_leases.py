@@ -18,7 +18,7 @@ from app.orders.callbacks import record_callback
 from app.orders.intake import NewOrder, create_order
 from app.orders.waking import MAKE_DUE, make_due, making_due
 from app.queue import leases
-from app.queue.clock_watch import ClockWatch
+from app.queue.clock_watch import STEP_SECONDS, ClockWatch
 from app.queue.leases import Claim
 from app.secrets import Encryption
 from tests.reconciler.scripted import SetClock
@@ -317,6 +317,21 @@ async def test_what_was_scheduled_by_a_clock_that_was_ahead_is_due_now(db: Datab
     clock.step(-3600)
     claims = await watched(db, ClockWatch())
     assert {it.row.id for it in claims} == {fresh, waiting}, "also after a restart: nobody saw the step"
+
+
+async def test_whoever_stood_still_since_it_read_the_clock_leaves_the_mending_to_the_next(
+    db: Database, clock: SetClock
+) -> None:
+    clock.step(3600)
+    order_id = await place(db)
+    clock.step(-3600)
+    watch = ClockWatch()
+    async with db.write() as tx:
+        watch.see(tx)
+        clock.time += timedelta(seconds=STEP_SECONDS + 1)
+        assert not await watch.mend(tx, Order)
+    [taken] = await watched(db, watch)
+    assert taken.row.id == order_id, "not only in a minute"
 
 
 @pytest.mark.parametrize("step", [-200, -3600])

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from random import Random
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,10 +14,13 @@ from app.db.database import Database
 from app.db.models import Order
 from app.orders.intake import NewOrder, create_order
 from app.queue import leases
+from app.queue.clock_watch import ClockWatch
 from app.queue.leases import Claim, Claimed
 from app.queue.signals import Signals
 from app.queue.worker import Worker
+from app.webhooks.deliverer import Deliverer
 from tests.harness import NEVER_SECONDS, eventually
+from tests.reconciler.scripted import Bench
 
 
 class Reading(Worker[Order]):
@@ -73,3 +78,23 @@ async def test_what_somebody_had_locked_who_ended_without_a_word_is_looked_at_ag
             assert worker.worked_on == []
             await dying.invalidate()  # as the server ends what a killed process had begun
             assert await eventually(worked_on, bool) == [order.id]
+
+
+@pytest.mark.parametrize("is_mended", [True, False])
+@pytest.mark.parametrize("of", ["orders", "deliveries"])
+async def test_who_could_not_mend_what_a_clock_put_ahead_claims_again_at_once(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, *, of: str, is_mended: bool
+) -> None:
+    async def mend(*_arguments: object) -> bool:
+        return is_mended
+
+    monkeypatch.setattr(ClockWatch, "mend", mend)
+    bench = Bench(database_url)
+    sender: Any = None  # nothing is sent
+    workers: dict[str, Worker[Any]] = {
+        "orders": bench.reconciler,
+        "deliveries": Deliverer(bench.db, bench.signals, sender, random=Random(1)),
+    }
+    claimed = await workers[of].claim(1)
+    assert claimed.next_due_seconds == (None if is_mended else 0.0)
+    await bench.db.dispose()

@@ -77,6 +77,20 @@ MUTATIONS = (
         (FULL_ACCOUNTS,),
     ),
     Mutation(
+        "who stood still mends nothing for a minute",
+        "app/queue/clock_watch.py",
+        "            self._mend_at_uptime = tx.began_at_uptime\n            return False\n",
+        "            return True\n",
+        (LEASES,),
+    ),
+    Mutation(
+        "who could mend nothing does not come again",
+        "app/reconciler/loop.py",
+        ".again_unless(is_mended)",
+        "",
+        (WORKER,),
+    ),
+    Mutation(
         "what comes while a claim is under way is passed over",
         "app/reconciler/loop.py",
         "        if self._is_claiming:\n            return True\n",
