@@ -48,6 +48,8 @@ class Worker(ABC, Generic[Row]):
         self._poll_seconds = poll_seconds
         self._backstop_seconds = backstop_seconds
         self._is_more_due = False
+        self._had_no_slot = False
+        """Whether the loop came round in vain: whatever it was woken for is still to be claimed."""
         self.watch = ClockWatch()
         self.turned_at = time.monotonic()
         """When the loop last came round."""
@@ -151,7 +153,8 @@ class Worker(ABC, Generic[Row]):
         is_for_others, self._is_for_others = self._is_for_others, False
         free = self.slots - len(self.running)
         poll_seconds = self._backstop_seconds if self._signals.listening else self._poll_seconds
-        if free == 0:
+        self._had_no_slot = free == 0
+        if self._had_no_slot:
             return poll_seconds
         began = asyncio.get_running_loop().time()
         claimed = None
@@ -169,7 +172,7 @@ class Worker(ABC, Generic[Row]):
         if claimed.is_more_due and (claimed.claims or not self.running):
             # What is due may not have been looked at whole, and nobody may be left whose end wakes the loop.
             return 0.0
-        if claimed.is_any_left and not claimed.is_more_due:
+        if claimed.is_any_left:
             poll_seconds = min(poll_seconds, LOCKED_RETRY_SECONDS)
         if claimed.next_due_seconds is None:
             return poll_seconds
@@ -179,7 +182,7 @@ class Worker(ABC, Generic[Row]):
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.running.discard(task)
-        if self._is_more_due and self.is_room_enough():
+        if self._had_no_slot or (self._is_more_due and self.is_room_enough()):
             self._due.set()  # a slot is free again
         if not task.cancelled() and task.exception() is not None:
             log.error("work_broken", error=type(task.exception()).__name__)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
@@ -46,12 +46,23 @@ class Reading(Worker[Order]):
     async def give_back(self, claim: Claim[Order]) -> None:
         """Do nothing: nothing is cut off."""
 
+    async def ids(self) -> list[UUID]:
+        """Return what it worked on."""
+        return self.worked_on
+
+    async def came_round_in_vain(self) -> bool:
+        """Tell whether it would have claimed, had there been a slot."""
+        return self._had_no_slot
+
+
+AnyReading = TypeVar("AnyReading", bound=Reading)
+
 
 @asynccontextmanager
-async def reading(db: Database) -> AsyncIterator[Reading]:
-    """Run a worker."""
+async def reading(db: Database, kind: type[AnyReading]) -> AsyncIterator[AnyReading]:
+    """Run a worker of a kind."""
     signals = Signals(db)
-    worker = Reading(db, signals)
+    worker = kind(db, signals)
     running = asyncio.create_task(worker.run(grace_seconds=1))
     try:
         yield worker
@@ -66,18 +77,43 @@ async def test_what_somebody_had_locked_who_ended_without_a_word_is_looked_at_ag
     order = await create_order(db, NewOrder("acct", "Site", "vanilla", None, None, None, {}), None)
     async with db.engine.connect() as dying:
         await dying.execute(select(Order.id).with_for_update())
-        async with reading(db) as worker:
+        async with reading(db, Reading) as worker:
 
             async def looks() -> int:
                 return worker.looks
 
-            async def worked_on() -> list[UUID]:
-                return worker.worked_on
-
             await eventually(looks, lambda number: number > 0)
             assert worker.worked_on == []
             await dying.invalidate()  # as the server ends what a killed process had begun
-            assert await eventually(worked_on, bool) == [order.id]
+            assert await eventually(worker.ids, bool) == [order.id]
+
+
+class Choosy(Reading):
+    """A worker of one slot, to whom no room is ever enough, and whose work ends when it may."""
+
+    def __init__(self, db: Database, signals: Signals) -> None:
+        super().__init__(db, signals)
+        self.slots = 1
+        self.may_end = asyncio.Event()
+
+    def is_room_enough(self) -> bool:
+        """Never."""
+        return False
+
+    async def work(self, claim: Claim[Order]) -> None:
+        """Work until it may end."""
+        await super().work(claim)
+        await self.may_end.wait()
+
+
+async def test_what_comes_while_there_is_no_slot_is_claimed_once_there_is(db: Database) -> None:
+    async with reading(db, Choosy) as worker:
+        await create_order(db, NewOrder("acct", "First", "vanilla", None, None, None, {}), None)
+        await eventually(worker.ids, lambda ids: len(ids) == 1)
+        await create_order(db, NewOrder("acct", "Second", "vanilla", None, None, None, {}), None)
+        await eventually(worker.came_round_in_vain, bool)
+        worker.may_end.set()
+        assert len(await eventually(worker.ids, lambda ids: len(ids) == 2)) == 2
 
 
 @pytest.mark.parametrize("is_mended", [True, False])

@@ -58,8 +58,15 @@ MUTATIONS = (
     Mutation(
         "nobody looks again at what another has locked",
         "app/queue/worker.py",
-        "if claimed.is_any_left and not claimed.is_more_due:",
-        "if claimed.is_any_left and claimed.is_more_due:",
+        "if claimed.is_any_left:",
+        "if False:",
+        (WORKER,),
+    ),
+    Mutation(
+        "what came while there was no slot is forgotten",
+        "app/queue/worker.py",
+        "if self._had_no_slot or (",
+        "if (",
         (WORKER,),
     ),
     Mutation(
