@@ -42,11 +42,7 @@ async def recheck(this: Pass) -> Rechecked:
     except CloudPressError as error:
         trouble = trouble_of(error)
     named |= dict.fromkeys(sent.answered_ids, ANSWER)
-    is_named = order.cloudpress_order_id in called_back.order_ids
-    is_own_called_back = is_named or any(it.task_id in this.known.task_ids for it in this.known.callbacks)
-    mixed_up = await _judge(this, named, is_own_called_back=is_own_called_back)
-    if trouble is not None and not is_own_called_back:
-        mixed_up |= await _mixed_up_before(this)  # callbacks could perhaps not be looked into
+    mixed_up = await _judge(this, sent, called_back, named)
     return Rechecked(
         trouble,
         open_hints=not called_back.is_complete,
@@ -82,29 +78,19 @@ async def _look_again(this: Pass, sent: Sent) -> Trouble | None:
     return progress.trouble
 
 
-async def _mixed_up_before(this: Pass) -> set[str]:
-    """Return what was suspected of the order already and is surely held by another one."""
-    order = this.order
-    if order.cloudpress_order_id is None or not order.suspected_duplicates:
-        return set()
-    async with this.dependencies.db.read() as session:
-        return await held_among(session, order, order.suspected_duplicates, but_by=LOOK_UP)
-
-
-async def _judge(this: Pass, named: dict[str, str], *, is_own_called_back: bool) -> set[str]:
+async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, str]) -> set[str]:
     """Find which of the named CloudPress orders replaces the one that is held, and which are duplicates.
 
-    Returns those of another order with which this one may be mixed up: its own callback names them, all of
-    them agrees, and no callback names the one that it holds itself. Who knows a callback's secret can say so,
-    but of this order alone: the other one is left as it is, for its own callback speaks for it.
+    Returns those with which the one that is held may be mixed up. (`_not_its_own`)
     """
     order, findings = this.order, this.findings
-    asked = {*named, *findings.duplicates} - {order.cloudpress_order_id}
+    before = set(order.suspected_duplicates or ())
+    asked = {*named, *findings.duplicates, *called_back.suspects, *before} - {order.cloudpress_order_id}
     async with this.dependencies.db.read() as session:
         held = await held_among(session, order, asked)
         # What another order has by look-up alone may well be ours, which was told of it.
-        contested = held & named.keys()
-        taken = contested - await held_among(session, order, contested, but_by=LOOK_UP)
+        surely_held = await held_among(session, order, held, but_by=LOOK_UP)
+    taken = (held - surely_held) & named.keys()
     others = [order_id for order_id in named if order_id not in {*held, order.cloudpress_order_id}]
     replaces = order.cloudpress_order_id_source == LOOK_UP and order.status not in FINAL
     own_is_named = order.cloudpress_order_id in named
@@ -113,15 +99,41 @@ async def _judge(this: Pass, named: dict[str, str], *, is_own_called_back: bool)
         others = others[1:]
     findings.duplicates |= {*others, *taken}
     settled = order.settled_duplicates or ()
-    known = {*settled, *(order.suspected_duplicates or ())}
+    known = {*settled, *before}
     findings.is_contradicted = any(named[it] == CALLBACK and it not in known for it in (*others, *taken))
     holders = {*(held - taken), order.cloudpress_order_id or "", findings.order_id or ""}
     findings.duplicates -= {*holders, *settled}
-    if order.cloudpress_order_id is None or is_own_called_back:
-        return set()
-    mixed_up = {it for it in held - taken if named.get(it) == CALLBACK} - {*settled, findings.order_id}
+    mixed_up = _not_its_own(this, sent, called_back, surely_held)
     findings.duplicates |= mixed_up
     findings.duplicates_ended -= mixed_up
     if mixed_up:
         findings.hints = ()  # It is asked anew until an operator has spoken, or the own callback has come.
     return mixed_up
+
+
+def _not_its_own(this: Pass, sent: Sent, called_back: Named, surely_held: set[str]) -> set[str]:
+    """Return the CloudPress orders that its own callbacks name, where they do not name the one that it holds.
+
+    CloudPress may have answered with another's order. Those count that another order here surely holds, also
+    where something of them does not agree: nobody knows what CloudPress does to the names of first orders.
+    Of the others only those count of which all agrees, and where a single request was sent, so that two of
+    its own are no likelier explanation. Whoever knows a callback's secret can say so too, but stops by it his
+    own order alone: the other one is left as it is, for its own callback speaks for it.
+
+    What was found so stays, whatever becomes of what the callback named, until the own callback has come or
+    an operator has dismissed it.
+    """
+    order = this.order
+    own = order.cloudpress_order_id
+    speaking = [it for it in this.known.callbacks if it.overruled_at is None]
+    is_own_called_back = own in called_back.order_ids or any(
+        it.task_id in this.known.task_ids for it in this.known.callbacks
+    )
+    if own is None or is_own_called_back:
+        return set()
+    names_others = any(it.task_id is not None for it in speaking)
+    before = set(order.suspected_duplicates or ()) if names_others else set()
+    found = {*called_back.order_ids, *called_back.suspects, *before} & surely_held
+    if order.cloudpress_order_id_source == ANSWER and len(sent.landed) == 1:
+        found |= {*called_back.order_ids, *before}
+    return found - {*(order.settled_duplicates or ()), own, this.findings.order_id or ""}

@@ -183,6 +183,9 @@ async def _orders_of_task(this: Pass, sent: Sent, task_id: int, *, as_sent: bool
         task = await this.read_task(task_id)
     except NotFound:
         return None
+    if this.order.cloudpress_order_id in task.value.order_ids:
+        # It is the order's from now on, listed or not: so it is remembered that its own was named.
+        this.findings.tasks[task_id] = task
     is_of_account = not task.value.account_ids or this.order.account_id in task.value.account_ids
     agreeing = {}
     for order_id in task.value.order_ids:

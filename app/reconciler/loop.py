@@ -131,7 +131,8 @@ class Reconciler(Worker[Order]):
         Passes of an account end a few at a time, and most of its others wait for their turn to ask. Where
         nothing is due but of accounts that are full, one of them has to have a good part of its passes free.
         """
-        return not self._passed_over or any(map(self._has_room, self._passed_over))
+        # A claim that is under way may come to pass over others than the last one did.
+        return self._is_claiming or not self._passed_over or any(map(self._has_room, self._passed_over))
 
     def _has_room(self, account_id: str) -> bool:
         return self._in_flight[account_id] <= self._turns.passes * FULL_ENOUGH

@@ -72,7 +72,9 @@ class Observer:
         if cloudpress_order_id.lower() in named:
             return True
         if named or await self._is_anothers(task_id):
-            self._foreign |= is_listed
+            # One that is only remembered may have been given anew. But where its own callback named it, the
+            # order that it names is this one, and what is held may be another's.
+            self._foreign |= is_listed or self._has_called_back(task_id)
             return False
         # An order that CloudPress does not show has no task that does not name it.
         return is_listed or self._order is not None
@@ -81,6 +83,10 @@ class Observer:
         """Return the tasks that are known of the CloudPress order that is held, and of no other."""
         this = self._pass
         return this.known.task_ids if this.order.cloudpress_order_id == cloudpress_order_id else frozenset()
+
+    def _has_called_back(self, task_id: int) -> bool:
+        callbacks = self._pass.known.callbacks
+        return any(it.task_id == task_id and it.overruled_at is None for it in callbacks)
 
     async def _is_anothers(self, task_id: int) -> bool:
         """Tell whether a task is known as that of another order of ours."""

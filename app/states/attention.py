@@ -153,17 +153,18 @@ def _missing_proof(sought: NotFoundYet) -> str:
 def duplicate(held: str | None, others: Iterable[str], mixed_up: Collection[str] = ()) -> Attention:
     """Say that CloudPress may have an order twice, or one that was taken for never made.
 
-    Of `mixed_up`, which other orders here hold, its own callback says that it is this one.
+    Of `mixed_up` its own callbacks say that they are this one, and of what it holds they say nothing.
     """
     if mixed_up:
         beside = [each for each in others if each not in mixed_up]
         also = f" CloudPress also has {listed(beside)}, which looks like it." if beside else ""
         return Attention(
             AttentionCode.SUSPECTED_DUPLICATE,
-            f"This order holds {held}, and a callback for it names {listed(mixed_up)}, which another order "
-            "here holds: CloudPress may have mixed up their answers. Compare both in CloudPress by the "
-            "names of their sites, and cancel nothing before. If each holds its own, resolve the order: "
-            f"dismiss duplicates. If not, hand out their sites yourself: nothing of them is told here.{also}",
+            f"This order holds {held}, and a callback for it names {listed(mixed_up)} instead: CloudPress "
+            "may have mixed up its answers to two orders, or have this one twice. Compare them in CloudPress "
+            f"by the names of their sites, and cancel nothing before. If {held} is this order's, resolve the "
+            "order: dismiss duplicates. If not, hand out its site yourself: nothing of it is told here."
+            f"{also}",
         )
     if held is None:
         return Attention(

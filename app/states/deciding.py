@@ -122,7 +122,9 @@ def _looked_at(order: Standing, observation: Seen | Rechecked, now: datetime) ->
         return _until_rechecked(decision, observation.rechecked, beside=observation.trouble)
     # Where it may hold another's, nothing is asked of that, done to it, or taken from it.
     wait = Wait.SETTLING if observation.mixed_up else Wait.TURN
-    unchanged = Decision(order.status, wait, keeps_payment_url=True, attention=order.attention)
+    unchanged = Decision(
+        order.status, wait, keeps_payment_url=not observation.mixed_up, attention=order.attention
+    )
     return _until_rechecked(unchanged, observation)
 
 

@@ -314,7 +314,8 @@ async def with_a_double(bench: Bench) -> tuple[UUID, str]:
     await bench.work()
     bench.cloudpress.end("cp-1", "OK")
     double = bench.cloudpress.land("Shop")
-    await record_callback(bench.db, order_id, b'{"task_id": 2}')
+    for task_id in (1, 2):
+        await record_callback(bench.db, order_id, b'{"task_id": %d}' % task_id)
     await bench.work()
     assert (await bench.read(order_id)).attention_code == "suspected_duplicate"
     return order_id, double

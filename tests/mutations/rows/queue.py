@@ -4,6 +4,7 @@ from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import (
     FULL_ACCOUNTS,
     LEASES,
+    LOST_WAKES,
     NEXT_DUE,
     SIMULATION,
     STAYING_UP,
@@ -103,6 +104,13 @@ MUTATIONS = (
         "        if self._is_claiming:\n            return True\n",
         "",
         (FULL_ACCOUNTS,),
+    ),
+    Mutation(
+        "an end is passed over while a claim is under way",
+        "app/reconciler/loop.py",
+        "return self._is_claiming or not self._passed_over",
+        "return not self._passed_over",
+        (LOST_WAKES,),
     ),
     Mutation(
         "another account is passed over beside a full one",

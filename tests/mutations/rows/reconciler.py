@@ -2,6 +2,7 @@
 
 from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import (
+    ANOTHERS_ANSWERS,
     CANCELLING,
     LATE_CALLBACKS,
     MIXED_UP,
@@ -365,15 +366,15 @@ MUTATIONS = (
     Mutation(
         "an answer is believed against the order's own callback",
         DUPLICATES,
-        "        return set()\n    mixed_up = {",
-        "        pass\n    return set()\n    mixed_up = {",
+        "    found = {*called_back.order_ids, *called_back.suspects, *before} & surely_held\n",
+        "    found: set[str] = set()\n",
         (MIXED_UP,),
     ),
     Mutation(
         "a lie outweighs the order's own callback",
         DUPLICATES,
-        "    if order.cloudpress_order_id is None or is_own_called_back:\n",
-        "    if order.cloudpress_order_id is None:\n",
+        "    if own is None or is_own_called_back:\n",
+        "    if own is None:\n",
         (MIXED_UP,),
     ),
     Mutation(
@@ -384,11 +385,39 @@ MUTATIONS = (
         (MIXED_UP,),
     ),
     Mutation(
-        "while CloudPress fails nothing is mixed up any more",
+        "what is mixed up is forgotten once CloudPress shows it no more",
         DUPLICATES,
-        "        mixed_up |= await _mixed_up_before(this)  # callbacks could perhaps not be looked into",
-        "        pass",
-        (MIXED_UP,),
+        "before = set(order.suspected_duplicates or ()) if names_others else set()",
+        "before: set[str] = set()",
+        (ANOTHERS_ANSWERS,),
+    ),
+    Mutation(
+        "what nobody holds is not mixed up",
+        DUPLICATES,
+        "        found |= {*called_back.order_ids, *before}\n",
+        "        pass\n",
+        (ANOTHERS_ANSWERS,),
+    ),
+    Mutation(
+        "what does not agree by name is not mixed up",
+        DUPLICATES,
+        "*called_back.suspects, *before} & surely_held",
+        "*before} & surely_held",
+        (ANOTHERS_ANSWERS,),
+    ),
+    Mutation(
+        "a task that its own callback named may be another's",
+        "app/reconciler/observing.py",
+        "is_listed or self._has_called_back(task_id)",
+        "is_listed",
+        (ANOTHERS_ANSWERS,),
+    ),
+    Mutation(
+        "that its own was named is forgotten",
+        EVIDENCE,
+        "        this.findings.tasks[task_id] = task\n",
+        "        pass\n",
+        (ANOTHERS_ANSWERS,),
     ),
     Mutation(
         "a callback without a task says nothing",
