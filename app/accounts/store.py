@@ -66,7 +66,7 @@ class StoredAccount:
 async def store_account(db: Database, account_id: str, change: AccountChange, *, by: Actor) -> StoredAccount:
     """Store an account, or change it; `by` is who does, as the service's timeline tells it.
 
-    Its orders that CloudPress refused for the former token go on at once.
+    Its orders that CloudPress refused for the former token, or that had none, go on at once.
 
     Raises:
         UnknownAccountError: it is new, and there is no token.
@@ -94,14 +94,14 @@ async def _store(db: Database, account_id: str, change: AccountChange, by: Actor
         account.updated_at = tx.now
         if token is not None:
             account.token = token.encode()
-            refused = update(Order).where(
+            waiting = update(Order).where(
                 Order.account_id == account_id,
-                Order.attention_code == AttentionCode.CREDENTIALS_REFUSED,
+                Order.attention_code.in_((AttentionCode.CREDENTIALS_REFUSED, AttentionCode.ACCOUNT_UNKNOWN)),
                 or_(Order.not_before.is_(None), Order.not_before <= tx.now),
                 Order.due_at.is_not(None),
             )
             await tx.session.execute(
-                refused.values(due_at=tx.now, scheduled_at=tx.now, wakes=Order.wakes + 1)
+                waiting.values(due_at=tx.now, scheduled_at=tx.now, wakes=Order.wakes + 1)
             )
             tx.announce(due=Order)
         record(tx, None, EventType.ACCOUNT_STORED, account=account_id, by=by)

@@ -21,9 +21,10 @@ from app.orders.shown import (
     NOTHING_SAID,
     Shown,
     ended_as_never_bought,
-    is_called_back_after_its_end,
+    may_be_dismissed,
     overrule_callbacks,
     refuse_unseen,
+    waits_for_token_after_its_end,
 )
 from app.orders.waking import make_due
 from app.states import FINAL, AttentionCode, OrderStatus
@@ -104,7 +105,8 @@ async def dismiss_duplicates(
     """Note that an operator found that what may be an order, or its duplicate, at CloudPress is neither.
 
     What he knows of is not suspected again. Nor are callbacks that he knows of where they were let in for an
-    order that ended as never bought. None if there is no such order.
+    order that ended as never bought, or that is final and waits for a token: that is not waited for any more.
+    None if there is no such order.
 
     Raises:
         NotResolvableError: nothing that he knows of is suspected.
@@ -121,10 +123,12 @@ async def dismiss_duplicates(
             order.suspected_duplicates = _without(dismissed, order.suspected_duplicates or ()) or None
             record(tx, order_id, EventType.DUPLICATES_DISMISSED, by=by, cloudpress_order_ids=dismissed)
             is_settled = order.suspected_duplicates is None
-            if ended_as_never_bought(order):
+            if ended_as_never_bought(order) or waits_for_token_after_its_end(order):
                 await overrule_callbacks(tx, order, shown)
+            if waits_for_token_after_its_end(order) and (order.late_look_at or tx.now) <= tx.now:
+                order.late_look_at = None
             asks_for_it = order.attention_code == AttentionCode.SUSPECTED_DUPLICATE
-            if is_settled and (asks_for_it or is_called_back_after_its_end(order)):
+            if is_settled and (asks_for_it or may_be_dismissed(order)):
                 change.ask_for(None)
             make_due(tx, order)  # another cause of attention may have been behind this one
         return order
@@ -141,7 +145,7 @@ async def _dismiss(tx: Transaction, order: Order, shown: Shown) -> list[str]:
     look_up = await tx.session.get(LookUp, order.id) if order.status == OrderStatus.UNCONFIRMED else None
     found = [*look_up.candidates, *look_up.suspects, *look_up.unseen] if look_up is not None else []
     suspected = [*(order.suspected_duplicates or ()), *found]
-    if not suspected and is_called_back_after_its_end(order):
+    if not suspected and may_be_dismissed(order):
         return []
     if not suspected:
         raise NotResolvableError("No CloudPress order is suspected to be this one, or its duplicate.")

@@ -91,6 +91,16 @@ def is_called_back_after_its_end(order: Order) -> bool:
     return ended_as_never_bought(order) and order.attention_code == AttentionCode.PLACEMENT_CALLED_BACK
 
 
+def waits_for_token_after_its_end(order: Order) -> bool:
+    """Tell whether a final order waits for a token, with which alone the rest of it can be looked into."""
+    return order.status in FINAL and order.attention_code == AttentionCode.ACCOUNT_UNKNOWN
+
+
+def may_be_dismissed(order: Order) -> bool:
+    """Tell whether a final order asks a person to look for it at CloudPress who may say that he has."""
+    return is_called_back_after_its_end(order) or waits_for_token_after_its_end(order)
+
+
 async def overrule_callbacks(tx: Transaction, order: Order, shown: Shown) -> None:
     """Overrule the callbacks that an operator knows of who decides about an order all the same.
 

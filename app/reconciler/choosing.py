@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from app.accounts.store import UnknownAccountError
 from app.reconciler.cancelling import cancel, drop
 from app.reconciler.concluding import conclude
 from app.reconciler.confirming import confirm
@@ -22,7 +23,7 @@ async def run_pass(this: Pass) -> PassResult | None:
     Returns None if the order was lost to another replica, or left alone.
 
     Raises:
-        UnknownAccountError: no token is configured for the order's account.
+        UnknownAccountError: no token is configured for the order's account, and the order is not final.
     """
     order = this.order
     if order.status == OrderStatus.PLACING:
@@ -30,7 +31,13 @@ async def run_pass(this: Pass) -> PassResult | None:
         return await conclude(this, "cut_off", CutOff())
     if order.status == OrderStatus.PENDING and order.cancel_requested_at is not None:
         return await drop(this)
-    this.provider = await this.dependencies.providers(order.account_id)
+    try:
+        this.provider = await this.dependencies.providers(order.account_id)
+    except UnknownAccountError:
+        if order.status not in FINAL:
+            raise
+        # What is left of it may need no request; where it does, it waits for the token.
+        this.is_without_token = True
     if order.status == OrderStatus.PENDING and not this.dependencies.placing:
         return await conclude(this, "placing_off", PlacingOff())
     if order.status == OrderStatus.PENDING:

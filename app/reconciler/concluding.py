@@ -61,7 +61,7 @@ async def apply(this: Pass, held: Held, action: str, observation: Observation) -
         due_in_seconds = _reschedule(this, tx, change, decision)
         _note_trouble(order, decision, observation)
         trouble = _trouble_in(observation)
-        if trouble is not None:
+        if trouble is not None and not trouble.is_without_token:
             _record_trouble(tx, order, trouble)
     finished = _finished(this, held) if order.status in FINAL and before not in FINAL else None
     return PassResult(
@@ -90,10 +90,6 @@ async def put_off(this: Pass, attention: Attention) -> None:
 
     async def write(held: Held) -> None:
         tx, order = held.tx, held.order
-        if order.status in FINAL and attention.code is AttentionCode.ACCOUNT_UNKNOWN:
-            # Nobody can be asked about it any more, and nothing of it is left to do.
-            leases.release(tx, order, this.claim, None)
-            return
         async with changing(tx, order, action="put_off", view=held.loaded.view) as change:
             change.ask_for(attention)
             order.failures += 1

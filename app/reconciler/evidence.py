@@ -119,7 +119,10 @@ def what_was_sent(this: Pass) -> Sent:
     since = {
         callback.task_id: callback.first_received_at
         for callback in known.callbacks
-        if callback.checked_at is None and callback.task_id is not None
+        if callback.checked_at is None
+        and callback.task_id is not None
+        # Nobody waits for a token to ask about what an operator knows of.
+        and not (this.is_without_token and callback.overruled_at is not None)
     }
     hints = [Hint(task_id, moment) for task_id, moment in since.items() if task_id not in known.task_ids]
     speaking = [callback for callback in known.callbacks if callback.overruled_at is None]

@@ -15,11 +15,18 @@ from app.reconciler.known import Known
 from app.reconciler.turns import Turn
 from app.reconciler.window import Now
 from app.reconciler.writing import Held, Step
-from app.states import OrderStatus, Trouble
+from app.states import WITHOUT_TOKEN, OrderStatus, Trouble
 from app.telemetry import tracing
 
 T = TypeVar("T")
 SHARE_OF_LEASE = 0.75
+
+
+class NoTokenError(CloudPressError):
+    """Nothing can be asked: no token of the order's account is known."""
+
+    def __init__(self) -> None:
+        super().__init__("no token is known", kind=WITHOUT_TOKEN)
 
 
 @dataclass
@@ -33,6 +40,8 @@ class Pass:
     claim: Claim[Order]
     provider: Provider | None = None
     """CloudPress under the order's account; None for a pass that asks nothing."""
+    is_without_token: bool = False
+    """Whether to ask anything raises `NoTokenError`; what needs no request is done all the same."""
     turn: Turn | None = None
     """Its place among the passes of the account that may ask CloudPress."""
     findings: Findings = field(default_factory=Findings)
@@ -72,6 +81,8 @@ class Pass:
     @property
     def cloudpress(self) -> Provider:
         """CloudPress under the order's account."""
+        if self.is_without_token:
+            raise NoTokenError
         if self.provider is None:
             raise LookupError("this pass was to ask nothing")
         return self.provider

@@ -41,6 +41,7 @@ from app.states.deciding import (
 )
 from app.states.observations import (
     LOOK_UPS_BEFORE_PLACING_AGAIN,
+    WITHOUT_TOKEN,
     CutOff,
     Decision,
     GivenUp,
@@ -99,6 +100,7 @@ __all__ = [
     "PLACED",
     "REFUSALS_FOR_GOOD",
     "TRANSITIONS",
+    "WITHOUT_TOKEN",
     "Attention",
     "AttentionCode",
     "Code",

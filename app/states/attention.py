@@ -13,6 +13,13 @@ NO_TOKEN = Attention(
     "No API token that can be decrypted is stored for the order's CloudPress account: store it (again). "
     "The order goes on by itself.",
 )
+NO_TOKEN_AFTER_ITS_END = Attention(
+    AttentionCode.ACCOUNT_UNKNOWN,
+    "This order has ended, and whether CloudPress has it a second time, or at all, is yet to be seen: no "
+    "API token that can be decrypted is stored for its CloudPress account. Store it (again), and Presshook "
+    "goes on by itself. If the account is gone for good, look there yourself, and resolve the order: "
+    "dismiss duplicates.",
+)
 MISSING = Attention(
     AttentionCode.NOT_FOUND,
     "CloudPress has answered 404 for this order, its task or its site for a day. Ask CloudPress what "

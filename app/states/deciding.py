@@ -90,7 +90,8 @@ def _with_what_stands_beside(
     if order.cancelling and decision.status not in FINAL and decision.wait in {Wait.TASK, Wait.PAYMENT}:
         decision = replace(decision, wait=Wait.TURN)  # what was just placed or found is cancelled
     late_look_at = now + LATE_LOOK_AFTER if decision.late_look else order.late_look_at
-    if late_look_at is not None and decision.status in PLACED:
+    is_tried_again = late_look_at is not None and late_look_at <= now and decision.wait is Wait.RETRY
+    if late_look_at is not None and decision.status in PLACED and not is_tried_again:
         # One that is overdue was tried just now; an order that is sought is looked up anyway.
         decision = replace(decision, due_by=max(late_look_at, now + LATE_LOOK_RETRY))
     return decision
@@ -101,14 +102,22 @@ def _mixed_up(observation: Observation) -> tuple[str, ...]:
 
 
 def _stays_final(order: Standing, observation: Observation) -> Decision:
-    unchanged = Decision(order.status, Wait.NOTHING)
     if not isinstance(observation, Rechecked):
-        return replace(unchanged, attention=order.attention)
-    if observation.trouble is not None:
-        unchanged = replace(unchanged, attention=order.attention)  # no cause has gone
-    elif observation.called_back or _is_called_back_after_its_end(order):
-        unchanged = replace(unchanged, attention=attention.CALLED_BACK_AFTER_ITS_END)
-    return _until_rechecked(unchanged, observation)
+        return Decision(order.status, Wait.NOTHING, attention=order.attention)
+    asked = _asked_after_its_end(order, observation)
+    return _until_rechecked(Decision(order.status, Wait.NOTHING, attention=asked), observation)
+
+
+def _asked_after_its_end(order: Standing, rechecked: Rechecked) -> Attention | None:
+    trouble, before = rechecked.trouble, order.attention
+    if trouble is not None:
+        if trouble.is_without_token:
+            return before or attention.NO_TOKEN_AFTER_ITS_END
+        has_token_again = before is not None and before.code is AttentionCode.ACCOUNT_UNKNOWN
+        return None if has_token_again else before  # no other cause has gone
+    if rechecked.called_back or _is_called_back_after_its_end(order):
+        return attention.CALLED_BACK_AFTER_ITS_END
+    return None
 
 
 def _is_called_back_after_its_end(order: Standing) -> bool:

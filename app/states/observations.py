@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from app.states.codes import Attention, Doubt, Problem
+from app.states.codes import Attention, AttentionCode, Doubt, Problem
 from app.states.statuses import OrderStatus
 from app.states.words import PostOutcome
 
 LOOK_UPS_BEFORE_PLACING_AGAIN = 2
+WITHOUT_TOKEN = AttentionCode.ACCOUNT_UNKNOWN.value
 
 
 class Wait(StrEnum):
@@ -34,6 +35,11 @@ class Trouble:
     kind: str
     status: int | None = None
     retry_after_seconds: float | None = None
+
+    @property
+    def is_without_token(self) -> bool:
+        """Whether the request was not made, because no token of the order's account is known."""
+        return self.kind == WITHOUT_TOKEN
 
 
 @dataclass(frozen=True)

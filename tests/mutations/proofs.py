@@ -94,6 +94,9 @@ MIXED_UP = by_pytest("mixed-up answers", "tests/reconciler/test_mixed_up_answers
 LATE_CALLBACKS = by_pytest(
     "callbacks after the end", "tests/reconciler/test_called_back_after_the_end.py", "-k", "sqlite"
 )
+FINAL_WITHOUT_A_TOKEN = by_pytest(
+    "final orders without a token", "tests/reconciler/test_final_without_a_token.py", "-k", "sqlite"
+)
 SHOWN = by_pytest("what was shown", "tests/reconciler/test_what_was_shown.py", "-k", "sqlite")
 UNKNOWN_PLACEMENTS = by_pytest("unknown placements", "tests/reconciler/test_unknown_placements.py")
 TOGETHER = by_pytest("what passes write together", "tests/reconciler/test_writing.py")

@@ -349,18 +349,6 @@ async def test_an_operator_dismisses_a_double(bench: Bench) -> None:
     assert (order.attention_code, order.settled_duplicates) == (None, [double])
 
 
-async def test_an_account_that_is_gone_does_not_trouble_a_final_order(bench: Bench) -> None:
-    order_id = await bench.order()
-    await bench.work()
-    bench.cloudpress.end("cp-1", "OK")
-    await bench.work_for(HOUR)
-    bench.accounts.clear()
-    await record_callback(bench.db, order_id, b'{"task_id": 5}')
-    await bench.work()
-    order = await bench.read(order_id)
-    assert (order.status, order.attention_code, order.due_at) == ("completed", None, None)
-
-
 # --- a restored database -----------------------------------------------------------------------------
 
 

@@ -23,7 +23,7 @@ from app.keys import Grant
 from app.keys import Scope as KeyScope
 from app.orders.reading import OrderView
 from app.orders.representation import OrderBody
-from app.orders.shown import is_called_back_after_its_end
+from app.orders.shown import may_be_dismissed
 from app.states import FINAL, OrderStatus, Suspicion
 from app.webhooks.outbox import find_deliveries_of
 
@@ -113,7 +113,7 @@ def possible(grant: Grant, view: OrderView) -> set[str]:
     if order.status not in FINAL:
         can |= {"refresh"} | ({"cancel"} if order.cancel_requested_at is None else set())
     waits_for_word = order.status == OrderStatus.UNCONFIRMED or order.suspected_duplicates
-    if waits_for_word or order.attention_code == "not_sent" or is_called_back_after_its_end(order):
+    if waits_for_word or order.attention_code == "not_sent" or may_be_dismissed(order):
         can.add("resolve")
     return can
 
@@ -164,8 +164,7 @@ async def resolving(
             "suspects": [*(each.cloudpress_order_id for each in found.data), *found.others],
             "callbacks": found.callbacks,
         },
-        can_dismiss=any(each.code in DISMISSED_HERE for each in found.data)
-        or is_called_back_after_its_end(view.order),
+        can_dismiss=any(each.code in DISMISSED_HERE for each in found.data) or may_be_dismissed(view.order),
     )
 
 

@@ -6,6 +6,7 @@ from tests.mutations.rows import (
     batches,
     dashboard,
     field,
+    final,
     orders,
     queue,
     reconciler,
@@ -23,4 +24,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     *webhooks.MUTATIONS,
     *dashboard.MUTATIONS,
     *field.MUTATIONS,
+    *final.MUTATIONS,
 )
