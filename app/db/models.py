@@ -371,7 +371,7 @@ class Callback(Base):
     body: Mapped[bytes] = mapped_column(EncryptedBytes, deferred=True)
     # The task that the body names, if it does: a hint, never the truth.
     task_id: Mapped[int | None] = mapped_column(BigInteger)
-    # When CloudPress was asked about that task; NULL until then.
+    # When CloudPress was asked about that task, and it led to something; NULL until then.
     checked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # When an operator had the order placed again all the same, gave it up, or dismissed it.
     overruled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -74,16 +74,21 @@ async def _look_for(this: Pass, sent: Sent) -> PassResult | None:
     if named.order_ids:
         return await _adopt(this, sent, list(named.order_ids), CALLBACK)
     await OrderLookUp(this, sent).go_on()
-    await _suspect(this, progress, named)
+    await _suspect(this, sent, progress, named)
     if _is_found(this, progress):
         return await _adopt(this, sent, progress.candidates, LOOK_UP)
     return await _conclude_not_found(this, sent, progress)
 
 
-async def _suspect(this: Pass, progress: Progress, named: Named) -> None:
-    """Suspect what a callback named and what does not agree, until an operator dismisses it."""
+async def _suspect(this: Pass, sent: Sent, progress: Progress, named: Named) -> None:
+    """Suspect what a callback named and what does not agree, until an operator dismisses it.
+
+    A task that leads to others' orders alone is asked about anew: this one may end as never bought.
+    """
     async with this.dependencies.db.read() as session:
         held = await held_among(session, this.order, named.suspects)
+    nowhere = {task_id for task_id, order_ids in named.of_tasks.items() if held.issuperset(order_ids)}
+    this.findings.hints = tuple(it for it in named.settled if it not in nowhere & sent.speaking)
     known = {*held, *progress.candidates, *progress.suspects, *(this.order.settled_duplicates or ())}
     progress.suspects += [order_id for order_id in named.suspects if order_id not in known]
 

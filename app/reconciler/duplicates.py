@@ -47,16 +47,25 @@ async def recheck(this: Pass) -> Rechecked:
         trouble,
         open_hints=not called_back.is_complete,
         mixed_up=tuple(sorted(mixed_up)),
-        called_back=order.cloudpress_order_id is None and _leads_nowhere(this, called_back),
+        called_back=order.cloudpress_order_id is None and _leads_nowhere(this, sent, called_back),
     )
 
 
-def _leads_nowhere(this: Pass, called_back: Named) -> bool:
-    """Tell whether callbacks speak for an order without leading to one of which a person can be told."""
-    order = this.order
-    told = {*this.findings.duplicates, *(order.suspected_duplicates or ()), *(order.settled_duplicates or ())}
-    named = {*called_back.order_ids, *called_back.suspects}
-    return called_back.leads_nowhere or bool(named - told)
+def _leads_nowhere(this: Pass, sent: Sent, called_back: Named) -> bool:
+    """Tell whether callbacks speak for an order without leading to one of which a person can be told.
+
+    Their tasks are asked about anew at each look, until an operator has spoken: whatever else a person is
+    told of the order meanwhile, no callback is forgotten behind that.
+    """
+    order, findings = this.order, this.findings
+    told = {*findings.duplicates, *(order.suspected_duplicates or ()), *(order.settled_duplicates or ())}
+    nowhere = {
+        task_id
+        for task_id, order_ids in called_back.of_tasks.items()
+        if task_id in sent.speaking and not told.issuperset(order_ids or ("",))
+    }
+    findings.hints = tuple(task_id for task_id in findings.hints if task_id not in nowhere)
+    return sent.names_no_task or bool(nowhere)
 
 
 async def _look_at_duplicates(this: Pass) -> None:

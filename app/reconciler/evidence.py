@@ -1,7 +1,7 @@
 """What speaks for a CloudPress order being ours: what was sent and when, late answers, callbacks."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, select
@@ -48,10 +48,10 @@ class Named:
     """Those of which something does not agree."""
     settled: tuple[int, ...] = ()
     """Tasks of which all is known that will be, and that need not be asked about again."""
+    of_tasks: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    """Which CloudPress orders each of those belongs to; none where the task was not shown for a day."""
     is_complete: bool = True
     """Whether that is so for all that callbacks named."""
-    leads_nowhere: bool = False
-    """Whether a callback names no task, or one that belongs to no order or was not shown for a day."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class Sent:
     """Whether one was that no operator has overruled."""
     names_no_task: bool
     """Whether such a one names no task, so that nothing can be asked about it."""
+    speaking: frozenset[int]
+    """The tasks that such ones name."""
     now: Now
 
     @property
@@ -132,6 +134,7 @@ def what_was_sent(this: Pass) -> Sent:
         called_back=bool(known.callbacks),
         called_back_since=bool(speaking),
         names_no_task=any(callback.task_id is None for callback in speaking),
+        speaking=frozenset(it.task_id for it in speaking if it.task_id is not None),
         now=this.now(),
     )
 
@@ -161,22 +164,20 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
     """
     named: list[str] = []
     suspects: list[str] = []
-    settled: list[int] = []
-    leads_nowhere = sent.names_no_task
+    of_tasks: dict[int, tuple[str, ...]] = {}
     for hint in sent.hints:
         found = await _orders_of_task(this, sent, hint.task_id, as_sent=as_sent)
         for order_id, agrees in (found or {}).items():
             (named if agrees else suspects).append(order_id)
         is_old = sent.now.wall - hint.since >= HINT_LIFETIME
-        leads_nowhere |= not found and (found is not None or is_old)
         if found is not None or is_old:
-            settled.append(hint.task_id)
+            of_tasks[hint.task_id] = tuple(found or ())
     return Named(
         tuple(dict.fromkeys(named)),
         tuple(dict.fromkeys(suspects)),
-        tuple(settled),
-        len(settled) == len(sent.hints),
-        leads_nowhere,
+        tuple(of_tasks),
+        of_tasks,
+        len(of_tasks) == len(sent.hints),
     )
 
 

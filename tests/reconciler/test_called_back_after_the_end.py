@@ -94,6 +94,54 @@ async def test_what_is_told_stays_while_cloudpress_fails_and_with_further_callba
     assert await called_back(bench, order_id, b'{"task": {"id": 9}}') == CALLED_BACK
 
 
+async def test_what_is_told_outlives_a_duplicate_that_ends(bench: Bench) -> None:
+    """The first callback leads to another's order, the second to one that nobody holds."""
+    order_id = await given_up(bench)
+    assert await called_back(bench, order_id, b'{"task": {"id": 3}}') == CALLED_BACK
+    bench.cloudpress.land("Not its name")
+    assert await called_back(bench, order_id, b'{"task": {"id": 4}}') == "suspected_duplicate"
+    bench.cloudpress.end("cp-4", "CANCELLED")
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert order.suspected_duplicates is None
+    assert order.attention_code == CALLED_BACK
+
+
+async def test_what_is_told_outlives_a_defect_of_ours(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task of its callback is another order's; a pass that breaks, and one that does not, come after."""
+    order_id = await given_up(bench)
+    assert await called_back(bench, order_id, b'{"task": {"id": 3}}') == CALLED_BACK
+    with monkeypatch.context() as broken:
+        broken.setattr("app.reconciler.loop.run_pass", _break)
+        await record_callback(bench.db, order_id, b'{"task": {"id": 1}}')
+        await bench.work()
+    assert (await bench.read(order_id)).attention_code == "pass_broken"
+    del bench.cloudpress.tasks[1]
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).attention_code == CALLED_BACK
+
+
+async def _break(_this: object) -> None:
+    raise ZeroDivisionError
+
+
+async def test_what_was_looked_into_before_the_end_is_told_after_it(bench: Bench) -> None:
+    """He gives it up by what its attention told before the callback came, which leads to another's order."""
+    bench.cloudpress.script["answer"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    bench.cloudpress.hides = lambda listed: listed == "cp-2"
+    bench.set(may_place_again=False)
+    bench.cloudpress.land("A stranger's")
+    await bench.work_for(2 * GRACE_SECONDS)
+    assert (await bench.read(order_id)).attention_code == "placement_suspected"
+    bench.clock.time += MINUTE
+    assert await called_back(bench, order_id, b'{"task": {"id": 3}}') == "placement_suspected"
+    await request_resolution(bench.db, order_id, action="fail", cloudpress_order_id=None, by=ROSA)
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_code) == ("failed", CALLED_BACK)
+
+
 async def test_who_has_seen_to_it_dismisses_it_and_a_further_callback_asks_anew(bench: Bench) -> None:
     order_id = await given_up(bench)
     assert await called_back(bench, order_id) == CALLED_BACK
@@ -114,6 +162,41 @@ async def test_what_who_gives_an_order_up_knows_of_is_not_asked_again(bench: Ben
     await bench.work_for(HOUR)
     order = await bench.read(order_id)
     assert (order.status, order.attention_code) == ("failed", None)
+
+
+async def test_what_he_dismissed_with_it_is_not_asked_a_day_later(bench: Bench) -> None:
+    order_id = await given_up(bench)
+    await bench.work_for(HOUR)
+    await record_callback(bench.db, order_id, b'{"task": {"id": 404}}')
+    assert await called_back(bench, order_id) == CALLED_BACK
+    await dismiss_duplicates(bench.db, order_id, by=ROSA, shown=Shown((), 2))
+    await bench.work_for(2 * DAY)
+    order = await bench.read(order_id)
+    assert (order.attention_code, order.due_at) == (None, None)
+
+
+async def test_what_he_knew_when_he_gave_it_up_is_not_asked_a_day_later(bench: Bench) -> None:
+    bench.cloudpress.script["answer"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    bench.cloudpress.hides = lambda listed: listed == "cp-2"
+    assert await called_back(bench, order_id, b'{"task": {"id": 404}}') == CALLED_BACK
+    await request_resolution(
+        bench.db, order_id, action="fail", cloudpress_order_id=None, by=ROSA, shown=Shown((), 1)
+    )
+    await bench.work_for(2 * DAY)
+    assert (await bench.read(order_id)).attention_code is None
+
+
+async def test_what_he_dismissed_is_suspected_once_its_task_leads_to_an_order(bench: Bench) -> None:
+    order_id = await given_up(bench)
+    await bench.work_for(HOUR)
+    await record_callback(bench.db, order_id, b'{"task": {"id": 4}}')
+    assert await called_back(bench, order_id) == CALLED_BACK
+    await dismiss_duplicates(bench.db, order_id, by=ROSA, shown=Shown((), 2))
+    await bench.work_for(HOUR)
+    shown_late = bench.cloudpress.land("Shop")
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).suspected_duplicates == [shown_late]
 
 
 async def test_what_he_did_not_know_of_is_asked(bench: Bench) -> None:

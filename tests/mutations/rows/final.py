@@ -1,7 +1,7 @@
 """Rules of what is left to do of an order that is final, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import FINAL_WITHOUT_A_TOKEN
+from tests.mutations.proofs import FINAL_WITHOUT_A_TOKEN, LATE_CALLBACKS
 
 MUTATIONS = (
     Mutation(
@@ -24,5 +24,26 @@ MUTATIONS = (
         "and not (this.is_without_token and callback.overruled_at is not None)",
         "and True",
         (FINAL_WITHOUT_A_TOKEN,),
+    ),
+    Mutation(
+        "what is told of a callback is forgotten behind what else is told",
+        "app/reconciler/duplicates.py",
+        "    findings.hints = tuple(task_id for task_id in findings.hints if task_id not in nowhere)\n",
+        "",
+        (LATE_CALLBACKS,),
+    ),
+    Mutation(
+        "a callback that was looked into before the end is forgotten",
+        "app/reconciler/confirming.py",
+        "if it not in nowhere & sent.speaking",
+        "if True",
+        (LATE_CALLBACKS,),
+    ),
+    Mutation(
+        "what an operator knew of is asked once more a day later",
+        "app/reconciler/duplicates.py",
+        "if task_id in sent.speaking and not",
+        "if not",
+        (LATE_CALLBACKS,),
     ),
 )

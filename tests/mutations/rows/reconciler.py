@@ -421,16 +421,16 @@ MUTATIONS = (
     ),
     Mutation(
         "a callback without a task says nothing",
-        EVIDENCE,
-        "    leads_nowhere = sent.names_no_task\n",
-        "    leads_nowhere = False\n",
+        DUPLICATES,
+        "    return sent.names_no_task or bool(nowhere)",
+        "    return bool(nowhere)",
         (LATE_CALLBACKS,),
     ),
     Mutation(
         "a callback that leads to another's order says nothing",
         DUPLICATES,
-        "    return called_back.leads_nowhere or bool(named - told)",
-        "    return called_back.leads_nowhere",
+        "    return sent.names_no_task or bool(nowhere)",
+        "    return sent.names_no_task",
         (LATE_CALLBACKS,),
     ),
 )
