@@ -1,6 +1,5 @@
 """Looks for an order whose placement is unknown: by late answers, callbacks, look-up, an operator's word."""
 
-from app.cloudpress import CloudPressError
 from app.db.database import Transaction
 from app.db.models import Order
 from app.events.timeline import record
@@ -65,10 +64,9 @@ async def confirm(this: Pass) -> PassResult | None:
 
 async def _look_for(this: Pass, sent: Sent) -> PassResult | None:
     progress = await load_progress(this, sent)
-    try:
-        named = await named_by_callbacks(this, sent)
-    except CloudPressError as error:
-        progress.trouble = trouble_of(error)
+    named = await named_by_callbacks(this, sent)
+    if named.error is not None:
+        progress.trouble = trouble_of(named.error)
         return await _conclude_not_found(this, sent, progress)
     this.findings.hints = named.settled
     if named.order_ids:

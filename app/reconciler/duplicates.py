@@ -13,6 +13,7 @@ from app.reconciler.evidence import (
     Named,
     Sent,
     held_among,
+    is_about_one,
     named_by_callbacks,
     what_was_sent,
 )
@@ -30,15 +31,21 @@ async def recheck(this: Pass) -> Rechecked:
     called_back = Named()
     trouble: Trouble | None = None
     try:
-        called_back = await named_by_callbacks(this, sent, as_sent=True)
+        asked = await named_by_callbacks(this, sent, as_sent=True)
+        if asked.error is None or order.cloudpress_order_id is None:
+            # Else one that could not be read may name its own, so it is not judged by the others.
+            called_back = asked
         this.findings.hints = called_back.settled
         named |= dict.fromkeys(called_back.order_ids, CALLBACK)
         if order.cloudpress_order_id is None:
             # Nothing is taken from those: that something does not agree makes them no less worth a look.
             named |= dict.fromkeys(called_back.suspects, CALLBACK)
+        if asked.error is not None and not is_about_one(asked.error):
+            raise asked.error
+        trouble = trouble_of(asked.error) if asked.error is not None else None
         await _look_at_duplicates(this)
         if order.late_look_at is not None and order.late_look_at <= sent.now.wall:
-            trouble = await _look_again(this, sent)
+            trouble = await _look_again(this, sent) or trouble
     except CloudPressError as error:
         trouble = trouble_of(error)
     named |= dict.fromkeys(sent.answered_ids, ANSWER)

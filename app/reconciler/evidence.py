@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cloudpress import Answer, NotFound, OrderDetails
+from app.cloudpress import Answer, CloudPressError, NotFound, OrderDetails, Refused
 from app.cloudpress.site_names import name_of_site
 from app.db.models import RESTORED, Order, Placement
 from app.db.several import among
@@ -52,6 +52,8 @@ class Named:
     """Which CloudPress orders each of those belongs to; none where the task was not shown for a day."""
     is_complete: bool = True
     """Whether that is so for all that callbacks named."""
+    error: CloudPressError | None = None
+    """Why some of their tasks could not be read."""
 
 
 @dataclass(frozen=True)
@@ -159,14 +161,20 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
     have to agree. Those that do not are suspects. With `as_sent` a name agrees that is told as it was sent,
     also where nobody knows what CloudPress does to names: two that have each other's show nothing of it.
 
-    Raises:
-        CloudPressError: CloudPress could not be asked.
+    A task that cannot be read hides no other one.
     """
+    error: CloudPressError | None = None
     named: list[str] = []
     suspects: list[str] = []
     of_tasks: dict[int, tuple[str, ...]] = {}
     for hint in sent.hints:
-        found = await _orders_of_task(this, sent, hint.task_id, as_sent=as_sent)
+        try:
+            found = await _orders_of_task(this, sent, hint.task_id, as_sent=as_sent)
+        except CloudPressError as failed:
+            error = error or failed
+            if is_about_one(failed):
+                continue
+            break
         for order_id, agrees in (found or {}).items():
             (named if agrees else suspects).append(order_id)
         is_old = sent.now.wall - hint.since >= HINT_LIFETIME
@@ -178,7 +186,13 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
         tuple(of_tasks),
         of_tasks,
         len(of_tasks) == len(sent.hints),
+        error,
     )
+
+
+def is_about_one(error: CloudPressError) -> bool:
+    """Tell whether CloudPress may answer otherwise when it is asked about something else at once."""
+    return isinstance(error, Refused) and error.status not in {401, 429}
 
 
 async def _orders_of_task(this: Pass, sent: Sent, task_id: int, *, as_sent: bool) -> dict[str, bool] | None:

@@ -110,14 +110,14 @@ def _stays_final(order: Standing, observation: Observation) -> Decision:
 
 def _asked_after_its_end(order: Standing, rechecked: Rechecked) -> Attention | None:
     trouble, before = rechecked.trouble, order.attention
-    if trouble is not None:
-        if trouble.is_without_token:
-            return before or attention.NO_TOKEN_AFTER_ITS_END
-        has_token_again = before is not None and before.code is AttentionCode.ACCOUNT_UNKNOWN
-        return None if has_token_again else before  # no other cause has gone
     if rechecked.called_back or _is_called_back_after_its_end(order):
-        return attention.CALLED_BACK_AFTER_ITS_END
-    return None
+        return attention.CALLED_BACK_AFTER_ITS_END  # no trouble with CloudPress hides it
+    if trouble is None:
+        return None
+    if trouble.is_without_token:
+        return before or attention.NO_TOKEN_AFTER_ITS_END
+    has_token_again = before is not None and before.code is AttentionCode.ACCOUNT_UNKNOWN
+    return None if has_token_again else before  # no other cause has gone
 
 
 def _is_called_back_after_its_end(order: Standing) -> bool:

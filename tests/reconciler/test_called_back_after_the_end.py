@@ -87,6 +87,41 @@ async def test_a_callback_whose_task_is_of_anothers_order_is_told(bench: Bench) 
     assert (await bench.read(order_id)).suspected_duplicates is None
 
 
+@pytest.mark.parametrize("end", ENDS)
+async def test_one_that_names_no_task_is_told_though_anothers_task_cannot_be_read(
+    bench: Bench, end: Callable[[Bench], Awaitable[UUID]]
+) -> None:
+    """That needs no request, and no trouble with CloudPress hides it."""
+    order_id = await end(bench)
+    await bench.work_for(6 * HOUR)
+    bench.cloudpress.script["task 9"] = [Refused(500)] * 1000
+    await record_callback(bench.db, order_id, b'{"task": {"id": 9}}')
+    assert await called_back(bench, order_id) == CALLED_BACK
+
+
+async def test_one_that_leads_nowhere_is_told_though_anothers_task_cannot_be_read(bench: Bench) -> None:
+    order_id = await given_up(bench)
+    await bench.work_for(HOUR)
+    bench.cloudpress.script["task 9"] = [Refused(500)] * 1000
+    await record_callback(bench.db, order_id, b'{"task": {"id": 3}}')
+    assert await called_back(bench, order_id, b'{"task": {"id": 9}}') == CALLED_BACK
+
+
+async def test_a_late_double_is_told_though_the_task_of_a_callback_cannot_be_read(bench: Bench) -> None:
+    bench.cloudpress.script["place"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    await bench.work_for(2 * HOUR)
+    held = (await bench.read(order_id)).cloudpress_order_id
+    assert held is not None, "it was placed again"
+    bench.cloudpress.end(held, "OK")
+    await bench.work_for(HOUR)
+    second = bench.cloudpress.land("Shop")
+    bench.cloudpress.script["task 9"] = [Refused(500)] * 1000
+    await called_back(bench, order_id, b'{"task": {"id": 9}}')
+    await bench.work_for(5 * HOUR)
+    assert (await bench.read(order_id)).suspected_duplicates == [second]
+
+
 async def test_what_is_told_stays_while_cloudpress_fails_and_with_further_callbacks(bench: Bench) -> None:
     order_id = await refused(bench)
     assert await called_back(bench, order_id) == CALLED_BACK

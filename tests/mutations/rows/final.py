@@ -46,4 +46,25 @@ MUTATIONS = (
         "if not",
         (LATE_CALLBACKS,),
     ),
+    Mutation(
+        "trouble with CloudPress hides what needs no request",
+        "app/states/deciding.py",
+        "    if rechecked.called_back or _is_called_back_after_its_end(order):\n",
+        "    if not trouble and (rechecked.called_back or _is_called_back_after_its_end(order)):\n",
+        (LATE_CALLBACKS,),
+    ),
+    Mutation(
+        "a task that cannot be read hides those of other callbacks",
+        "app/reconciler/evidence.py",
+        "            if is_about_one(failed):\n",
+        "            if False:\n",
+        (LATE_CALLBACKS,),
+    ),
+    Mutation(
+        "a task that cannot be read hides the late look",
+        "app/reconciler/duplicates.py",
+        "        if asked.error is not None and not is_about_one(asked.error):\n",
+        "        if asked.error is not None:\n",
+        (LATE_CALLBACKS,),
+    ),
 )
