@@ -41,6 +41,8 @@ MISSING_ATTENTION_SECONDS = 24 * 3600
 LATE_LOOK_AFTER = timedelta(hours=5)
 """An order that may have been placed more than once is looked for once more then."""
 LATE_LOOK_RETRY = timedelta(minutes=1)
+LATE_LOOK_BACKSTOP = timedelta(minutes=10)
+"""Where it has failed, it is tried less and less often, as is all that fails."""
 
 
 def decide(order: Standing, observation: Observation, now: datetime) -> Decision:
@@ -90,10 +92,10 @@ def _with_what_stands_beside(
     if order.cancelling and decision.status not in FINAL and decision.wait in {Wait.TASK, Wait.PAYMENT}:
         decision = replace(decision, wait=Wait.TURN)  # what was just placed or found is cancelled
     late_look_at = now + LATE_LOOK_AFTER if decision.late_look else order.late_look_at
-    is_tried_again = late_look_at is not None and late_look_at <= now and decision.wait is Wait.RETRY
-    if late_look_at is not None and decision.status in PLACED and not is_tried_again:
+    if late_look_at is not None and decision.status in PLACED:
         # One that is overdue was tried just now; an order that is sought is looked up anyway.
-        decision = replace(decision, due_by=max(late_look_at, now + LATE_LOOK_RETRY))
+        again = LATE_LOOK_BACKSTOP if decision.wait is Wait.RETRY else LATE_LOOK_RETRY
+        decision = replace(decision, due_by=max(late_look_at, now + again))
     return decision
 
 

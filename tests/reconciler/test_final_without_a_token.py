@@ -93,6 +93,7 @@ async def test_a_suspected_duplicate_stays_told_and_its_end_is_seen_once_there_i
     bench: Bench,
 ) -> None:
     order_id = await completed(bench)
+    await record_callback(bench.db, order_id, b'{"task_id": 1}')  # so nothing can be mixed up
     double = bench.cloudpress.land("Shop")
     assert await called_back(bench, order_id, TASK_2) == "suspected_duplicate"
     bench.accounts.clear()
