@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from app import schedule
 from tests.databases import PostgresServer, SqliteFiles, in_memory
 from tests.harness import Sandbox, run_sandbox
 from tests.receiver import Receiver, run_receiver
@@ -74,6 +75,12 @@ def empty_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
         return
     with request.getfixturevalue("postgres_server").empty_url() as url:
         yield url
+
+
+@pytest.fixture
+def retries_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have what failed be tried again soon, in real time; how long the spans are is another test's matter."""
+    monkeypatch.setattr(schedule, "FIRST_RETRY_SECONDS", 0.05)
 
 
 @pytest.fixture

@@ -136,6 +136,8 @@ async def run_presshook(
         make_settings(database_url, cloudpress_base_url=cloudpress_url, **{**usual, **settings})
     )
     headers = {"Authorization": f"Bearer {API_KEY}"}
+    if not reconcile:
+        headers["Prefer"] = "wait=0"  # nobody is there who could bring about what an answer waits for
     app = create_app(service, reconcile=reconcile, heartbeat_seconds=heartbeat_seconds)
     async with (
         serving(app, listener) as url,

@@ -136,7 +136,8 @@ async def test_a_token_that_is_refused_later_holds_back_that_accounts_orders_alo
     async with run_presshook(database_url, sandbox.url) as presshook:
         await put(presshook, SECOND, token=SECOND_TOKEN)
         await sandbox.client.request("DELETE", f"/sandbox/tokens/{SECOND_TOKEN}")
-        held = (await presshook.client.post("/v1/orders", json={**ORDER, "account_id": SECOND})).json()
+        body, at_once = {**ORDER, "account_id": SECOND}, {"Prefer": "wait=0"}
+        held = (await presshook.client.post("/v1/orders", json=body, headers=at_once)).json()
 
         async def account() -> dict[str, Any]:
             found: dict[str, Any] = (await presshook.client.get(f"/v1/accounts/{SECOND}")).json()

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from uuid_utils.compat import uuid7
 
+from app.dashboard.routes import order
 from app.db.models import Order
 from app.events.timeline import Actor
 from app.keys import NewKey, make_key
@@ -35,8 +36,9 @@ async def browser_of(
 
 
 @pytest.fixture
-async def service(database_url: str) -> AsyncIterator[Service]:
-    """A service whose reconciler does not run."""
+async def service(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
+    """A service whose reconciler does not run: no button waits for what it would do."""
+    monkeypatch.setattr(order, "WAIT", "wait=0")
     service = Service(make_settings(database_url))
     async with service.run(reconcile=False, on_death=lambda: None):
         yield service
@@ -73,7 +75,7 @@ async def stored_order(service: Service, name: str = "Rosa's Bakery", **values: 
             "client_metadata": {},
             **values,
         }
-        order = Order(
+        stored = Order(
             id=uuid7(),
             site_name=name,
             variant="vanilla",
@@ -82,8 +84,8 @@ async def stored_order(service: Service, name: str = "Rosa's Bakery", **values: 
             due_at=tx.now,
             **given,
         )
-        tx.session.add(order)
-    return order.id
+        tx.session.add(stored)
+    return stored.id
 
 
 def moment(hour: int) -> datetime:

@@ -10,6 +10,8 @@ from tests.harness import Presshook, Sandbox, eventually, run_presshook
 
 GRACE_SECONDS = 1.5
 
+pytestmark = pytest.mark.usefixtures("retries_soon")
+
 
 async def cancel(presshook: Presshook, order_id: str, *, wait: int = 10) -> httpx.Response:
     return await presshook.client.delete(f"/v1/orders/{order_id}", headers={"Prefer": f"wait={wait}"})
