@@ -10,6 +10,7 @@ import pytest
 from app import schedule
 from tests.databases import PostgresServer, SqliteFiles, in_memory
 from tests.harness import Sandbox, run_sandbox
+from tests.quick_servers import serve_quickly
 from tests.receiver import Receiver, run_receiver
 from tests.simulation.engines import share_among_all
 
@@ -21,6 +22,14 @@ def _shared_statements() -> Iterator[None]:
     """Have no test compile again what another one has compiled."""
     with pytest.MonkeyPatch.context() as patches:
         share_among_all(patches)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_servers() -> Iterator[None]:
+    """Have no test wait for uvicorn's next look."""
+    with pytest.MonkeyPatch.context() as patches:
+        serve_quickly(patches)
         yield
 
 
