@@ -10,8 +10,6 @@ from tests.harness import Presshook, Sandbox, eventually, run_presshook
 
 GRACE_SECONDS = 1.5
 
-pytestmark = pytest.mark.usefixtures("retries_soon")
-
 
 async def cancel(presshook: Presshook, order_id: str, *, wait: int = 10) -> httpx.Response:
     return await presshook.client.delete(f"/v1/orders/{order_id}", headers={"Prefer": f"wait={wait}"})
@@ -25,6 +23,7 @@ async def events(presshook: Presshook, order_id: str) -> list[str]:
 CROSSED = "The order is completed, and cannot be cancelled any more."
 
 
+@pytest.mark.usefixtures("retries_soon")
 @pytest.mark.parametrize(
     ("tags", "http_status", "status", "at_cloudpress", "reason"),
     [
@@ -92,6 +91,7 @@ async def test_a_refusal_is_told_with_cloudpresss_words_and_can_be_tried_again(
         assert await sandbox.requests("DELETE /api/orders/{order_id}") == 2
 
 
+@pytest.mark.usefixtures("retries_soon")
 async def test_a_wish_that_takes_long_is_followed(database_url: str, sandbox: Sandbox) -> None:
     async with run_presshook(database_url, sandbox.url) as presshook:
         order_id = (await presshook.order("Unwanted [payment-first] [cancel-500=3]")).json()["id"]
