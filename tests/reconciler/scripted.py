@@ -6,6 +6,7 @@ For what the sandbox cannot be asked for: one answer that is lost at one moment,
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -44,6 +45,7 @@ from app.schedule import Schedule
 from app.secrets import CallbackSecrets, Encryption
 from app.states import OrderStatus
 from tests.settings import SECRET_KEY
+from tests.simulation.reader import Reader
 from tests.simulation.sqlite import in_this_thread
 
 ACCOUNT = "acct"
@@ -234,6 +236,7 @@ class Bench:
 
     def __init__(self, database_url: str, provider: Provider | None = None) -> None:
         """Set up on a migrated database; `provider` instead of the scripted one, if it is given."""
+        self.database_url = database_url
         self.clock = SetClock()
         self.cloudpress = ScriptedCloudPress(self.clock)
         self._given = provider or self.cloudpress
@@ -330,15 +333,13 @@ class Bench:
     async def work_for(self, seconds: float) -> None:
         """Let time pass, and run each pass when it is due."""
         end, passes = self.clock.time + timedelta(seconds=seconds), 0
-        while True:
-            async with self.db.read() as session:
-                due = [at for at in await session.scalars(select(Order.due_at)) if at is not None]
-            if not due or min(due) > end:
-                break
-            self.clock.time = max(self.clock.time, min(due))
-            assert await self.work(), "what is due can be claimed"
-            passes += 1
-            assert passes < 3000, "an order goes round and round"
+        # Asked before each pass; the service's own engine would take a tenth of all the time for it.
+        with closing(Reader(self.database_url)) as reader:
+            while (due := min(reader.due_times(), default=None)) is not None and due <= end:
+                self.clock.time = max(self.clock.time, due)
+                assert await self.work(), "what is due can be claimed"
+                passes += 1
+                assert passes < 3000, "an order goes round and round"
         self.clock.time = end
 
     async def say(self, order_id: UUID, word: str, *, by: Actor, shown: Shown = NOTHING_SAID) -> None:

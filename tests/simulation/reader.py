@@ -69,6 +69,10 @@ class Reader:
     def _orders(self) -> dict[UUID, dict[str, Any]]:
         return {UUID(str(row["id"])): row for row in self._rows("orders", *ORDER_FIELDS)}
 
+    def due_times(self) -> list[datetime]:
+        """Return when orders are due, in any order."""
+        return [row["due_at"] for row in self._rows("orders", "due_at", such="WHERE due_at IS NOT NULL")]
+
     def placements(self) -> list[dict[str, Any]]:
         """Return the attempts, first attempts first."""
         return self._once("placements", "all", self._placements)
