@@ -107,7 +107,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 # Those whose single tests take longest: what is begun last is what everybody waits for at the end.
-LONGEST = ("tests/e2e/test_kill.py", "tests/e2e/test_schemathesis.py")
+LONGEST = ("tests/e2e/test_kill.py", "tests/e2e/test_schemathesis.py", "tests/e2e/test_upgrade.py")
 
 
 @pytest.hookimpl(trylast=True)
