@@ -177,13 +177,14 @@ async def test_what_comes_while_a_claim_is_under_way_is_looked_for(
 
     async def claim_meanwhile(*arguments: Any, **options: Any) -> Any:
         claimed = await claim(*arguments, **options)
-        heeded.append(is_heeded(bench, ACCOUNT))
+        heeded.extend([is_heeded(bench, ACCOUNT), reconciler.is_room_enough()])
         return claimed
 
     monkeypatch.setattr(leases, "claim", claim_meanwhile)
     await reconciler.claim(100)
-    assert heeded == [True]
+    assert heeded == [True, True], "what is due, and that a pass has ended"
     assert not is_heeded(bench, ACCOUNT)
+    assert not reconciler.is_room_enough()
 
 
 async def test_where_more_is_due_of_others_any_end_is_worth_a_claim(bench: Bench) -> None:

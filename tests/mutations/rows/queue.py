@@ -4,7 +4,6 @@ from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import (
     FULL_ACCOUNTS,
     LEASES,
-    LOST_WAKES,
     NEXT_DUE,
     SIMULATION,
     STAYING_UP,
@@ -110,7 +109,7 @@ MUTATIONS = (
         "app/reconciler/loop.py",
         "return self._is_claiming or not self._passed_over",
         "return not self._passed_over",
-        (LOST_WAKES,),
+        (FULL_ACCOUNTS,),
     ),
     Mutation(
         "another account is passed over beside a full one",

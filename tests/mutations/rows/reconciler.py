@@ -368,7 +368,7 @@ MUTATIONS = (
         DUPLICATES,
         "    found = {*called_back.order_ids, *called_back.suspects, *before} & surely_held\n",
         "    found: set[str] = set()\n",
-        (MIXED_UP,),
+        (ANOTHERS_ANSWERS,),
     ),
     Mutation(
         "a lie outweighs the order's own callback",
