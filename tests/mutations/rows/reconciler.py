@@ -303,7 +303,7 @@ MUTATIONS = (
     Mutation(
         "a callback is not heard where another order has looked up what it names",
         DUPLICATES,
-        "taken = contested - await held_among(session, order, contested, but_by=LOOK_UP)",
+        "taken = (held - surely_held) & named.keys()",
         "taken: set[str] = set()",
         (SECOND_LOOKS, SIMULATION),
     ),
