@@ -67,8 +67,10 @@ class Signals:
 
     def publish(self, notice: Notice) -> None:
         """Wake who waits for what the notice tells."""
-        for table in {table for table, _account in notice.due}:
-            accounts = {account for due_table, account in notice.due if due_table == table}
+        due: defaultdict[str, set[str | None]] = defaultdict(set)
+        for table, account in notice.due:
+            due[table].add(account)
+        for table, accounts in due.items():
             workers = self._is_news[table]
             if not workers or any(is_news(accounts) for is_news in workers):
                 self._due[table].set()

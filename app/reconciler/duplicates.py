@@ -26,29 +26,21 @@ async def recheck(this: Pass) -> Rechecked:
     """Find what speaks for another CloudPress order than the one that a placed order holds, or for any."""
     order = this.order
     sent = what_was_sent(this)
+    called_back = await named_by_callbacks(this, sent, as_sent=True)
+    error = called_back.error
+    if error is not None and order.cloudpress_order_id is not None:
+        # One that could not be read may name its own, so it is not judged by the others.
+        called_back = Named()
+    this.findings.hints = called_back.settled
+    named = dict.fromkeys(called_back.order_ids, CALLBACK)
+    if order.cloudpress_order_id is None:
+        # Nothing is taken from those: that something does not agree makes them no less worth a look.
+        named |= dict.fromkeys(called_back.suspects, CALLBACK)
     # An answer needs no request, so no trouble with CloudPress hides what it names.
-    named: dict[str, str] = {}
-    called_back = Named()
-    trouble: Trouble | None = None
-    try:
-        asked = await named_by_callbacks(this, sent, as_sent=True)
-        if asked.error is None or order.cloudpress_order_id is None:
-            # Else one that could not be read may name its own, so it is not judged by the others.
-            called_back = asked
-        this.findings.hints = called_back.settled
-        named |= dict.fromkeys(called_back.order_ids, CALLBACK)
-        if order.cloudpress_order_id is None:
-            # Nothing is taken from those: that something does not agree makes them no less worth a look.
-            named |= dict.fromkeys(called_back.suspects, CALLBACK)
-        if asked.error is not None and not is_about_one(asked.error):
-            raise asked.error
-        trouble = trouble_of(asked.error) if asked.error is not None else None
-        await _look_at_duplicates(this)
-        if order.late_look_at is not None and order.late_look_at <= sent.now.wall:
-            trouble = await _look_again(this, sent) or trouble
-    except CloudPressError as error:
-        trouble = trouble_of(error)
     named |= dict.fromkeys(sent.answered_ids, ANSWER)
+    trouble = trouble_of(error) if error is not None else None
+    if error is None or is_about_one(error):
+        trouble = await _look_beside(this, sent) or trouble
     mixed_up = await _judge(this, sent, called_back, named)
     return Rechecked(
         trouble,
@@ -73,6 +65,18 @@ def _leads_nowhere(this: Pass, sent: Sent, called_back: Named) -> bool:
     }
     findings.hints = tuple(task_id for task_id in findings.hints if task_id not in nowhere)
     return sent.names_no_task or bool(nowhere)
+
+
+async def _look_beside(this: Pass, sent: Sent) -> Trouble | None:
+    """Look at what is suspected and, where its time has come, for what a late request has made."""
+    late_look_at = this.order.late_look_at
+    try:
+        await _look_at_duplicates(this)
+        if late_look_at is not None and late_look_at <= sent.now.wall:
+            return await _look_again(this, sent)
+    except CloudPressError as error:
+        return trouble_of(error)
+    return None
 
 
 async def _look_at_duplicates(this: Pass) -> None:
@@ -141,14 +145,12 @@ def _not_its_own(this: Pass, sent: Sent, called_back: Named, surely_held: set[st
     """
     order = this.order
     own = order.cloudpress_order_id
-    speaking = [it for it in this.known.callbacks if it.overruled_at is None]
     is_own_called_back = own in called_back.order_ids or any(
         it.task_id in this.known.task_ids for it in this.known.callbacks
     )
     if own is None or is_own_called_back:
         return set()
-    names_others = any(it.task_id is not None for it in speaking)
-    before = set(order.suspected_duplicates or ()) if names_others else set()
+    before = set(order.suspected_duplicates or ()) if sent.speaking else set()
     found = {*called_back.order_ids, *called_back.suspects, *before} & surely_held
     if order.cloudpress_order_id_source == ANSWER and len(sent.landed) == 1:
         found |= {*called_back.order_ids, *before}

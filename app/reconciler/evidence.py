@@ -46,14 +46,18 @@ class Named:
     order_ids: tuple[str, ...] = ()
     suspects: tuple[str, ...] = ()
     """Those of which something does not agree."""
-    settled: tuple[int, ...] = ()
-    """Tasks of which all is known that will be, and that need not be asked about again."""
     of_tasks: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    """Which CloudPress orders each of those belongs to; none where the task was not shown for a day."""
+    """The tasks of which all is known that will be, and which CloudPress orders each of them belongs to; none
+    where it was not shown for a day."""
     is_complete: bool = True
     """Whether that is so for all that callbacks named."""
     error: CloudPressError | None = None
     """Why some of their tasks could not be read."""
+
+    @property
+    def settled(self) -> tuple[int, ...]:
+        """The tasks that need not be asked about again."""
+        return tuple(self.of_tasks)
 
 
 @dataclass(frozen=True)
@@ -129,14 +133,13 @@ def what_was_sent(this: Pass) -> Sent:
         and not (this.is_without_token and callback.overruled_at is not None)
     }
     hints = [Hint(task_id, moment) for task_id, moment in since.items() if task_id not in known.task_ids]
-    speaking = [callback for callback in known.callbacks if callback.overruled_at is None]
     return Sent(
         placements=known.placements,
         hints=tuple(hints[:MAX_HINTS]),
         called_back=bool(known.callbacks),
-        called_back_since=bool(speaking),
-        names_no_task=any(callback.task_id is None for callback in speaking),
-        speaking=frozenset(it.task_id for it in speaking if it.task_id is not None),
+        called_back_since=bool(known.speaking),
+        names_no_task=any(callback.task_id is None for callback in known.speaking),
+        speaking=frozenset(it.task_id for it in known.speaking if it.task_id is not None),
         now=this.now(),
     )
 
@@ -183,7 +186,6 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
     return Named(
         tuple(dict.fromkeys(named)),
         tuple(dict.fromkeys(suspects)),
-        tuple(of_tasks),
         of_tasks,
         len(of_tasks) == len(sent.hints),
         error,

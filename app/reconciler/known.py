@@ -42,6 +42,11 @@ class Known:
     """When it was read, by the database's clock, and by this machine's uptime."""
     at_uptime: float
 
+    @property
+    def speaking(self) -> tuple[Callback, ...]:
+        """The callbacks that no operator has overruled."""
+        return tuple(callback for callback in self.callbacks if callback.overruled_at is None)
+
 
 async def read_known(tx: Transaction, orders: Sequence[Order]) -> dict[UUID, Known]:
     """Return what is known of each order that was just claimed and has been sent before."""

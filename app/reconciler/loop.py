@@ -74,20 +74,16 @@ class Reconciler(Worker[Order]):
         self._metrics = metrics or Metrics()
         self._turns = Turns(account_concurrency)
         self._in_flight: Counter[str] = Counter()
-        self._is_claiming = False
         self._passed_over: Collection[str] = ()
-        """The accounts that were full when a claim found nothing more of any other; none where it did."""
+        """The accounts that were full when the last claim found nothing more of any other.
 
-    async def claim(self, limit: int) -> Claimed[Order]:
-        """Claim orders that are due, of each account no more than its slots."""
-        self._is_claiming = True
-        try:
-            return await self._claim(limit)
-        finally:
-            self._is_claiming = False
+        None where it did, and none while a claim is under way: nobody knows what that will find.
+        """
 
     @repeated
-    async def _claim(self, limit: int) -> Claimed[Order]:
+    async def claim(self, limit: int) -> Claimed[Order]:
+        """Claim orders that are due, of each account no more than its slots."""
+        self._passed_over = ()
         full = [account for account in self._in_flight if self._free_slots(account) <= 0]
         async with self._dependencies.db.write() as tx:
             self.watch.see(tx)
@@ -118,10 +114,8 @@ class Reconciler(Worker[Order]):
         """Tell whether it is worth a claim that orders of these accounts are due.
 
         It is not where all of them are accounts that have no room, which were passed over: what ends there
-        is heeded once there is. What a claim finds that is under way nobody knows.
+        is heeded once there is.
         """
-        if self._is_claiming:
-            return True
         left = {account for account in self._passed_over if not self._has_room(account)}
         return not left.issuperset(accounts)
 
@@ -131,8 +125,7 @@ class Reconciler(Worker[Order]):
         Passes of an account end a few at a time, and most of its others wait for their turn to ask. Where
         nothing is due but of accounts that are full, one of them has to have a good part of its passes free.
         """
-        # A claim that is under way may come to pass over others than the last one did.
-        return self._is_claiming or not self._passed_over or any(map(self._has_room, self._passed_over))
+        return not self._passed_over or any(map(self._has_room, self._passed_over))
 
     def _has_room(self, account_id: str) -> bool:
         return self._in_flight[account_id] <= self._turns.passes * FULL_ENOUGH

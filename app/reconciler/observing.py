@@ -85,8 +85,7 @@ class Observer:
         return this.known.task_ids if this.order.cloudpress_order_id == cloudpress_order_id else frozenset()
 
     def _has_called_back(self, task_id: int) -> bool:
-        callbacks = self._pass.known.callbacks
-        return any(it.task_id == task_id and it.overruled_at is None for it in callbacks)
+        return any(callback.task_id == task_id for callback in self._pass.known.speaking)
 
     async def _is_anothers(self, task_id: int) -> bool:
         """Tell whether a task is known as that of another order of ours."""

@@ -66,11 +66,14 @@ async def test_an_account_that_fills_beside_a_full_one_and_is_freed_while_a_clai
     reconciler = Reconciler(
         bench.dependencies, bench.signals, slots=64, account_concurrency=1, poll_seconds=NEVER_SECONDS
     )
-    plain_claim, plain_turn = reconciler._claim, bench.db._turn
+    plain_claim, plain_turn = reconciler.claim, bench.db._turn
     steps: list[str] = []
+    claiming = asyncio.Event()
 
     async def claim(limit: int) -> Any:
+        claiming.set()
         claimed = await plain_claim(limit)
+        claiming.clear()
         if steps == ["fill"] and claimed.claims:
             steps.append("filled")
             await bench.order("Late", account=QUICK)  # committed after this claim, and before it is over
@@ -78,14 +81,14 @@ async def test_an_account_that_fills_beside_a_full_one_and_is_freed_while_a_clai
 
     @asynccontextmanager
     async def turn(**options: bool) -> AsyncIterator[None]:
-        if steps == ["fill", "filled"] and asyncio.current_task() is running and reconciler._is_claiming:
+        if steps == ["fill", "filled"] and asyncio.current_task() is running and claiming.is_set():
             steps.append("emptied")
             gated.gates[QUICK].set()
             await _until(lambda: not reconciler._in_flight[QUICK])
         async with plain_turn(**options):
             yield
 
-    monkeypatch.setattr(reconciler, "_claim", claim)
+    monkeypatch.setattr(reconciler, "claim", claim)
     monkeypatch.setattr(bench.db, "_turn", turn)
     running = asyncio.create_task(reconciler.run(grace_seconds=0.1))
     try:
@@ -95,7 +98,8 @@ async def test_an_account_that_fills_beside_a_full_one_and_is_freed_while_a_clai
         for number in range(PASSES_FOR_A_REQUEST - 1):
             await bench.order(f"Quick {number}", account=QUICK)
         await _until(lambda: reconciler._in_flight[QUICK] == PASSES_FOR_A_REQUEST - 1)
-        await asyncio.sleep(0.2)  # the loop has seen to all
+        due = bench.signals.due_of(Order)
+        await _until(lambda: not (claiming.is_set() or due.is_set()))  # the loop has seen to all
         steps.append("fill")
         await bench.order("Quick, the last for which there is room", account=QUICK)
         await _until(lambda: steps == ["fill", "filled", "emptied"])
@@ -136,8 +140,7 @@ async def test_a_locked_order_of_another_account_is_looked_at_again_beside_a_ful
             idle_seconds = await reconciler._claim_and_start()
         assert reconciler._in_flight[QUICK] == 0
         gated.once.release()
-        await _until(lambda: reconciler._in_flight[SLOW] == PASSES_FOR_A_REQUEST - 1)
-        await asyncio.sleep(0.05)
+        await _until(lambda: len(reconciler.running) == PASSES_FOR_A_REQUEST - 1)
         assert idle_seconds <= LOCKED_RETRY_SECONDS or bench.signals.due_of(Order).is_set()
     finally:
         gated.gates[SLOW].set()

@@ -63,8 +63,8 @@ MUTATIONS = (
     Mutation(
         "a task that cannot be read hides the late look",
         "app/reconciler/duplicates.py",
-        "        if asked.error is not None and not is_about_one(asked.error):\n",
-        "        if asked.error is not None:\n",
+        "    if error is None or is_about_one(error):\n",
+        "    if error is None:\n",
         (LATE_CALLBACKS,),
     ),
 )

@@ -100,15 +100,15 @@ MUTATIONS = (
     Mutation(
         "what comes while a claim is under way is passed over",
         "app/reconciler/loop.py",
-        "        if self._is_claiming:\n            return True\n",
+        "        self._passed_over = ()\n",
         "",
         (FULL_ACCOUNTS,),
     ),
     Mutation(
-        "an end is passed over while a claim is under way",
+        "an end is passed over where more is due of others",
         "app/reconciler/loop.py",
-        "return self._is_claiming or not self._passed_over",
-        "return not self._passed_over",
+        "return not self._passed_over or any(",
+        "return any(",
         (FULL_ACCOUNTS,),
     ),
     Mutation(

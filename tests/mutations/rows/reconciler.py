@@ -387,7 +387,7 @@ MUTATIONS = (
     Mutation(
         "what is mixed up is forgotten once CloudPress shows it no more",
         DUPLICATES,
-        "before = set(order.suspected_duplicates or ()) if names_others else set()",
+        "before = set(order.suspected_duplicates or ()) if sent.speaking else set()",
         "before: set[str] = set()",
         (ANOTHERS_ANSWERS,),
     ),
