@@ -48,6 +48,23 @@ async def before(bench: Bench) -> None:
     await bench.work_for(HOUR)
 
 
+async def sent(bench: Bench, *given: tuple[str, int] | Exception) -> tuple[UUID, UUID]:
+    """Have an order go well before Rosa's and Ben's are sent, which are answered so."""
+    await before(bench)
+    answers(bench, *given)
+    rosa, ben = await bench.order("Rosa"), await bench.order("Ben")
+    await bench.work()
+    return rosa, ben
+
+
+async def both_call_back(bench: Bench, rosa: UUID, ben: UUID) -> None:
+    """Have `cp-2`, which is hers, and `cp-3`, which is his, end and call back."""
+    end(bench, "cp-2", "cp-3")
+    await call_back(bench, rosa, 2)
+    await call_back(bench, ben, 3)
+    await bench.work_for(HOUR)
+
+
 def end(bench: Bench, *order_ids: str, status: str = "OK") -> None:
     for order_id in order_ids:
         bench.cloudpress.end(order_id, status)
@@ -146,30 +163,18 @@ async def test_where_names_are_told_in_lower_case(
 
 async def test_an_answer_that_names_anothers_order_and_the_own_task(bench: Bench) -> None:
     """The task says whose it is: it names the other CloudPress order. (Invariant 12: a task must name it.)"""
-    await before(bench)
-    answers(bench, ("cp-3", 2), ("cp-2", 3))
-    rosa, ben = await bench.order("Rosa"), await bench.order("Ben")
-    await bench.work()
-    end(bench, "cp-2", "cp-3")
-    await call_back(bench, rosa, 2)
-    await call_back(bench, ben, 3)
-    await bench.work_for(HOUR)
+    rosa, ben = await sent(bench, ("cp-3", 2), ("cp-2", 3))
+    await both_call_back(bench, rosa, ben)
     await has_not_anothers_site(bench, rosa, "site-3")
     await has_not_anothers_site(bench, ben, "site-2")
 
 
 async def test_one_is_answered_with_anothers_and_the_other_with_its_own(bench: Bench) -> None:
     """One-sided: nobody holds hers. Her callback names hers, and his names what she holds."""
-    await before(bench)
-    answers(bench, ("cp-3", 3), ("cp-3", 3))
-    rosa, ben = await bench.order("Rosa"), await bench.order("Ben")
-    await bench.work()
+    rosa, ben = await sent(bench, ("cp-3", 3), ("cp-3", 3))
     assert (await bench.read(rosa)).cloudpress_order_id == "cp-3"
     assert (await bench.read(ben)).status == "unconfirmed"
-    end(bench, "cp-2", "cp-3")
-    await call_back(bench, rosa, 2)
-    await call_back(bench, ben, 3)
-    await bench.work_for(HOUR)
+    await both_call_back(bench, rosa, ben)
     await has_not_anothers_site(bench, rosa, "site-3")
 
 
@@ -295,10 +300,7 @@ async def test_the_own_callback_counts_also_where_the_order_does_not_list_its_ta
 
 async def test_an_unheld_one_that_a_callback_names_is_held_by_who_adopts_it(bench: Bench) -> None:
     """Hers was answered with his, his was lost; an operator gives him what is left over, which is hers."""
-    await before(bench)
-    answers(bench, ("cp-3", 3), LOST)
-    rosa, ben = await bench.order("Rosa"), await bench.order("Ben")
-    await bench.work()
+    rosa, ben = await sent(bench, ("cp-3", 3), LOST)
     bench.cloudpress.end("cp-2", "OK")
     await call_back(bench, rosa, 2)
     await bench.work_for(60)

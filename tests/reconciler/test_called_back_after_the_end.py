@@ -44,6 +44,29 @@ async def cancelled_before_it_was_sent(bench: Bench) -> UUID:
     return order_id
 
 
+async def doubled_late(bench: Bench) -> tuple[UUID, str]:
+    """An order that was sent a second time and is completed; what was sent first has landed since."""
+    bench.cloudpress.script["place"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    await bench.work_for(2 * HOUR)
+    held = (await bench.read(order_id)).cloudpress_order_id
+    assert held is not None, "it was placed again"
+    bench.cloudpress.end(held, "OK")
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).status == "completed"
+    return order_id, bench.cloudpress.land("Shop")
+
+
+async def dismissed_with(bench: Bench, body: bytes) -> UUID:
+    """An order that was given up; a callback with this body, and one without a task, are dismissed."""
+    order_id = await given_up(bench)
+    await bench.work_for(HOUR)
+    await record_callback(bench.db, order_id, body)
+    assert await called_back(bench, order_id) == CALLED_BACK
+    await dismiss_duplicates(bench.db, order_id, by=ROSA, shown=Shown((), 2))
+    return order_id
+
+
 ENDS = [given_up, refused, cancelled_before_it_was_sent]
 
 
@@ -108,14 +131,7 @@ async def test_one_that_leads_nowhere_is_told_though_anothers_task_cannot_be_rea
 
 
 async def test_a_late_double_is_told_though_the_task_of_a_callback_cannot_be_read(bench: Bench) -> None:
-    bench.cloudpress.script["place"] = [None, LOST]
-    order_id = await bench.order_among_others()
-    await bench.work_for(2 * HOUR)
-    held = (await bench.read(order_id)).cloudpress_order_id
-    assert held is not None, "it was placed again"
-    bench.cloudpress.end(held, "OK")
-    await bench.work_for(HOUR)
-    second = bench.cloudpress.land("Shop")
+    order_id, second = await doubled_late(bench)
     bench.cloudpress.script["task 9"] = [Refused(500)] * 1000
     await called_back(bench, order_id, b'{"task": {"id": 9}}')
     await bench.work_for(5 * HOUR)
@@ -200,11 +216,7 @@ async def test_what_who_gives_an_order_up_knows_of_is_not_asked_again(bench: Ben
 
 
 async def test_what_he_dismissed_with_it_is_not_asked_a_day_later(bench: Bench) -> None:
-    order_id = await given_up(bench)
-    await bench.work_for(HOUR)
-    await record_callback(bench.db, order_id, b'{"task": {"id": 404}}')
-    assert await called_back(bench, order_id) == CALLED_BACK
-    await dismiss_duplicates(bench.db, order_id, by=ROSA, shown=Shown((), 2))
+    order_id = await dismissed_with(bench, b'{"task": {"id": 404}}')
     await bench.work_for(2 * DAY)
     order = await bench.read(order_id)
     assert (order.attention_code, order.due_at) == (None, None)
@@ -223,11 +235,7 @@ async def test_what_he_knew_when_he_gave_it_up_is_not_asked_a_day_later(bench: B
 
 
 async def test_what_he_dismissed_is_suspected_once_its_task_leads_to_an_order(bench: Bench) -> None:
-    order_id = await given_up(bench)
-    await bench.work_for(HOUR)
-    await record_callback(bench.db, order_id, b'{"task": {"id": 4}}')
-    assert await called_back(bench, order_id) == CALLED_BACK
-    await dismiss_duplicates(bench.db, order_id, by=ROSA, shown=Shown((), 2))
+    order_id = await dismissed_with(bench, b'{"task": {"id": 4}}')
     await bench.work_for(HOUR)
     shown_late = bench.cloudpress.land("Shop")
     await bench.work_for(HOUR)

@@ -16,9 +16,9 @@ from tests.reconciler.test_called_back_after_the_end import (
     DAY,
     ENDS,
     HOUR,
-    LOST,
     ROSA,
     called_back,
+    doubled_late,
     given_up,
 )
 
@@ -36,17 +36,14 @@ async def completed(bench: Bench) -> UUID:
     return order_id
 
 
-async def doubled_late(bench: Bench) -> tuple[UUID, str]:
-    """An order that was sent a second time and is completed; what was sent first has landed since."""
-    bench.cloudpress.script["place"] = [None, LOST]
-    order_id = await bench.order_among_others()
-    await bench.work_for(2 * HOUR)
-    held = (await bench.read(order_id)).cloudpress_order_id
-    assert held is not None, "it was placed again"
-    bench.cloudpress.end(held, "OK")
-    await bench.work_for(HOUR)
-    assert (await bench.read(order_id)).status == "completed"
-    return order_id, bench.cloudpress.land("Shop")
+async def with_its_token_again(bench: Bench) -> UUID:
+    """A completed order that was called back about a duplicate while there was no token, as there is now."""
+    order_id = await completed(bench)
+    bench.cloudpress.land("Shop")
+    bench.accounts.clear()
+    assert await called_back(bench, order_id, TASK_2) == NO_TOKEN
+    bench.accounts.add(ACCOUNT)
+    return order_id
 
 
 async def test_a_callback_of_its_own_task_needs_no_token(bench: Bench) -> None:
@@ -80,11 +77,7 @@ async def test_a_callback_for_what_was_never_bought_waits_for_the_token(bench: B
 
 
 async def test_a_duplicate_of_a_completed_order_is_told_once_there_is_a_token(bench: Bench) -> None:
-    order_id = await completed(bench)
-    bench.cloudpress.land("Shop")
-    bench.accounts.clear()
-    assert await called_back(bench, order_id, TASK_2) == NO_TOKEN
-    bench.accounts.add(ACCOUNT)
+    order_id = await with_its_token_again(bench)
     await bench.work_for(HOUR)
     assert (await bench.read(order_id)).attention_code == "suspected_duplicate"
 
@@ -137,11 +130,7 @@ async def test_it_is_tried_less_and_less_often(bench: Bench) -> None:
 
 
 async def test_a_token_that_is_stored_again_has_it_looked_at_at_once(bench: Bench) -> None:
-    order_id = await completed(bench)
-    bench.cloudpress.land("Shop")
-    bench.accounts.clear()
-    assert await called_back(bench, order_id, TASK_2) == NO_TOKEN
-    bench.accounts.add(ACCOUNT)
+    order_id = await with_its_token_again(bench)
     await store_account(bench.db, ACCOUNT, AccountChange(token="again"), by=ROSA)
     await bench.work()
     assert (await bench.read(order_id)).attention_code == "suspected_duplicate"

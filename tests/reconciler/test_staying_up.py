@@ -94,6 +94,7 @@ async def test_a_poisoned_order_is_put_off_later_and_later_and_says_why(alone: A
     assert told.count("order.attention_started") == 1
 
 
+@pytest.mark.usefixtures("retries_soon")
 async def test_one_poisoned_order_does_not_hold_up_the_others(
     database_url: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,7 +107,6 @@ async def test_one_poisoned_order_does_not_hold_up_the_others(
         return await read_order(self, order_id, **options)
 
     monkeypatch.setattr(CloudPress, "order", choke)
-    monkeypatch.setattr(schedule, "FIRST_RETRY_SECONDS", 0.05)
     async with run_presshook(database_url, sandbox.url, callback_wait_seconds=0.1) as presshook:
         bad = (await presshook.order("Poisoned [payment-first]")).json()["id"]
         await presshook.until(bad, "awaiting_payment")

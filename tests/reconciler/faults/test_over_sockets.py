@@ -31,10 +31,12 @@ CALLBACK_WAIT_SECONDS = 0.1
 Row = TypeVar("Row", PlaceRow, ReadRow, CancelRow)
 
 
+pytestmark = pytest.mark.usefixtures("retries_soon")
+
+
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the spans that no setting has; how long they are is another test's matter."""
-    monkeypatch.setattr(schedule, "FIRST_RETRY_SECONDS", 0.05)
     monkeypatch.setattr(schedule, "LOOK_UP_SECONDS", (LOOK_UP_SECONDS, LOOK_UP_SECONDS))
 
 
