@@ -25,10 +25,10 @@ def now() -> datetime:
 def unused_task_id() -> int:
     """Return a number that no sandbox before this one has given to a task.
 
-    One that began again at the same number would show whoever remembers a task another order's. Hundredths
-    of seconds count faster than anybody orders.
+    One that began again at the same number would show whoever remembers a task another order's. Microseconds
+    count faster than orders can be made, and their number stays exact where numbers are doubles.
     """
-    return int((now() - BEGINNING).total_seconds() * 100)
+    return (now() - BEGINNING) // timedelta(microseconds=1)
 
 
 @dataclass
