@@ -6,16 +6,15 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.attempts import nothing_landed
 from app.orders.orphans import is_left_to_people, orphans_like
+from app.reconciler.callback_hints import Named, named_by_callbacks
 from app.reconciler.concluding import apply, conclude
 from app.reconciler.evidence import (
     ANSWER,
     CALLBACK,
     LOOK_UP,
     OPERATOR,
-    Named,
     Sent,
     held_among,
-    named_by_callbacks,
     what_was_sent,
 )
 from app.reconciler.intents import PLACE_AGAIN, is_overdue
@@ -79,16 +78,17 @@ async def _look_for(this: Pass, sent: Sent) -> PassResult | None:
 
 
 async def _suspect(this: Pass, sent: Sent, progress: Progress, named: Named) -> None:
-    """Suspect what a callback named and what does not agree, until an operator dismisses it.
+    """Suspect what a callback named and what does not agree, or never told, until an operator dismisses it.
 
     A task that leads to others' orders alone is asked about anew: this one may end as never bought.
     """
     async with this.dependencies.db.read() as session:
-        held = await held_among(session, this.order, named.suspects)
+        held = await held_among(session, this.order, (*named.suspects, *named.untold))
     nowhere = {task_id for task_id, order_ids in named.of_tasks.items() if held.issuperset(order_ids)}
     this.findings.hints = tuple(it for it in named.settled if it not in nowhere & sent.speaking)
     known = {*held, *progress.candidates, *progress.suspects, *(this.order.settled_duplicates or ())}
-    progress.suspects += [order_id for order_id in named.suspects if order_id not in known]
+    doubtful = dict.fromkeys((*named.suspects, *named.never_told))
+    progress.suspects += [order_id for order_id in doubtful if order_id not in known]
 
 
 def _is_found(this: Pass, progress: Progress) -> bool:

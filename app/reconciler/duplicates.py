@@ -6,17 +6,8 @@ callbacks contradict each other is looked up at once, for neither may have named
 """
 
 from app.cloudpress import CloudPressError
-from app.reconciler.evidence import (
-    ANSWER,
-    CALLBACK,
-    LOOK_UP,
-    Named,
-    Sent,
-    held_among,
-    is_about_one,
-    named_by_callbacks,
-    what_was_sent,
-)
+from app.reconciler.callback_hints import Named, is_about_one, named_by_callbacks
+from app.reconciler.evidence import ANSWER, CALLBACK, LOOK_UP, Sent, held_among, what_was_sent
 from app.reconciler.looking_up import OrderLookUp
 from app.reconciler.passes import Pass, trouble_of
 from app.states import FINAL, Rechecked, Trouble, is_over
@@ -32,7 +23,8 @@ async def recheck(this: Pass) -> Rechecked:
         # One that could not be read may name its own, so it is not judged by the others.
         called_back = Named()
     this.findings.hints = called_back.settled
-    named = dict.fromkeys(called_back.order_ids, CALLBACK)
+    # What is not told hides no double. It only takes nothing's place. (`_judge`)
+    named = dict.fromkeys(called_back.possible, CALLBACK)
     if order.cloudpress_order_id is None:
         # Nothing is taken from those: that something does not agree makes them no less worth a look.
         named |= dict.fromkeys(called_back.suspects, CALLBACK)
@@ -114,9 +106,10 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
     others = [order_id for order_id in named if order_id not in {*held, order.cloudpress_order_id}]
     replaces = order.cloudpress_order_id_source == LOOK_UP and order.status not in FINAL
     own_is_named = order.cloudpress_order_id in named
-    if others and replaces and not own_is_named:
-        findings.order_id, findings.order_id_source = others[0], named[others[0]]
-        others = others[1:]
+    surer = [it for it in others if it in {*called_back.order_ids, *sent.answered_ids}]
+    if surer and replaces and not own_is_named:
+        findings.order_id, findings.order_id_source = surer[0], named[surer[0]]
+        others.remove(surer[0])
     findings.duplicates |= {*others, *taken}
     settled = order.settled_duplicates or ()
     known = {*settled, *before}
@@ -136,9 +129,9 @@ def _not_its_own(this: Pass, sent: Sent, called_back: Named, surely_held: set[st
 
     CloudPress may have answered with another's order. Those count that another order here surely holds, also
     where something of them does not agree: nobody knows what CloudPress does to the names of first orders.
-    Of the others only those count of which all agrees, and where a single request was sent, so that two of
-    its own are no likelier explanation. Whoever knows a callback's secret can say so too, but stops by it his
-    own order alone: the other one is left as it is, for its own callback speaks for it.
+    Of the others only those count of which nothing differs, and where a single request was sent, so that two
+    of its own are no likelier explanation. Whoever knows a callback's secret can say so too, but stops by it
+    his own order alone: the other one is left as it is, for its own callback speaks for it.
 
     What was found so stays, whatever becomes of what the callback named, until the own callback has come or
     an operator has dismissed it.
@@ -153,5 +146,5 @@ def _not_its_own(this: Pass, sent: Sent, called_back: Named, surely_held: set[st
     before = set(order.suspected_duplicates or ()) if sent.speaking else set()
     found = {*called_back.order_ids, *called_back.suspects, *before} & surely_held
     if order.cloudpress_order_id_source == ANSWER and len(sent.landed) == 1:
-        found |= {*called_back.order_ids, *before}
+        found |= {*called_back.possible, *before}
     return found - {*(order.settled_duplicates or ()), own, this.findings.order_id or ""}

@@ -1,28 +1,25 @@
-"""What speaks for a CloudPress order being ours: what was sent and when, late answers, callbacks."""
+"""What speaks for a CloudPress order being ours: what was sent and when, how old it is told to be."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cloudpress import Answer, CloudPressError, NotFound, OrderDetails, Refused
-from app.cloudpress.site_names import name_of_site
+from app.cloudpress import Answer, OrderDetails
 from app.db.models import RESTORED, Order, Placement
 from app.db.several import among
 from app.orders import names_seen
 from app.orders.attempts import nothing_landed
 from app.orders.names import UNKNOWN_TIDYING, Tidying
 from app.reconciler.passes import Pass
-from app.reconciler.window import CLOCK_TOLERANCE, Now, tells_same_kind
+from app.reconciler.window import CLOCK_TOLERANCE, Now
 from app.reconciler.writing import Held
-from app.states import MISSING_ATTENTION_SECONDS, PostOutcome, may_have_landed
+from app.states import PostOutcome, may_have_landed
 
 ANSWER, CALLBACK, LOOK_UP, OPERATOR = names_seen.ANSWER, "callback", "lookup", "operator"
 MAX_HINTS = 20
-# A 404 is not final: what a callback names may be shown later. After a day it is given up.
-HINT_LIFETIME = timedelta(seconds=MISSING_ATTENTION_SECONDS)
 _HELD = select(Order.cloudpress_order_id).where(
     Order.account_id == bindparam("account_id"),
     among(Order.cloudpress_order_id, "asked"),
@@ -37,27 +34,6 @@ class Hint:
 
     task_id: int
     since: datetime
-
-
-@dataclass(frozen=True)
-class Named:
-    """The CloudPress orders that callbacks speak for."""
-
-    order_ids: tuple[str, ...] = ()
-    suspects: tuple[str, ...] = ()
-    """Those of which something does not agree."""
-    of_tasks: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    """The tasks of which all is known that will be, and which CloudPress orders each of them belongs to; none
-    where it was not shown for a day."""
-    is_complete: bool = True
-    """Whether that is so for all that callbacks named."""
-    error: CloudPressError | None = None
-    """Why some of their tasks could not be read."""
-
-    @property
-    def settled(self) -> tuple[int, ...]:
-        """The tasks that need not be asked about again."""
-        return tuple(self.of_tasks)
 
 
 @dataclass(frozen=True)
@@ -155,78 +131,6 @@ async def has_reappeared(held: Held) -> bool:
     if set(answered) - await held_among(held.tx.session, order, answered):
         return True
     return any(callback.overruled_at is None for callback in await loaded.callbacks(order.id))
-
-
-async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -> Named:
-    """Return the CloudPress orders that tasks named by the order's own callbacks belong to.
-
-    Whoever knows a callback's secret chooses its body, so the account, the variant, the name and the age
-    have to agree. Those that do not are suspects. With `as_sent` a name agrees that is told as it was sent,
-    also where nobody knows what CloudPress does to names: two that have each other's show nothing of it.
-
-    A task that cannot be read hides no other one.
-    """
-    error: CloudPressError | None = None
-    named: list[str] = []
-    suspects: list[str] = []
-    of_tasks: dict[int, tuple[str, ...]] = {}
-    for hint in sent.hints:
-        try:
-            found = await _orders_of_task(this, sent, hint.task_id, as_sent=as_sent)
-        except CloudPressError as failed:
-            error = error or failed
-            if is_about_one(failed):
-                continue
-            break
-        for order_id, agrees in (found or {}).items():
-            (named if agrees else suspects).append(order_id)
-        is_old = sent.now.wall - hint.since >= HINT_LIFETIME
-        if found is not None or is_old:
-            of_tasks[hint.task_id] = tuple(found or ())
-    return Named(
-        tuple(dict.fromkeys(named)),
-        tuple(dict.fromkeys(suspects)),
-        of_tasks,
-        len(of_tasks) == len(sent.hints),
-        error,
-    )
-
-
-def is_about_one(error: CloudPressError) -> bool:
-    """Tell whether CloudPress may answer otherwise when it is asked about something else at once."""
-    return isinstance(error, Refused) and error.status not in {401, 429}
-
-
-async def _orders_of_task(this: Pass, sent: Sent, task_id: int, *, as_sent: bool) -> dict[str, bool] | None:
-    """Return a task's orders, and which agree; None where CloudPress answered 404, which is not final."""
-    try:
-        task = await this.read_task(task_id)
-    except NotFound:
-        return None
-    if this.order.cloudpress_order_id in task.value.order_ids:
-        # It is the order's from now on, listed or not: so it is remembered that its own was named.
-        this.findings.tasks[task_id] = task
-    is_of_account = not task.value.account_ids or this.order.account_id in task.value.account_ids
-    agreeing = {}
-    for order_id in task.value.order_ids:
-        details = await this.find_order(order_id)
-        if details is None:
-            return None
-        agreeing[order_id] = is_of_account and await _agrees(this, sent, details, as_sent=as_sent)
-    return agreeing
-
-
-async def _agrees(this: Pass, sent: Sent, details: Answer[OrderDetails], *, as_sent: bool) -> bool:
-    order, told = this.order, details.value
-    if not tells_same_kind(told, order.account_id, order.variant) or not is_young_enough(
-        order, sent, details
-    ):
-        return False
-    name = await name_of_site(told, this.read_site)
-    # The callback came in at the order's own address, so a name that nobody tells does not speak against it.
-    if name is None or (as_sent and name == order.site_name):
-        return True
-    return (await seen_tidying(this)).makes(order.site_name, name)
 
 
 async def seen_tidying(this: Pass) -> Tidying:

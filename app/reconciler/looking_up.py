@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cloudpress import Answer, CloudPressError, OrderDetails
+from app.cloudpress import Answer, CloudPressError, NotFound, OrderDetails
 from app.cloudpress.site_names import name_of_site
 from app.db.models import RESTORED, Order, Stranger
 from app.orders.names import Tidying
@@ -133,8 +133,7 @@ class OrderLookUp:
                 return False
             order_id = progress.unseen[-1]
             details = await self._pass.find_order(order_id)
-            # It was listed, so a 404 is a passing failure or tells nothing.
-            name = await name_of_site(details.value, self._pass.read_site) if details else None
+            name = await self._name(details)
             # Where nothing proves that ages are told right, one that is told as made at another time, or at
             # none, may be ours all the same: a person is asked. It is not taken for ours by its name alone.
             is_told_around = details is not None and self._is_told_around(details, progress)
@@ -144,6 +143,13 @@ class OrderLookUp:
                 progress.suspects.append(order_id)
             progress.unseen.pop()
         return True
+
+    async def _name(self, details: Answer[OrderDetails] | None) -> str | None:
+        """Return the name that is told. It was listed, so a 404 is a passing failure or tells nothing."""
+        try:
+            return await name_of_site(details.value, self._pass.read_site) if details else None
+        except NotFound:
+            return None
 
     def _is_told_around(self, details: Answer[OrderDetails], progress: Progress) -> bool:
         return is_told_around(

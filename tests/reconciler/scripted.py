@@ -91,7 +91,7 @@ class ScriptedCloudPress:
     script: defaultdict[str, list[Exception | None]] = field(default_factory=lambda: defaultdict(list))
     orders_made: dict[str, OrderDetails] = field(default_factory=dict)
     tasks: dict[int, Task] = field(default_factory=dict)
-    sites: dict[str, str] = field(default_factory=dict)
+    sites: dict[str, str | None] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     heeds_cancelling: bool = True
     """Whether what it agrees to cancel is cancelled."""

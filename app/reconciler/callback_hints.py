@@ -1,0 +1,151 @@
+"""What an order's callbacks name: the tasks they speak of, and which CloudPress orders those lead to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum, auto
+
+from app.cloudpress import Answer, CloudPressError, NotFound, OrderDetails, Refused
+from app.cloudpress.site_names import name_of_site
+from app.reconciler.evidence import Sent, is_young_enough, seen_tidying
+from app.reconciler.passes import Pass
+from app.reconciler.window import tells_same_kind
+from app.states import MISSING_ATTENTION_SECONDS
+
+# A 404 is not final: what a callback names may be shown later. After a day it is given up.
+HINT_LIFETIME = timedelta(seconds=MISSING_ATTENTION_SECONDS)
+
+
+class Agreement(Enum):
+    """What a CloudPress order that a callback named tells of being the order's own."""
+
+    FULL = auto()
+    UNTOLD = auto()
+    """Nothing differs, but what would tell ours from another's is not shown."""
+    NONE = auto()
+
+
+@dataclass(frozen=True)
+class Named:
+    """The CloudPress orders that callbacks speak for."""
+
+    order_ids: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
+    """Those that do not tell yet what would have to agree."""
+    suspects: tuple[str, ...] = ()
+    """Those of which something does not agree."""
+    of_tasks: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    """The tasks of which all is known that will be, and which CloudPress orders each of them belongs to; none
+    where it was not shown for a day."""
+    is_complete: bool = True
+    """Whether that is so for all that callbacks named."""
+    error: CloudPressError | None = None
+    """Why some of their tasks could not be read."""
+
+    @property
+    def settled(self) -> tuple[int, ...]:
+        """The tasks that need not be asked about again."""
+        return tuple(self.of_tasks)
+
+    @property
+    def possible(self) -> tuple[str, ...]:
+        """Those of which nothing differs."""
+        return (*self.order_ids, *self.untold)
+
+    @property
+    def never_told(self) -> tuple[str, ...]:
+        """Those of which it is not waited for any more what would have to agree."""
+        ended = {order_id for order_ids in self.of_tasks.values() for order_id in order_ids}
+        return tuple(order_id for order_id in self.untold if order_id in ended)
+
+
+async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -> Named:
+    """Return the CloudPress orders that tasks named by the order's own callbacks belong to.
+
+    Whoever knows a callback's secret chooses its body, so the account, the variant, the name and the age
+    have to agree. Those that do not are suspects. With `as_sent` a name agrees that is told as it was sent,
+    also where nobody knows what CloudPress does to names: two that have each other's show nothing of it.
+
+    A task that cannot be read hides no other one.
+    """
+    error: CloudPressError | None = None
+    agreeing: dict[str, Agreement] = {}
+    of_tasks: dict[int, tuple[str, ...]] = {}
+    for hint in sent.hints:
+        try:
+            found = await _orders_of_task(this, sent, hint.task_id, as_sent=as_sent)
+        except CloudPressError as failed:
+            error = error or failed
+            if is_about_one(failed):
+                continue
+            break
+        agreeing |= found or {}
+        is_all_told = found is not None and Agreement.UNTOLD not in found.values()
+        if is_all_told or sent.now.wall - hint.since >= HINT_LIFETIME:
+            of_tasks[hint.task_id] = tuple(found or ())
+
+    def those(agreement: Agreement) -> tuple[str, ...]:
+        return tuple(order_id for order_id, it in agreeing.items() if it is agreement)
+
+    return Named(
+        those(Agreement.FULL),
+        those(Agreement.UNTOLD),
+        those(Agreement.NONE),
+        of_tasks,
+        len(of_tasks) == len(sent.hints),
+        error,
+    )
+
+
+def is_about_one(error: CloudPressError) -> bool:
+    """Tell whether CloudPress may answer otherwise when it is asked about something else at once."""
+    return isinstance(error, Refused) and error.status not in {401, 429}
+
+
+async def _orders_of_task(
+    this: Pass, sent: Sent, task_id: int, *, as_sent: bool
+) -> dict[str, Agreement] | None:
+    """Return a task's orders, and which agree; None where CloudPress answered 404, which is not final."""
+    try:
+        task = await this.read_task(task_id)
+    except NotFound:
+        return None
+    own = this.order.cloudpress_order_id
+    if own in task.value.order_ids:
+        # It is the order's from now on, listed or not: so it is remembered that its own was named.
+        this.findings.tasks[task_id] = task
+    is_of_account = not task.value.account_ids or this.order.account_id in task.value.account_ids
+    agreeing = {}
+    for order_id in task.value.order_ids:
+        if order_id == own:
+            agreeing[order_id] = Agreement.FULL
+            continue
+        details = await this.find_order(order_id)
+        if details is None:
+            return None
+        if is_of_account:
+            agreeing[order_id] = await _agreement(this, sent, details, as_sent=as_sent)
+        else:
+            agreeing[order_id] = Agreement.NONE
+    return agreeing
+
+
+async def _agreement(this: Pass, sent: Sent, details: Answer[OrderDetails], *, as_sent: bool) -> Agreement:
+    order, told = this.order, details.value
+    if not tells_same_kind(told, order.account_id, order.variant) or not is_young_enough(
+        order, sent, details
+    ):
+        return Agreement.NONE
+    try:
+        name = await name_of_site(told, this.read_site)
+    except NotFound:
+        # Its site has a name, which is not shown now: it may be another's.
+        return Agreement.UNTOLD
+    if name is None:
+        # The callback came in at the order's own address, so a name that nobody tells does not speak against
+        # what is as old as ours. Where nobody tells the age either, all orders of the account look like that.
+        return Agreement.UNTOLD if told.created_at is None else Agreement.FULL
+    is_as_sent = as_sent and name == order.site_name
+    if is_as_sent or (await seen_tidying(this)).makes(order.site_name, name):
+        return Agreement.FULL
+    return Agreement.NONE

@@ -1,0 +1,156 @@
+"""What a callback names is taken for the order's own by what it tells, never by what it does not tell."""
+
+from uuid import UUID
+
+import pytest
+
+from app.cloudpress import NoAnswer, SiteRef
+from tests.reconciler.scripted import Bench
+from tests.reconciler.test_mixed_up_answers import call_back
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+LOST = NoAnswer("no answer", kind="timeout")
+
+
+async def month_old(bench: Bench, name: str = "Anna's") -> str:
+    """Have a stranger, of which CloudPress does not tell the age, be made a month before Rosa's order."""
+    stranger = bench.cloudpress.land(name)
+    bench.cloudpress.tell(stranger, created_at=None)
+    await bench.work_for(30 * DAY)
+    return stranger
+
+
+async def lost(bench: Bench) -> UUID:
+    """Have Rosa's order be sent and no answer be read, after one that went well."""
+    await bench.order("Before")
+    await bench.work()
+    bench.cloudpress.script["answer"].append(LOST)
+    rosa = await bench.order("Rosa")
+    await bench.work()
+    return rosa
+
+
+def hide_name(bench: Bench, order_id: str) -> None:
+    """Have an order link its site and not tell its name, and the site be answered with 404."""
+    site_id = order_id.replace("cp", "site")
+    bench.cloudpress.tell(order_id, site=SiteRef(id=site_id, name=None))
+    del bench.cloudpress.sites[site_id]
+
+
+def show_name(bench: Bench, order_id: str, name: str | None) -> None:
+    bench.cloudpress.sites[order_id.replace("cp", "site")] = name
+
+
+async def test_anothers_old_order_that_tells_neither_age_nor_name_is_not_taken(bench: Bench) -> None:
+    stranger = await month_old(bench)
+    hide_name(bench, stranger)
+    rosa = await lost(bench)
+    await call_back(bench, rosa, 1)
+    await bench.work_for(HOUR)
+    assert (await bench.read(rosa)).cloudpress_order_id is None
+    show_name(bench, stranger, "Anna's")
+    await bench.work_for(HOUR)
+    order = await bench.read(rosa)
+    assert order.cloudpress_order_id is None
+    assert stranger in (order.attention_detail or "")
+    await call_back(bench, rosa, 3)
+    await bench.work_for(HOUR)
+    assert (await bench.read(rosa)).cloudpress_order_id == "cp-3"
+
+
+async def test_anothers_young_order_whose_site_is_not_shown_is_not_taken(bench: Bench) -> None:
+    rosa = await lost(bench)
+    stranger = bench.cloudpress.land("Anna's")
+    hide_name(bench, stranger)
+    await call_back(bench, rosa, 3)
+    await bench.work_for(HOUR)
+    assert (await bench.read(rosa)).cloudpress_order_id is None
+    show_name(bench, stranger, "Anna's")
+    await bench.work_for(2 * DAY)
+    assert (await bench.read(rosa)).cloudpress_order_id is None
+
+
+@pytest.mark.parametrize("tells_age", [True, False])
+async def test_its_own_is_taken_once_its_name_is_shown(bench: Bench, *, tells_age: bool) -> None:
+    rosa = await lost(bench)
+    hide_name(bench, "cp-2")
+    if not tells_age:
+        bench.cloudpress.tell("cp-2", created_at=None)
+    await call_back(bench, rosa, 2)
+    await bench.work_for(300)
+    order = await bench.read(rosa)
+    assert (order.status, order.cloudpress_order_id) == ("unconfirmed", None)
+    show_name(bench, "cp-2", "Rosa")
+    bench.cloudpress.end("cp-2", "OK")
+    await bench.work_for(HOUR)
+    order = await bench.read(rosa)
+    assert (order.status, order.cloudpress_order_id, order.attention_code) == ("completed", "cp-2", None)
+
+
+async def test_a_name_that_nobody_tells_does_not_speak_against_what_is_as_old(bench: Bench) -> None:
+    rosa = await lost(bench)
+    hide_name(bench, "cp-2")
+    show_name(bench, "cp-2", None)
+    await call_back(bench, rosa, 2)
+    await bench.work_for(300)
+    assert (await bench.read(rosa)).cloudpress_order_id == "cp-2"
+
+
+@pytest.mark.parametrize("is_linked", [True, False])
+async def test_what_tells_neither_for_a_day_is_shown_to_a_person(bench: Bench, *, is_linked: bool) -> None:
+    bench.cloudpress.hides = lambda order_id: order_id == "cp-2"  # no look-up tells of it
+    rosa = await lost(bench)
+    hide_name(bench, "cp-2")
+    show_name(bench, "cp-2", None)
+    bench.cloudpress.tell("cp-2", created_at=None, **({} if is_linked else {"site": None}))
+    await call_back(bench, rosa, 2)
+    await bench.work_for(DAY - HOUR)
+    order = await bench.read(rosa)
+    assert (order.status, order.cloudpress_order_id) == ("unconfirmed", None)
+    await bench.work_for(DAY)
+    order = await bench.read(rosa)
+    assert (order.status, order.cloudpress_order_id) == ("unconfirmed", None)
+    assert "cp-2" in (order.attention_detail or "")
+
+
+async def test_a_double_that_tells_neither_is_suspected(bench: Bench) -> None:
+    rosa = await bench.order("Rosa")
+    await bench.work()
+    double = bench.cloudpress.land("Rosa")
+    hide_name(bench, double)
+    bench.cloudpress.tell(double, created_at=None)
+    await call_back(bench, rosa, 2)
+    await bench.work_for(300)
+    order = await bench.read(rosa)
+    assert (order.cloudpress_order_id, order.suspected_duplicates) == ("cp-1", [double])
+
+
+async def test_what_tells_neither_takes_nothings_place(bench: Bench) -> None:
+    """Rosa's was found by a look-up; a callback in her name leads to one that shows nothing of itself."""
+    bench.cloudpress.script["answer"] += [None, LOST]
+    rosa = await bench.order_among_others("Rosa")
+    await bench.work_for(HOUR)
+    assert (await bench.read(rosa)).cloudpress_order_id_source == "lookup"
+    stranger = bench.cloudpress.land("Anna's", status="RUNNING")
+    hide_name(bench, stranger)
+    await call_back(bench, rosa, 4)
+    await bench.work_for(HOUR)
+    order = await bench.read(rosa)
+    assert (order.cloudpress_order_id, order.suspected_duplicates) == ("cp-2", [stranger])
+
+
+async def test_its_own_callback_is_heard_though_its_own_shows_nothing_of_itself(bench: Bench) -> None:
+    """Answered with its own; called back about it, and about what may be another's."""
+    rosa = await bench.order("Rosa")
+    await bench.work()
+    other = bench.cloudpress.land("Rosa")
+    for order_id in ("cp-1", other):
+        hide_name(bench, order_id)
+        bench.cloudpress.tell(order_id, created_at=None, tasks=())
+    await call_back(bench, rosa, 2)
+    await call_back(bench, rosa, 1)
+    await bench.work_for(300)
+    order = await bench.read(rosa)
+    assert order.suspected_duplicates == [other]
+    assert "cancel nothing" not in (order.attention_detail or "")
