@@ -126,6 +126,14 @@ class Exchange:
         if self._event is not None:
             self._event.set()
 
+    def take_whole(self) -> bytes | None:
+        """Return the body if the request has come whole and it was not given yet, None otherwise."""
+        if not self.is_whole or self._is_given or self.is_lost or self.is_answered:
+            return None
+        self._is_given = True
+        body, self.body = bytes(self.body), bytearray()
+        return body
+
     async def receive(self) -> Message:
         """Return the body or a piece of it; once it is given, return when the client is gone or answered."""
         if self._expects_continue:
@@ -133,10 +141,12 @@ class Exchange:
             if not self.is_started and not self.is_lost:
                 self.connection.write(CONTINUE)
         while not self.is_lost and not self.is_answered:
-            if (self.is_whole and not self._is_given) or len(self.body) > PIECE_BYTES:
-                self._is_given = self.is_whole
+            whole = self.take_whole()
+            if whole is not None:
+                return {"type": "http.request", "body": whole, "more_body": False}
+            if len(self.body) > PIECE_BYTES:
                 body, self.body = bytes(self.body), bytearray()
-                return {"type": "http.request", "body": body, "more_body": not self.is_whole}
+                return {"type": "http.request", "body": body, "more_body": True}
             self.connection.resume_body()
             self._event = asyncio.Event()
             await self._event.wait()

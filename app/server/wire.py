@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 
 PIECE_BYTES = 64 * 1024
@@ -55,8 +56,8 @@ def encode_head(head: AnswerHead, default: Headers, *, bodiless: bool, may_chunk
     keep_alive, length = head.keep_alive, None
     says_close = False
     for name, value in (*default, *head.headers):
-        lines.append(b"%b: %b" % (name, value))
-        lowered = name.lower()
+        line, lowered = _line(name, value)
+        lines.append(line)
         if lowered == b"content-length":
             length = int(value)
         elif lowered == b"connection" and b"close" in value.lower():
@@ -68,11 +69,20 @@ def encode_head(head: AnswerHead, default: Headers, *, bodiless: bool, may_chunk
     keep_alive = keep_alive and (chunked or not is_open)
     if not keep_alive and not says_close:
         lines.append(CLOSE)
-    data = b"\r\n".join((*lines, b"", b""))
-    ends = len(lines) + 1
-    if data.count(b"\n") != ends or data.count(b"\r") != ends or b"\0" in data:
+    return EncodedHead(b"\r\n".join((*lines, b"", b"")), keep_alive, chunked, length)
+
+
+@lru_cache(maxsize=256)
+def _line(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """Return a header's line and its name in lower case, the same for nearly all answers.
+
+    Raises:
+        RuntimeError: it would break out of its line.
+    """
+    line = b"%b: %b" % (name, value)
+    if b"\n" in line or b"\r" in line or b"\0" in line:
         raise RuntimeError("a header of the answer holds a control character")
-    return EncodedHead(data, keep_alive, chunked, length)
+    return line, name.lower()
 
 
 def chunk(body: bytes) -> bytes:

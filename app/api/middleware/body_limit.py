@@ -1,12 +1,16 @@
 """How much of a request is read, and for how long."""
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 64 * 1024
 BODY_SECONDS = 30.0
+# An extension of the scope (ASGI): a function that returns the body if the request has come whole, else None.
+# Nearly all have, and to set a deadline costs more than to take their body.
+WHOLE_BODY = "presshook.whole_body"
 
 
 class BodyLimit:
@@ -35,12 +39,15 @@ def limited(scope: Scope, receive: Receive) -> Receive:
     read = 0
     whole = False
     deadline = asyncio.get_running_loop().time() + BODY_SECONDS
-    declared = dict(scope["headers"]).get(b"content-length", b"0")
 
     async def counted() -> Message:
         nonlocal read, whole
         if whole:
             return await receive()
+        if not read and (body := _at_once(scope)) is not None:
+            whole = True
+            return {"type": "http.request", "body": body, "more_body": False}
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
             raise HTTPException(413)
         try:
@@ -63,15 +70,27 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
     Raises:
         HTTPException: it is too large (413), did not come in time (408), or its sender has left (400).
     """
+    if (at_once := _at_once(scope)) is not None:
+        return at_once
     within_limits = limited(scope, receive)
-    message = await within_limits()
-    if message["type"] == "http.request" and not message.get("more_body", False):
-        return bytes(message.get("body", b""))  # nearly all of them
     body = bytearray()
     while True:
+        message = await within_limits()
         if message["type"] == "http.disconnect":
             raise HTTPException(400)
         body += message.get("body", b"")
         if not message.get("more_body", False):
             return bytes(body)
-        message = await within_limits()
+
+
+def _at_once(scope: Scope) -> bytes | None:
+    """Return the body of a request that has come whole, None if it has not, or if the server cannot tell.
+
+    Raises:
+        HTTPException: it is too large (413).
+    """
+    take: Callable[[], bytes | None] | None = scope.get("extensions", {}).get(WHOLE_BODY)
+    body = take() if take is not None else None
+    if body is not None and len(body) > MAX_BODY_BYTES:
+        raise HTTPException(413)
+    return body

@@ -7,6 +7,7 @@ from tests.mutations.rows import (
     dashboard,
     field,
     final,
+    hints,
     orders,
     queue,
     reconciler,
@@ -25,4 +26,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     *dashboard.MUTATIONS,
     *field.MUTATIONS,
     *final.MUTATIONS,
+    *hints.MUTATIONS,
 )

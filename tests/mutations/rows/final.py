@@ -54,13 +54,6 @@ MUTATIONS = (
         (LATE_CALLBACKS,),
     ),
     Mutation(
-        "a task that cannot be read hides those of other callbacks",
-        "app/reconciler/evidence.py",
-        "            if is_about_one(failed):\n",
-        "            if False:\n",
-        (LATE_CALLBACKS,),
-    ),
-    Mutation(
         "a task that cannot be read hides the late look",
         "app/reconciler/duplicates.py",
         "    if error is None or is_about_one(error):\n",

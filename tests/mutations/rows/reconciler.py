@@ -394,7 +394,7 @@ MUTATIONS = (
     Mutation(
         "what nobody holds is not mixed up",
         DUPLICATES,
-        "        found |= {*called_back.order_ids, *before}\n",
+        "        found |= {*called_back.possible, *before}\n",
         "        pass\n",
         (ANOTHERS_ANSWERS,),
     ),
@@ -410,13 +410,6 @@ MUTATIONS = (
         "app/reconciler/observing.py",
         "is_listed or self._has_called_back(task_id)",
         "is_listed",
-        (ANOTHERS_ANSWERS,),
-    ),
-    Mutation(
-        "that its own was named is forgotten",
-        EVIDENCE,
-        "        this.findings.tasks[task_id] = task\n",
-        "        pass\n",
         (ANOTHERS_ANSWERS,),
     ),
     Mutation(
