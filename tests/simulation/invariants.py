@@ -192,10 +192,7 @@ class Auditor:
         # if its age speaks for it.
         is_nameless = made.site_id is None or not (made.names_site or made.site_is_named)
         is_named = made.name == habits.tidied(row["site_name"]) or (
-            is_nameless
-            and made.tells_age
-            and habits.age_is_told
-            and row["cloudpress_order_id_source"] == "callback"
+            is_nameless and made.tells_age and row["cloudpress_order_id_source"] == "callback"
         )
         return is_named and made.variant == row["variant"] and is_young and not self.had_choice(order_id, row)
 
@@ -264,10 +261,10 @@ class Auditor:
         for order_id, row in self.reader.orders().items():
             if row["status"] not in FINAL and not row["attention_detail"] and not self.is_waiting(row):
                 self.violate(f"{order_id} is {row['status']} and nobody is told")
-            if row["cancel_requested_at"] is not None and row["status"] in {
-                "awaiting_payment",
-                "provisioning",
-            }:
+            is_open = row["status"] in {"awaiting_payment", "provisioning"}
+            # What may be another customer's is not cancelled before a person has spoken.
+            may_be_anothers = "cancel nothing" in (row["attention_detail"] or "")
+            if row["cancel_requested_at"] is not None and is_open and not may_be_anothers:
                 self.violate(f"{order_id} is {row['status']}, and the wish to cancel it was forgotten")
             if row["error_code"] != "failed_by_operator" and not self.is_excused(order_id):
                 self.check_bought(order_id, row)

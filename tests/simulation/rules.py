@@ -24,8 +24,11 @@ A_DAY = timedelta(hours=25)
 """A day, and what a retry may take beyond it."""
 NUMBER = re.compile(rb"[0-9]+")
 PAGES_TOO_MANY = 20
-HELD_UP = timedelta(minutes=30)
-"""How much longer than it was meant to an order may wait because our clock stepped back."""
+HELD_UP = timedelta(minutes=31)
+"""How much longer than it was meant to an order may wait because our clock stepped back.
+
+A step of half an hour is seen by nobody while all sleep until it is made up for.
+"""
 
 
 @dataclass
