@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -30,11 +30,13 @@ _ORDERS = (
     .order_by(Order.id)
 )
 _LOCK = _ORDERS.with_for_update()
-_LOCK_FREE = _ORDERS.with_for_update(skip_locked=True)
-_KEPT = (
-    select(Callback.order_id, Callback.id, Callback.body_sha256, Callback.task_id, Callback.count)
-    .where(among(Callback.order_id, "ids"))
+_KEEPING = (Callback.id, Callback.body_sha256, Callback.task_id, Callback.count)
+_KEPT = select(*_KEEPING).where(among(Callback.order_id, "ids")).order_by(Callback.id)
+_LOCK_FREE = (
+    _ORDERS.outerjoin(Callback, Callback.order_id == Order.id)
+    .add_columns(*_KEEPING)
     .order_by(Callback.id)
+    .with_for_update(of=Order, skip_locked=True)
 )
 _COUNT = (
     update(Callback)
@@ -131,7 +133,6 @@ def write_callbacks(tx: WholeTransaction, received: Sequence[Received]) -> list[
     order_ids = sorted({each.order_id for each in received})
     orders = _lock_orders(tx, order_ids)
     locked = _existing(tx, [order_id for order_id in order_ids if order_id not in orders])
-    _read_bodies(tx, orders)
     for each in received:
         order = orders.get(each.order_id)
         # What an erased order is told is not kept: nothing can become of it.
@@ -149,14 +150,29 @@ def write_callbacks(tx: WholeTransaction, received: Sequence[Received]) -> list[
 def _lock_orders(tx: WholeTransaction, order_ids: Sequence[UUID]) -> dict[UUID, _Locked]:
     """Lock the orders, all in one statement and in the order of their ids; return what matters of them.
 
-    One order is waited for. Of several those are left out that somebody else has locked.
+    One order is waited for, and what is kept of it is read once it is locked: who had it locked may have
+    added to that. Of several those are left out that somebody else has locked. In the moment between reading
+    what is kept and the lock a body may be added: where it is in the batch as well, it cannot be added again,
+    and each of the batch is written alone.
     """
-    lock = _LOCK if len(order_ids) == 1 else _LOCK_FREE
-    rows = tx.connection.execute(lock, {"ids": order_ids})
-    return {
-        order_id: _Locked(account_id, status, erased_at is not None)
-        for order_id, account_id, status, erased_at in rows
-    }
+    if len(order_ids) == 1:
+        orders = _locked(tx.connection.execute(_LOCK, {"ids": order_ids}))
+        for order in orders.values():
+            order.bodies += [_Kept(*row) for row in tx.connection.execute(_KEPT, {"ids": order_ids})]
+        return orders
+    return _locked(tx.connection.execute(_LOCK_FREE, {"ids": order_ids}))
+
+
+def _locked(rows: Iterable[Sequence[Any]]) -> dict[UUID, _Locked]:
+    """Return orders, each of which is in several rows if several bodies are kept of it, the oldest first."""
+    orders: dict[UUID, _Locked] = {}
+    for order_id, account_id, status, erased_at, *kept in rows:
+        order = orders.get(order_id)
+        if order is None:
+            order = orders[order_id] = _Locked(account_id, status, erased_at is not None)
+        if kept and kept[0] is not None:
+            order.bodies.append(_Kept(*kept))
+    return orders
 
 
 def _existing(tx: WholeTransaction, order_ids: Sequence[UUID]) -> set[UUID]:
@@ -164,13 +180,6 @@ def _existing(tx: WholeTransaction, order_ids: Sequence[UUID]) -> set[UUID]:
     if not order_ids or tx.is_sqlite:
         return set()
     return set(tx.connection.execute(_ORDERS, {"ids": order_ids}).scalars())
-
-
-def _read_bodies(tx: WholeTransaction, orders: Mapping[UUID, _Locked]) -> None:
-    """Read what is kept of each order, the oldest first."""
-    if orders:
-        for row in tx.connection.execute(_KEPT, {"ids": list(orders)}):
-            orders[row[0]].bodies.append(_Kept(*row[1:]))
 
 
 def _keep(tx: WholeTransaction, received: Received, bodies: list[_Kept]) -> bool:

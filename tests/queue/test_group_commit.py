@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -203,6 +204,28 @@ async def test_who_has_locked_an_order_holds_up_no_other_order(postgres_url: str
     assert await asyncio.gather(*tasks[2::2]) == [True, True]
     assert held.batches[-1] == [ids[2], ids[2]], "both of it together"
     assert [row.count for row in await all_of(db, Callback.id, Callback.count)] == [1, 1, 1, 2]
+    await db.dispose()
+
+
+async def test_what_is_kept_of_an_order_is_read_once_it_is_locked(postgres_url: str) -> None:
+    db = Database(async_database_url(postgres_url), Encryption([SECRET_KEY]))
+    order_id = await place(db)
+    async with db.write() as tx:
+        # Another replica, to which the same callback came, has not committed yet.
+        await tx.session.execute(update(Order).where(Order.id == order_id).values(wakes=Order.wakes + 1))
+        kept = {"order_id": order_id, "body_sha256": sha256(b"{}").hexdigest(), "body": b"{}"}
+        moments = {"first_received_at": tx.now, "last_received_at": tx.now}
+        await tx.session.execute(insert(Callback).values(**kept, **moments))
+        task = asyncio.create_task(CallbackIntake(db).record(order_id, b"{}"))
+
+        async def waiting() -> int:
+            async with db.read() as session:
+                query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                return int((await session.execute(text(query))).scalar_one())
+
+        await eventually(waiting, lambda count: count > 0)
+    assert await task
+    assert [row.count for row in await all_of(db, Callback.id, Callback.count)] == [2]
     await db.dispose()
 
 

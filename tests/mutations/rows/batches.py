@@ -52,14 +52,24 @@ MUTATIONS = (
         "    orders = _lock_orders(tx, order_ids)\n",
         "    order_ids = list(dict.fromkeys(each.order_id for each in received))\n"
         '    locks = (tx.connection.execute(_LOCK, {"ids": [each]}).all() for each in order_ids)\n'
-        "    orders = {row.id: row for rows in locks for row in rows}\n",
+        "    orders = _locked(row for rows in locks for row in rows)\n",
         (GROUP_COMMIT,),
     ),
     Mutation(
         "a batch waits for an order that somebody else has locked",
         CALLBACKS,
-        "lock = _LOCK if len(order_ids) == 1 else _LOCK_FREE",
-        "lock = _LOCK",
+        "    return _locked(tx.connection.execute(_LOCK_FREE, ",
+        "    return _locked(tx.connection.execute(_LOCK, ",
+        (GROUP_COMMIT,),
+    ),
+    Mutation(
+        "what is kept of an order is read before it is locked",
+        CALLBACKS,
+        "    if len(order_ids) == 1:\n        orders =",
+        "    if len(order_ids) == 1:\n"
+        "        waiting = _LOCK_FREE.with_for_update(of=Order)\n"
+        '        return _locked(tx.connection.execute(waiting, {"ids": order_ids}))\n'
+        "        orders =",
         (GROUP_COMMIT,),
     ),
     Mutation(
