@@ -10,7 +10,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from app.db import models
-from app.db.engine import ISOLATION, arguments_for, protect_file, require_utf8
+from app.db.beginning import ISOLATION
+from app.db.engine import arguments_for, protect_file, require_utf8
 from app.db.url import async_database_url
 
 LOCK_WAIT_SECONDS = 60

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.db import errors, texts
+from app.db.beginning import ISOLATION, note_isolation
 from app.db.errors import UnfitDatabaseError
 
 POOL_SIZE = 8
@@ -26,8 +27,6 @@ BUSY_TIMEOUT_SECONDS = 10
 IDLE_SECONDS = 1.0
 PREPARE_AFTER = 5
 OWN = stat.S_IRUSR | stat.S_IWUSR
-# Stated, since the database's own default may be another. (SQLite knows but one.)
-ISOLATION = "READ COMMITTED"
 # What the operator's address may say otherwise.
 DEFAULTS = {"connect_timeout": 5, "tcp_user_timeout": 15_000, "fallback_application_name": "presshook"}
 
@@ -55,9 +54,12 @@ def make_threads_engine(url: URL, threads: int) -> Engine:
         poolclass=QueuePool,
         pool_size=threads,
         connect_args=arguments_for(url) | ({"check_same_thread": False} if is_sqlite else {}),
-        **_options(url),
+        # The driver begins nothing by itself; `begin` does. (`app/db/beginning.py`)
+        **_options(url) | ({} if is_sqlite else {"isolation_level": "AUTOCOMMIT"}),
     )
     _prepare(engine, url)
+    if not is_sqlite:
+        event.listen(engine, "connect", note_isolation)
     return engine
 
 

@@ -13,16 +13,15 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from app.db.clock import asking_for_time
+from app.db.beginning import begin
 from app.db.inserting import inserting
 from app.db.notice import Notice, Telling
-from app.db.postgresql import LIMITS, NOTIFY
+from app.db.postgresql import NOTIFY
 
 Result = TypeVar("Result")
 Work = Callable[["WholeTransaction"], Result]
@@ -83,7 +82,7 @@ class Threads:
 
     def _run(self, work: "Work[Result]", committing: list[bool]) -> tuple[Result, Notice]:
         with self.engine.connect() as connection:
-            transaction = WholeTransaction(now=_now(connection), connection=connection)
+            transaction = WholeTransaction(now=begin(connection), connection=connection)
             done = transaction.run(work)
             committing.append(True)
             connection.commit()
@@ -94,13 +93,3 @@ class Threads:
         self.pool.shutdown()
         self.pool = self._prepared()
         self.engine.dispose()
-
-
-def _now(connection: Connection) -> datetime:
-    if connection.dialect.name == "sqlite":
-        # Not before the lock is held: what others wrote while it was waited for is not later than this.
-        connection.begin()
-        return datetime.now(UTC)
-    moment: Any = connection.execute(asking_for_time(*LIMITS)).one()[-1]
-    told: datetime = moment.astimezone(UTC)
-    return told

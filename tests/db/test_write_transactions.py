@@ -14,6 +14,7 @@ from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.db.models import Order
 from app.db.url import async_database_url
+from app.db.whole import WholeTransaction
 from app.secrets import Encryption
 from tests.databases import PostgresServer
 from tests.harness import eventually, run_presshook
@@ -21,6 +22,7 @@ from tests.settings import SECRET_KEY
 
 NOWHERE = "http://127.0.0.1:9"
 CALLBACKS = 40
+LIMITED = ("lock_timeout", "idle_in_transaction_session_timeout")
 LOCKED = text("LOCK TABLE orders IN EXCLUSIVE MODE")
 
 
@@ -32,6 +34,20 @@ async def replica(url: str) -> AsyncIterator[Database]:
         yield db
     finally:
         await db.dispose()
+
+
+async def shown_as_a_whole(db: Database) -> dict[str, str]:
+    """Return settings as they are in a transaction that runs in one go, and whether that is one."""
+
+    def ask(tx: WholeTransaction) -> dict[str, str]:
+        names = ("synchronous_commit", "transaction_isolation", *LIMITED)
+        settings = {name: str(tx.connection.execute(text(f"SHOW {name}")).scalar_one()) for name in names}
+        # In a transaction the time of its beginning stands still.
+        moments = {tx.connection.execute(text("SELECT now()")).scalar_one() for _ in range(2)}
+        probes = tx.connection.execute(text("SELECT count(*) FROM write_probes")).scalar_one()
+        return settings | {"same": str(len(moments) == 1).lower(), "probes": str(probes)}
+
+    return await db.write_whole(ask)
 
 
 async def shown(db: Database, name: str) -> str:
@@ -121,6 +137,26 @@ async def test_a_commit_is_durable_whatever_the_default_is(
     postgres_server.set_default(postgres_url, "synchronous_commit", default)
     async with replica(postgres_url) as db:
         assert await shown(db, "synchronous_commit") == ours, reason
+        assert (await shown_as_a_whole(db))["synchronous_commit"] == ours, reason
+
+
+@pytest.mark.parametrize("default", ["read committed", "serializable"])
+async def test_a_transaction_in_one_go_has_its_limits_and_is_one(
+    postgres_server: PostgresServer, postgres_url: str, default: str
+) -> None:
+    postgres_server.set_default(postgres_url, "default_transaction_isolation", default)
+    async with replica(postgres_url) as db:
+        told = await shown_as_a_whole(db)
+        assert (told["lock_timeout"], told["idle_in_transaction_session_timeout"]) == ("4s", "5s")
+        assert told["same"] == "true"
+        with pytest.raises(ZeroDivisionError):
+            await db.write_whole(break_after_writing)
+        assert (await shown_as_a_whole(db))["probes"] == "0"
+
+
+def break_after_writing(tx: WholeTransaction) -> None:
+    tx.connection.execute(text("INSERT INTO write_probes VALUES (gen_random_uuid(), now())"))
+    raise ZeroDivisionError
 
 
 @pytest.mark.parametrize("default", ["serializable", "repeatable read", "read uncommitted"])
@@ -130,6 +166,7 @@ async def test_the_isolation_is_ours_whatever_the_default_is(
     postgres_server.set_default(postgres_url, "default_transaction_isolation", default)
     async with replica(postgres_url) as db:
         assert await shown(db, "transaction_isolation") == "read committed"
+        assert (await shown_as_a_whole(db))["transaction_isolation"] == "read committed"
         async with db.read() as session:
             assert (
                 await session.execute(text("SHOW transaction_isolation"))
