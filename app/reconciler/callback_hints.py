@@ -21,7 +21,7 @@ class Agreement(Enum):
 
     FULL = auto()
     UNTOLD = auto()
-    """Nothing differs, but what would tell ours from another's is not shown."""
+    """Nothing differs, but its name, which would tell ours from another's, is not told yet."""
     NONE = auto()
 
 
@@ -31,7 +31,7 @@ class Named:
 
     order_ids: tuple[str, ...] = ()
     untold: tuple[str, ...] = ()
-    """Those that do not tell yet what would have to agree."""
+    """Those of which nothing differs, and that do not tell their name yet."""
     suspects: tuple[str, ...] = ()
     """Those of which something does not agree."""
     of_tasks: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Named:
 
     @property
     def never_told(self) -> tuple[str, ...]:
-        """Those of which it is not waited for any more what would have to agree."""
+        """Those whose name is not waited for any more."""
         ended = {order_id for order_ids in self.of_tasks.values() for order_id in order_ids}
         return tuple(order_id for order_id in self.untold if order_id in ended)
 
@@ -138,13 +138,13 @@ async def _agreement(this: Pass, sent: Sent, details: Answer[OrderDetails], *, a
         return Agreement.NONE
     try:
         name = await name_of_site(told, this.read_site)
-    except NotFound:
-        # Its site has a name, which is not shown now: it may be another's.
-        return Agreement.UNTOLD
+    except CloudPressError as error:
+        if not is_about_one(error):
+            raise
+        name = None
     if name is None:
-        # The callback came in at the order's own address, so a name that nobody tells does not speak against
-        # what is as old as ours. Where nobody tells the age either, all orders of the account look like that.
-        return Agreement.UNTOLD if told.created_at is None else Agreement.FULL
+        # All that are as young look like that: it may be another's, whose site is to be linked and named yet.
+        return Agreement.UNTOLD
     is_as_sent = as_sent and name == order.site_name
     if is_as_sent or (await seen_tidying(this)).makes(order.site_name, name):
         return Agreement.FULL

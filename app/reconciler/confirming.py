@@ -6,7 +6,7 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.attempts import nothing_landed
 from app.orders.orphans import is_left_to_people, orphans_like
-from app.reconciler.callback_hints import Named, named_by_callbacks
+from app.reconciler.callback_hints import Named, is_about_one, named_by_callbacks
 from app.reconciler.concluding import apply, conclude
 from app.reconciler.evidence import (
     ANSWER,
@@ -64,12 +64,12 @@ async def confirm(this: Pass) -> PassResult | None:
 async def _look_for(this: Pass, sent: Sent) -> PassResult | None:
     progress = await load_progress(this, sent)
     named = await named_by_callbacks(this, sent)
-    if named.error is not None:
-        progress.trouble = trouble_of(named.error)
-        return await _conclude_not_found(this, sent, progress)
     this.findings.hints = named.settled
     if named.order_ids:
         return await _adopt(this, sent, list(named.order_ids), CALLBACK)
+    if named.error is not None and not is_about_one(named.error):
+        progress.trouble = trouble_of(named.error)
+        return await _conclude_not_found(this, sent, progress)
     await OrderLookUp(this, sent).go_on()
     await _suspect(this, sent, progress, named)
     if _is_found(this, progress):

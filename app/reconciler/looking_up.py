@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cloudpress import Answer, CloudPressError, NotFound, OrderDetails
+from app.cloudpress import Answer, CloudPressError, OrderDetails, Refused
 from app.cloudpress.site_names import name_of_site
 from app.db.models import RESTORED, Order, Stranger
 from app.orders.names import Tidying
@@ -145,10 +145,15 @@ class OrderLookUp:
         return True
 
     async def _name(self, details: Answer[OrderDetails] | None) -> str | None:
-        """Return the name that is told. It was listed, so a 404 is a passing failure or tells nothing."""
+        """Return the name that is told. It was listed, so a 404 is a passing failure or tells nothing.
+
+        Nor does a suspended site tell anything (provider page: 402), for as long as nobody pays.
+        """
         try:
             return await name_of_site(details.value, self._pass.read_site) if details else None
-        except NotFound:
+        except Refused as error:
+            if error.status not in {402, 404}:
+                raise
             return None
 
     def _is_told_around(self, details: Answer[OrderDetails], progress: Progress) -> bool:

@@ -1,10 +1,10 @@
-"""What a callback names is taken for the order's own by what it tells, never by what it does not tell."""
+"""What a callback names is taken for the order's own by the name that it tells, not before."""
 
 from uuid import UUID
 
 import pytest
 
-from app.cloudpress import NoAnswer, SiteRef
+from app.cloudpress import NoAnswer, Refused, SiteRef
 from tests.reconciler.scripted import Bench
 from tests.reconciler.test_mixed_up_answers import call_back
 
@@ -88,22 +88,19 @@ async def test_its_own_is_taken_once_its_name_is_shown(bench: Bench, *, tells_ag
     assert (order.status, order.cloudpress_order_id, order.attention_code) == ("completed", "cp-2", None)
 
 
-async def test_a_name_that_nobody_tells_does_not_speak_against_what_is_as_old(bench: Bench) -> None:
-    rosa = await lost(bench)
-    hide_name(bench, "cp-2")
-    show_name(bench, "cp-2", None)
-    await call_back(bench, rosa, 2)
-    await bench.work_for(300)
-    assert (await bench.read(rosa)).cloudpress_order_id == "cp-2"
-
-
+@pytest.mark.parametrize("tells_age", [True, False])
 @pytest.mark.parametrize("is_linked", [True, False])
-async def test_what_tells_neither_for_a_day_is_shown_to_a_person(bench: Bench, *, is_linked: bool) -> None:
+async def test_what_tells_no_name_for_a_day_is_shown_to_a_person(
+    bench: Bench, *, is_linked: bool, tells_age: bool
+) -> None:
     bench.cloudpress.hides = lambda order_id: order_id == "cp-2"  # no look-up tells of it
     rosa = await lost(bench)
     hide_name(bench, "cp-2")
     show_name(bench, "cp-2", None)
-    bench.cloudpress.tell("cp-2", created_at=None, **({} if is_linked else {"site": None}))
+    if not tells_age:
+        bench.cloudpress.tell("cp-2", created_at=None)
+    if not is_linked:
+        bench.cloudpress.tell("cp-2", site=None)
     await call_back(bench, rosa, 2)
     await bench.work_for(DAY - HOUR)
     order = await bench.read(rosa)
@@ -154,3 +151,13 @@ async def test_its_own_callback_is_heard_though_its_own_shows_nothing_of_itself(
     order = await bench.read(rosa)
     assert order.suspected_duplicates == [other]
     assert "cancel nothing" not in (order.attention_detail or "")
+
+
+async def test_a_task_that_cannot_be_read_hides_no_look_up(bench: Bench) -> None:
+    bench.cloudpress.script["answer"] += [None, LOST]
+    rosa = await bench.order_among_others("Rosa")
+    await call_back(bench, rosa, 77)
+    bench.cloudpress.script["task 77"] += [Refused(500)] * 1000
+    await bench.work_for(HOUR)
+    order = await bench.read(rosa)
+    assert (order.cloudpress_order_id, order.cloudpress_order_id_source) == ("cp-2", "lookup")

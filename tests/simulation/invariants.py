@@ -188,12 +188,7 @@ class Auditor:
             or not habits.age_is_told
             or made.created_at >= self.rules.times.true_of(since) - tolerance
         )
-        # A callback came in on the order's own URL, so a name that cannot be read does not speak against it,
-        # if its age speaks for it.
-        is_nameless = made.site_id is None or not (made.names_site or made.site_is_named)
-        is_named = made.name == habits.tidied(row["site_name"]) or (
-            is_nameless and made.tells_age and row["cloudpress_order_id_source"] == "callback"
-        )
+        is_named = made.name == habits.tidied(row["site_name"])
         return is_named and made.variant == row["variant"] and is_young and not self.had_choice(order_id, row)
 
     def had_choice(self, order_id: UUID, row: dict[str, Any]) -> bool:

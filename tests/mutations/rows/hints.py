@@ -1,25 +1,25 @@
 """Rules of what callbacks name, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import ANOTHERS_ANSWERS, CALLBACK_HINTS, LATE_CALLBACKS
+from tests.mutations.proofs import ANOTHERS_ANSWERS, CALLBACK_HINTS, LATE_CALLBACKS, LATE_NAMES
 
 HINTS = "app/reconciler/callback_hints.py"
 DUPLICATES = "app/reconciler/duplicates.py"
 
 MUTATIONS = (
     Mutation(
-        "an order that tells neither age nor name is taken for ours",
+        "an order that tells no name is taken for ours",
         HINTS,
-        "return Agreement.UNTOLD if told.created_at is None else Agreement.FULL",
-        "return Agreement.FULL",
+        "        # All that are as young look like that",
+        "        return Agreement.FULL\n        # All that are as young look like that",
         (CALLBACK_HINTS,),
     ),
     Mutation(
-        "a name that is not shown now is one that nobody tells",
+        "a site that cannot be read hides what other callbacks name",
         HINTS,
-        "    except NotFound:\n        # Its site has",
-        "    except NotFound:\n        return Agreement.FULL\n        # Its site has",
-        (CALLBACK_HINTS,),
+        "        if not is_about_one(error):\n            raise\n        name = None\n",
+        "        raise error\n",
+        (LATE_NAMES,),
     ),
     Mutation(
         "what is not told yet is not asked about again",
@@ -29,7 +29,7 @@ MUTATIONS = (
         (CALLBACK_HINTS,),
     ),
     Mutation(
-        "what never told its age or name is shown to nobody",
+        "what never told its name is shown to nobody",
         "app/reconciler/confirming.py",
         "(*named.suspects, *named.never_told)",
         "named.suspects",
@@ -69,5 +69,19 @@ MUTATIONS = (
         "            if is_about_one(failed):\n",
         "            if False:\n",
         (LATE_CALLBACKS,),
+    ),
+    Mutation(
+        "a callback whose task cannot be read hides the look-up",
+        "app/reconciler/confirming.py",
+        "    if named.error is not None and not is_about_one(named.error):\n",
+        "    if named.error is not None:\n",
+        (CALLBACK_HINTS,),
+    ),
+    Mutation(
+        "a suspended site stops a look-up for ever",
+        "app/reconciler/looking_up.py",
+        "            if error.status not in {402, 404}:\n",
+        "            if error.status != 404:\n",
+        (LATE_NAMES,),
     ),
 )
