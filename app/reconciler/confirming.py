@@ -74,6 +74,9 @@ async def _look_for(this: Pass, sent: Sent) -> PassResult | None:
     await _suspect(this, sent, progress, named)
     if _is_found(this, progress):
         return await _adopt(this, sent, progress.candidates, LOOK_UP)
+    if named.error is not None:
+        # It is told of before what was in the way of the list: its own callback leads there.
+        progress.trouble = trouble_of(named.error)
     return await _conclude_not_found(this, sent, progress)
 
 

@@ -248,8 +248,7 @@ async def test_callbacks_that_contradict_each_other_have_all_looked_for_that_may
     bench.cloudpress.script["answer"] = [LOST]
     order_id = await bench.order()
     await bench.work()
-    strangers = bench.cloudpress.land("Other")
-    bench.cloudpress.tell(strangers, site=None)
+    strangers = bench.cloudpress.land("Shop")
     await record_callback(bench.db, order_id, b'{"task_id": 2}')
     await bench.work()
     assert (await bench.read(order_id)).cloudpress_order_id == strangers
