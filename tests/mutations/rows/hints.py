@@ -50,13 +50,6 @@ MUTATIONS = (
         (CALLBACK_HINTS,),
     ),
     Mutation(
-        "a callback about its own is heard only where its own tells all",
-        HINTS,
-        "        if order_id == own:\n",
-        "        if False:\n",
-        (CALLBACK_HINTS,),
-    ),
-    Mutation(
         "that its own was named is forgotten",
         HINTS,
         "        this.findings.tasks[task_id] = task\n",
