@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import httpx
 from sqlalchemy import func, select
 
+from app.db.database import Database
 from app.db.models import Order
 from app.main import Service, create_app
 from app.sandbox import SandboxConfig, create_sandbox
@@ -44,6 +45,16 @@ async def eventually(
     except TimeoutError:
         raise AssertionError(f"never seen; last: {seen}") from None
     return seen[0]
+
+
+async def waiting_for_locks(db: Database) -> int:
+    """Return how many wait for a lock of any kind, on PostgreSQL."""
+    async with db.read() as session:
+        waiting = await (await session.connection()).exec_driver_sql(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return int(waiting.scalar_one())
 
 
 @dataclass

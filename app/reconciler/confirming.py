@@ -90,7 +90,7 @@ async def _suspect(this: Pass, sent: Sent, progress: Progress, named: Named) -> 
     nowhere = {task_id for task_id, order_ids in named.of_tasks.items() if held.issuperset(order_ids)}
     this.findings.hints = tuple(it for it in named.settled if it not in nowhere & sent.speaking)
     known = {*held, *progress.candidates, *progress.suspects, *(this.order.settled_duplicates or ())}
-    doubtful = dict.fromkeys((*named.suspects, *named.never_told))
+    doubtful = (*named.suspects, *named.never_told)
     progress.suspects += [order_id for order_id in doubtful if order_id not in known]
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from http import HTTPStatus
 
 PIECE_BYTES = 64 * 1024
@@ -56,8 +55,8 @@ def encode_head(head: AnswerHead, default: Headers, *, bodiless: bool, may_chunk
     keep_alive, length = head.keep_alive, None
     says_close = False
     for name, value in (*default, *head.headers):
-        line, lowered = _line(name, value)
-        lines.append(line)
+        lines.append(b"%b: %b" % (name, value))
+        lowered = name.lower()
         if lowered == b"content-length":
             length = int(value)
         elif lowered == b"connection" and b"close" in value.lower():
@@ -69,20 +68,11 @@ def encode_head(head: AnswerHead, default: Headers, *, bodiless: bool, may_chunk
     keep_alive = keep_alive and (chunked or not is_open)
     if not keep_alive and not says_close:
         lines.append(CLOSE)
-    return EncodedHead(b"\r\n".join((*lines, b"", b"")), keep_alive, chunked, length)
-
-
-@lru_cache(maxsize=256)
-def _line(name: bytes, value: bytes) -> tuple[bytes, bytes]:
-    """Return a header's line and its name in lower case, the same for nearly all answers.
-
-    Raises:
-        RuntimeError: it would break out of its line.
-    """
-    line = b"%b: %b" % (name, value)
-    if b"\n" in line or b"\r" in line or b"\0" in line:
+    data = b"\r\n".join((*lines, b"", b""))
+    ends = len(lines) + 1
+    if data.count(b"\n") != ends or data.count(b"\r") != ends or b"\0" in data:
         raise RuntimeError("a header of the answer holds a control character")
-    return line, name.lower()
+    return EncodedHead(data, keep_alive, chunked, length)
 
 
 def chunk(body: bytes) -> bytes:

@@ -17,7 +17,7 @@ from app.db.url import async_database_url
 from app.db.whole import WholeTransaction
 from app.secrets import Encryption
 from tests.databases import PostgresServer
-from tests.harness import eventually, run_presshook
+from tests.harness import eventually, run_presshook, waiting_for_locks
 from tests.settings import SECRET_KEY
 
 NOWHERE = "http://127.0.0.1:9"
@@ -75,15 +75,7 @@ async def test_a_replica_that_is_stopped_in_a_write_transaction_takes_no_other_d
                 )
                 for number in range(CALLBACKS)
             ]
-
-            async def waiting() -> int:
-                async with stopped.read() as session:
-                    counted = await session.execute(
-                        text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-                    )
-                    return int(counted.scalar_one())
-
-            await eventually(waiting, lambda count: count > 0)
+            await eventually(lambda: waiting_for_locks(stopped), lambda count: count > 0)
             assert (await presshook.client.get("/readyz")).status_code == 200
             assert (await presshook.client.get(f"/v1/orders/{order_id}")).status_code == 200
             await tx.session.rollback()

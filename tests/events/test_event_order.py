@@ -23,7 +23,7 @@ from app.events.types import EventType
 from app.orders.intake import NewOrder, create_order
 from app.orders.reading import read_credentials
 from app.secrets import Encryption
-from tests.harness import eventually
+from tests.harness import eventually, waiting_for_locks
 from tests.settings import SECRET_KEY
 
 WRITERS = 8
@@ -194,7 +194,7 @@ async def test_reading_credentials_waits_for_the_order_before_it_takes_the_lock(
             await tx.session.get(Order, order_id, with_for_update=True)
             record(tx, order_id, EventType.REQUEST_FAILED)
             reading = asyncio.create_task(read_credentials(other, order_id, reader=Actor("someone")))
-            await eventually(lambda: _waiting(one), lambda waiting: waiting >= 1)
+            await eventually(lambda: waiting_for_locks(one), lambda waiting: waiting >= 1)
         credentials = await reading
         assert credentials is not None
         assert credentials.ipaddr == "192.0.2.1"
@@ -216,16 +216,6 @@ async def test_the_number_of_a_deleted_event_is_never_given_again(database_url: 
             await tx.session.execute(delete(Event).where(Event.id == given))
         await _tell(db, order_id)
         assert await newest(db) > given
-
-
-async def _waiting(db: Database) -> int:
-    """Return how many wait for a lock of any kind."""
-    async with db.read() as session:
-        waiting = await (await session.connection()).exec_driver_sql(
-            "SELECT count(*) FROM pg_stat_activity "
-            "WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        return int(waiting.scalar_one())
 
 
 async def _tell(db: Database, order_id: UUID) -> None:

@@ -24,7 +24,7 @@ from app.orders.callbacks import CallbackIntake, Received, write_callbacks
 from app.orders.intake import NewOrder, create_order
 from app.queue.group_commit import GroupCommit, Later, TooManyWaitingError, whole
 from app.secrets import Encryption
-from tests.harness import eventually
+from tests.harness import eventually, waiting_for_locks
 from tests.settings import SECRET_KEY
 
 
@@ -217,13 +217,7 @@ async def test_what_is_kept_of_an_order_is_read_once_it_is_locked(postgres_url: 
         moments = {"first_received_at": tx.now, "last_received_at": tx.now}
         await tx.session.execute(insert(Callback).values(**kept, **moments))
         task = asyncio.create_task(CallbackIntake(db).record(order_id, b"{}"))
-
-        async def waiting() -> int:
-            async with db.read() as session:
-                query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                return int((await session.execute(text(query))).scalar_one())
-
-        await eventually(waiting, lambda count: count > 0)
+        await eventually(lambda: waiting_for_locks(db), lambda count: count > 0)
     assert await task
     assert [row.count for row in await all_of(db, Callback.id, Callback.count)] == [2]
     await db.dispose()

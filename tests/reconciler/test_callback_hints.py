@@ -4,13 +4,11 @@ from uuid import UUID
 
 import pytest
 
-from app.cloudpress import NoAnswer, Refused, SiteRef
+from app.cloudpress import Refused, SiteRef
 from tests.reconciler.scripted import Bench
+from tests.reconciler.test_anothers_answers import DAY, HOUR, LOST
 from tests.reconciler.test_mixed_up_answers import call_back
-
-HOUR = 3600.0
-DAY = 24 * HOUR
-LOST = NoAnswer("no answer", kind="timeout")
+from tests.reconciler.test_names_that_come_late import lost
 
 
 async def month_old(bench: Bench, name: str = "Anna's") -> str:
@@ -21,14 +19,11 @@ async def month_old(bench: Bench, name: str = "Anna's") -> str:
     return stranger
 
 
-async def lost(bench: Bench) -> UUID:
+async def rosas(bench: Bench) -> UUID:
     """Have Rosa's order be sent and no answer be read, after one that went well."""
     await bench.order("Before")
     await bench.work()
-    bench.cloudpress.script["answer"].append(LOST)
-    rosa = await bench.order("Rosa")
-    await bench.work()
-    return rosa
+    return await lost(bench, "Rosa", lands=True)
 
 
 def hide_name(bench: Bench, order_id: str) -> None:
@@ -45,7 +40,7 @@ def show_name(bench: Bench, order_id: str, name: str | None) -> None:
 async def test_anothers_old_order_that_tells_neither_age_nor_name_is_not_taken(bench: Bench) -> None:
     stranger = await month_old(bench)
     hide_name(bench, stranger)
-    rosa = await lost(bench)
+    rosa = await rosas(bench)
     await call_back(bench, rosa, 1)
     await bench.work_for(HOUR)
     assert (await bench.read(rosa)).cloudpress_order_id is None
@@ -60,7 +55,7 @@ async def test_anothers_old_order_that_tells_neither_age_nor_name_is_not_taken(b
 
 
 async def test_anothers_young_order_whose_site_is_not_shown_is_not_taken(bench: Bench) -> None:
-    rosa = await lost(bench)
+    rosa = await rosas(bench)
     stranger = bench.cloudpress.land("Anna's")
     hide_name(bench, stranger)
     await call_back(bench, rosa, 3)
@@ -73,7 +68,7 @@ async def test_anothers_young_order_whose_site_is_not_shown_is_not_taken(bench: 
 
 @pytest.mark.parametrize("tells_age", [True, False])
 async def test_its_own_is_taken_once_its_name_is_shown(bench: Bench, *, tells_age: bool) -> None:
-    rosa = await lost(bench)
+    rosa = await rosas(bench)
     hide_name(bench, "cp-2")
     if not tells_age:
         bench.cloudpress.tell("cp-2", created_at=None)
@@ -94,7 +89,7 @@ async def test_what_tells_no_name_for_a_day_is_shown_to_a_person(
     bench: Bench, *, is_linked: bool, tells_age: bool
 ) -> None:
     bench.cloudpress.hides = lambda order_id: order_id == "cp-2"  # no look-up tells of it
-    rosa = await lost(bench)
+    rosa = await rosas(bench)
     hide_name(bench, "cp-2")
     show_name(bench, "cp-2", None)
     if not tells_age:

@@ -39,22 +39,24 @@ def limited(scope: Scope, receive: Receive) -> Receive:
     read = 0
     whole = False
     deadline = asyncio.get_running_loop().time() + BODY_SECONDS
+    take_whole: Callable[[], bytes | None] | None = scope.get("extensions", {}).get(WHOLE_BODY)
 
     async def counted() -> Message:
         nonlocal read, whole
         if whole:
             return await receive()
-        if not read and (body := _at_once(scope)) is not None:
-            whole = True
-            return {"type": "http.request", "body": body, "more_body": False}
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
-            raise HTTPException(413)
-        try:
-            async with asyncio.timeout_at(deadline):
-                message = await receive()
-        except TimeoutError:
-            raise HTTPException(408) from None
+        body = take_whole() if take_whole is not None else None
+        if body is not None:
+            message: Message = {"type": "http.request", "body": body, "more_body": False}
+        else:
+            declared = dict(scope["headers"]).get(b"content-length", b"0")
+            if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+                raise HTTPException(413)
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408) from None
         whole = not message.get("more_body", False)
         read += len(message.get("body", b""))
         if read > MAX_BODY_BYTES:
@@ -70,8 +72,6 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
     Raises:
         HTTPException: it is too large (413), did not come in time (408), or its sender has left (400).
     """
-    if (at_once := _at_once(scope)) is not None:
-        return at_once
     within_limits = limited(scope, receive)
     body = bytearray()
     while True:
@@ -81,16 +81,3 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
         body += message.get("body", b"")
         if not message.get("more_body", False):
             return bytes(body)
-
-
-def _at_once(scope: Scope) -> bytes | None:
-    """Return the body of a request that has come whole, None if it has not, or if the server cannot tell.
-
-    Raises:
-        HTTPException: it is too large (413).
-    """
-    take: Callable[[], bytes | None] | None = scope.get("extensions", {}).get(WHOLE_BODY)
-    body = take() if take is not None else None
-    if body is not None and len(body) > MAX_BODY_BYTES:
-        raise HTTPException(413)
-    return body
