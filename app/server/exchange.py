@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import structlog
 from starlette.types import ASGIApp, Message, Scope
 
+from app.api.middleware.body_limit import WHOLE_BODY
 from app.server.wire import (
     CONTINUE,
     LAST_CHUNK,
@@ -38,7 +39,10 @@ class Exchange:
         "_expects_continue",
         "_head",
         "_is_given",
+        "_is_head",
         "_left",
+        "_may_chunk",
+        "_scope",
         "body",
         "connection",
         "is_answered",
@@ -46,7 +50,6 @@ class Exchange:
         "is_started",
         "is_whole",
         "keep_alive",
-        "scope",
     )
 
     def __init__(
@@ -54,7 +57,12 @@ class Exchange:
     ) -> None:
         """Begin with nothing of the body."""
         self.connection = connection
-        self.scope = scope
+        # The scope knows how this one's body is taken. Handed to the application and kept no longer, the two
+        # end with their last use: as a cycle, every request would be left to the garbage collector.
+        self._scope: Scope | None = scope
+        scope["extensions"] = {WHOLE_BODY: self.take_whole}
+        self._is_head = scope["method"] == "HEAD"
+        self._may_chunk = scope["http_version"] == "1.1"
         self.keep_alive = keep_alive
         self.body = bytearray()
         self.is_whole = False
@@ -79,7 +87,7 @@ class Exchange:
     async def run(self, app: ASGIApp) -> None:
         """Have the application answer; what escapes it or is left undone closes the connection."""
         try:
-            await app(self.scope, self.receive, self.send)
+            await app(self._take_scope(), self.receive, self.send)
         except asyncio.CancelledError:
             # The process ends, and whether what was asked for is done is not known.
             self._give_up(UNAVAILABLE)
@@ -93,6 +101,11 @@ class Exchange:
             if not self.is_answered and not self.is_lost:
                 log.error("exchange_broken", error="the application gave no whole answer")
                 self._give_up(plain(500))
+
+    def _take_scope(self) -> Scope:
+        scope, self._scope = self._scope, None
+        assert scope is not None  # noqa: S101 - an exchange is run once
+        return scope
 
     def _give_up(self, answer: bytes) -> None:
         if self.is_answered or self.is_lost:
@@ -177,14 +190,14 @@ class Exchange:
         self.is_started = True
         self._expects_continue = False
         status: int = message["status"]
-        bodiless = status in BODILESS or self.scope["method"] == "HEAD"
+        bodiless = status in BODILESS or self._is_head
         # What is left of the request is not waited for: see `HttpConnection.answered`.
         head = AnswerHead(status, message.get("headers", ()), keep_alive=self.keep_alive and self.is_whole)
         encoded = encode_head(
             head,
             self.connection.default_headers,
             bodiless=bodiless,
-            may_chunk=self.scope["http_version"] == "1.1",
+            may_chunk=self._may_chunk,
         )
         self.keep_alive = encoded.keep_alive
         self._chunked = encoded.chunked
@@ -199,7 +212,7 @@ class Exchange:
             self.connection.write(head)
 
     async def _send_body(self, body: bytes) -> None:
-        if self.scope["method"] == "HEAD" or not body:
+        if self._is_head or not body:
             return
         if self._left is not None:
             self._left -= len(body)

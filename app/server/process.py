@@ -21,6 +21,9 @@ SHUTDOWN_SECONDS = 6
 # What writes many things at once does so in a thread (`app/db/whole.py`), and waits for its turn after each
 # answer of the database: Python's own 5 ms would be longer than most of those take.
 TURN_SECONDS = 0.0005
+# What many who are served at a time keep is looked at so much more seldom: by Python's own 700 it took 4 % of
+# the time of an order, by this less than 1 %.
+YOUNG_OBJECTS = 10_000
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -69,6 +72,7 @@ def exempt_what_stays() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
 
 
 def raise_file_limit() -> None:

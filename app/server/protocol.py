@@ -21,7 +21,6 @@ from uvicorn import Config
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
-from app.api.middleware.body_limit import WHOLE_BODY
 from app.server.crowd import Crowd
 from app.server.exchange import Exchange
 from app.server.wire import PIECE_BYTES, UNAVAILABLE, plain
@@ -378,7 +377,6 @@ class HttpConnection(asyncio.Protocol):
             keep_alive=version == "1.1" and parser.should_keep_alive(),
             expects_continue=expects_continue,
         )
-        scope["extensions"] = {WHOLE_BODY: exchange.take_whole}
         self._reading = exchange
         self._crowd.is_busy(self)
         if self._exchange is None and not self._ahead and not self.is_write_paused:
