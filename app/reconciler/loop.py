@@ -128,7 +128,7 @@ class Reconciler(Worker[Order]):
         return not self._passed_over or any(map(self._has_room, self._passed_over))
 
     def _has_room(self, account_id: str) -> bool:
-        return self._in_flight[account_id] <= self._turns.passes * FULL_ENOUGH
+        return self._in_flight[account_id] <= self._turns.most_passes(account_id) * FULL_ENOUGH
 
     def _free_slots(self, account_id: str) -> int:
         """Return how many more passes an account may have: in all no more than a quarter of what stays free.
@@ -137,7 +137,7 @@ class Reconciler(Worker[Order]):
         """
         own, free = self._in_flight[account_id], self._free()
         room = max((free - OTHERS_SHARE * own) // (OTHERS_SHARE + 1), int(own == 0 < free))
-        return min(self._turns.passes - own, room)
+        return min(self._turns.most_passes(account_id) - own, room)
 
     def _free(self) -> int:
         return self.slots - self._in_flight.total()

@@ -12,6 +12,7 @@ from app.states import PostEnded, PostOutcome, Trouble, outcome_of_refusal
 RECORD_GRACE_SECONDS = 2.0
 # What is left of the lease after the request, so that whoever takes the order over finds it ended.
 LEASE_MARGIN = 0.99
+CUT_OFF = Trouble("cut_off")
 
 
 async def place(this: Pass) -> PassResult | None:
@@ -28,12 +29,21 @@ async def place(this: Pass) -> PassResult | None:
     if not isinstance(intended, Intent):
         return intended
     try:
+        await this.turn.begin_request(_time_to_send_seconds(this))
+    except NotSent as error:
+        return await record_for_sure(this, intended, _not_sent(intended, trouble_of(error)))
+    except asyncio.CancelledError:
+        await asyncio.shield(record_end(this, intended, _not_sent(intended, CUT_OFF)))
+        raise
+    try:
         posted = await _post(this, intended)
     except asyncio.CancelledError:
         # The process ends. Unless this is written, the order waits for the lease to run out.
         unknown = Posted(PostEnded(PostOutcome.UNKNOWN, intended.first))
         await asyncio.shield(record_end(this, intended, unknown))
         raise
+    finally:
+        this.turn.end_request()
     recording = asyncio.ensure_future(record_for_sure(this, intended, posted))
     try:
         return await asyncio.shield(recording)
@@ -53,16 +63,24 @@ async def _take_back(this: Pass, intending: asyncio.Future[Intent | PassResult |
     if not intending.done() or intending.cancelled() or intending.exception() is not None:
         return
     if isinstance(intent := intending.result(), Intent):
-        ended = PostEnded(PostOutcome.NOT_SENT, intent.first, trouble=Trouble("cut_off"))
-        await asyncio.shield(record_end(this, intent, Posted(ended)))
+        await asyncio.shield(record_end(this, intent, _not_sent(intent, CUT_OFF)))
+
+
+def _not_sent(intent: Intent, trouble: Trouble) -> Posted:
+    return Posted(PostEnded(PostOutcome.NOT_SENT, intent.first, trouble=trouble))
+
+
+def _time_to_send_seconds(this: Pass) -> float:
+    """Return for how long the request may still wait, so that it has ended well before the lease has."""
+    return this.claim.seconds_left() * LEASE_MARGIN - this.dependencies.upstream_timeout_seconds / 2
 
 
 async def _post(this: Pass, intent: Intent) -> Posted:
     dependencies, order, first = this.dependencies, this.order, intent.first
-    timeout_seconds = min(dependencies.upstream_timeout_seconds, this.claim.seconds_left() * LEASE_MARGIN)
-    if timeout_seconds < dependencies.upstream_timeout_seconds / 2:
+    if _time_to_send_seconds(this) < 0:
         # The commit of the intent took so long that another replica could take the order meanwhile.
-        return Posted(PostEnded(PostOutcome.NOT_SENT, first, trouble=Trouble("lease_too_short")))
+        return _not_sent(intent, Trouble("lease_too_short"))
+    timeout_seconds = min(dependencies.upstream_timeout_seconds, this.claim.seconds_left() * LEASE_MARGIN)
     try:
         answer = await this.cloudpress.place(
             _site_of(order),
@@ -71,7 +89,7 @@ async def _post(this: Pass, intent: Intent) -> Posted:
             timeout_seconds=timeout_seconds,
         )
     except NotSent as error:
-        return Posted(PostEnded(PostOutcome.NOT_SENT, first, trouble=trouble_of(error)))
+        return _not_sent(intent, trouble_of(error))
     except Refused as error:
         this.note(error.date)
         outcome = outcome_of_refusal(

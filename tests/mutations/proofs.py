@@ -90,6 +90,7 @@ NEVER_TWICE = by_pytest(
 )
 ANOTHERS_ANSWERS = by_pytest("another's answers", "tests/reconciler/test_anothers_answers.py", "-k", "sqlite")
 LATE_NAMES = by_pytest("late names", "tests/reconciler/test_names_that_come_late.py", "-k", "sqlite")
+NAMED_BESIDE = by_pytest("named beside", "tests/reconciler/test_named_beside.py", "-k", "sqlite")
 CALLBACK_HINTS = by_pytest("callback hints", "tests/reconciler/test_callback_hints.py", "-k", "sqlite")
 MIXED_UP = by_pytest("mixed-up answers", "tests/reconciler/test_mixed_up_answers.py", "-k", "sqlite")
 LATE_CALLBACKS = by_pytest(
@@ -100,6 +101,7 @@ FINAL_WITHOUT_A_TOKEN = by_pytest(
 )
 SHOWN = by_pytest("what was shown", "tests/reconciler/test_what_was_shown.py", "-k", "sqlite")
 UNKNOWN_PLACEMENTS = by_pytest("unknown placements", "tests/reconciler/test_unknown_placements.py")
+ABOUT_TO_ASK = by_pytest("how many are about to ask", "tests/reconciler/test_turns.py")
 TOGETHER = by_pytest("what passes write together", "tests/reconciler/test_writing.py")
 CANCELLING = by_pytest("cancelling", "tests/reconciler/test_cancelling.py")
 STAYING_UP = by_pytest("staying up", "tests/reconciler/test_staying_up.py")

@@ -26,9 +26,7 @@ def kept() -> int:
 
 @pytest.mark.usefixtures("_uncollected")
 @pytest.mark.parametrize("path", ["/", "/read", "/unsized"])
-async def test_an_exchange_ends_with_its_answer(
-    address: str, application: Answering, path: str
-) -> None:
+async def test_an_exchange_ends_with_its_answer(address: str, application: Answering, path: str) -> None:
     sent = f"POST {path} HTTP/1.1\r\nHost: presshook.test\r\nContent-Length: 4\r\n\r\nbody".encode()
     before = kept()
     async with connected(address) as (reader, writer):

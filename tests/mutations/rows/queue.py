@@ -121,7 +121,7 @@ MUTATIONS = (
     Mutation(
         "a full account is never looked for again",
         "app/reconciler/loop.py",
-        "<= self._turns.passes * FULL_ENOUGH",
+        "<= self._turns.most_passes(account_id) * FULL_ENOUGH",
         "< 0",
         (FULL_ACCOUNTS,),
     ),

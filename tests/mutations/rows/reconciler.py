@@ -2,6 +2,7 @@
 
 from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import (
+    ABOUT_TO_ASK,
     ANOTHERS_ANSWERS,
     CANCELLING,
     LATE_CALLBACKS,
@@ -359,9 +360,37 @@ MUTATIONS = (
     Mutation(
         "more of an account ask than may",
         TURNS,
-        "asyncio.Semaphore(self._requests)",
-        "asyncio.Semaphore(self.passes)",
-        (TOGETHER,),
+        "self.requests = asyncio.Semaphore(requests)",
+        "self.requests = asyncio.Semaphore(9 * requests)",
+        (ABOUT_TO_ASK,),
+    ),
+    Mutation(
+        "more intents are written ahead however slow CloudPress is",
+        TURNS,
+        "max(self._request_seconds, 1e-6)",
+        "1e-6",
+        (ABOUT_TO_ASK,),
+    ),
+    Mutation(
+        "what is cut off before its request may have been sent",
+        "app/reconciler/placing.py",
+        "record_end(this, intended, _not_sent(intended, CUT_OFF))",
+        "record_end(this, intended, Posted(PostEnded(PostOutcome.UNKNOWN, intended.first)))",
+        (ABOUT_TO_ASK,),
+    ),
+    Mutation(
+        "what is read has no bound",
+        "app/reconciler/passes.py",
+        "async with self.turn.asking(self.seconds_left()):",
+        "if True:",
+        (ABOUT_TO_ASK,),
+    ),
+    Mutation(
+        "a request waits for its place for as long as it takes",
+        TURNS,
+        "async with asyncio.timeout(patience_seconds):",
+        "async with asyncio.timeout(None):",
+        (ABOUT_TO_ASK,),
     ),
     Mutation(
         "an answer is believed against the order's own callback",
