@@ -79,7 +79,10 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
             if is_about_one(failed):
                 continue
             break
-        agreeing |= found or {}
+        for order_id, agreement in (found or {}).items():
+            # Two tasks may name one order: what speaks against it counts, whichever of them tells it.
+            if agreeing.get(order_id) is not Agreement.NONE:
+                agreeing[order_id] = agreement
         is_all_told = found is not None and Agreement.UNTOLD not in found.values()
         if is_all_told or sent.now.wall - hint.since >= HINT_LIFETIME:
             of_tasks[hint.task_id] = tuple(found or ())
@@ -124,13 +127,14 @@ async def _orders_of_task(
         if details is None:
             return None
         if is_of_account:
-            agreeing[order_id] = await _agreement(this, sent, details, as_sent=as_sent)
+            agreeing[order_id] = await agreement_of(this, sent, details, as_sent=as_sent)
         else:
             agreeing[order_id] = Agreement.NONE
     return agreeing
 
 
-async def _agreement(this: Pass, sent: Sent, details: Answer[OrderDetails], *, as_sent: bool) -> Agreement:
+async def agreement_of(this: Pass, sent: Sent, details: Answer[OrderDetails], *, as_sent: bool) -> Agreement:
+    """Return how far what a CloudPress order tells agrees with ours. `as_sent`: as `named_by_callbacks`."""
     order, told = this.order, details.value
     if not tells_same_kind(told, order.account_id, order.variant) or not is_young_enough(
         order, sent, details

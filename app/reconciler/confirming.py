@@ -8,6 +8,7 @@ from app.orders.attempts import nothing_landed
 from app.orders.orphans import is_left_to_people, orphans_like
 from app.reconciler.callback_hints import Named, is_about_one, named_by_callbacks
 from app.reconciler.concluding import apply, conclude
+from app.reconciler.duplicates import suspect_named_beside
 from app.reconciler.evidence import (
     ANSWER,
     CALLBACK,
@@ -198,10 +199,12 @@ async def _adopt(this: Pass, sent: Sent, order_ids: list[str], source: str) -> P
 
     The others, if there are any, are suspected duplicates.
     """
-    observation = await Observer(this).look(order_ids[0])
+    observer = Observer(this)
+    observation = await observer.look(order_ids[0])
     findings = this.findings
     findings.order_id, findings.order_id_source = order_ids[0], source
     findings.duplicates = {order_id for order_id in order_ids[1:] if order_id != order_ids[0]}
+    await suspect_named_beside(this, observer.beside)
     progress = await load_progress(this, sent)
     return await this.write(
         lambda held: _write_adoption(this, held, sent, progress, source, observation),

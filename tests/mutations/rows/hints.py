@@ -1,7 +1,13 @@
 """Rules of what callbacks name, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import ANOTHERS_ANSWERS, CALLBACK_HINTS, LATE_CALLBACKS, LATE_NAMES
+from tests.mutations.proofs import (
+    ANOTHERS_ANSWERS,
+    CALLBACK_HINTS,
+    LATE_CALLBACKS,
+    LATE_NAMES,
+    NAMED_BESIDE,
+)
 
 HINTS = "app/reconciler/callback_hints.py"
 DUPLICATES = "app/reconciler/duplicates.py"
@@ -76,5 +82,33 @@ MUTATIONS = (
         "            if error.status not in {402, 404}:\n",
         "            if error.status != 404:\n",
         (LATE_NAMES,),
+    ),
+    Mutation(
+        "of two tasks that name one order the older one is believed",
+        HINTS,
+        "            if agreeing.get(order_id) is not Agreement.NONE:\n",
+        "            if True:\n",
+        (NAMED_BESIDE,),
+    ),
+    Mutation(
+        "what the own task names beside it is told to nobody",
+        DUPLICATES,
+        "        if order_id not in held and await _may_be_own(",
+        "        if False and await _may_be_own(",
+        (NAMED_BESIDE,),
+    ),
+    Mutation(
+        "whatever the own task names beside it is told",
+        DUPLICATES,
+        "is not Agreement.NONE\n        )\n    except",
+        "is not None\n        )\n    except",
+        (NAMED_BESIDE,),
+    ),
+    Mutation(
+        "what cannot be read is told to nobody",
+        DUPLICATES,
+        "    except CloudPressError:\n        return True\n",
+        "    except CloudPressError:\n        return False\n",
+        (NAMED_BESIDE,),
     ),
 )
