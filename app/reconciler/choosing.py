@@ -66,7 +66,8 @@ def _was_just_accepted(this: Pass, accepted_at: datetime | None) -> bool:
 async def _look(this: Pass, cloudpress_order_id: str) -> Seen:
     observer = Observer(this)
     seen = await observer.look(cloudpress_order_id)
-    await suspect_named_beside(this, observer.beside)
+    if trouble := await suspect_named_beside(this, observer.beside):
+        seen = replace(seen, trouble=seen.trouble or trouble)
     if _was_just_accepted(this, this.order.cancel_accepted_at):
         return replace(seen, cancel_accepted=True)
     if this.order.cancel_requested_at is None:

@@ -1,5 +1,7 @@
 """Looks for an order whose placement is unknown: by late answers, callbacks, look-up, an operator's word."""
 
+from dataclasses import replace
+
 from app.db.database import Transaction
 from app.db.models import Order
 from app.events.timeline import record
@@ -204,7 +206,8 @@ async def _adopt(this: Pass, sent: Sent, order_ids: list[str], source: str) -> P
     findings = this.findings
     findings.order_id, findings.order_id_source = order_ids[0], source
     findings.duplicates = {order_id for order_id in order_ids[1:] if order_id != order_ids[0]}
-    await suspect_named_beside(this, observer.beside)
+    if trouble := await suspect_named_beside(this, observer.beside):
+        observation = replace(observation, trouble=observation.trouble or trouble)
     progress = await load_progress(this, sent)
     return await this.write(
         lambda held: _write_adoption(this, held, sent, progress, source, observation),

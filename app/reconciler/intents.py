@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum
+from typing import Final
 
 from app.db.models import RESTORED, Order, Placement
 from app.events.timeline import record
@@ -38,19 +40,35 @@ class Intent:
     """The lease, which was renewed for it."""
 
 
-async def intend(this: Pass) -> Intent | PassResult | None:
+class PlaceFirst(Enum):
+    """What `intend` returns where nothing is written: the request has to have its place first."""
+
+    PLACE_FIRST = "place first"
+
+
+PLACE_FIRST: Final = PlaceFirst.PLACE_FIRST
+
+
+async def intend(this: Pass, *, is_ahead: bool) -> Intent | PassResult | PlaceFirst | None:
     """Commit that the order is about to be sent, under a lease that is renewed for it.
+
+    If that is ahead of having the request's place, only a first attempt is written: before another one leaves
+    it may be heard of an earlier one.
 
     Where something speaks against it that has come up since it was decided, that is seen to first: the result
     is returned. None if it is no longer ours to send.
     """
-    intended = await this.write(lambda held: _write_intent_unless(this, held), is_last=False)
+    intended = await this.write(
+        lambda held: _write_intent_unless(this, held, is_ahead=is_ahead), is_last=False
+    )
     if isinstance(intended, Intent):
         this.claim = intended.claim
     return intended
 
 
-async def _write_intent_unless(this: Pass, held: Held) -> Intent | PassResult | None:
+async def _write_intent_unless(
+    this: Pass, held: Held, *, is_ahead: bool
+) -> Intent | PassResult | PlaceFirst | None:
     """Write the intent, or see to what speaks against it."""
     tx, order, loaded = held.tx, held.order, held.loaded
     if order.status != OrderStatus.PENDING:
@@ -75,6 +93,8 @@ async def _write_intent_unless(this: Pass, held: Held) -> Intent | PassResult | 
         _is_left_to_people(this, order) or await _has_to_look_again(this, held, earlier)
     ):
         return await apply(this, held, "look_again", Reappeared())
+    if is_ahead and not nothing_landed(earlier):
+        return PLACE_FIRST
     return await _write_intent(this, held, earlier)
 
 

@@ -1,5 +1,6 @@
 """The loop: runs a pass over each order that is due."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Collection
@@ -167,8 +168,14 @@ class Reconciler(Worker[Order]):
     async def _take(self, turn: Turn, claim: Claim[Order]) -> bool:
         """Wait for a pass's turn; tell whether enough of its lease is left then."""
         before = claim.seconds_left()
-        await turn.take()
-        return before - claim.seconds_left() <= (1 - SHARE_OF_LEASE) * self._dependencies.lease_seconds
+        patience_seconds = (1 - SHARE_OF_LEASE) * self._dependencies.lease_seconds
+        try:
+            async with asyncio.timeout(patience_seconds):
+                await turn.take()
+        except TimeoutError:
+            return False
+        # By the clock of the lease, which goes on while the machine sleeps.
+        return before - claim.seconds_left() <= patience_seconds
 
     async def _pass(self, claim: Claim[Order], turn: Turn, span: tracing.Span) -> None:
         started = time.monotonic()

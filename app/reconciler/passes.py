@@ -91,14 +91,20 @@ class Pass:
         """Note what CloudPress's clock showed just now."""
         self.dependencies.provider_clock.note(date, self.claim.clock.uptime())
 
-    async def _noted(self, request: Callable[[], Awaitable[Answer[T]]]) -> Answer[T]:
-        """Ask once that may be, with the time that is left then."""
-        try:
-            async with self.turn.asking(self.seconds_left()):
-                answer = await request()
-        except Refused as error:
-            self.note(error.date)
-            raise
+    async def _read(self, request: Callable[[Provider], Awaitable[Answer[T]]]) -> Answer[T]:
+        """Ask once that may be.
+
+        Raises:
+            NotSent: others have asked until too little time was left.
+        """
+        cloudpress = self.cloudpress
+        patience_seconds = self.seconds_left() - self.dependencies.upstream_timeout_seconds
+        async with self.turn.reading(patience_seconds):
+            try:
+                answer = await request(cloudpress)
+            except Refused as error:
+                self.note(error.date)
+                raise
         self.note(answer.date)
         return answer
 
@@ -132,13 +138,11 @@ class Pass:
 
     async def list_orders(self, page: int) -> Answer[tuple[OrderSummary, ...]]:
         """List a page of the account's orders."""
-        return await self._noted(
-            lambda: self.cloudpress.orders(page=page, timeout_seconds=self.seconds_left())
-        )
+        return await self._read(lambda it: it.orders(page=page, timeout_seconds=self.seconds_left()))
 
     async def read_order(self, order_id: str) -> Answer[OrderDetails]:
         """Read an order. `ValueError` if the id cannot be part of a path."""
-        return await self._noted(lambda: self.cloudpress.order(order_id, timeout_seconds=self.seconds_left()))
+        return await self._read(lambda it: it.order(order_id, timeout_seconds=self.seconds_left()))
 
     async def find_order(self, order_id: str) -> Answer[OrderDetails] | None:
         """Read an order; None if there is none."""
@@ -149,15 +153,15 @@ class Pass:
 
     async def read_task(self, task_id: int) -> Answer[Task]:
         """Read a task."""
-        return await self._noted(lambda: self.cloudpress.task(task_id, timeout_seconds=self.seconds_left()))
+        return await self._read(lambda it: it.task(task_id, timeout_seconds=self.seconds_left()))
 
     async def read_site(self, site_id: str) -> Answer[Site]:
         """Read a site. `ValueError` if the id cannot be part of a path."""
-        return await self._noted(lambda: self.cloudpress.site(site_id, timeout_seconds=self.seconds_left()))
+        return await self._read(lambda it: it.site(site_id, timeout_seconds=self.seconds_left()))
 
     async def cancel(self, order_id: str) -> None:
         """Ask for an order to be cancelled."""
-        await self._noted(lambda: self.cloudpress.cancel(order_id, timeout_seconds=self.seconds_left()))
+        await self._read(lambda it: it.cancel(order_id, timeout_seconds=self.seconds_left()))
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,11 @@ import asyncio
 
 from app.cloudpress import CloudPressError, NotSent, Refused, SiteOrder
 from app.db.models import Order
+from app.queue import leases
 from app.reconciler.answers import Posted, record_end, record_for_sure
-from app.reconciler.intents import Intent, intend
-from app.reconciler.passes import Pass, PassResult, trouble_of
+from app.reconciler.intents import PLACE_FIRST, Intent, PlaceFirst, intend
+from app.reconciler.passes import SHARE_OF_LEASE, Pass, PassResult, trouble_of
+from app.reconciler.turns import MOST_WAIT_SECONDS
 from app.states import PostEnded, PostOutcome, Trouble, outcome_of_refusal
 
 RECORD_GRACE_SECONDS = 2.0
@@ -18,33 +20,56 @@ CUT_OFF = Trouble("cut_off")
 async def place(this: Pass) -> PassResult | None:
     """Send a pending order to CloudPress, once, and record how that ended.
 
-    Returns None if the order was no longer ours to send, or is no longer ours to change.
+    Returns None if the order was no longer ours to send, or is no longer ours to change, or was given back.
     """
-    intending = asyncio.ensure_future(intend(this))
     try:
-        intended = await asyncio.shield(intending)
+        intended = await _intend(this)
+        return await _send(this, intended) if isinstance(intended, Intent) else intended
+    finally:
+        this.turn.leave_line()
+        this.turn.end_request(is_post=True, counts=False)
+
+
+async def _intend(this: Pass) -> Intent | PassResult | None:
+    """Commit the intent, with its request's place or with one that will be free within a moment."""
+    if this.turn.line_up():
+        intended = await _write_intent(this, is_ahead=True)
+        if intended is not PLACE_FIRST:
+            return intended
+        this.turn.leave_line()
+    try:
+        await this.turn.begin_request((1 - SHARE_OF_LEASE) * this.dependencies.lease_seconds)
+    except NotSent:
+        await leases.give_back(this.dependencies.db, this.claim)
+        return None
+    intended = await _write_intent(this, is_ahead=False)
+    return None if intended is PLACE_FIRST else intended
+
+
+async def _write_intent(this: Pass, *, is_ahead: bool) -> Intent | PassResult | PlaceFirst | None:
+    intending = asyncio.ensure_future(intend(this, is_ahead=is_ahead))
+    try:
+        return await asyncio.shield(intending)
     except asyncio.CancelledError:
         await _take_back(this, intending)
         raise
-    if not isinstance(intended, Intent):
-        return intended
+
+
+async def _send(this: Pass, intent: Intent) -> PassResult | None:
     try:
-        await this.turn.begin_request(_time_to_send_seconds(this))
-    except NotSent as error:
-        return await record_for_sure(this, intended, _not_sent(intended, trouble_of(error)))
+        posted = await _wait_for_place(this, intent)
     except asyncio.CancelledError:
-        await asyncio.shield(record_end(this, intended, _not_sent(intended, CUT_OFF)))
+        await asyncio.shield(record_end(this, intent, _not_sent(intent, CUT_OFF)))
         raise
     try:
-        posted = await _post(this, intended)
+        posted = posted or await _post(this, intent)
     except asyncio.CancelledError:
         # The process ends. Unless this is written, the order waits for the lease to run out.
-        unknown = Posted(PostEnded(PostOutcome.UNKNOWN, intended.first))
-        await asyncio.shield(record_end(this, intended, unknown))
+        unknown = Posted(PostEnded(PostOutcome.UNKNOWN, intent.first))
+        await asyncio.shield(record_end(this, intent, unknown))
         raise
-    finally:
-        this.turn.end_request()
-    recording = asyncio.ensure_future(record_for_sure(this, intended, posted))
+    this.turn.end_request(is_post=True, counts=posted.ended.outcome is not PostOutcome.NOT_SENT)
+    recording = asyncio.ensure_future(record_for_sure(this, intent, posted))
     try:
         return await asyncio.shield(recording)
     except asyncio.CancelledError:
@@ -53,7 +78,27 @@ async def place(this: Pass) -> PassResult | None:
         raise
 
 
-async def _take_back(this: Pass, intending: asyncio.Future[Intent | PassResult | None]) -> None:
+async def _wait_for_place(this: Pass, intent: Intent) -> Posted | None:
+    """Wait for the request's place where that is still to come; return how it ended if it took too long.
+
+    What the intent was decided on is only that old then: no callback has come, nobody has cancelled. And the
+    attempt's time, from which the grace and all windows are counted, is that of its request.
+    """
+    if this.turn.has_place:
+        return None
+    uptime = this.claim.clock.uptime  # which goes on while the machine sleeps
+    since = uptime()
+    try:
+        await this.turn.begin_request(MOST_WAIT_SECONDS)
+    except NotSent as error:
+        this.turn.was_slow()
+        return _not_sent(intent, trouble_of(error))
+    if uptime() - since > MOST_WAIT_SECONDS:
+        return _not_sent(intent, Trouble("no_time"))
+    return None
+
+
+async def _take_back(this: Pass, intending: asyncio.Future[Intent | PassResult | PlaceFirst | None]) -> None:
     """Record that nothing was sent, if an intent is written although its pass was cut off meanwhile.
 
     What others write goes with it, so that it is not given up with the pass. Without this the order would be
@@ -70,17 +115,12 @@ def _not_sent(intent: Intent, trouble: Trouble) -> Posted:
     return Posted(PostEnded(PostOutcome.NOT_SENT, intent.first, trouble=trouble))
 
 
-def _time_to_send_seconds(this: Pass) -> float:
-    """Return for how long the request may still wait, so that it has ended well before the lease has."""
-    return this.claim.seconds_left() * LEASE_MARGIN - this.dependencies.upstream_timeout_seconds / 2
-
-
 async def _post(this: Pass, intent: Intent) -> Posted:
     dependencies, order, first = this.dependencies, this.order, intent.first
-    if _time_to_send_seconds(this) < 0:
+    timeout_seconds = min(dependencies.upstream_timeout_seconds, this.claim.seconds_left() * LEASE_MARGIN)
+    if timeout_seconds < dependencies.upstream_timeout_seconds / 2:
         # The commit of the intent took so long that another replica could take the order meanwhile.
         return _not_sent(intent, Trouble("lease_too_short"))
-    timeout_seconds = min(dependencies.upstream_timeout_seconds, this.claim.seconds_left() * LEASE_MARGIN)
     try:
         answer = await this.cloudpress.place(
             _site_of(order),
