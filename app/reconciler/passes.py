@@ -91,7 +91,7 @@ class Pass:
         """Note what CloudPress's clock showed just now."""
         self.dependencies.provider_clock.note(date, self.claim.clock.uptime())
 
-    async def _read(self, request: Callable[[Provider], Awaitable[Answer[T]]]) -> Answer[T]:
+    async def _ask(self, request: Callable[[Provider], Awaitable[Answer[T]]]) -> Answer[T]:
         """Ask once that may be.
 
         Raises:
@@ -99,7 +99,7 @@ class Pass:
         """
         cloudpress = self.cloudpress
         patience_seconds = self.seconds_left() - self.dependencies.upstream_timeout_seconds
-        async with self.turn.reading(patience_seconds):
+        async with self.turn.asking(patience_seconds):
             try:
                 answer = await request(cloudpress)
             except Refused as error:
@@ -138,11 +138,11 @@ class Pass:
 
     async def list_orders(self, page: int) -> Answer[tuple[OrderSummary, ...]]:
         """List a page of the account's orders."""
-        return await self._read(lambda it: it.orders(page=page, timeout_seconds=self.seconds_left()))
+        return await self._ask(lambda it: it.orders(page=page, timeout_seconds=self.seconds_left()))
 
     async def read_order(self, order_id: str) -> Answer[OrderDetails]:
         """Read an order. `ValueError` if the id cannot be part of a path."""
-        return await self._read(lambda it: it.order(order_id, timeout_seconds=self.seconds_left()))
+        return await self._ask(lambda it: it.order(order_id, timeout_seconds=self.seconds_left()))
 
     async def find_order(self, order_id: str) -> Answer[OrderDetails] | None:
         """Read an order; None if there is none."""
@@ -153,15 +153,15 @@ class Pass:
 
     async def read_task(self, task_id: int) -> Answer[Task]:
         """Read a task."""
-        return await self._read(lambda it: it.task(task_id, timeout_seconds=self.seconds_left()))
+        return await self._ask(lambda it: it.task(task_id, timeout_seconds=self.seconds_left()))
 
     async def read_site(self, site_id: str) -> Answer[Site]:
         """Read a site. `ValueError` if the id cannot be part of a path."""
-        return await self._read(lambda it: it.site(site_id, timeout_seconds=self.seconds_left()))
+        return await self._ask(lambda it: it.site(site_id, timeout_seconds=self.seconds_left()))
 
     async def cancel(self, order_id: str) -> None:
         """Ask for an order to be cancelled."""
-        await self._read(lambda it: it.cancel(order_id, timeout_seconds=self.seconds_left()))
+        await self._ask(lambda it: it.cancel(order_id, timeout_seconds=self.seconds_left()))
 
 
 @dataclass(frozen=True)

@@ -195,7 +195,7 @@ class Turn:
             self._account.learn(seconds, is_post=is_post)
 
     @asynccontextmanager
-    async def reading(self, patience_seconds: float) -> AsyncIterator[None]:
+    async def asking(self, patience_seconds: float) -> AsyncIterator[None]:
         """Have a request's place for a block. `NotSent` as `begin_request`."""
         await self.begin_request(patience_seconds)
         counts = False

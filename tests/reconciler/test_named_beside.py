@@ -52,12 +52,12 @@ async def test_one_that_cannot_be_read_is_told(bench: Bench, failure: Exception)
     change_task(bench, 2, order_ids=("cp-2", "cp-3"))
     plain = bench.cloudpress.order
 
-    async def order(asked: str, **more: Any) -> Any:
+    async def show(asked: str, **more: Any) -> Any:
         if asked == "cp-3":
             raise failure
         return await plain(asked, **more)
 
-    bench.cloudpress.order = order  # type: ignore[method-assign]
+    bench.cloudpress.order = show  # type: ignore[assignment, method-assign]
     assert (await ended(bench, order_id, is_called_back=True)).suspected_duplicates == ["cp-3"]
 
 

@@ -382,7 +382,7 @@ MUTATIONS = (
     Mutation(
         "what is read has no bound",
         "app/reconciler/passes.py",
-        "async with self.turn.reading(patience_seconds):",
+        "async with self.turn.asking(patience_seconds):",
         "if True:",
         (ABOUT_TO_ASK,),
     ),
