@@ -7,7 +7,7 @@ from app.accounts.store import UnknownAccountError
 from app.reconciler.cancelling import cancel, drop
 from app.reconciler.concluding import conclude
 from app.reconciler.confirming import confirm
-from app.reconciler.duplicates import recheck, suspect_named_beside
+from app.reconciler.duplicates import recheck
 from app.reconciler.observing import Observer
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.placing import place
@@ -64,10 +64,7 @@ def _was_just_accepted(this: Pass, accepted_at: datetime | None) -> bool:
 
 
 async def _look(this: Pass, cloudpress_order_id: str) -> Seen:
-    observer = Observer(this)
-    seen = await observer.look(cloudpress_order_id)
-    if trouble := await suspect_named_beside(this, observer.beside):
-        seen = replace(seen, trouble=seen.trouble or trouble)
+    seen = await Observer(this).look(cloudpress_order_id)
     if _was_just_accepted(this, this.order.cancel_accepted_at):
         return replace(seen, cancel_accepted=True)
     if this.order.cancel_requested_at is None:

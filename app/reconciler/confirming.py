@@ -1,7 +1,5 @@
 """Looks for an order whose placement is unknown: by late answers, callbacks, look-up, an operator's word."""
 
-from dataclasses import replace
-
 from app.db.database import Transaction
 from app.db.models import Order
 from app.events.timeline import record
@@ -10,7 +8,6 @@ from app.orders.attempts import nothing_landed
 from app.orders.orphans import is_left_to_people, orphans_like
 from app.reconciler.callback_hints import Named, is_about_one, named_by_callbacks
 from app.reconciler.concluding import apply, conclude
-from app.reconciler.duplicates import suspect_named_beside
 from app.reconciler.evidence import (
     ANSWER,
     CALLBACK,
@@ -201,13 +198,10 @@ async def _adopt(this: Pass, sent: Sent, order_ids: list[str], source: str) -> P
 
     The others, if there are any, are suspected duplicates.
     """
-    observer = Observer(this)
-    observation = await observer.look(order_ids[0])
+    observation = await Observer(this).look(order_ids[0])
     findings = this.findings
     findings.order_id, findings.order_id_source = order_ids[0], source
     findings.duplicates = {order_id for order_id in order_ids[1:] if order_id != order_ids[0]}
-    if trouble := await suspect_named_beside(this, observer.beside):
-        observation = replace(observation, trouble=observation.trouble or trouble)
     progress = await load_progress(this, sent)
     return await this.write(
         lambda held: _write_adoption(this, held, sent, progress, source, observation),

@@ -5,9 +5,9 @@ a suspected duplicate. An order that was placed more than once is looked up once
 callbacks contradict each other is looked up at once, for neither may have named its own.
 """
 
-from app.cloudpress import CloudPressError, NotSent
-from app.reconciler.callback_hints import Agreement, Named, agreement_of, is_about_one, named_by_callbacks
-from app.reconciler.evidence import ANSWER, CALLBACK, LOOK_UP, MAX_HINTS, Sent, held_among, what_was_sent
+from app.cloudpress import CloudPressError
+from app.reconciler.callback_hints import Named, is_about_one, named_by_callbacks
+from app.reconciler.evidence import ANSWER, CALLBACK, LOOK_UP, Sent, held_among, what_was_sent
 from app.reconciler.looking_up import OrderLookUp
 from app.reconciler.passes import Pass, trouble_of
 from app.states import FINAL, Rechecked, Trouble, is_over
@@ -57,41 +57,6 @@ def _leads_nowhere(this: Pass, sent: Sent, called_back: Named) -> bool:
     }
     findings.hints = tuple(task_id for task_id in findings.hints if task_id not in nowhere)
     return sent.names_no_task or bool(nowhere)
-
-
-async def suspect_named_beside(this: Pass, order_ids: set[str]) -> Trouble | None:
-    """Suspect what the order's own tasks name beside it, unless another order has it or something differs.
-
-    The order may be done, and nobody look again. So what CloudPress does not show is told as well; where it
-    was not even asked, the trouble with that is returned.
-    """
-    order, findings = this.order, this.findings
-    known = {*(order.suspected_duplicates or ()), *(order.settled_duplicates or ()), *findings.duplicates}
-    new = sorted(order_ids - known)[:MAX_HINTS]
-    if not new:
-        return None
-    async with this.dependencies.db.read() as session:
-        held = await held_among(session, order, new)
-    sent = what_was_sent(this)
-    try:
-        for order_id in new:
-            if order_id not in held and await _may_be_own(this, sent, order_id):
-                findings.duplicates.add(order_id)
-    except NotSent as error:
-        return trouble_of(error)
-    return None
-
-
-async def _may_be_own(this: Pass, sent: Sent, order_id: str) -> bool:
-    try:
-        details = await this.find_order(order_id)
-        return details is not None and (
-            await agreement_of(this, sent, details, as_sent=True) is not Agreement.NONE
-        )
-    except NotSent:
-        raise
-    except CloudPressError:
-        return True
 
 
 async def _look_beside(this: Pass, sent: Sent) -> Trouble | None:

@@ -20,7 +20,15 @@ from app.reconciler.passes import Pass, PassResult
 from app.reconciler.progress import Progress, kept
 from app.reconciler.window import Now
 from app.reconciler.writing import Held
-from app.states import LATE_LOOK_AFTER, OrderStatus, Overdue, PlacingOff, Reappeared, may_have_landed
+from app.states import (
+    LATE_LOOK_AFTER,
+    OrderStatus,
+    Overdue,
+    PlacingOff,
+    PostOutcome,
+    Reappeared,
+    may_have_landed,
+)
 
 PLACE_AGAIN = "place_again"
 """What an operator decides who has an order placed again."""
@@ -40,20 +48,20 @@ class Intent:
     """The lease, which was renewed for it."""
 
 
-class PlaceFirst(Enum):
-    """What `intend` returns where nothing is written: the request has to have its place first."""
+class TurnFirst(Enum):
+    """What `intend` returns where nothing is written: the pass has to have its turn first."""
 
-    PLACE_FIRST = "place first"
-
-
-PLACE_FIRST: Final = PlaceFirst.PLACE_FIRST
+    TURN_FIRST = "turn first"
 
 
-async def intend(this: Pass, *, is_ahead: bool) -> Intent | PassResult | PlaceFirst | None:
+TURN_FIRST: Final = TurnFirst.TURN_FIRST
+
+
+async def intend(this: Pass, *, is_ahead: bool) -> Intent | PassResult | TurnFirst | None:
     """Commit that the order is about to be sent, under a lease that is renewed for it.
 
-    If that is ahead of having the request's place, only a first attempt is written: before another one leaves
-    it may be heard of an earlier one.
+    Ahead of the pass's turn only what was never sent is intended: of an earlier request something may be
+    heard before this one leaves.
 
     Where something speaks against it that has come up since it was decided, that is seen to first: the result
     is returned. None if it is no longer ours to send.
@@ -68,7 +76,7 @@ async def intend(this: Pass, *, is_ahead: bool) -> Intent | PassResult | PlaceFi
 
 async def _write_intent_unless(
     this: Pass, held: Held, *, is_ahead: bool
-) -> Intent | PassResult | PlaceFirst | None:
+) -> Intent | PassResult | TurnFirst | None:
     """Write the intent, or see to what speaks against it."""
     tx, order, loaded = held.tx, held.order, held.loaded
     if order.status != OrderStatus.PENDING:
@@ -93,8 +101,8 @@ async def _write_intent_unless(
         _is_left_to_people(this, order) or await _has_to_look_again(this, held, earlier)
     ):
         return await apply(this, held, "look_again", Reappeared())
-    if is_ahead and not nothing_landed(earlier):
-        return PLACE_FIRST
+    if is_ahead and any(attempt.outcome != PostOutcome.NOT_SENT for attempt in earlier):
+        return TURN_FIRST
     return await _write_intent(this, held, earlier)
 
 

@@ -1,6 +1,5 @@
 """The loop: runs a pass over each order that is due."""
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Collection
@@ -26,7 +25,7 @@ from app.reconciler.dependencies import Dependencies
 from app.reconciler.known import read_known
 from app.reconciler.passes import SHARE_OF_LEASE, Pass, PassResult
 from app.reconciler.turns import Turn, Turns
-from app.states import PLACED, Attention, attention
+from app.states import PLACED, Attention, OrderStatus, attention
 from app.telemetry import tracing
 from app.telemetry.defects import where_raised
 from app.telemetry.metrics import Metrics
@@ -152,13 +151,15 @@ class Reconciler(Worker[Order]):
         account_id = claim.row.account_id
         turn = self._turns.of(account_id)
         try:
-            if not await self._take(turn, claim):
+            is_in_line = claim.row.status == OrderStatus.PENDING and turn.line_up()
+            if not is_in_line and not await self._take(turn, claim):
                 await self.give_back(claim)
                 return
             with tracing.span("pass", parent=claim.row.traceparent, is_root=True) as span:
                 span.tell(order=str(claim.row.id))
                 await self._pass(claim, turn, span)
         finally:
+            turn.leave_line()
             turn.leave()
             self._in_flight[account_id] -= 1
             if self._in_flight[account_id] <= 0:
@@ -169,13 +170,8 @@ class Reconciler(Worker[Order]):
         """Wait for a pass's turn; tell whether enough of its lease is left then."""
         before = claim.seconds_left()
         patience_seconds = (1 - SHARE_OF_LEASE) * self._dependencies.lease_seconds
-        try:
-            async with asyncio.timeout(patience_seconds):
-                await turn.take()
-        except TimeoutError:
-            return False
-        # By the clock of the lease, which goes on while the machine sleeps.
-        return before - claim.seconds_left() <= patience_seconds
+        # By the clock of the lease too, which goes on while the machine sleeps.
+        return await turn.take(patience_seconds) and before - claim.seconds_left() <= patience_seconds
 
     async def _pass(self, claim: Claim[Order], turn: Turn, span: tracing.Span) -> None:
         started = time.monotonic()

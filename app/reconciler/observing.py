@@ -33,8 +33,6 @@ class Observer:
         self._trouble: Trouble | None = None
         self._order: OrderDetails | None = None
         self._tasks: dict[int, Answer[CloudPressTask] | TaskRef] = {}
-        self.beside: set[str] = set()
-        """The CloudPress orders that the order's own tasks name beside it."""
 
     async def look(self, cloudpress_order_id: str) -> Seen:
         """Ask for the order, then for its tasks, then, once CloudPress is done, for the site."""
@@ -72,7 +70,6 @@ class Observer:
         """
         named = {order_id.lower() for order_id in task.order_ids}
         if cloudpress_order_id.lower() in named:
-            self.beside |= {it for it in task.order_ids if it.lower() != cloudpress_order_id.lower()}
             return True
         if named or await self._is_anothers(task_id):
             # One that is only remembered may have been given anew. But where its own callback named it, the

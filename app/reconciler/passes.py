@@ -12,7 +12,7 @@ from app.queue.leases import Claim
 from app.reconciler.dependencies import Dependencies
 from app.reconciler.findings import Findings
 from app.reconciler.known import Known
-from app.reconciler.turns import Account, Turn
+from app.reconciler.turns import Turn
 from app.reconciler.window import Now
 from app.reconciler.writing import Held, Step
 from app.states import WITHOUT_TOKEN, OrderStatus, Trouble
@@ -42,7 +42,7 @@ class Pass:
     """CloudPress under the order's account; None for a pass that asks nothing."""
     is_without_token: bool = False
     """Whether to ask anything raises `NoTokenError`; what needs no request is done all the same."""
-    turn: Turn = field(default_factory=lambda: Turn(Account(1)))
+    turn: Turn | None = None
     """Its place among the passes of the account that may ask CloudPress."""
     findings: Findings = field(default_factory=Findings)
     traceparent: str | None = field(default_factory=tracing.current)
@@ -91,20 +91,12 @@ class Pass:
         """Note what CloudPress's clock showed just now."""
         self.dependencies.provider_clock.note(date, self.claim.clock.uptime())
 
-    async def _ask(self, request: Callable[[Provider], Awaitable[Answer[T]]]) -> Answer[T]:
-        """Ask once that may be.
-
-        Raises:
-            NotSent: others have asked until too little time was left.
-        """
-        cloudpress = self.cloudpress
-        patience_seconds = self.seconds_left() - self.dependencies.upstream_timeout_seconds
-        async with self.turn.asking(patience_seconds):
-            try:
-                answer = await request(cloudpress)
-            except Refused as error:
-                self.note(error.date)
-                raise
+    async def _noted(self, request: Awaitable[Answer[T]]) -> Answer[T]:
+        try:
+            answer = await request
+        except Refused as error:
+            self.note(error.date)
+            raise
         self.note(answer.date)
         return answer
 
@@ -122,7 +114,7 @@ class Pass:
         Unless it is fenced, it is written even if the lease was lost; otherwise the result is None then, and
         nothing is written. `named` are CloudPress orders that the order may come to hold.
         """
-        if is_last:
+        if is_last and self.turn is not None:
             self.turn.leave()
         found = self.findings
         step = Step(
@@ -138,11 +130,11 @@ class Pass:
 
     async def list_orders(self, page: int) -> Answer[tuple[OrderSummary, ...]]:
         """List a page of the account's orders."""
-        return await self._ask(lambda it: it.orders(page=page, timeout_seconds=self.seconds_left()))
+        return await self._noted(self.cloudpress.orders(page=page, timeout_seconds=self.seconds_left()))
 
     async def read_order(self, order_id: str) -> Answer[OrderDetails]:
         """Read an order. `ValueError` if the id cannot be part of a path."""
-        return await self._ask(lambda it: it.order(order_id, timeout_seconds=self.seconds_left()))
+        return await self._noted(self.cloudpress.order(order_id, timeout_seconds=self.seconds_left()))
 
     async def find_order(self, order_id: str) -> Answer[OrderDetails] | None:
         """Read an order; None if there is none."""
@@ -153,15 +145,15 @@ class Pass:
 
     async def read_task(self, task_id: int) -> Answer[Task]:
         """Read a task."""
-        return await self._ask(lambda it: it.task(task_id, timeout_seconds=self.seconds_left()))
+        return await self._noted(self.cloudpress.task(task_id, timeout_seconds=self.seconds_left()))
 
     async def read_site(self, site_id: str) -> Answer[Site]:
         """Read a site. `ValueError` if the id cannot be part of a path."""
-        return await self._ask(lambda it: it.site(site_id, timeout_seconds=self.seconds_left()))
+        return await self._noted(self.cloudpress.site(site_id, timeout_seconds=self.seconds_left()))
 
     async def cancel(self, order_id: str) -> None:
         """Ask for an order to be cancelled."""
-        await self._ask(lambda it: it.cancel(order_id, timeout_seconds=self.seconds_left()))
+        await self._noted(self.cloudpress.cancel(order_id, timeout_seconds=self.seconds_left()))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from app.cloudpress import CloudPressError, NotSent, Refused, SiteOrder
 from app.db.models import Order
 from app.queue import leases
 from app.reconciler.answers import Posted, record_end, record_for_sure
-from app.reconciler.intents import PLACE_FIRST, Intent, PlaceFirst, intend
+from app.reconciler.intents import TURN_FIRST, Intent, TurnFirst, intend
 from app.reconciler.passes import SHARE_OF_LEASE, Pass, PassResult, trouble_of
 from app.reconciler.turns import MOST_WAIT_SECONDS
 from app.states import PostEnded, PostOutcome, Trouble, outcome_of_refusal
@@ -22,31 +22,24 @@ async def place(this: Pass) -> PassResult | None:
 
     Returns None if the order was no longer ours to send, or is no longer ours to change, or was given back.
     """
-    try:
-        intended = await _intend(this)
-        return await _send(this, intended) if isinstance(intended, Intent) else intended
-    finally:
-        this.turn.leave_line()
-        this.turn.end_request(is_post=True, counts=False)
+    intended = await _intend(this)
+    return await _send(this, intended) if isinstance(intended, Intent) else intended
 
 
 async def _intend(this: Pass) -> Intent | PassResult | None:
-    """Commit the intent, with its request's place or with one that will be free within a moment."""
-    if this.turn.line_up():
-        intended = await _write_intent(this, is_ahead=True)
-        if intended is not PLACE_FIRST:
-            return intended
-        this.turn.leave_line()
-    try:
-        await this.turn.begin_request((1 - SHARE_OF_LEASE) * this.dependencies.lease_seconds)
-    except NotSent:
+    """Commit the intent, in the pass's turn or, for what was never sent, shortly before it."""
+    turn = this.turn
+    intended = await _write_intent(this, is_ahead=turn is not None and turn.is_in_line)
+    if intended is not TURN_FIRST:
+        return intended
+    if turn is None or not await turn.take((1 - SHARE_OF_LEASE) * this.dependencies.lease_seconds):
         await leases.give_back(this.dependencies.db, this.claim)
         return None
     intended = await _write_intent(this, is_ahead=False)
-    return None if intended is PLACE_FIRST else intended
+    return None if intended is TURN_FIRST else intended
 
 
-async def _write_intent(this: Pass, *, is_ahead: bool) -> Intent | PassResult | PlaceFirst | None:
+async def _write_intent(this: Pass, *, is_ahead: bool) -> Intent | PassResult | TurnFirst | None:
     intending = asyncio.ensure_future(intend(this, is_ahead=is_ahead))
     try:
         return await asyncio.shield(intending)
@@ -57,7 +50,7 @@ async def _write_intent(this: Pass, *, is_ahead: bool) -> Intent | PassResult | 
 
 async def _send(this: Pass, intent: Intent) -> PassResult | None:
     try:
-        posted = await _wait_for_place(this, intent)
+        posted = await _wait_for_turn(this, intent)
     except asyncio.CancelledError:
         await asyncio.shield(record_end(this, intent, _not_sent(intent, CUT_OFF)))
         raise
@@ -68,7 +61,8 @@ async def _send(this: Pass, intent: Intent) -> PassResult | None:
         unknown = Posted(PostEnded(PostOutcome.UNKNOWN, intent.first))
         await asyncio.shield(record_end(this, intent, unknown))
         raise
-    this.turn.end_request(is_post=True, counts=posted.ended.outcome is not PostOutcome.NOT_SENT)
+    if this.turn is not None:
+        this.turn.leave(is_post=True, counts=posted.ended.outcome is not PostOutcome.NOT_SENT)
     recording = asyncio.ensure_future(record_for_sure(this, intent, posted))
     try:
         return await asyncio.shield(recording)
@@ -78,27 +72,25 @@ async def _send(this: Pass, intent: Intent) -> PassResult | None:
         raise
 
 
-async def _wait_for_place(this: Pass, intent: Intent) -> Posted | None:
-    """Wait for the request's place where that is still to come; return how it ended if it took too long.
+async def _wait_for_turn(this: Pass, intent: Intent) -> Posted | None:
+    """Wait for the pass's turn where that is still to come; return how it ended if it took too long.
 
-    What the intent was decided on is only that old then: no callback has come, nobody has cancelled. And the
-    attempt's time, from which the grace and all windows are counted, is that of its request.
+    What the intent was decided on is no older than that then. And the attempt's time, from which the grace
+    and all windows are counted, is that of its request.
     """
-    if this.turn.has_place:
+    turn = this.turn
+    if turn is None or not turn.is_in_line:
         return None
     uptime = this.claim.clock.uptime  # which goes on while the machine sleeps
     since = uptime()
-    try:
-        await this.turn.begin_request(MOST_WAIT_SECONDS)
-    except NotSent as error:
-        this.turn.was_slow()
-        return _not_sent(intent, trouble_of(error))
-    if uptime() - since > MOST_WAIT_SECONDS:
-        return _not_sent(intent, Trouble("no_time"))
-    return None
+    if not await turn.take(MOST_WAIT_SECONDS):
+        turn.was_slow()
+    elif uptime() - since <= MOST_WAIT_SECONDS:
+        return None
+    return _not_sent(intent, Trouble("no_time"))
 
 
-async def _take_back(this: Pass, intending: asyncio.Future[Intent | PassResult | PlaceFirst | None]) -> None:
+async def _take_back(this: Pass, intending: asyncio.Future[Intent | PassResult | TurnFirst | None]) -> None:
     """Record that nothing was sent, if an intent is written although its pass was cut off meanwhile.
 
     What others write goes with it, so that it is not given up with the pass. Without this the order would be

@@ -90,7 +90,6 @@ NEVER_TWICE = by_pytest(
 )
 ANOTHERS_ANSWERS = by_pytest("another's answers", "tests/reconciler/test_anothers_answers.py", "-k", "sqlite")
 LATE_NAMES = by_pytest("late names", "tests/reconciler/test_names_that_come_late.py", "-k", "sqlite")
-NAMED_BESIDE = by_pytest("named beside", "tests/reconciler/test_named_beside.py", "-k", "sqlite")
 CALLBACK_HINTS = by_pytest("callback hints", "tests/reconciler/test_callback_hints.py", "-k", "sqlite")
 MIXED_UP = by_pytest("mixed-up answers", "tests/reconciler/test_mixed_up_answers.py", "-k", "sqlite")
 LATE_CALLBACKS = by_pytest(

@@ -6,9 +6,9 @@ import pytest
 
 from app.cloudpress import Refused, SiteRef
 from tests.reconciler.scripted import Bench
-from tests.reconciler.test_anothers_answers import DAY, HOUR, LOST
+from tests.reconciler.test_anothers_answers import DAY, HOUR, LOST, before
 from tests.reconciler.test_mixed_up_answers import call_back
-from tests.reconciler.test_names_that_come_late import lost
+from tests.reconciler.test_names_that_come_late import change_task, lost
 
 
 async def month_old(bench: Bench, name: str = "Anna's") -> str:
@@ -156,3 +156,23 @@ async def test_a_task_that_cannot_be_read_hides_no_look_up(bench: Bench) -> None
     await bench.work_for(HOUR)
     order = await bench.read(rosa)
     assert (order.cloudpress_order_id, order.cloudpress_order_id_source) == ("cp-2", "lookup")
+
+
+@pytest.mark.parametrize("first", [3, 4])
+async def test_what_one_task_tells_against_it_counts_where_another_names_it_too(
+    bench: Bench, first: int
+) -> None:
+    """Two tasks name a stranger's order that looks like ours; one of them tells another account."""
+    await before(bench)
+    order_id = await lost(bench, "Shop", lands=False)
+    bench.cloudpress.land("Shop")
+    bench.cloudpress.land("Else")
+    change_task(bench, 2, order_ids=("cp-2",))
+    change_task(bench, 3, order_ids=("cp-2",), account_ids=("another",))
+    for task_id in (2, 3) if first == 3 else (3, 2):
+        await call_back(bench, order_id, task_id)
+        bench.clock.step(1)
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert order.cloudpress_order_id is None
+    assert "cp-2" in (order.attention_detail or "")

@@ -11,8 +11,15 @@ from app.cloudpress import Refused
 from app.events.timeline import Actor
 from app.reconciler import placing
 from app.reconciler.loop import Reconciler
-from app.reconciler.turns import MOST_WAIT_SECONDS, PASSES_FOR_A_REQUEST, Account
-from tests.harness import PATIENCE_SECONDS, eventually
+from app.reconciler.turns import (
+    MOST_IN_LINE,
+    MOST_WAIT_SECONDS,
+    PASSES_FOR_A_REQUEST,
+    WAIT_SECONDS,
+    Account,
+    Turn,
+)
+from tests.harness import eventually
 from tests.reconciler.scripted import ACCOUNT, Bench
 
 REQUESTS = 2
@@ -24,67 +31,39 @@ def asked(account: Account, seconds: float, *, is_post: bool = True) -> None:
         account.learn(seconds, is_post=is_post)
 
 
-async def test_where_cloudpress_is_quick_more_are_about_to_ask_than_may_at_once() -> None:
+def test_where_cloudpress_is_quick_some_may_line_up() -> None:
     account = Account(REQUESTS)
-    assert (account.most_turns, account.is_quick) == (REQUESTS, False), "nothing is known of it yet"
+    assert not account.is_quick, "nothing is known of it yet"
     seen = []
     for seconds in (0.01, 0.249, 30.0):
         asked(account, seconds)
-        seen.append((account.most_turns, account.is_quick))
-    assert seen == [(REQUESTS * 5, True), (REQUESTS * 2, True), (REQUESTS, False)]
-    assert account.most_passes == REQUESTS * PASSES_FOR_A_REQUEST
+        seen.append((account.is_quick, account.most_passes))
+    least = REQUESTS * PASSES_FOR_A_REQUEST
+    assert seen == [(True, least + REQUESTS * MOST_IN_LINE), (True, least + REQUESTS), (False, least)]
 
 
-async def test_quick_reads_do_not_make_slow_posts_quick_nor_the_other_way_round() -> None:
+def test_no_more_line_up_than_will_have_their_turn_within_a_moment() -> None:
     account = Account(REQUESTS)
-    asked(account, 0.001, is_post=False)
-    assert (account.most_turns, account.is_quick) == (REQUESTS * 5, False), "what is read is in no doubt"
-    asked(account, 5.0)
-    assert (account.most_turns, account.is_quick) == (REQUESTS, False)
-    asked(account, 0.001)
-    assert account.is_quick
-    asked(account, 5.0, is_post=False)
-    assert (account.most_turns, account.is_quick) == (REQUESTS, False)
+    asked(account, WAIT_SECONDS / 2)
+    turns = [Turn(account) for _ in range(9)]
+    assert [turn.line_up() for turn in turns].count(True) == REQUESTS * 2
+    turns[0].leave_line()
+    turns[0].leave_line()
+    assert [turn.line_up() for turn in turns[5:]].count(True) == 1
 
 
-async def test_turns_are_as_many_as_they_come_to_be() -> None:
+@pytest.mark.parametrize(
+    ("post_seconds", "read_seconds", "is_quick"),
+    [(None, 0.001, False), (5.0, 0.001, False), (0.001, 0.001, True), (0.001, 5.0, False)],
+)
+def test_what_is_read_quickly_does_not_make_slow_posts_quick_nor_the_other_way_round(
+    post_seconds: float | None, read_seconds: float, *, is_quick: bool
+) -> None:
     account = Account(REQUESTS)
-
-    async def take_all() -> int:
-        taken = 0
-        while True:
-            taking = asyncio.ensure_future(account.take_turn())
-            await asyncio.sleep(0)
-            if not taking.done():
-                taking.cancel()
-                await asyncio.wait([taking])
-                return taken
-            taken += 1
-
-    assert await take_all() == REQUESTS
-    asked(account, 0.01)
-    assert await take_all() == REQUESTS * 4, "those that came to be"
-    asked(account, 30)
-    for _ in range(REQUESTS * 5):
-        account.end_turn()
-    assert await take_all() == REQUESTS, "those that are left"
-    asked(account, 0.01)
-    assert await take_all() == REQUESTS * 4
-    for _ in range(REQUESTS * 5):
-        account.end_turn()
-    asked(account, 30)
-    assert await take_all() == REQUESTS, "those that nobody has are taken away as well"
-
-
-async def test_a_turn_that_is_given_to_one_who_is_cut_off_goes_to_the_next() -> None:
-    account = Account(1)
-    await account.take_turn()
-    first, second = (asyncio.ensure_future(account.take_turn()) for _ in range(2))
-    await asyncio.sleep(0)
-    account.end_turn()
-    first.cancel()
-    await asyncio.wait([first, second], timeout=PATIENCE_SECONDS)
-    assert (first.cancelled(), second.done()) == (True, True)
+    if post_seconds is not None:
+        asked(account, post_seconds)
+    asked(account, read_seconds, is_post=False)
+    assert account.is_quick == is_quick
 
 
 class Held:
@@ -150,23 +129,6 @@ async def test_intents_are_written_ahead_of_requests_and_no_more_ask_than_may(be
     assert bench.cloudpress.count("place") == 8
 
 
-async def test_no_more_are_read_at_once_than_may(bench: Bench) -> None:
-    for each in range(8):
-        await bench.order(f"Shop {each}")
-    await bench.work_together()
-    for order_id in bench.cloudpress.orders_made:
-        bench.cloudpress.end(order_id, "OK")
-    held, reconciler = Held(bench), quick(bench)
-    bench.clock.time += timedelta(seconds=600)
-    claims = (await reconciler.claim(100)).claims
-    tasks = [asyncio.create_task(reconciler.work(claim)) for claim in claims]
-    await held.asked_by(REQUESTS)
-    held.go.set()
-    await asyncio.gather(*tasks)
-    assert (len(tasks), held.most) == (8, REQUESTS)
-    await until(bench, "completed", 8)
-
-
 async def test_where_cloudpress_is_slow_no_intent_is_written_ahead(bench: Bench) -> None:
     held = Held(bench)
     reconciler = Reconciler(bench.dependencies, bench.signals, account_concurrency=REQUESTS)
@@ -222,17 +184,22 @@ async def test_what_the_machine_slept_through_before_its_request_is_not_sent(ben
     await until(bench, "pending", 1)
 
 
-async def test_an_order_that_is_placed_once_more_has_its_place_before_its_intent(bench: Bench) -> None:
-    """What is heard of an earlier attempt until then is heeded."""
-    bench.cloudpress.script["place"] = [Refused(500, ())]
+@pytest.mark.parametrize("status", [500, 503, 429])
+async def test_an_order_that_is_placed_once_more_has_its_turn_before_its_intent(
+    bench: Bench, status: int
+) -> None:
+    """What is heard of an earlier request until then is heeded, whatever the answer to that was."""
+    held_off = Refused(status, ("busy",), 1, is_own_form=True, is_known_host=True)
+    bench.cloudpress.script["place"] = [held_off if status != 500 else Refused(500, ())]
     order_id = await bench.order("Shop")
     await bench.work()
-    await bench.say(order_id, "place_again", by=Actor("operator"))
-    while (await bench.read(order_id)).status != "pending":
-        assert await bench.work()
+    if status == 500:
+        await bench.say(order_id, "place_again", by=Actor("operator"))
+        while (await bench.read(order_id)).status != "pending":
+            assert await bench.work()
+    bench.clock.time += timedelta(seconds=1 if status == 500 else 300)
     held, reconciler = Held(bench), quick(bench, 1)
     other = await bench.order("Other")
-    bench.clock.time += timedelta(seconds=1)
     claims = {claim.row.id: claim for claim in (await reconciler.claim(100)).claims}
     tasks = [asyncio.create_task(reconciler.work(claims[it])) for it in (other, order_id)]
     await held.asked_by(1)

@@ -6,7 +6,6 @@ from tests.mutations.proofs import (
     CALLBACK_HINTS,
     LATE_CALLBACKS,
     LATE_NAMES,
-    NAMED_BESIDE,
 )
 
 HINTS = "app/reconciler/callback_hints.py"
@@ -88,27 +87,6 @@ MUTATIONS = (
         HINTS,
         "            if agreeing.get(order_id) is not Agreement.NONE:\n",
         "            if True:\n",
-        (NAMED_BESIDE,),
-    ),
-    Mutation(
-        "what the own task names beside it is told to nobody",
-        DUPLICATES,
-        "        if order_id not in held and await _may_be_own(",
-        "        if False and await _may_be_own(",
-        (NAMED_BESIDE,),
-    ),
-    Mutation(
-        "whatever the own task names beside it is told",
-        DUPLICATES,
-        "is not Agreement.NONE\n        )\n    except",
-        "is not None\n        )\n    except",
-        (NAMED_BESIDE,),
-    ),
-    Mutation(
-        "what cannot be read is told to nobody",
-        DUPLICATES,
-        "    except CloudPressError:\n        return True\n",
-        "    except CloudPressError:\n        return False\n",
-        (NAMED_BESIDE,),
+        (CALLBACK_HINTS,),
     ),
 )
