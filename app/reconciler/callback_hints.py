@@ -127,14 +127,13 @@ async def _orders_of_task(
         if details is None:
             return None
         if is_of_account:
-            agreeing[order_id] = await agreement_of(this, sent, details, as_sent=as_sent)
+            agreeing[order_id] = await _agreement(this, sent, details, as_sent=as_sent)
         else:
             agreeing[order_id] = Agreement.NONE
     return agreeing
 
 
-async def agreement_of(this: Pass, sent: Sent, details: Answer[OrderDetails], *, as_sent: bool) -> Agreement:
-    """Return how far what a CloudPress order tells agrees with ours. `as_sent`: as `named_by_callbacks`."""
+async def _agreement(this: Pass, sent: Sent, details: Answer[OrderDetails], *, as_sent: bool) -> Agreement:
     order, told = this.order, details.value
     if not tells_same_kind(told, order.account_id, order.variant) or not is_young_enough(
         order, sent, details

@@ -38,7 +38,7 @@ class Account:
 
     @property
     def is_quick(self) -> bool:
-        """Whether who lines up now will have his turn within a moment."""
+        """Whether a pass that lines up now will have its turn within a moment."""
         return self.in_line < self._most_in_line()
 
     def _most_in_line(self) -> int:
@@ -58,7 +58,7 @@ class Account:
             self._read_seconds = learnt
 
     def was_slow(self) -> None:
-        """Learn that one has lined up in vain: nobody does until some orders were placed quickly."""
+        """Learn that a pass has lined up in vain: none does until some orders were placed quickly."""
         self._post_seconds = max(self._post_seconds or 0.0, 2 * WAIT_SECONDS * self._most)
 
 
@@ -66,10 +66,11 @@ class Turn:
     """A pass's turn to ask: taken before its first request, and left after its last."""
 
     def __init__(self, account: Account) -> None:
-        """Wait in line for a turn of the account's; `take` does it."""
+        """Prepare to wait for a turn of the account's; `take` does it."""
         self._account = account
         self._taken_at: float | None = None
         self.is_in_line = False
+        """Whether it is about to be taken by a pass that intends meanwhile."""
 
     def line_up(self) -> bool:
         """Line up, if that leads to a turn within a moment; tell whether it does."""
@@ -97,7 +98,7 @@ class Turn:
         return True
 
     def was_slow(self) -> None:
-        """Have nobody line up for now."""
+        """Have no pass line up for now."""
         self._account.was_slow()
 
     def leave(self, *, is_post: bool = False, counts: bool = True) -> None:
