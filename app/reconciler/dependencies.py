@@ -12,6 +12,9 @@ from app.reconciler.provider_clock import ProviderClock
 from app.reconciler.writing import Writing
 from app.schedule import Schedule
 
+# The part of a lease in which a pass may ask CloudPress.
+SHARE_OF_LEASE = 0.75
+
 
 class CallbackSigner(Protocol):
     """Makes the `Authorization` value of an order's callback."""
@@ -45,6 +48,11 @@ class Dependencies:
 
     measure_batch: Callable[[int, float], None] | None = None
     """Told of each transaction of passes how many steps it held, and how many seconds it took."""
+
+    @property
+    def lease_reserve_seconds(self) -> float:
+        """What of a lease is not for asking CloudPress; a pass waits for its turn as long at most."""
+        return (1 - SHARE_OF_LEASE) * self.lease_seconds
 
     @cached_property
     def writing(self) -> Writing:

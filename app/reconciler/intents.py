@@ -57,7 +57,7 @@ class TurnFirst(Enum):
 TURN_FIRST: Final = TurnFirst.TURN_FIRST
 
 
-async def intend(this: Pass, *, is_ahead: bool) -> Intent | PassResult | TurnFirst | None:
+async def intend(this: Pass) -> Intent | PassResult | TurnFirst | None:
     """Commit that the order is about to be sent, under a lease that is renewed for it.
 
     Ahead of the pass's turn only what was never sent is intended: of an earlier request something may be
@@ -66,6 +66,7 @@ async def intend(this: Pass, *, is_ahead: bool) -> Intent | PassResult | TurnFir
     Where something speaks against it that has come up since it was decided, that is seen to first: the result
     is returned. None if it is no longer ours to send.
     """
+    is_ahead = this.turn.is_in_line
     intended = await this.write(
         lambda held: _write_intent_unless(this, held, is_ahead=is_ahead), is_last=False
     )

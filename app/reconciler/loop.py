@@ -23,7 +23,7 @@ from app.reconciler.choosing import run_pass
 from app.reconciler.concluding import put_off
 from app.reconciler.dependencies import Dependencies
 from app.reconciler.known import read_known
-from app.reconciler.passes import SHARE_OF_LEASE, Pass, PassResult
+from app.reconciler.passes import Pass, PassResult
 from app.reconciler.turns import Turn, Turns
 from app.states import PLACED, Attention, OrderStatus, attention
 from app.telemetry import tracing
@@ -152,26 +152,19 @@ class Reconciler(Worker[Order]):
         turn = self._turns.of(account_id)
         try:
             is_in_line = claim.row.status == OrderStatus.PENDING and turn.line_up()
-            if not is_in_line and not await self._take(turn, claim):
+            patience_seconds = self._dependencies.lease_reserve_seconds
+            if not (is_in_line or await turn.take(patience_seconds, uptime=claim.clock.uptime)):
                 await self.give_back(claim)
                 return
             with tracing.span("pass", parent=claim.row.traceparent, is_root=True) as span:
                 span.tell(order=str(claim.row.id))
                 await self._pass(claim, turn, span)
         finally:
-            turn.leave_line()
             turn.leave()
             self._in_flight[account_id] -= 1
             if self._in_flight[account_id] <= 0:
                 del self._in_flight[account_id]
                 self._turns.forget(account_id)
-
-    async def _take(self, turn: Turn, claim: Claim[Order]) -> bool:
-        """Wait for a pass's turn; tell whether enough of its lease is left then."""
-        before = claim.seconds_left()
-        patience_seconds = (1 - SHARE_OF_LEASE) * self._dependencies.lease_seconds
-        # By the clock of the lease too, which goes on while the machine sleeps.
-        return await turn.take(patience_seconds) and before - claim.seconds_left() <= patience_seconds
 
     async def _pass(self, claim: Claim[Order], turn: Turn, span: tracing.Span) -> None:
         started = time.monotonic()

@@ -12,14 +12,13 @@ from app.queue.leases import Claim
 from app.reconciler.dependencies import Dependencies
 from app.reconciler.findings import Findings
 from app.reconciler.known import Known
-from app.reconciler.turns import Turn
+from app.reconciler.turns import Account, Turn
 from app.reconciler.window import Now
 from app.reconciler.writing import Held, Step
 from app.states import WITHOUT_TOKEN, OrderStatus, Trouble
 from app.telemetry import tracing
 
 T = TypeVar("T")
-SHARE_OF_LEASE = 0.75
 
 
 class NoTokenError(CloudPressError):
@@ -42,7 +41,7 @@ class Pass:
     """CloudPress under the order's account; None for a pass that asks nothing."""
     is_without_token: bool = False
     """Whether to ask anything raises `NoTokenError`; what needs no request is done all the same."""
-    turn: Turn | None = None
+    turn: Turn = field(default_factory=lambda: Turn(Account(1)))
     """Its place among the passes of the account that may ask CloudPress."""
     findings: Findings = field(default_factory=Findings)
     traceparent: str | None = field(default_factory=tracing.current)
@@ -70,7 +69,7 @@ class Pass:
 
     def seconds_left(self) -> float:
         """Return what remains of the part of the lease in which a pass may ask CloudPress."""
-        return self.claim.seconds_left() - (1 - SHARE_OF_LEASE) * self.dependencies.lease_seconds
+        return self.claim.seconds_left() - self.dependencies.lease_reserve_seconds
 
     def has_time(self) -> bool:
         """Tell whether another request fits into this pass; the first one always does."""
@@ -114,7 +113,7 @@ class Pass:
         Unless it is fenced, it is written even if the lease was lost; otherwise the result is None then, and
         nothing is written. `named` are CloudPress orders that the order may come to hold.
         """
-        if is_last and self.turn is not None:
+        if is_last:
             self.turn.leave()
         found = self.findings
         step = Step(

@@ -7,7 +7,7 @@ from app.db.models import Order
 from app.queue import leases
 from app.reconciler.answers import Posted, record_end, record_for_sure
 from app.reconciler.intents import TURN_FIRST, Intent, TurnFirst, intend
-from app.reconciler.passes import SHARE_OF_LEASE, Pass, PassResult, trouble_of
+from app.reconciler.passes import Pass, PassResult, trouble_of
 from app.reconciler.turns import MOST_WAIT_SECONDS
 from app.states import PostEnded, PostOutcome, Trouble, outcome_of_refusal
 
@@ -28,19 +28,16 @@ async def place(this: Pass) -> PassResult | None:
 
 async def _intend(this: Pass) -> Intent | PassResult | None:
     """Commit the intent, in the pass's turn or, for what was never sent, shortly before it."""
-    turn = this.turn
-    intended = await _write_intent(this, is_ahead=turn is not None and turn.is_in_line)
-    if intended is not TURN_FIRST:
-        return intended
-    if turn is None or not await turn.take((1 - SHARE_OF_LEASE) * this.dependencies.lease_seconds):
-        await leases.give_back(this.dependencies.db, this.claim)
-        return None
-    intended = await _write_intent(this, is_ahead=False)
-    return None if intended is TURN_FIRST else intended
+    patience_seconds = this.dependencies.lease_reserve_seconds
+    while (intended := await _write_intent(this)) is TURN_FIRST:
+        if not await this.turn.take(patience_seconds, uptime=this.claim.clock.uptime):
+            await leases.give_back(this.dependencies.db, this.claim)
+            return None
+    return intended
 
 
-async def _write_intent(this: Pass, *, is_ahead: bool) -> Intent | PassResult | TurnFirst | None:
-    intending = asyncio.ensure_future(intend(this, is_ahead=is_ahead))
+async def _write_intent(this: Pass) -> Intent | PassResult | TurnFirst | None:
+    intending = asyncio.ensure_future(intend(this))
     try:
         return await asyncio.shield(intending)
     except asyncio.CancelledError:
@@ -61,8 +58,7 @@ async def _send(this: Pass, intent: Intent) -> PassResult | None:
         unknown = Posted(PostEnded(PostOutcome.UNKNOWN, intent.first))
         await asyncio.shield(record_end(this, intent, unknown))
         raise
-    if this.turn is not None:
-        this.turn.leave(is_post=True, counts=posted.ended.outcome is not PostOutcome.NOT_SENT)
+    this.turn.leave(is_post=True, counts=posted.ended.outcome is not PostOutcome.NOT_SENT)
     recording = asyncio.ensure_future(record_for_sure(this, intent, posted))
     try:
         return await asyncio.shield(recording)
@@ -79,14 +75,9 @@ async def _wait_for_turn(this: Pass, intent: Intent) -> Posted | None:
     and all windows are counted, is that of its request.
     """
     turn = this.turn
-    if turn is None or not turn.is_in_line:
+    if not turn.is_in_line or await turn.take(MOST_WAIT_SECONDS, uptime=this.claim.clock.uptime):
         return None
-    uptime = this.claim.clock.uptime  # which goes on while the machine sleeps
-    since = uptime()
-    if not await turn.take(MOST_WAIT_SECONDS):
-        turn.was_slow()
-    elif uptime() - since <= MOST_WAIT_SECONDS:
-        return None
+    turn.was_slow()
     return _not_sent(intent, Trouble("no_time"))
 
 

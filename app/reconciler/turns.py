@@ -8,6 +8,8 @@ within a moment, it may line up for one and intend meanwhile, so that many inten
 """
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Callable
 
 # For each turn: how many passes of an account may be under way, and how many more may be in line.
 PASSES_FOR_A_REQUEST = 4
@@ -79,21 +81,27 @@ class Turn:
             self._account.in_line += 1
         return self.is_in_line
 
-    def leave_line(self) -> None:
-        """Be in line no more, unless that was done before."""
+    def _leave_line(self) -> None:
         if self.is_in_line:
             self.is_in_line = False
             self._account.in_line -= 1
 
-    async def take(self, patience_seconds: float) -> bool:
-        """Wait until the pass may ask, for so long at most; tell whether it may."""
+    async def take(self, patience_seconds: float, *, uptime: Callable[[], float]) -> bool:
+        """Wait until the pass may ask, for so long at most; tell whether it may.
+
+        What the machine slept through counts by `uptime`, which goes on meanwhile.
+        """
+        since = uptime()
         try:
             async with asyncio.timeout(patience_seconds):
                 await self._account.turns.acquire()
         except TimeoutError:
             return False
         finally:
-            self.leave_line()
+            self._leave_line()
+        if uptime() - since > patience_seconds:
+            self._account.turns.release()
+            return False
         self._taken_at = asyncio.get_running_loop().time()
         return True
 
@@ -102,10 +110,11 @@ class Turn:
         self._account.was_slow()
 
     def leave(self, *, is_post: bool = False, counts: bool = True) -> None:
-        """Let another pass ask, unless that was done before.
+        """Let another pass ask, and be in line no more, unless that was done before.
 
-        It `counts` for how long turns last, unless nothing was asked in it.
+        A turn `counts` for how long turns last, unless nothing was asked in it.
         """
+        self._leave_line()
         if self._taken_at is None:
             return
         seconds = asyncio.get_running_loop().time() - self._taken_at
@@ -120,16 +129,17 @@ class Turns:
 
     def __init__(self, requests: int) -> None:
         """Let as many passes of an account ask at a time."""
-        self._requests = requests
-        self._accounts: dict[str, Account] = {}
+        self._accounts: defaultdict[str, Account] = defaultdict(lambda: Account(requests))
+        self._unknown = Account(requests)
+        """Any of which no pass is under way."""
 
     def of(self, account_id: str) -> Turn:
         """Return a turn, which has not been taken, among those of an account."""
-        return Turn(self._accounts.setdefault(account_id, Account(self._requests)))
+        return Turn(self._accounts[account_id])
 
     def most_passes(self, account_id: str) -> int:
         """Return how many of an account's passes may be under way."""
-        return (self._accounts.get(account_id) or Account(self._requests)).most_passes
+        return self._accounts.get(account_id, self._unknown).most_passes
 
     def forget(self, account_id: str) -> None:
         """Keep nothing of an account of which no pass is under way."""

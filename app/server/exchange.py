@@ -59,7 +59,7 @@ class Exchange:
         self.connection = connection
         # The scope knows how this one's body is taken. Handed to the application and kept no longer, the two
         # end with their last use: as a cycle, every request would be left to the garbage collector.
-        self._scope: Scope | None = scope
+        self._scope = scope
         scope["extensions"] = {WHOLE_BODY: self.take_whole}
         self._is_head = scope["method"] == "HEAD"
         self._may_chunk = scope["http_version"] == "1.1"
@@ -86,8 +86,9 @@ class Exchange:
 
     async def run(self, app: ASGIApp) -> None:
         """Have the application answer; what escapes it or is left undone closes the connection."""
+        scope, self._scope = self._scope, {}
         try:
-            await app(self._take_scope(), self.receive, self.send)
+            await app(scope, self.receive, self.send)
         except asyncio.CancelledError:
             # The process ends, and whether what was asked for is done is not known.
             self._give_up(UNAVAILABLE)
@@ -101,11 +102,6 @@ class Exchange:
             if not self.is_answered and not self.is_lost:
                 log.error("exchange_broken", error="the application gave no whole answer")
                 self._give_up(plain(500))
-
-    def _take_scope(self) -> Scope:
-        scope, self._scope = self._scope, None
-        assert scope is not None  # noqa: S101 - an exchange is run once
-        return scope
 
     def _give_up(self, answer: bytes) -> None:
         if self.is_answered or self.is_lost:

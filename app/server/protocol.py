@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import httptools
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp
 from uvicorn import Config
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
@@ -356,7 +356,7 @@ class HttpConnection(asyncio.Protocol):
         url = httptools.parse_url(self._url)
         raw_path = url.path
         path = raw_path.decode("ascii")
-        scope: Scope = {
+        scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": version,

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.reconciler import turns
 from tests.reconciler.scripted import Bench
 
 
@@ -13,3 +14,9 @@ async def bench(database_url: str) -> AsyncIterator[Bench]:
     bench = Bench(database_url)
     yield bench
     await bench.db.dispose()
+
+
+@pytest.fixture
+def _slow_cloudpress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have CloudPress be taken for slow: an account has no more passes than it has at least."""
+    monkeypatch.setattr(turns, "WAIT_SECONDS", 0.0)

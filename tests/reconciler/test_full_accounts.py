@@ -20,11 +20,7 @@ from app.reconciler.turns import PASSES_FOR_A_REQUEST
 from tests.harness import NEVER_SECONDS, eventually
 from tests.reconciler.scripted import ACCOUNT, Bench
 
-
-@pytest.fixture(autouse=True)
-def _slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have CloudPress be taken for slow: an account has no more passes than it has at least."""
-    monkeypatch.setattr(turns, "WAIT_SECONDS", 0.0)
+pytestmark = pytest.mark.usefixtures("_slow_cloudpress")
 
 
 async def test_an_account_has_a_few_passes_for_each_request_that_it_may_have_in_flight(bench: Bench) -> None:

@@ -12,18 +12,14 @@ from app.cloudpress import Answer, Placed
 from app.db.models import Order
 from app.queue.signals import Signals
 from app.queue.worker import LOCKED_RETRY_SECONDS
-from app.reconciler import Reconciler, turns
+from app.reconciler import Reconciler
 from app.reconciler.turns import PASSES_FOR_A_REQUEST
 from tests.harness import NEVER_SECONDS, eventually
 from tests.reconciler.scripted import Bench, ScriptedCloudPress
 
 SLOW, QUICK = "slow", "quick"
 
-
-@pytest.fixture(autouse=True)
-def _slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have CloudPress be taken for slow: an account has no more passes than it has at least."""
-    monkeypatch.setattr(turns, "WAIT_SECONDS", 0.0)
+pytestmark = pytest.mark.usefixtures("_slow_cloudpress")
 
 
 class Gated:

@@ -1,13 +1,12 @@
 """How many of an account's passes are about to ask, and that no more of them ask than may."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from app.cloudpress import Refused
+from app.cloudpress import Answer, Placed, Refused, SiteOrder
 from app.events.timeline import Actor
 from app.reconciler import placing
 from app.reconciler.loop import Reconciler
@@ -21,6 +20,7 @@ from app.reconciler.turns import (
 )
 from tests.harness import eventually
 from tests.reconciler.scripted import ACCOUNT, Bench
+from tests.reconciler.test_writing import claimed, statuses
 
 REQUESTS = 2
 
@@ -47,8 +47,8 @@ def test_no_more_line_up_than_will_have_their_turn_within_a_moment() -> None:
     asked(account, WAIT_SECONDS / 2)
     turns = [Turn(account) for _ in range(9)]
     assert [turn.line_up() for turn in turns].count(True) == REQUESTS * 2
-    turns[0].leave_line()
-    turns[0].leave_line()
+    turns[0].leave()
+    turns[0].leave()
     assert [turn.line_up() for turn in turns[5:]].count(True) == 1
 
 
@@ -66,59 +66,55 @@ def test_what_is_read_quickly_does_not_make_slow_posts_quick_nor_the_other_way_r
     assert account.is_quick == is_quick
 
 
-class Held:
-    """A CloudPress of which each request waits until it is let go; how many waited at most."""
+class HeldBack:
+    """A CloudPress whose answers to `POST` wait until they are let go; how many waited at most."""
 
     def __init__(self, bench: Bench) -> None:
         """Stand before the scripted one."""
         self.go = asyncio.Event()
         self.asking = self.most = 0
-        for name in ("place", "order", "task", "site"):
-            setattr(bench.cloudpress, name, self._held(getattr(bench.cloudpress, name)))
+        self._place = bench.cloudpress.place
+        bench.cloudpress.place = self.place  # type: ignore[method-assign]
 
     async def asked_by(self, number: int) -> None:
         """Wait until so many ask."""
         await eventually(lambda: asyncio.sleep(0, self.asking), lambda asking: asking == number)
 
-    def _held(self, ask: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def held(*arguments: Any, **options: Any) -> Any:
-            self.asking += 1
-            self.most = max(self.most, self.asking)
-            try:
-                await self.go.wait()
-                return await ask(*arguments, **options)
-            finally:
-                self.asking -= 1
-
-        return held
+    async def place(self, site: SiteOrder, **options: Any) -> Answer[Placed]:
+        """Answer once that may be."""
+        self.asking += 1
+        self.most = max(self.most, self.asking)
+        try:
+            await self.go.wait()
+            return await self._place(site, **options)
+        finally:
+            self.asking -= 1
 
 
 def quick(bench: Bench, requests: int = REQUESTS) -> Reconciler:
-    """Return a reconciler that has seen CloudPress answer at once."""
-    reconciler = Reconciler(bench.dependencies, bench.signals, account_concurrency=requests)
-    asked(reconciler._turns._accounts.setdefault(ACCOUNT, Account(requests)), 0.001)
-    return reconciler
+    """Return the bench's new reconciler, which has seen CloudPress answer at once."""
+    bench.reconciler = Reconciler(bench.dependencies, bench.signals, account_concurrency=requests)
+    asked(bench.reconciler._turns._accounts[ACCOUNT], 0.001)
+    return bench.reconciler
 
 
-async def started(bench: Bench, reconciler: Reconciler, number: int) -> list[asyncio.Task[None]]:
+async def started(bench: Bench, number: int) -> list[asyncio.Task[None]]:
     """Accept orders, and begin to place them."""
-    for each in range(number):
-        await bench.order(f"Shop {each}")
-    claims = (await reconciler.claim(100)).claims
-    assert len(claims) == number
-    return [asyncio.create_task(reconciler._work_or_give_back(claim)) for claim in claims]
+    work = bench.reconciler._work_or_give_back
+    return [asyncio.create_task(work(claim)) for claim in await claimed(bench, number)]
 
 
 async def until(bench: Bench, status: str, number: int) -> None:
     async def count() -> int:
-        return sum(order.status == status for order in await bench.orders())
+        return (await statuses(bench)).count(status)
 
     assert await eventually(count, lambda found: found >= number) == number
 
 
 async def test_intents_are_written_ahead_of_requests_and_no_more_ask_than_may(bench: Bench) -> None:
-    held, reconciler = Held(bench), quick(bench)
-    tasks = await started(bench, reconciler, 8)
+    held = HeldBack(bench)
+    quick(bench)
+    tasks = await started(bench, 8)
     await until(bench, "placing", 8)
     await held.asked_by(REQUESTS)
     assert (held.asking, bench.cloudpress.count("place")) == (REQUESTS, 0)
@@ -130,9 +126,9 @@ async def test_intents_are_written_ahead_of_requests_and_no_more_ask_than_may(be
 
 
 async def test_where_cloudpress_is_slow_no_intent_is_written_ahead(bench: Bench) -> None:
-    held = Held(bench)
-    reconciler = Reconciler(bench.dependencies, bench.signals, account_concurrency=REQUESTS)
-    tasks = await started(bench, reconciler, 6)
+    held = HeldBack(bench)
+    bench.reconciler = Reconciler(bench.dependencies, bench.signals, account_concurrency=REQUESTS)
+    tasks = await started(bench, 6)
     await held.asked_by(REQUESTS)
     for _ in range(50):
         await asyncio.sleep(0)
@@ -142,8 +138,9 @@ async def test_where_cloudpress_is_slow_no_intent_is_written_ahead(bench: Bench)
 
 
 async def test_what_is_cut_off_before_its_request_was_not_sent(bench: Bench) -> None:
-    held, reconciler = Held(bench), quick(bench)
-    tasks = await started(bench, reconciler, 5)
+    held = HeldBack(bench)
+    quick(bench)
+    tasks = await started(bench, 5)
     await until(bench, "placing", 5)
     await held.asked_by(REQUESTS)
     for task in tasks:
@@ -160,8 +157,8 @@ async def test_what_waits_too_long_for_its_request_is_not_sent(
 ) -> None:
     """What its intent was decided on is old by then. And nothing more is intended ahead."""
     monkeypatch.setattr(placing, "MOST_WAIT_SECONDS", 0.2)
-    held, reconciler = Held(bench), quick(bench, 1)
-    tasks = await started(bench, reconciler, 2)
+    held, reconciler = HeldBack(bench), quick(bench, 1)
+    tasks = await started(bench, 2)
     await until(bench, "placing", 2)
     await until(bench, "pending", 1)
     assert not reconciler._turns._accounts[ACCOUNT].is_quick
@@ -173,8 +170,9 @@ async def test_what_waits_too_long_for_its_request_is_not_sent(
 
 
 async def test_what_the_machine_slept_through_before_its_request_is_not_sent(bench: Bench) -> None:
-    held, reconciler = Held(bench), quick(bench, 1)
-    tasks = await started(bench, reconciler, 2)
+    held = HeldBack(bench)
+    quick(bench, 1)
+    tasks = await started(bench, 2)
     await until(bench, "placing", 2)
     await held.asked_by(1)
     bench.clock.time += timedelta(seconds=MOST_WAIT_SECONDS + 1)
@@ -198,7 +196,7 @@ async def test_an_order_that_is_placed_once_more_has_its_turn_before_its_intent(
         while (await bench.read(order_id)).status != "pending":
             assert await bench.work()
     bench.clock.time += timedelta(seconds=1 if status == 500 else 300)
-    held, reconciler = Held(bench), quick(bench, 1)
+    held, reconciler = HeldBack(bench), quick(bench, 1)
     other = await bench.order("Other")
     claims = {claim.row.id: claim for claim in (await reconciler.claim(100)).claims}
     tasks = [asyncio.create_task(reconciler.work(claims[it])) for it in (other, order_id)]

@@ -1,12 +1,7 @@
 """Rules of what callbacks name, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import (
-    ANOTHERS_ANSWERS,
-    CALLBACK_HINTS,
-    LATE_CALLBACKS,
-    LATE_NAMES,
-)
+from tests.mutations.proofs import ANOTHERS_ANSWERS, CALLBACK_HINTS, LATE_CALLBACKS, LATE_NAMES
 
 HINTS = "app/reconciler/callback_hints.py"
 DUPLICATES = "app/reconciler/duplicates.py"

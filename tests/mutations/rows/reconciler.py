@@ -388,16 +388,16 @@ MUTATIONS = (
     ),
     Mutation(
         "what a machine slept through counts as no wait",
-        "app/reconciler/placing.py",
-        "    elif uptime() - since <= MOST_WAIT_SECONDS:\n",
-        "    else:\n",
+        TURNS,
+        "if uptime() - since > patience_seconds:",
+        "if False:",
         (ABOUT_TO_ASK,),
     ),
     Mutation(
         "what is intended waits for its turn for as long as it takes",
         "app/reconciler/placing.py",
-        "turn.take(MOST_WAIT_SECONDS)",
-        "turn.take(9999)",
+        "turn.take(MOST_WAIT_SECONDS, ",
+        "turn.take(9999, ",
         (ABOUT_TO_ASK,),
     ),
     Mutation(
