@@ -72,15 +72,19 @@ EXPOSED_HEADERS = [
 class Application(FastAPI):
     """FastAPI's application behind the way in for callbacks."""
 
-    _entrance: ASGIApp | None = None
+    _entrance: Callbacks | None = None
 
     def receive_callbacks(self, context: Context, *, path: str) -> None:
         """Answer callbacks before anything else has a look, also below `path`, as `UnderPath` does."""
         self._entrance = Callbacks(super().__call__, context=context, path=path)
 
+    def choose(self, scope: Scope) -> ASGIApp:
+        """Return what answers a request, an `Answer` where its head alone condemns it."""
+        return super().__call__ if self._entrance is None else self._entrance.choose(scope)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        await (self._entrance or super().__call__)(scope, receive, send)
+        await self.choose(scope)(scope, receive, send)
 
 
 def create_api(context: Context, lifespan: Lifespan[FastAPI]) -> Application:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import structlog
 from starlette.types import ASGIApp, Message, Scope
 
+from app.api.answers import Answer, Chooses
 from app.api.middleware.body_limit import WHOLE_BODY
 from app.server.wire import (
     CONTINUE,
@@ -13,6 +14,7 @@ from app.server.wire import (
     PIECE_BYTES,
     UNAVAILABLE,
     AnswerHead,
+    Headers,
     chunk,
     encode_head,
     plain,
@@ -57,10 +59,7 @@ class Exchange:
     ) -> None:
         """Begin with nothing of the body."""
         self.connection = connection
-        # The scope knows how this one's body is taken. Handed to the application and kept no longer, the two
-        # end with their last use: as a cycle, every request would be left to the garbage collector.
         self._scope = scope
-        scope["extensions"] = {WHOLE_BODY: self.take_whole}
         self._is_head = scope["method"] == "HEAD"
         self._may_chunk = scope["http_version"] == "1.1"
         self.keep_alive = keep_alive
@@ -84,9 +83,29 @@ class Exchange:
         """What is under the connection, for an answer that has to cut it off."""
         return self.connection.transport
 
+    def answer_at_once(self, chooses: Chooses) -> ASGIApp | None:
+        """Answer if nothing has to be waited for, and return None; otherwise return what is to answer."""
+        try:
+            app = chooses.choose(self._scope)
+            if not isinstance(app, Answer):
+                return app
+            self._encode(app.status, app.headers)
+            head, self._head = self._head, b""
+            self.connection.write(head if self._is_head else head + app.body)
+        except Exception as error:  # noqa: BLE001 - its text may hold anything
+            log.error("exchange_broken", error=where_raised(error))
+            self._give_up(plain(500))
+        else:
+            self.is_answered = True
+            self.connection.answered()
+        return None
+
     async def run(self, app: ASGIApp) -> None:
         """Have the application answer; what escapes it or is left undone closes the connection."""
+        # The scope knows how this one's body is taken. Handed to the application and kept no longer, the two
+        # end with their last use: as a cycle, every request would be left to the garbage collector.
         scope, self._scope = self._scope, {}
+        scope["extensions"] = {WHOLE_BODY: self.take_whole}
         try:
             await app(scope, self.receive, self.send)
         except asyncio.CancelledError:
@@ -183,12 +202,16 @@ class Exchange:
             raise RuntimeError(f"{kind} at the wrong time")
 
     def _start(self, message: Message) -> None:
+        self._encode(message["status"], message.get("headers", ()))
+        # Sent with what follows at once, or else alone.
+        self.connection.loop.call_soon(self._send_head)
+
+    def _encode(self, status: int, headers: Headers) -> None:
         self.is_started = True
         self._expects_continue = False
-        status: int = message["status"]
         bodiless = status in BODILESS or self._is_head
         # What is left of the request is not waited for: see `HttpConnection.answered`.
-        head = AnswerHead(status, message.get("headers", ()), keep_alive=self.keep_alive and self.is_whole)
+        head = AnswerHead(status, headers, keep_alive=self.keep_alive and self.is_whole)
         encoded = encode_head(
             head,
             self.connection.default_headers,
@@ -198,9 +221,7 @@ class Exchange:
         self.keep_alive = encoded.keep_alive
         self._chunked = encoded.chunked
         self._left = 0 if bodiless else encoded.length
-        # Sent with what follows at once, or else alone.
         self._head = encoded.data
-        self.connection.loop.call_soon(self._send_head)
 
     def _send_head(self) -> None:
         head, self._head = self._head, b""

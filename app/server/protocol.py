@@ -21,6 +21,7 @@ from uvicorn import Config
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
+from app.api.answers import Chooses
 from app.server.crowd import Crowd
 from app.server.exchange import Exchange
 from app.server.wire import PIECE_BYTES, UNAVAILABLE, plain
@@ -59,6 +60,7 @@ class HttpConnection(asyncio.Protocol):
     ) -> None:
         """Prepare to serve `config`'s application; `crowd` watches over all connections of the server."""
         self._app: ASGIApp = config.loaded_app
+        self._chooses = self._app if isinstance(self._app, Chooses) else None
         self._root_path = config.root_path
         self._app_state = app_state
         self._server_state = server_state
@@ -78,6 +80,8 @@ class HttpConnection(asyncio.Protocol):
         # The request that is being read or answered, and those that were sent ahead.
         self._exchange: Exchange | None = None
         self._ahead: deque[Exchange] = deque()
+        self._fresh: Exchange | None = None
+        """The request that is to be answered next, while the slice is parsed that its head came in."""
         self._unparsed = b""
         self._refusal: int | None = None
         """With which status to end once what was asked before is answered."""
@@ -239,6 +243,8 @@ class HttpConnection(asyncio.Protocol):
                 return
             part = data[begin : begin + SLICE_BYTES] if len(data) > SLICE_BYTES else data
             begin += self._feed(part)
+            if self._fresh is not None:
+                self._begin_fresh(self._fresh, is_last=begin >= len(data))
         if self._in_head:
             self._wait()
 
@@ -282,7 +288,7 @@ class HttpConnection(asyncio.Protocol):
             if self._reading.is_started:
                 self.transport.abort()  # half an answer is out: only the connection can tell
             self._reading.lose()
-            self._exchange = None
+            self._exchange = self._fresh = None
         self._reading = None
         self._pause_reading()
         self._next()
@@ -310,9 +316,24 @@ class HttpConnection(asyncio.Protocol):
         if self._exchange is None and not self._is_ending:
             (self._crowd.expects_head if self._in_head else self._crowd.idles)(self)
 
+    def _begin_fresh(self, exchange: Exchange, *, is_last: bool) -> None:
+        """Begin with a request whose head has just come: without a task, if nothing has to be waited for.
+
+        Only one for each time that something comes: who sends many at once waits with everybody else.
+        """
+        self._fresh = None
+        app: ASGIApp | None = self._app
+        if self._chooses is not None and exchange.is_whole and is_last and not self._ahead:
+            app = exchange.answer_at_once(self._chooses)
+        if app is not None:
+            self._run(exchange, app)
+
     def _begin(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        task = self.loop.create_task(exchange.run(self._app))
+        self._run(exchange, self._app)
+
+    def _run(self, exchange: Exchange, app: ASGIApp) -> None:
+        task = self.loop.create_task(exchange.run(app))
         self._server_state.tasks.add(task)
         task.add_done_callback(self._server_state.tasks.discard)
 
@@ -380,7 +401,7 @@ class HttpConnection(asyncio.Protocol):
         self._reading = exchange
         self._crowd.is_busy(self)
         if self._exchange is None and not self._ahead and not self.is_write_paused:
-            self._begin(exchange)
+            self._exchange = self._fresh = exchange
         else:
             self._ahead.append(exchange)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 
 PIECE_BYTES = 64 * 1024
@@ -9,6 +10,20 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 CLOSE = b"connection: close"
 Headers = Iterable[tuple[bytes, bytes]]
+# Headers that say the same in most answers, and nothing to the server: their lines are put together once.
+SAME = frozenset(
+    {
+        b"cache-control",
+        b"content-security-policy",
+        b"content-type",
+        b"cross-origin-resource-policy",
+        b"date",
+        b"referrer-policy",
+        b"www-authenticate",
+        b"x-content-type-options",
+        b"x-frame-options",
+    }
+)
 
 
 def _status_line(status: int) -> bytes:
@@ -22,7 +37,7 @@ def _status_line(status: int) -> bytes:
 STATUS_LINES = {status: _status_line(status) for status in range(200, 600)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AnswerHead:
     """The head of an answer as the application gives it."""
 
@@ -31,7 +46,7 @@ class AnswerHead:
     keep_alive: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EncodedHead:
     """The head of an answer as it is sent, and how its body is told to end."""
 
@@ -40,6 +55,11 @@ class EncodedHead:
     chunked: bool
     length: int | None
     """What Content-Length says."""
+
+
+@lru_cache(maxsize=64)
+def _same_line(name: bytes, value: bytes) -> bytes:
+    return b"%b: %b" % (name, value)
 
 
 def encode_head(head: AnswerHead, default: Headers, *, bodiless: bool, may_chunk: bool) -> EncodedHead:
@@ -55,6 +75,9 @@ def encode_head(head: AnswerHead, default: Headers, *, bodiless: bool, may_chunk
     keep_alive, length = head.keep_alive, None
     says_close = False
     for name, value in (*default, *head.headers):
+        if name in SAME:
+            lines.append(_same_line(name, value))
+            continue
         lines.append(b"%b: %b" % (name, value))
         lowered = name.lower()
         if lowered == b"content-length":

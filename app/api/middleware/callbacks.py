@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.answers import Answer
 from app.api.context import Context
 from app.api.middleware.body_limit import read_body
 from app.api.middleware.headers import SECURITY, request_id_of
@@ -53,37 +54,43 @@ class Callbacks:
         self._refused = Tally("callback_refused")
         self._probes = Probes(context)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a callback, or pass a request on."""
+    def choose(self, scope: Scope) -> ASGIApp:
+        """Return what answers a callback, or the application that any other request is passed on to.
+
+        A forged one is answered at once.
+        """
         order_id = self._order_id(scope)
         if order_id is None:
-            await self._app(scope, receive, send)
-            return
+            return self._app
         began = time.monotonic()
-        request_id = request_id_of(scope)
-        status = 204
-        headers = [(b"x-request-id", request_id.encode()), *ALWAYS]
-        body = b""
         reason = self._refusal(scope, order_id)
-        if reason is not None and (probe := self._probes.find(scope, order_id)) is not None:
-            answer = await self._probes.answer(probe, scope, receive)
-            answer.raw_headers += headers
-            await answer(scope, receive, send)
-            return
         if reason is None:
-            # A trace of its own: what strangers' headers say of theirs is not heeded.
-            with tracing.span(f"POST {ROUTE}", kind="server", is_root=True) as span:
-                problem = await self._receive(scope, receive, order_id, request_id)
-                if tracing.is_on():
-                    await self._link(span, order_id)
-        else:
-            problem = self._refuse(reason)
-        if problem is not None:
-            status = problem.status
-            told, body = REFUSED_ENCODED if problem is REFUSED else _encoded(problem)
-            headers += told
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+            return partial(self._let_in, order_id, began)
+        probe = self._probes.find(scope, order_id)
+        if probe is not None:
+            return partial(self._answer_probe, probe)
+        answer = _answer(self._refuse(reason), request_id_of(scope))
+        self._measure(answer.status, began)
+        return answer
+
+    async def _let_in(self, order_id: str, began: float, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a callback that carries the right value."""
+        request_id = request_id_of(scope)
+        # A trace of its own: what strangers' headers say of theirs is not heeded.
+        with tracing.span(f"POST {ROUTE}", kind="server", is_root=True) as span:
+            problem = await self._receive(scope, receive, order_id, request_id)
+            if tracing.is_on():
+                await self._link(span, order_id)
+        answer = _answer(problem, request_id)
+        await answer(scope, receive, send)
+        self._measure(answer.status, began)
+
+    async def _answer_probe(self, probe: UUID, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self._probes.answer(probe, scope, receive)
+        answer.raw_headers += _headers(request_id_of(scope))
+        await answer(scope, receive, send)
+
+    def _measure(self, status: int, began: float) -> None:
         self._context.metrics.request("POST", ROUTE, status, time.monotonic() - began, waits=False)
 
     def _order_id(self, scope: Scope) -> str | None:
@@ -148,6 +155,19 @@ class Callbacks:
         self._context.metrics.callback("refused", reason)
         self._refused.count(reason)
         return REFUSED
+
+
+def _headers(request_id: str) -> list[tuple[bytes, bytes]]:
+    """Return what every answer carries."""
+    return [(b"x-request-id", request_id.encode()), *ALWAYS]
+
+
+def _answer(problem: Problem | None, request_id: str) -> Answer:
+    """Return the answer that says what is wrong with a callback, or that nothing is."""
+    if problem is None:
+        return Answer(204, _headers(request_id), b"")
+    told, body = REFUSED_ENCODED if problem is REFUSED else _encoded(problem)
+    return Answer(problem.status, [*_headers(request_id), *told], body)
 
 
 def _encoded(problem: Problem) -> tuple[list[tuple[bytes, bytes]], bytes]:
