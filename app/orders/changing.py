@@ -35,12 +35,20 @@ class Change:
         self._action = action
         self._view = view or partial(view_now, tx.session)
         self._before = Before.of(order)
-        self._shown = _shown(order)
+        self._facts, self._asked = _facts(order), _asked(order)
 
     @property
     def is_made(self) -> bool:
         """Whether the order is shown differently by now."""
-        return self.shows_more or _shown(self.order) != self._shown
+        return self.is_news or _asked(self.order) != self._asked
+
+    @property
+    def is_news(self) -> bool:
+        """Whether more is known of the order by now.
+
+        What a person is asked may be another thing with each look, where CloudPress tells now more, now less.
+        """
+        return self.shows_more or _facts(self.order) != self._facts
 
     def move(self, status: OrderStatus) -> None:
         """Move the order to a status, or leave it where it is.
@@ -100,15 +108,18 @@ async def changing(
     await change.tell()
 
 
-def _shown(order: Order) -> tuple[object, ...]:
-    """Return what the API shows of the row and can change."""
+def _facts(order: Order) -> tuple[object, ...]:
+    """Return what the API shows of the row and can change, but for what it asks of a person."""
     return (
         order.status,
         order.cloudpress_order_id,
         order.payment_url,
         order.error_code,
-        order.attention_code,
-        order.attention_detail,
         order.cancel_requested_at,
         order.cancel_refusal,
     )
+
+
+def _asked(order: Order) -> tuple[object, ...]:
+    """Return what is asked of a person."""
+    return order.attention_code, order.attention_detail

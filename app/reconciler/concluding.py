@@ -172,7 +172,7 @@ def _write(tx: Transaction, change: Change, decision: Decision) -> None:
 def _reschedule(this: Pass, tx: Transaction, change: Change, decision: Decision) -> float | None:
     """Set when the order is due again, release it, and return in how many seconds that is."""
     order, claim = change.order, this.claim
-    is_news = change.is_made or order.wakes != claim.wakes
+    is_news = change.is_news or order.wakes != claim.wakes
     order.failures = order.failures + 1 if decision.wait is Wait.RETRY else 0
     delay = this.dependencies.schedule.delay_seconds(
         decision.wait, quiet=0 if is_news else order.quiet, failures=order.failures

@@ -98,14 +98,14 @@ def unconfirmed(sought: NotFoundYet) -> Attention:
     if sought.word is not None and not sought.word.still_holds:
         return _overtaken(sought.word)
     if len(sought.candidates) > 1 or (sought.candidates and sought.look_alike):
-        beside = f" CloudPress also has {listed(sought.suspects)}." if sought.suspects else ""
+        beside = f" CloudPress also has {_shown(sought.suspects)}." if sought.suspects else ""
         return Attention(
             AttentionCode.PLACEMENT_AMBIGUOUS,
-            f"More than one order could be CloudPress's {listed(sought.candidates)}.{beside} Find out in "
+            f"More than one order could be CloudPress's {_shown(sought.candidates)}.{beside} Find out in "
             f"CloudPress which one is this order's. {RESOLVE}",
         )
     if sought.candidates or sought.suspects:
-        known = listed((*sought.candidates, *sought.suspects))
+        known = _shown((*sought.candidates, *sought.suspects))
         return Attention(
             AttentionCode.PLACEMENT_SUSPECTED,
             f"CloudPress has {known}, which may be this order, whatever name it tells. Look at it in "
@@ -135,7 +135,7 @@ def _overtaken(word: Word) -> Attention:
         )
     return Attention(
         AttentionCode.PLACEMENT_SUSPECTED,
-        f"Since it was asked to place this order again, CloudPress shows {listed(word.unknown)}, so it was "
+        f"Since it was asked to place this order again, CloudPress shows {_shown(word.unknown)}, so it was "
         f"not: this may be it. Look at it in CloudPress. {RESOLVE}",
     )
 
@@ -186,6 +186,11 @@ def duplicate(held: str | None, others: Iterable[str], mixed_up: Collection[str]
         f"{listed(others)} looks like it. Compare them in CloudPress and cancel the one too many; "
         "this goes once it is. If both are wanted, resolve the order: dismiss duplicates.",
     )
+
+
+def _shown(order_ids: Iterable[str]) -> str:
+    """Name what a look showed, in one order: which looks more like it may change with each look."""
+    return listed(sorted({*order_ids}))
 
 
 def listed(order_ids: Iterable[str]) -> str:

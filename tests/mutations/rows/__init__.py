@@ -11,6 +11,7 @@ from tests.mutations.rows import (
     orders,
     queue,
     reconciler,
+    server,
     states,
     webhooks,
 )
@@ -27,4 +28,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     *field.MUTATIONS,
     *final.MUTATIONS,
     *hints.MUTATIONS,
+    *server.MUTATIONS,
 )

@@ -1,7 +1,7 @@
 """Rules of the state machine, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import FAULTS, NEVER_TWICE, SIMULATION, STATES
+from tests.mutations.proofs import FAULTS, FLAPPING, NEVER_TWICE, SIMULATION, STATES
 
 OBSERVATIONS = "app/states/observations.py"
 DECIDING = "app/states/deciding.py"
@@ -95,5 +95,19 @@ MUTATIONS = (
         "if not word.still_holds:",
         "if False:",
         (STATES, NEVER_TWICE),
+    ),
+    Mutation(
+        "what is asked of a person is news of the order",
+        "app/reconciler/concluding.py",
+        "is_news = change.is_news or",
+        "is_news = change.is_made or",
+        (FLAPPING,),
+    ),
+    Mutation(
+        "what a person is told changes with which order looks more like it",
+        "app/states/attention.py",
+        "listed(sorted({*order_ids}))",
+        "listed(order_ids)",
+        (FLAPPING,),
     ),
 )

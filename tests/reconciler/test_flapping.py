@@ -1,0 +1,87 @@
+"""What CloudPress tells now and then is no news: it neither hastens the looks nor changes the words."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from itertools import cycle
+from uuid import UUID
+
+import pytest
+
+from app.cloudpress import Answer, NoAnswer, NotFound, OrderDetails, OrderSummary
+from app.orders.callbacks import record_callback
+from tests.reconciler.scripted import GRACE_SECONDS, Bench, ScriptedCloudPress
+
+LOST = NoAnswer("no answer", kind="timeout")
+HOURS = 6
+# Twelve that are frequent, then each after half as much time again, up to one an hour.
+FEW = 50
+
+
+class Forgetful(ScriptedCloudPress):
+    """Does not show an order every third time, and lists orders the other way round every other time."""
+
+    _shows: Iterator[bool]
+    _turns: Iterator[int]
+
+    def begin(self) -> None:
+        """Begin to be so."""
+        self._shows, self._turns = cycle((True, True, False)), cycle((1, -1))
+
+    async def order(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[OrderDetails]:
+        """Show an order, or not."""
+        if not next(self._shows):
+            self.asked.append("order")
+            raise NotFound(404)
+        return await super().order(order_id, timeout_seconds=timeout_seconds)
+
+    async def orders(
+        self, *, page: int = 1, timeout_seconds: float | None = None
+    ) -> Answer[tuple[OrderSummary, ...]]:
+        """List the orders."""
+        answer = await super().orders(page=page, timeout_seconds=timeout_seconds)
+        return replace(answer, value=answer.value[:: next(self._turns)])
+
+
+@pytest.fixture
+async def forgetful(database_url: str) -> AsyncIterator[Bench]:
+    bench = Bench(database_url)
+    bench.cloudpress = bench._given = Forgetful(bench.clock)
+    bench.cloudpress.begin()
+    yield bench
+    await bench.db.dispose()
+
+
+async def told(bench: Bench, order_id: UUID) -> list[str]:
+    """Return what a person was asked about an order, each time that he was."""
+    return [it.data["code"] for it in await bench.events(order_id, "order.attention_started")]
+
+
+async def test_one_that_may_be_either_of_two_is_looked_at_ever_more_rarely(forgetful: Bench) -> None:
+    bench = forgetful
+    bench.cloudpress.script["place"] = [LOST, LOST]
+    orders = [await bench.order(), await bench.order()]
+    await bench.work()
+    bench.cloudpress.land("Shop")
+    await bench.work_for(GRACE_SECONDS)
+    asked = bench.cloudpress.count("orders")
+    await bench.work_for(HOURS * 3600)
+    codes = {code for order_id in orders for code in await told(bench, order_id)}
+    assert codes >= {"placement_ambiguous", "placement_suspected"}, "it was told now so, now otherwise"
+    assert bench.cloudpress.count("orders") - asked <= 2 * 2 * FEW, "two orders, two pages each"
+
+
+async def test_what_is_asked_of_a_person_is_one_text_for_the_same_orders(forgetful: Bench) -> None:
+    bench = forgetful
+    bench.cloudpress.script["place"] = [LOST]
+    order_id = await bench.order()
+    await bench.work()
+    for _ in range(2):
+        bench.cloudpress.land("Shop")
+    await record_callback(bench.db, order_id, b"nothing")
+    texts = set()
+    for _ in range(20):
+        await bench.work_for(GRACE_SECONDS)
+        order = await bench.read(order_id)
+        if order.attention_code == "placement_suspected":
+            texts.add(order.attention_detail)
+    assert len(texts) == 1, texts
