@@ -342,6 +342,11 @@ class Bench:
                 assert passes < 3000, "an order goes round and round"
         self.clock.time = end
 
+    async def sleep_for(self, seconds: float) -> None:
+        """Let time pass in which nothing runs, as while no process does; then run what is due by now."""
+        self.clock.time += timedelta(seconds=seconds)
+        await self.work_for(0)
+
     async def say(self, order_id: UUID, word: str, *, by: Actor, shown: Shown = NOTHING_SAID) -> None:
         """Have an operator decide about an order: `place_again`, `fail` or `dismiss_duplicates`."""
         if word == "dismiss_duplicates":

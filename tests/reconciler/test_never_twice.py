@@ -586,7 +586,9 @@ async def test_a_refusal_for_good_at_a_later_attempt_asks_a_person_where_that_is
 async def test_an_order_that_cannot_be_sent_for_a_day_waits_for_a_person(bench: Bench) -> None:
     bench.cloudpress.script["place"] = [NotSent("refused", kind="connect") for _ in range(5000)]
     order_id = await bench.order()
-    await bench.work_for(25 * HOUR)
+    await bench.work_for(HOUR)
+    await bench.sleep_for(22 * HOUR)
+    await bench.work_for(2 * HOUR)
     bench.cloudpress.script["place"].clear()
     sent = posts(bench)
     await bench.work_for(LONG)
