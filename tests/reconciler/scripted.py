@@ -50,6 +50,8 @@ from tests.simulation.sqlite import in_this_thread
 
 ACCOUNT = "acct"
 GRACE_SECONDS = 900.0
+HOUR = 3600.0
+DAY = 24 * HOUR
 
 
 class SetClock:
@@ -342,10 +344,17 @@ class Bench:
                 assert passes < 3000, "an order goes round and round"
         self.clock.time = end
 
-    async def sleep_for(self, seconds: float) -> None:
-        """Let time pass in which nothing runs, as while no process does; then run what is due by now."""
-        self.clock.time += timedelta(seconds=seconds)
-        await self.work_for(0)
+    async def skim(self, seconds: float) -> None:
+        """Let a long time pass: run each pass of its first hour and of its last, and few between.
+
+        As where no process runs but for a moment every four hours.
+        """
+        end = self.clock.time + timedelta(seconds=seconds - HOUR)
+        await self.work_for(HOUR)
+        while self.clock.time < end:
+            self.clock.time = min(end, self.clock.time + timedelta(seconds=4 * HOUR))
+            await self.work_for(0)
+        await self.work_for(HOUR)
 
     async def say(self, order_id: UUID, word: str, *, by: Actor, shown: Shown = NOTHING_SAID) -> None:
         """Have an operator decide about an order: `place_again`, `fail` or `dismiss_duplicates`."""

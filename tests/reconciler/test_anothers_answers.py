@@ -13,11 +13,9 @@ from app.orders.callbacks import record_callback
 from app.orders.erasing import erase_order
 from app.orders.requests import dismiss_duplicates, request_resolution
 from app.orders.shown import Shown
-from tests.reconciler.scripted import Bench
+from tests.reconciler.scripted import DAY, HOUR, Bench
 from tests.reconciler.test_mixed_up_answers import call_back, mixed_up
 
-HOUR = 3600.0
-DAY = 24 * HOUR
 LOST = NoAnswer("no answer", kind="timeout")
 
 
@@ -133,7 +131,7 @@ async def test_what_was_found_mixed_up_stays_so_until_its_own_callback_or_the_op
     assert "mixed up" in ((await bench.read(rosa)).attention_detail or "")
     end(bench, "cp-3")
     change(bench)
-    await bench.work_for(3 * DAY)
+    await bench.skim(3 * DAY)
     await has_not_anothers_site(bench, rosa, "site-3")
     assert "mixed up" in ((await bench.read(rosa)).attention_detail or "")
 

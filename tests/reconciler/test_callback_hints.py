@@ -5,8 +5,8 @@ from uuid import UUID
 import pytest
 
 from app.cloudpress import Refused, SiteRef
-from tests.reconciler.scripted import Bench
-from tests.reconciler.test_anothers_answers import DAY, HOUR, LOST, before
+from tests.reconciler.scripted import DAY, HOUR, Bench
+from tests.reconciler.test_anothers_answers import LOST, before
 from tests.reconciler.test_mixed_up_answers import call_back
 from tests.reconciler.test_names_that_come_late import change_task, lost
 
@@ -62,9 +62,7 @@ async def test_anothers_young_order_whose_site_is_not_shown_is_not_taken(bench: 
     await bench.work_for(HOUR)
     assert (await bench.read(rosa)).cloudpress_order_id is None
     show_name(bench, stranger, "Anna's")
-    for _ in range(4):
-        await bench.work_for(HOUR)
-        await bench.sleep_for(DAY / 2)
+    await bench.skim(2 * DAY)
     assert (await bench.read(rosa)).cloudpress_order_id is None
 
 
@@ -99,9 +97,7 @@ async def test_what_tells_no_name_for_a_day_is_shown_to_a_person(
     if not is_linked:
         bench.cloudpress.tell("cp-2", site=None)
     await call_back(bench, rosa, 2)
-    await bench.work_for(HOUR)
-    await bench.sleep_for(DAY - 3 * HOUR)
-    await bench.work_for(HOUR)
+    await bench.skim(DAY - HOUR)
     order = await bench.read(rosa)
     assert (order.status, order.cloudpress_order_id) == ("unconfirmed", None)
     await bench.work_for(3 * HOUR)

@@ -11,12 +11,10 @@ from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.requests import NotResolvableError, dismiss_duplicates, request_cancel, request_resolution
 from app.orders.shown import Shown
-from tests.reconciler.scripted import GRACE_SECONDS, Bench
+from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, Bench
 
 LOST = NoAnswer("no answer", kind="timeout")
-HOUR = 3600.0
 MINUTE = timedelta(minutes=1)
-DAY = 24 * HOUR
 ROSA = Actor("Rosa")
 WITHOUT_TASK = b'{"timestamp": 1795521600, "success": true, "data": []}'
 CALLED_BACK = "placement_called_back"
@@ -93,7 +91,7 @@ async def test_a_callback_that_names_no_task_is_told(
 async def test_a_callback_whose_task_is_never_shown_is_told_after_a_day(bench: Bench) -> None:
     order_id = await given_up(bench)
     assert await called_back(bench, order_id, b'{"task": {"id": 404}}') is None
-    await bench.work_for(DAY + HOUR)
+    await bench.skim(DAY + HOUR)
     assert (await bench.read(order_id)).attention_code == CALLED_BACK
 
 
@@ -217,7 +215,7 @@ async def test_what_who_gives_an_order_up_knows_of_is_not_asked_again(bench: Ben
 
 async def test_what_he_dismissed_with_it_is_not_asked_a_day_later(bench: Bench) -> None:
     order_id = await dismissed_with(bench, b'{"task": {"id": 404}}')
-    await bench.work_for(2 * DAY)
+    await bench.skim(2 * DAY)
     order = await bench.read(order_id)
     assert (order.attention_code, order.due_at) == (None, None)
 
@@ -230,7 +228,7 @@ async def test_what_he_knew_when_he_gave_it_up_is_not_asked_a_day_later(bench: B
     await request_resolution(
         bench.db, order_id, action="fail", cloudpress_order_id=None, by=ROSA, shown=Shown((), 1)
     )
-    await bench.work_for(2 * DAY)
+    await bench.skim(2 * DAY)
     assert (await bench.read(order_id)).attention_code is None
 
 

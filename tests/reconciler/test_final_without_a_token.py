@@ -10,12 +10,10 @@ from app.accounts.store import AccountChange, store_account
 from app.maintenance.retention import Pruner
 from app.orders.callbacks import record_callback
 from app.orders.requests import dismiss_duplicates
-from tests.reconciler.scripted import ACCOUNT, Bench
+from tests.reconciler.scripted import ACCOUNT, DAY, HOUR, Bench
 from tests.reconciler.test_called_back_after_the_end import (
     CALLED_BACK,
-    DAY,
     ENDS,
-    HOUR,
     ROSA,
     called_back,
     doubled_late,
@@ -62,7 +60,7 @@ async def test_a_callback_that_names_no_task_needs_no_token(bench: Bench, end: E
     assert await called_back(bench, order_id) == CALLED_BACK
     assert (await bench.read(order_id)).due_at is None
     bench.accounts.add(ACCOUNT)
-    await bench.work_for(DAY)
+    await bench.skim(DAY)
     assert (await bench.read(order_id)).attention_code == CALLED_BACK
 
 
@@ -90,7 +88,7 @@ async def test_a_suspected_duplicate_stays_told_and_its_end_is_seen_once_there_i
     double = bench.cloudpress.land("Shop")
     assert await called_back(bench, order_id, TASK_2) == "suspected_duplicate"
     bench.accounts.clear()
-    await bench.work_for(DAY)
+    await bench.skim(DAY)
     order = await bench.read(order_id)
     assert (order.attention_code, order.suspected_duplicates) == ("suspected_duplicate", [double])
     bench.cloudpress.end(double, "CANCELLED")
@@ -106,7 +104,7 @@ async def test_the_late_look_is_not_lost_with_a_token(bench: Bench) -> None:
     await bench.work_for(4 * HOUR)
     assert (await bench.read(order_id)).attention_code == NO_TOKEN
     bench.accounts.add(ACCOUNT)
-    await bench.work_for(DAY)
+    await bench.skim(DAY)
     assert (await bench.read(order_id)).suspected_duplicates == [second]
 
 
@@ -143,7 +141,7 @@ async def test_who_gives_up_an_account_dismisses_what_waits_for_its_token(bench:
     await bench.work_for(6 * HOUR)
     assert (await bench.read(order_id)).attention_code == NO_TOKEN
     await dismiss_duplicates(bench.db, order_id, by=ROSA)
-    await bench.work_for(DAY)
+    await bench.skim(DAY)
     order = await bench.read(order_id)
     assert (order.attention_code, order.due_at, order.late_look_at) == (None, None, None)
 

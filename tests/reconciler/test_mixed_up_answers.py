@@ -9,9 +9,8 @@ from app.cloudpress import Answer, Placed, Refused, TaskRef
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.requests import dismiss_duplicates, request_cancel
-from tests.reconciler.scripted import Bench
+from tests.reconciler.scripted import HOUR, Bench
 
-HOUR = 3600.0
 OTHER = {"cp-2": "cp-3", "cp-3": "cp-2"}
 
 

@@ -10,8 +10,8 @@ from app.cloudpress import Refused, SiteRef
 from app.db.models import Order
 from app.events.timeline import Actor
 from app.orders.requests import request_cancel
-from tests.reconciler.scripted import Bench
-from tests.reconciler.test_anothers_answers import DAY, HOUR, LOST, before, has_not_anothers_site
+from tests.reconciler.scripted import DAY, HOUR, Bench
+from tests.reconciler.test_anothers_answers import LOST, before, has_not_anothers_site
 from tests.reconciler.test_mixed_up_answers import call_back
 
 
@@ -299,14 +299,14 @@ async def test_a_strangers_site_that_cannot_be_read_does_not_hide_the_own_callba
 ) -> None:
     order_id = await troubled(bench, failure)
     await call_back(bench, order_id, 2)
-    await bench.work_for(2 * DAY)
+    await bench.skim(2 * DAY)
     order = await bench.read(order_id)
     assert (order.status, order.cloudpress_order_id) == ("completed", "cp-2"), order.attention_detail
 
 
 async def test_an_order_whose_callbacks_site_is_suspended_names_what_it_may_be(bench: Bench) -> None:
     order_id = await troubled(bench, SUSPENDED)
-    await bench.work_for(2 * DAY)
+    await bench.skim(2 * DAY)
     order = await bench.read(order_id)
     assert "sent again by itself" not in (order.attention_detail or "")
     assert order.cloudpress_order_id == "cp-2" or "cp-" in (order.attention_detail or ""), (
@@ -328,6 +328,6 @@ async def test_a_double_is_named_though_another_callbacks_site_cannot_be_read(be
     bench.cloudpress.land("Shop")
     await call_back(bench, order_id, 3)
     await call_back(bench, order_id, 4)
-    await bench.work_for(3 * DAY)
+    await bench.skim(3 * DAY)
     order = await bench.read(order_id)
     assert "cp-4" in (order.attention_detail or ""), (told(order), bench.cloudpress.count("task 4"))

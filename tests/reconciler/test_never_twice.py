@@ -23,10 +23,9 @@ from app.orders.requests import dismiss_duplicates, request_cancel
 from app.orders.shown import Shown
 from app.reconciler.progress import Progress
 from app.states import AttentionCode, Doubt, OrderStatus
-from tests.reconciler.scripted import GRACE_SECONDS, Bench
+from tests.reconciler.scripted import GRACE_SECONDS, HOUR, Bench
 
 LOST = NoAnswer("no answer", kind="timeout")
-HOUR = 3600.0
 LONG = 3 * HOUR
 OPERATOR = Actor("op")
 
@@ -586,9 +585,7 @@ async def test_a_refusal_for_good_at_a_later_attempt_asks_a_person_where_that_is
 async def test_an_order_that_cannot_be_sent_for_a_day_waits_for_a_person(bench: Bench) -> None:
     bench.cloudpress.script["place"] = [NotSent("refused", kind="connect") for _ in range(5000)]
     order_id = await bench.order()
-    await bench.work_for(HOUR)
-    await bench.sleep_for(22 * HOUR)
-    await bench.work_for(2 * HOUR)
+    await bench.skim(25 * HOUR)
     bench.cloudpress.script["place"].clear()
     sent = posts(bench)
     await bench.work_for(LONG)

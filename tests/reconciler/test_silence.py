@@ -13,9 +13,8 @@ from app.orders.callbacks import record_callback
 from app.orders.requests import request_cancel
 from app.orders.waking import make_due
 from app.schedule import Schedule
-from tests.reconciler.scripted import Bench
+from tests.reconciler.scripted import HOUR, Bench
 
-HOUR = 3600.0
 ALWAYS = 500
 LOST = NoAnswer("no answer", kind="timeout")
 
