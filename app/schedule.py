@@ -12,6 +12,7 @@ FIRST_RETRY_SECONDS = 1.0
 RETRY_CEILING_SECONDS = 300.0
 TASK_CEILING_SECONDS = 300.0
 PAYMENT_CEILING_SECONDS = 3600.0
+NAMED_CEILING_SECONDS = 3600.0
 LOOK_UP_SECONDS = (1.0, 60.0)
 FREQUENT_LOOK_UPS = 12
 LOOK_UP_CEILING_SECONDS = 3600.0
@@ -60,6 +61,9 @@ class Schedule:
                 return self._growing(quiet, PAYMENT_CEILING_SECONDS)
             case Wait.SETTLING:
                 return _doubling(quiet)
+            case Wait.NAMED:
+                # Were callbacks to hold numbers that are no tasks', each order would ask for a day.
+                return _doubling(quiet, NAMED_CEILING_SECONDS)
             case Wait.LOOK_UP:
                 # What was not found for long waits for a person, and every look reads the whole list.
                 return _grown(self.look_up_seconds, quiet - FREQUENT_LOOK_UPS, LOOK_UP_CEILING_SECONDS)
@@ -75,6 +79,6 @@ def _grown(seconds: float, times: int, ceiling_seconds: float) -> float:
     return min(seconds * CALLBACK_GROWTH**times, max(ceiling_seconds, seconds))
 
 
-def _doubling(times: int) -> float:
+def _doubling(times: int, ceiling_seconds: float = RETRY_CEILING_SECONDS) -> float:
     seconds = FIRST_RETRY_SECONDS * 2.0 ** min(max(times, 0), MAX_EXPONENT)
-    return min(seconds, RETRY_CEILING_SECONDS)
+    return min(seconds, ceiling_seconds)

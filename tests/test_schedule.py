@@ -31,6 +31,8 @@ class NoJitter(Random):
         (Wait.SETTLING, 0, 0, 1, "what is decided is soon shown"),
         (Wait.SETTLING, 3, 0, 8, "doubling"),
         (Wait.SETTLING, 10_000, 0, 300, "with a ceiling"),
+        (Wait.NAMED, 0, 0, 1, "what a callback names is soon shown"),
+        (Wait.NAMED, 10_000, 0, 3600, "or perhaps never, which costs little"),
         (Wait.RETRY, 0, 1, 1, "the first failure"),
         (Wait.RETRY, 0, 2, 2, "doubling"),
         (Wait.RETRY, 0, 10_000, 300, "five minutes at most"),

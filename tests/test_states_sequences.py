@@ -118,7 +118,7 @@ def check_end(order: Standing, observation: Observation, decision: Decision) -> 
         assert decision.problem is None
     else:
         rechecked = recheck_of(order, observation)
-        rests = Wait.SETTLING if rechecked.open_hints else Wait.NOTHING
+        rests = Wait.NAMED if rechecked.open_hints else Wait.NOTHING
         if order.duplicates and rests is Wait.NOTHING:
             rests = Wait.PAYMENT
         if isinstance(observation, GivenUp) and order.status not in FINAL:

@@ -132,7 +132,7 @@ def _looked_at(order: Standing, observation: Seen | Rechecked, now: datetime) ->
         decision = _seen(order, observation, now)
         return _until_rechecked(decision, observation.rechecked, beside=observation.trouble)
     # Where it may hold another's, nothing is asked of that, done to it, or taken from it.
-    wait = Wait.SETTLING if observation.mixed_up else Wait.TURN
+    wait = Wait.NAMED if observation.mixed_up else Wait.TURN
     unchanged = Decision(
         order.status, wait, keeps_payment_url=not observation.mixed_up, attention=order.attention
     )
@@ -149,7 +149,7 @@ def _until_rechecked(decision: Decision, rechecked: Rechecked, *, beside: Troubl
         retry_after = max((floor for floor in floors if floor is not None), default=None)
         return replace(decision, wait=Wait.RETRY, retry_after_seconds=retry_after)
     if rechecked.open_hints and decision.wait is Wait.NOTHING:
-        return replace(decision, wait=Wait.SETTLING)
+        return replace(decision, wait=Wait.NAMED)
     return decision
 
 

@@ -23,6 +23,8 @@ class Wait(StrEnum):
     PAYMENT = "payment"
     SETTLING = "settling"
     """CloudPress has decided, but does not show the outcome yet."""
+    NAMED = "named"
+    """A callback names what may never be shown: a final order's other task, or what it is mixed up with."""
     LOOK_UP = "look_up"
     RETRY = "retry"
     """Something failed: this, and nothing else, counts as a failure."""

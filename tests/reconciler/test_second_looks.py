@@ -172,9 +172,10 @@ async def test_a_task_that_no_one_ever_shows_is_given_up_after_a_day(bench: Benc
     await record_callback(bench.db, order_id, b'{"task_id": 99}')
     await bench.work()
     assert (await bench.read(order_id)).due_at is not None
-    await bench.skim(25 * HOUR)
+    await bench.work_for(26 * HOUR)
     order = await bench.read(order_id)
     assert (order.status, order.due_at, order.attention_code) == ("completed", None, None)
+    assert bench.cloudpress.count("task 99") < 50, "ever more seldom, up to once an hour"
 
 
 async def test_a_callback_speaks_for_no_order_whose_site_has_another_name(bench: Bench) -> None:
