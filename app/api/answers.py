@@ -1,14 +1,14 @@
 """Answers for which nothing has to be waited for, so that the server can send them without a task."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 @dataclass(slots=True)
 class Answer:
-    """A whole answer, and an application (ASGI) that gives it whatever it is asked."""
+    """A whole answer, whose headers tell its length, and an application (ASGI) that gives it always."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -20,9 +20,8 @@ class Answer:
         await send({"type": "http.response.body", "body": self.body})
 
 
-@runtime_checkable
-class Chooses(Protocol):
-    """An application that can tell by the head of a request who is to answer it."""
+Choose = Callable[[Scope], ASGIApp]
+"""Returns what answers a request, by its head: an `Answer` if it is known at once.
 
-    def choose(self, scope: Scope) -> ASGIApp:
-        """Return what answers this request, called once for each: an `Answer` if it is known at once."""
+An application that has this as its method `choose` is asked once for each request, before that is answered.
+"""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import structlog
 from starlette.types import ASGIApp, Message, Scope
 
-from app.api.answers import Answer, Chooses
+from app.api.answers import Answer, Choose
 from app.api.middleware.body_limit import WHOLE_BODY
 from app.server.wire import (
     CONTINUE,
@@ -83,22 +83,30 @@ class Exchange:
         """What is under the connection, for an answer that has to cut it off."""
         return self.connection.transport
 
-    def answer_at_once(self, chooses: Chooses) -> ASGIApp | None:
-        """Answer if nothing has to be waited for, and return None; otherwise return what is to answer."""
+    def chosen(self, choose: Choose, app: ASGIApp) -> ASGIApp:
+        """Return what is to answer by an application's choice, or the whole application should that break."""
         try:
-            app = chooses.choose(self._scope)
-            if not isinstance(app, Answer):
-                return app
-            self._encode(app.status, app.headers)
-            head, self._head = self._head, b""
-            self.connection.write(head if self._is_head else head + app.body)
+            return choose(self._scope)
+        except Exception:  # noqa: BLE001 - it breaks again where it is told of
+            return app
+
+    def answer(self, answer: Answer) -> None:
+        """Give an answer that is known, unless nobody is there any more."""
+        if self.is_lost:
+            return
+        try:
+            self._encode(answer.status, answer.headers)
+            body = b"" if self._is_head else answer.body
+            if self._left != len(body):
+                raise RuntimeError("an answer that is known at once has the length that it tells")  # noqa: TRY301
         except Exception as error:  # noqa: BLE001 - its text may hold anything
             log.error("exchange_broken", error=where_raised(error))
             self._give_up(plain(500))
-        else:
-            self.is_answered = True
-            self.connection.answered()
-        return None
+            return
+        head, self._head = self._head, b""
+        self.connection.write(head + body)
+        self.is_answered = True
+        self.connection.answered()
 
     async def run(self, app: ASGIApp) -> None:
         """Have the application answer; what escapes it or is left undone closes the connection."""

@@ -21,7 +21,7 @@ from uvicorn import Config
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
-from app.api.answers import Chooses
+from app.api.answers import Answer, Choose
 from app.server.crowd import Crowd
 from app.server.exchange import Exchange
 from app.server.wire import PIECE_BYTES, UNAVAILABLE, plain
@@ -36,6 +36,7 @@ FRAMING_BYTES = 16
 # After an answer that left a body unread so much is still taken in, unparsed, for so long: a connection that
 # is closed at once takes the answer from a client that still sends.
 LINGER_BYTES = 1024 * 1024
+FRAMING = {b"content-length", b"transfer-encoding"}
 
 
 class _RefusedError(Exception):
@@ -60,7 +61,7 @@ class HttpConnection(asyncio.Protocol):
     ) -> None:
         """Prepare to serve `config`'s application; `crowd` watches over all connections of the server."""
         self._app: ASGIApp = config.loaded_app
-        self._chooses = self._app if isinstance(self._app, Chooses) else None
+        self._choose: Choose | None = getattr(self._app, "choose", None)
         self._root_path = config.root_path
         self._app_state = app_state
         self._server_state = server_state
@@ -74,14 +75,14 @@ class HttpConnection(asyncio.Protocol):
         self.is_write_paused = False
         self._drained: asyncio.Event | None = None
         self._is_read_paused = False
-        self._parser = httptools.HttpRequestParser(self)
-        # Requests that follow one after which the connection closes are dropped, and that one is answered.
-        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._parser = self._new_parser()
+        self._skipped_body = b""
+        """How the body is framed of a request whose head asks for an upgrade: httptools skips it."""
+        self._is_framing = False
+        """Whether a parser is being given a head that came before."""
         # The request that is being read or answered, and those that were sent ahead.
         self._exchange: Exchange | None = None
         self._ahead: deque[Exchange] = deque()
-        self._fresh: Exchange | None = None
-        """The request that is to be answered next, while the slice is parsed that its head came in."""
         self._unparsed = b""
         self._refusal: int | None = None
         """With which status to end once what was asked before is answered."""
@@ -96,6 +97,12 @@ class HttpConnection(asyncio.Protocol):
         self._head_bytes = 0
         self._body_bytes = 0
         self._in_head = False
+
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        # Requests that follow one after which the connection closes are dropped, and that one is answered.
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
 
     @property
     def default_headers(self) -> list[tuple[bytes, bytes]]:
@@ -241,10 +248,8 @@ class HttpConnection(asyncio.Protocol):
                 self._unparsed = data[begin:]
                 self._pause_reading()
                 return
-            part = data[begin : begin + SLICE_BYTES] if len(data) > SLICE_BYTES else data
+            part = data[begin : begin + SLICE_BYTES] if begin or len(data) > SLICE_BYTES else data
             begin += self._feed(part)
-            if self._fresh is not None:
-                self._begin_fresh(self._fresh, is_last=begin >= len(data))
         if self._in_head:
             self._wait()
 
@@ -262,8 +267,12 @@ class HttpConnection(asyncio.Protocol):
         try:
             self._parser.feed_data(part)
         except httptools.HttpParserUpgrade as upgrade:
-            # Nothing is upgraded here: the request was answered as it is, and so is what follows.
-            return int(upgrade.args[0]) or len(part)
+            # Nothing is upgraded here: the request is answered as it is, and so is what follows.
+            taken = int(upgrade.args[0]) or len(part)
+            self._read_bytes -= len(part) - taken
+            if self._skipped_body and not self._parse_skipped_body():
+                self._refuse(400)
+            return taken
         except httptools.HttpParserError as error:
             refused = error.__context__
             self._refuse(refused.status if isinstance(refused, _RefusedError) else 400)
@@ -273,6 +282,23 @@ class HttpConnection(asyncio.Protocol):
         elif self._reading is not None and self._is_mostly_framing():
             self._refuse(400)
         return len(part)
+
+    def _parse_skipped_body(self) -> bool:
+        """Have a body parsed that httptools takes for the next request, since its head asks for an upgrade.
+
+        A parser of its own does that, and goes on with what follows: first it is given a head that frames the
+        same body, of which nobody is told. Returns False if it cannot be framed so.
+        """
+        framing, self._skipped_body = self._skipped_body, b""
+        self._parser = self._new_parser()
+        self._is_framing = True
+        try:
+            self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % framing)
+        except httptools.HttpParserError:
+            return False
+        finally:
+            self._is_framing = False
+        return True
 
     def _is_mostly_framing(self) -> bool:
         return self._read_bytes > MAX_HEAD_BYTES + PIECE_BYTES + FRAMING_BYTES * self._body_bytes
@@ -288,7 +314,7 @@ class HttpConnection(asyncio.Protocol):
             if self._reading.is_started:
                 self.transport.abort()  # half an answer is out: only the connection can tell
             self._reading.lose()
-            self._exchange = self._fresh = None
+            self._exchange = None
         self._reading = None
         self._pause_reading()
         self._next()
@@ -316,23 +342,16 @@ class HttpConnection(asyncio.Protocol):
         if self._exchange is None and not self._is_ending:
             (self._crowd.expects_head if self._in_head else self._crowd.idles)(self)
 
-    def _begin_fresh(self, exchange: Exchange, *, is_last: bool) -> None:
-        """Begin with a request whose head has just come: without a task, if nothing has to be waited for.
-
-        Only one for each time that something comes: who sends many at once waits with everybody else.
-        """
-        self._fresh = None
-        app: ASGIApp | None = self._app
-        if self._chooses is not None and exchange.is_whole and is_last and not self._ahead:
-            app = exchange.answer_at_once(self._chooses)
-        if app is not None:
-            self._run(exchange, app)
-
     def _begin(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-        self._run(exchange, self._app)
+        """Have a request answered, without a task where nothing has to be waited for.
 
-    def _run(self, exchange: Exchange, app: ASGIApp) -> None:
+        Not right here: who sends many, or has many connections, waits with everybody else.
+        """
+        self._exchange = exchange
+        app = self._app if self._choose is None else exchange.chosen(self._choose, self._app)
+        if isinstance(app, Answer):
+            self.loop.call_soon(exchange.answer, app)
+            return
         task = self.loop.create_task(exchange.run(app))
         self._server_state.tasks.add(task)
         task.add_done_callback(self._server_state.tasks.discard)
@@ -341,6 +360,8 @@ class HttpConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Begin with a head."""
+        if self._is_framing:
+            return
         self._url = b""
         self._headers = []
         self._read_bytes = self._head_bytes = self._body_bytes = 0
@@ -362,6 +383,8 @@ class HttpConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Begin with the request."""
+        if self._is_framing:
+            return
         parser = self._parser
         version = parser.get_http_version()
         hosts = 0
@@ -374,6 +397,10 @@ class HttpConnection(asyncio.Protocol):
         if hosts != 1 and (hosts or version == "1.1"):
             raise _RefusedError(400)
         self._in_head = False
+        if parser.should_upgrade():
+            self._skipped_body = b"".join(
+                b"%b: %b\r\n" % header for header in self._headers if header[0] in FRAMING
+            )
         url = httptools.parse_url(self._url)
         raw_path = url.path
         path = raw_path.decode("ascii")
@@ -401,7 +428,7 @@ class HttpConnection(asyncio.Protocol):
         self._reading = exchange
         self._crowd.is_busy(self)
         if self._exchange is None and not self._ahead and not self.is_write_paused:
-            self._exchange = self._fresh = exchange
+            self._begin(exchange)
         else:
             self._ahead.append(exchange)
 
@@ -416,6 +443,8 @@ class HttpConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Take note that a request has come whole."""
+        if self._skipped_body:
+            return
         if self._reading is not None:
             self._reading.complete()
             self._reading = None

@@ -22,7 +22,7 @@ def post(path: str, body: bytes = b"body") -> bytes:
 
 
 class Choosing(Answering):
-    """Refuses `/refused` at once, and breaks at `/unknown` and `/garbled`."""
+    """Refuses `/refused` at once; breaks at `/unknown`, and with answers that are none."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,6 +34,10 @@ class Choosing(Answering):
         match scope["path"]:
             case "/refused":
                 return Answer(401, [(b"content-length", b"%d" % len(REFUSED))], REFUSED)
+            case "/short":
+                return Answer(401, [(b"content-length", b"%d" % (len(REFUSED) + 1))], REFUSED)
+            case "/unsaid":
+                return Answer(401, [], REFUSED)
             case "/garbled":
                 return Answer(401, [(b"content-length", b"0"), (b"x", b"a\r\nb: c")], b"")
             case "/unknown":
@@ -88,7 +92,18 @@ async def test_of_many_that_are_sent_ahead_each_is_answered_in_its_turn(url: str
         for _ in range(50):
             assert (await answer(reader))[::2] == (401, REFUSED)
             await answered(reader)
-    assert tasks.count("/refused") >= 49, "who sends many at once waits with everybody else"
+    assert tasks == ["/"] * 50
+
+
+async def test_who_sends_many_ahead_waits_with_everybody_else(url: str, choosing: Choosing) -> None:
+    async with connected(url, post("/refused") * 3000) as (reader, _), connected(url) as (other, writer):
+        await answer(reader)
+        before = len(choosing.chosen)
+        writer.write(post("/"))
+        await answered(other)
+        assert len(choosing.chosen) - before < 1000
+        for _ in range(2999):
+            assert (await answer(reader))[0] == 401
 
 
 async def test_what_comes_without_its_body_is_parted_with(url: str, tasks: list[str]) -> None:
@@ -98,17 +113,17 @@ async def test_what_comes_without_its_body_is_parted_with(url: str, tasks: list[
         assert (status, headers.get("connection"), told) == (401, "close", REFUSED)
         writer.write(body)
         assert await closed(reader)
-    assert tasks == ["/refused"]
+    assert tasks == []
 
 
-async def test_a_body_that_cannot_be_read_is_refused_and_nobody_is_asked(
+async def test_a_body_that_cannot_be_read_is_refused_alone(
     url: str, choosing: Choosing, tasks: list[str]
 ) -> None:
     broken = b"POST /refused" + HOST + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n"
     async with connected(url, broken) as (reader, _):
         assert (await answer(reader))[0] == 400
         assert await closed(reader)
-    assert (choosing.chosen, tasks) == ([], [])
+    assert (choosing.chosen, tasks) == (["/refused"], [])
 
 
 async def test_the_answer_before_one_that_cannot_be_read(url: str) -> None:
@@ -136,8 +151,9 @@ async def test_what_breaks_in_the_choice_ends_the_connection_and_tells_no_secret
     assert "s3cr3t" not in str(logged)
 
 
-async def test_a_header_that_breaks_out_of_its_line_is_not_sent(url: str) -> None:
+@pytest.mark.parametrize("path", ["/garbled", "/short", "/unsaid"])
+async def test_what_is_no_whole_answer_is_not_sent(url: str, path: str) -> None:
     with capture_logs() as logged:
-        async with connected(url, post("/garbled")) as (reader, _):
+        async with connected(url, post(path)) as (reader, _):
             assert await closed(reader)
     assert [line["event"] for line in logged] == ["exchange_broken"]

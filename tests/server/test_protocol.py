@@ -67,6 +67,39 @@ async def test_what_is_understood(address: str, sent: bytes, status: int, reason
             assert await closed(reader), reason
 
 
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: presshook.test\r\n\r\n"
+CHUNKED = b"%x\r\n%b\r\n0\r\n\r\n" % (len(SMUGGLED), SMUGGLED)
+UPGRADE = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAA")
+
+
+@pytest.mark.parametrize("cut", [1, 7, 100, 10_000])
+@pytest.mark.parametrize("padding", [0, 3000])
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [
+        (b"Content-Length: %d" % len(SMUGGLED), SMUGGLED),
+        (b"Transfer-Encoding: chunked", CHUNKED),
+        (b"Content-Length: 0", b""),
+        (b"X: none", b""),
+    ],
+)
+async def test_who_asks_for_an_upgrade_is_answered_as_if_not(
+    address: str, application: Answering, framing: bytes, body: bytes, padding: int, cut: int
+) -> None:
+    """As Java's client asks for HTTP/2 with its first request, which may have a body."""
+    asked = post(framing, b"X: " + b"y" * padding, *UPGRADE, body=body)
+    sent = asked + get(target=b"/next") + asked
+    async with connected(address) as (reader, writer):
+        for begin in range(0, len(sent), cut):
+            writer.write(sent[begin : begin + cut])
+            if cut < len(sent):
+                await asyncio.sleep(0)
+        told = [(await answer(reader))[::2] for _ in range(3)]
+    length = b"%d" % len(SMUGGLED if body else b"")
+    assert told == [(200, length), (200, b"ok"), (200, length)]
+    assert [scope["path"] for scope in application.asked] == ["/read", "/next", "/read"]
+
+
 async def test_what_the_application_is_told(address: str, application: Answering) -> None:
     sent = get(b"X-One: a \t", b"x-one: b", target=b"/a%20b%2Fc?d=%20")
     async with connected(address, sent) as (reader, _):

@@ -1,31 +1,38 @@
-"""Rules of what is answered at once, broken."""
+"""Rules of how requests are taken in and answered, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import AT_ONCE
+from tests.mutations.proofs import AT_ONCE, PROTOCOL
 
-FILE = "app/server/protocol.py"
-MAY = "self._chooses is not None and exchange.is_whole and is_last and not self._ahead"
+PROTOCOL_FILE = "app/server/protocol.py"
+EXCHANGE = "app/server/exchange.py"
 
 MUTATIONS = (
     Mutation(
-        "who sends many at once is answered before everybody else",
-        FILE,
-        MAY,
-        "self._chooses is not None and exchange.is_whole",
+        "what is known at once is answered before everybody else",
+        PROTOCOL_FILE,
+        "self.loop.call_soon(exchange.answer, app)",
+        "exchange.answer(app)",
         (AT_ONCE,),
     ),
     Mutation(
-        "what has not come whole is answered at once",
-        FILE,
-        MAY,
-        "self._chooses is not None and is_last and not self._ahead",
+        "an answer that is known at once may have any length",
+        EXCHANGE,
+        "if self._left != len(body):",
+        "if False:",
         (AT_ONCE,),
     ),
     Mutation(
-        "an application is asked about what cannot be read",
-        FILE,
-        "self._exchange = self._fresh = None\n",
-        "self._exchange = None\n",
-        (AT_ONCE,),
+        "the body of a request that asks for an upgrade is another request",
+        PROTOCOL_FILE,
+        "if self._skipped_body and not self._parse_skipped_body():",
+        "if False:",
+        (PROTOCOL,),
+    ),
+    Mutation(
+        "what follows a request that asks for an upgrade is fed with it once more",
+        PROTOCOL_FILE,
+        "if begin or len(data) > SLICE_BYTES else data",
+        "if len(data) > SLICE_BYTES else data",
+        (PROTOCOL,),
     ),
 )
