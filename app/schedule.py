@@ -37,13 +37,15 @@ class Schedule:
         shortest, longest = LOOK_UP_SECONDS
         return min(max(self.placement_grace_seconds / 10, shortest), longest)
 
-    def delay_seconds(self, wait: Wait, *, quiet: int, failures: int) -> float | None:
+    def delay_seconds(self, wait: Wait, *, quiet: int, failures: int, is_asked: bool = True) -> float | None:
         """Return how long to wait, None for ever.
 
         `quiet` counts the looks in a row that found nothing new, `failures` those that failed, this
-        one included.
+        one included. `is_asked` tells whether a person is asked about the order.
         """
         base = self._base_seconds(wait, quiet=quiet, failures=failures)
+        if base is not None and wait is Wait.LOOK_UP and not is_asked:
+            base = min(base, max(self.look_up_seconds, self.placement_grace_seconds / 10))
         if not base:
             return base
         jitter = RETRY_JITTER if wait is Wait.RETRY else JITTER

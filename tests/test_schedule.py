@@ -46,6 +46,15 @@ def test_how_long_an_order_waits(
     assert schedule.delay_seconds(wait, quiet=quiet, failures=failures) == seconds, reason
 
 
+@pytest.mark.parametrize(("grace_seconds", "seconds"), [(300, 30), (900, 90), (7200, 720), (10**6, 3600)])
+def test_it_is_looked_for_ever_more_seldom_only_once_a_person_is_asked(
+    grace_seconds: float, seconds: float
+) -> None:
+    schedule = Schedule(120, grace_seconds, NoJitter())
+    assert schedule.delay_seconds(Wait.LOOK_UP, quiet=90, failures=0) == 3600
+    assert schedule.delay_seconds(Wait.LOOK_UP, quiet=90, failures=0, is_asked=False) == seconds
+
+
 @given(st.sampled_from(Wait), st.integers(0, 10**6), st.integers(1, 10**6), st.integers())
 def test_jitter_only_adds(wait: Wait, quiet: int, failures: int, seed: int) -> None:
     least = Schedule(120, 900, NoJitter()).delay_seconds(wait, quiet=quiet, failures=failures)

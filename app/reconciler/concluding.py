@@ -175,7 +175,10 @@ def _reschedule(this: Pass, tx: Transaction, change: Change, decision: Decision)
     is_news = change.is_news or order.wakes != claim.wakes
     order.failures = order.failures + 1 if decision.wait is Wait.RETRY else 0
     delay = this.dependencies.schedule.delay_seconds(
-        decision.wait, quiet=0 if is_news else order.quiet, failures=order.failures
+        decision.wait,
+        quiet=0 if is_news else order.quiet,
+        failures=order.failures,
+        is_asked=decision.attention is not None,
     )
     order.quiet = 0 if is_news else order.quiet + 1
     floor = decision.retry_after_seconds

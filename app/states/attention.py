@@ -6,6 +6,16 @@ from app.states.codes import Attention, AttentionCode
 from app.states.observations import NotFoundYet, Trouble, Word
 
 NAMED_AT_MOST = 5
+OF_PLACEMENTS = frozenset(
+    {
+        AttentionCode.PLACEMENT_AMBIGUOUS,
+        AttentionCode.PLACEMENT_CALLED_BACK,
+        AttentionCode.PLACEMENT_REFUSED,
+        AttentionCode.PLACEMENT_SUSPECTED,
+        AttentionCode.PLACEMENT_UNCONFIRMED,
+    }
+)
+"""What is asked where an order was sent, and is not found."""
 RESOLVE = "Then resolve the order: adopt that CloudPress order, place again, or fail."
 
 NO_TOKEN = Attention(

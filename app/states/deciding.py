@@ -179,38 +179,40 @@ def _still_looking(order: Standing, sought: NotFoundYet) -> Decision:
             UNCONFIRMED,
             Wait.RETRY,
             # Nothing was learned, so what was said before stands.
-            attention=attention.refused(sought.trouble) or order.attention or _asked_by(sought),
+            attention=attention.refused(sought.trouble) or order.attention or _asked_by(order, sought),
             retry_after_seconds=sought.trouble.retry_after_seconds,
         )
     if sought.unfinished:
-        return Decision(UNCONFIRMED, Wait.TURN, attention=order.attention or _asked_by(sought))
+        return Decision(UNCONFIRMED, Wait.TURN, attention=order.attention or _asked_by(order, sought))
     if sought.woken:
         # What came in during this pass may speak against all that follows.
         return Decision(UNCONFIRMED, Wait.TURN, attention=order.attention)
     if sought.word is not None and not sought.unwanted:
-        return _by_word(sought, sought.word)
+        return _by_word(order, sought, sought.word)
     if not sought.is_nowhere:
-        return Decision(UNCONFIRMED, Wait.LOOK_UP, attention=_asked_by(sought))
+        return Decision(UNCONFIRMED, Wait.LOOK_UP, attention=_asked_by(order, sought))
     if sought.unwanted:
         return Decision(CANCELLED, Wait.NOTHING, late_look=True)
     if sought.reasons is not None:
         return Decision(FAILED, Wait.NOTHING, problem=_rejected(sought.reasons), late_look=True)
     if sought.placing and not sought.reservations:
         return Decision(PENDING, Wait.TURN)
-    return Decision(UNCONFIRMED, Wait.LOOK_UP, attention=_asked_by(sought))
+    return Decision(UNCONFIRMED, Wait.LOOK_UP, attention=_asked_by(order, sought))
 
 
-def _by_word(sought: NotFoundYet, word: Word) -> Decision:
+def _by_word(order: Standing, sought: NotFoundYet, word: Word) -> Decision:
     """Do as an operator said, unless there is something that he did not know."""
     if not word.still_holds:
         return Decision(UNCONFIRMED, Wait.LOOK_UP, attention=attention.unconfirmed(sought), ends_word=True)
     if sought.placing and sought.has_looked:
         return Decision(PENDING, Wait.TURN)
-    return Decision(UNCONFIRMED, Wait.LOOK_UP, attention=_asked_by(sought))
+    return Decision(UNCONFIRMED, Wait.LOOK_UP, attention=_asked_by(order, sought))
 
 
-def _asked_by(sought: NotFoundYet) -> Attention | None:
-    return attention.unconfirmed(sought) if sought.grace_over else None
+def _asked_by(order: Standing, sought: NotFoundYet) -> Attention | None:
+    """Return what a person is asked once the grace is over, or was by another machine's count."""
+    was_over = order.attention is not None and order.attention.code in attention.OF_PLACEMENTS
+    return attention.unconfirmed(sought) if sought.grace_over or was_over else None
 
 
 def _rejected(reasons: tuple[str, ...]) -> Problem:

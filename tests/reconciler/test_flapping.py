@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from app.cloudpress import Answer, NoAnswer, NotFound, OrderDetails, OrderSummary
+from app.db.models import Order
 from app.orders.callbacks import record_callback
 from tests.reconciler.scripted import GRACE_SECONDS, Bench, ScriptedCloudPress
 
@@ -56,6 +57,13 @@ async def told(bench: Bench, order_id: UUID) -> list[str]:
     return [it.data["code"] for it in await bench.events(order_id, "order.attention_started")]
 
 
+async def refresh(bench: Bench, order_id: UUID) -> None:
+    """Have an order looked at now."""
+    async with bench.db.write() as tx:
+        (await tx.session.get_one(Order, order_id)).due_at = tx.now
+    await bench.work()
+
+
 async def test_one_that_may_be_either_of_two_is_looked_at_ever_more_rarely(forgetful: Bench) -> None:
     bench = forgetful
     bench.cloudpress.script["place"] = [LOST, LOST]
@@ -85,3 +93,35 @@ async def test_what_is_asked_of_a_person_is_one_text_for_the_same_orders(forgetf
         if order.attention_code == "placement_suspected":
             texts.add(order.attention_detail)
     assert len(texts) == 1, texts
+
+
+async def test_another_machine_which_counts_the_grace_anew_asks_on(bench: Bench) -> None:
+    bench.cloudpress.script["place"] = [LOST]
+    order_id = await bench.order()
+    await bench.work()
+    await bench.work_for(HOURS * 3600)
+    asked = (await bench.read(order_id)).attention_detail
+    assert asked
+    bench.clock.boot = "another machine"
+    bench.set()
+    await refresh(bench, order_id)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_detail) == ("unconfirmed", asked)
+    assert len(await told(bench, order_id)) == 1
+
+
+async def test_until_a_person_is_asked_it_is_looked_for_as_often_as_at_first(bench: Bench) -> None:
+    """What had been in the way hid that the grace was over, and another machine counts it anew."""
+    bench.cloudpress.script["place"] = [LOST]
+    order_id = await bench.order()
+    await bench.work()
+    await bench.work_for(HOURS * 3600)
+    async with bench.db.write() as tx:
+        order = await tx.session.get_one(Order, order_id)
+        order.attention_code = order.attention_detail = order.attention_since = None
+    bench.clock.boot = "another machine"
+    bench.set()
+    await refresh(bench, order_id)
+    assert (await bench.read(order_id)).attention_code is None
+    await bench.work_for(GRACE_SECONDS * 1.2)
+    assert (await bench.read(order_id)).attention_code == "placement_unconfirmed"

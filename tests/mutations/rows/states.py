@@ -110,4 +110,18 @@ MUTATIONS = (
         "listed(order_ids)",
         (FLAPPING,),
     ),
+    Mutation(
+        "a machine that counts the grace anew asks nobody any more",
+        DECIDING,
+        "if sought.grace_over or was_over else None",
+        "if sought.grace_over else None",
+        (FLAPPING,),
+    ),
+    Mutation(
+        "an order of which nobody is told is looked for ever more seldom",
+        "app/schedule.py",
+        "wait is Wait.LOOK_UP and not is_asked:",
+        "False:",
+        (FLAPPING,),
+    ),
 )
