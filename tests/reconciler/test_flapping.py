@@ -100,13 +100,13 @@ async def test_another_machine_which_counts_the_grace_anew_asks_on(bench: Bench)
     order_id = await bench.order()
     await bench.work()
     await bench.work_for(HOURS * 3600)
-    asked = (await bench.read(order_id)).attention_detail
-    assert asked
+    since = (await bench.read(order_id)).attention_since
+    assert since
     bench.clock.boot = "another machine"
     bench.set()
     await refresh(bench, order_id)
     order = await bench.read(order_id)
-    assert (order.status, order.attention_detail) == ("unconfirmed", asked)
+    assert (order.attention_code, order.attention_since) == ("placement_unconfirmed", since)
     assert len(await told(bench, order_id)) == 1
 
 
