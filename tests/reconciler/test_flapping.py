@@ -1,13 +1,11 @@
 """What CloudPress tells now and then is no news: it neither hastens the looks nor changes the words."""
 
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
-from itertools import cycle
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
 
-from app.cloudpress import Answer, NoAnswer, NotFound, OrderDetails, OrderSummary
+from app.cloudpress import Answer, NoAnswer, NotFound, OrderDetails
 from app.db.models import Order
 from app.orders.callbacks import record_callback
 from tests.reconciler.scripted import GRACE_SECONDS, Bench, ScriptedCloudPress
@@ -19,35 +17,20 @@ FEW = 50
 
 
 class Forgetful(ScriptedCloudPress):
-    """Does not show an order every third time, and lists orders the other way round every other time."""
-
-    _shows: Iterator[bool]
-    _turns: Iterator[int]
-
-    def begin(self) -> None:
-        """Begin to be so."""
-        self._shows, self._turns = cycle((True, True, False)), cycle((1, -1))
+    """Shows half of its orders in one minute, and the other half in the next."""
 
     async def order(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[OrderDetails]:
         """Show an order, or not."""
-        if not next(self._shows):
+        if int(self.now.timestamp() // 60 + int(order_id.removeprefix("cp-"))) % 2:
             self.asked.append("order")
             raise NotFound(404)
         return await super().order(order_id, timeout_seconds=timeout_seconds)
-
-    async def orders(
-        self, *, page: int = 1, timeout_seconds: float | None = None
-    ) -> Answer[tuple[OrderSummary, ...]]:
-        """List the orders."""
-        answer = await super().orders(page=page, timeout_seconds=timeout_seconds)
-        return replace(answer, value=answer.value[:: next(self._turns)])
 
 
 @pytest.fixture
 async def forgetful(database_url: str) -> AsyncIterator[Bench]:
     bench = Bench(database_url)
     bench.cloudpress = bench._given = Forgetful(bench.clock)
-    bench.cloudpress.begin()
     yield bench
     await bench.db.dispose()
 
