@@ -43,15 +43,13 @@ class Schedule:
         `quiet` counts the looks in a row that found nothing new, `failures` those that failed, this
         one included. `is_asked` tells whether a person is asked about the order.
         """
-        base = self._base_seconds(wait, quiet=quiet, failures=failures)
-        if base is not None and wait is Wait.LOOK_UP and not is_asked:
-            base = min(base, max(self.look_up_seconds, self.placement_grace_seconds / 10))
+        base = self._base_seconds(wait, quiet=quiet, failures=failures, is_asked=is_asked)
         if not base:
             return base
         jitter = RETRY_JITTER if wait is Wait.RETRY else JITTER
         return base * (1 + jitter * self.random.random())
 
-    def _base_seconds(self, wait: Wait, *, quiet: int, failures: int) -> float | None:
+    def _base_seconds(self, wait: Wait, *, quiet: int, failures: int, is_asked: bool) -> float | None:
         match wait:
             case Wait.NOTHING:
                 return None
@@ -68,7 +66,9 @@ class Schedule:
                 return _doubling(quiet, NAMED_CEILING_SECONDS)
             case Wait.LOOK_UP:
                 # What was not found for long waits for a person, and every look reads the whole list.
-                return _grown(self.look_up_seconds, quiet - FREQUENT_LOOK_UPS, LOOK_UP_CEILING_SECONDS)
+                most = LOOK_UP_CEILING_SECONDS
+                ceiling = most if is_asked else min(most, self.placement_grace_seconds / 10)
+                return _grown(self.look_up_seconds, quiet - FREQUENT_LOOK_UPS, ceiling)
             case Wait.RETRY:
                 return _doubling(failures - 1)
 

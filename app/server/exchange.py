@@ -96,12 +96,12 @@ class Exchange:
             return
         try:
             self._encode(answer.status, answer.headers)
-            body = b"" if self._is_head else answer.body
-            if self._left != len(body):
-                raise RuntimeError("an answer that is known at once has the length that it tells")  # noqa: TRY301
         except Exception as error:  # noqa: BLE001 - its text may hold anything
-            log.error("exchange_broken", error=where_raised(error))
-            self._give_up(plain(500))
+            self._break_off(where_raised(error))
+            return
+        body = b"" if self._is_head else answer.body
+        if self._left != len(body):
+            self._break_off("an answer that was known at once is not as long as it tells")
             return
         head, self._head = self._head, b""
         self.connection.write(head + body)
@@ -123,12 +123,14 @@ class Exchange:
         except ConnectionAbortedError:
             self.transport.abort()  # told where it was raised
         except Exception as error:  # noqa: BLE001 - its text may hold anything
-            log.error("exchange_broken", error=where_raised(error))
-            self._give_up(plain(500))
+            self._break_off(where_raised(error))
         else:
             if not self.is_answered and not self.is_lost:
-                log.error("exchange_broken", error="the application gave no whole answer")
-                self._give_up(plain(500))
+                self._break_off("the application gave no whole answer")
+
+    def _break_off(self, why: str) -> None:
+        log.error("exchange_broken", error=why)
+        self._give_up(plain(500))
 
     def _give_up(self, answer: bytes) -> None:
         if self.is_answered or self.is_lost:

@@ -248,8 +248,7 @@ class HttpConnection(asyncio.Protocol):
                 self._unparsed = data[begin:]
                 self._pause_reading()
                 return
-            part = data[begin : begin + SLICE_BYTES] if begin or len(data) > SLICE_BYTES else data
-            begin += self._feed(part)
+            begin += self._feed(data[begin : begin + SLICE_BYTES])
         if self._in_head:
             self._wait()
 

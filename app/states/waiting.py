@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.states.attention import OF_PLACEMENTS
 from app.states.codes import AttentionCode, Code
 from app.states.observations import Trouble
 from app.states.statuses import AWAITING_PAYMENT, FINAL, PENDING, PLACING, PROVISIONING, OrderStatus
@@ -77,16 +78,7 @@ class Waiting:
     until: datetime | None
 
 
-DECIDED_BY_OPERATORS = frozenset(
-    {
-        AttentionCode.PLACEMENT_UNCONFIRMED,
-        AttentionCode.PLACEMENT_AMBIGUOUS,
-        AttentionCode.PLACEMENT_SUSPECTED,
-        AttentionCode.PLACEMENT_CALLED_BACK,
-        AttentionCode.PLACEMENT_REFUSED,
-        AttentionCode.NOT_SENT,
-    }
-)
+DECIDED_BY_OPERATORS = OF_PLACEMENTS | {AttentionCode.NOT_SENT}
 REPAIRED_FIRST = (
     frozenset(AttentionCode)
     - DECIDED_BY_OPERATORS

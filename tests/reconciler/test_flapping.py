@@ -8,7 +8,8 @@ import pytest
 from app.cloudpress import Answer, NoAnswer, NotFound, OrderDetails
 from app.db.models import Order
 from app.orders.callbacks import record_callback
-from tests.reconciler.scripted import GRACE_SECONDS, Bench, ScriptedCloudPress
+from tests.reconciler.scripted import GRACE_SECONDS, HOUR, Bench, ScriptedCloudPress
+from tests.reconciler.test_silence import refreshed
 
 LOST = NoAnswer("no answer", kind="timeout")
 HOURS = 6
@@ -40,13 +41,6 @@ async def told(bench: Bench, order_id: UUID) -> list[str]:
     return [it.data["code"] for it in await bench.events(order_id, "order.attention_started")]
 
 
-async def refresh(bench: Bench, order_id: UUID) -> None:
-    """Have an order looked at now."""
-    async with bench.db.write() as tx:
-        (await tx.session.get_one(Order, order_id)).due_at = tx.now
-    await bench.work()
-
-
 async def test_one_that_may_be_either_of_two_is_looked_at_ever_more_rarely(forgetful: Bench) -> None:
     bench = forgetful
     bench.cloudpress.script["place"] = [LOST, LOST]
@@ -55,7 +49,7 @@ async def test_one_that_may_be_either_of_two_is_looked_at_ever_more_rarely(forge
     bench.cloudpress.land("Shop")
     await bench.work_for(GRACE_SECONDS)
     asked = bench.cloudpress.count("orders")
-    await bench.work_for(HOURS * 3600)
+    await bench.work_for(HOURS * HOUR)
     codes = {code for order_id in orders for code in await told(bench, order_id)}
     assert codes >= {"placement_ambiguous", "placement_suspected"}, "it was told now so, now otherwise"
     assert bench.cloudpress.count("orders") - asked <= 2 * 2 * FEW, "two orders, two pages each"
@@ -82,13 +76,12 @@ async def test_another_machine_which_counts_the_grace_anew_asks_on(bench: Bench)
     bench.cloudpress.script["place"] = [LOST]
     order_id = await bench.order()
     await bench.work()
-    await bench.work_for(HOURS * 3600)
+    await bench.work_for(HOURS * HOUR)
     since = (await bench.read(order_id)).attention_since
     assert since
     bench.clock.boot = "another machine"
     bench.set()
-    await refresh(bench, order_id)
-    order = await bench.read(order_id)
+    order = await refreshed(bench, order_id)
     assert (order.attention_code, order.attention_since) == ("placement_unconfirmed", since)
     assert len(await told(bench, order_id)) == 1
 
@@ -98,13 +91,12 @@ async def test_until_a_person_is_asked_it_is_looked_for_as_often_as_at_first(ben
     bench.cloudpress.script["place"] = [LOST]
     order_id = await bench.order()
     await bench.work()
-    await bench.work_for(HOURS * 3600)
+    await bench.work_for(HOURS * HOUR)
     async with bench.db.write() as tx:
         order = await tx.session.get_one(Order, order_id)
         order.attention_code = order.attention_detail = order.attention_since = None
     bench.clock.boot = "another machine"
     bench.set()
-    await refresh(bench, order_id)
-    assert (await bench.read(order_id)).attention_code is None
+    assert (await refreshed(bench, order_id)).attention_code is None
     await bench.work_for(GRACE_SECONDS * 1.2)
     assert (await bench.read(order_id)).attention_code == "placement_unconfirmed"

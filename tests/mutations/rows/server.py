@@ -31,8 +31,8 @@ MUTATIONS = (
     Mutation(
         "what follows a request that asks for an upgrade is fed with it once more",
         PROTOCOL_FILE,
-        "if begin or len(data) > SLICE_BYTES else data",
-        "if len(data) > SLICE_BYTES else data",
+        "self._feed(data[begin : begin + SLICE_BYTES])",
+        "self._feed(data[begin : begin + SLICE_BYTES] if len(data) > SLICE_BYTES else data)",
         (PROTOCOL,),
     ),
 )

@@ -120,8 +120,8 @@ MUTATIONS = (
     Mutation(
         "an order of which nobody is told is looked for ever more seldom",
         "app/schedule.py",
-        "wait is Wait.LOOK_UP and not is_asked:",
-        "False:",
+        "ceiling = most if is_asked else min(most, self.placement_grace_seconds / 10)",
+        "ceiling = most",
         (FLAPPING,),
     ),
 )
