@@ -7,13 +7,13 @@ from typing import Annotated
 
 import structlog
 import typer
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli.printing import say_if_possible
 from app.config import Settings, SettingsError, load_settings, misspelt_settings
 from app.db.database import Database
 from app.db.engine import why_unwritable
-from app.db.errors import DATABASE_AWAY, UnfitDatabaseError, in_words, secrets_of
+from app.db.errors import DATABASE_AWAY, in_words, is_unfit, secrets_of
 from app.main import Service, create_worker_app
 from app.maintenance.fitness import require_readable
 from app.maintenance.schema import MigrationError, is_current, is_current_file, upgrade
@@ -111,8 +111,8 @@ async def _look_at_database(settings: Settings) -> None:
     except UndecryptableError as error:
         raise SettingsError(f"SECRET_KEY: {error}; add the key that it was stored under") from None
     except DATABASE_AWAY as error:
-        if isinstance(error, DBAPIError) and isinstance(error.orig, UnfitDatabaseError):
-            raise SettingsError(f"DATABASE_URL: {error.orig}") from None
+        if is_unfit(error):
+            raise SettingsError(f"DATABASE_URL: {in_words(error)}") from None
     finally:
         await db.dispose()
 

@@ -141,18 +141,19 @@ def require_utf8(engine: Engine) -> None:
 
     An order would be bought and could not be recorded, because of a letter in what CloudPress answers.
     """
-    event.listen(engine, "connect", _require_utf8)
+    event.listen(engine, "connect", partial(_require_utf8, engine))
 
 
-def _require_utf8(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+def _require_utf8(engine: Engine, connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     # Told by the server as it lets in; a pooler passes it on.
     driver: Any = getattr(connection, "driver_connection", connection)
     encoding = driver.info.parameter_status("server_encoding")
     if encoding != "UTF8":
-        raise UnfitDatabaseError(
+        # As the driver's own error, which SQLAlchemy makes its own of.
+        raise engine.dialect.loaded_dbapi.OperationalError(
             f"the database stores text as {encoding}, which cannot hold every text: make one with "
             "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
-        )
+        ) from UnfitDatabaseError()
 
 
 def protect_file(url: URL) -> None:

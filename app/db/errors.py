@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
-import psycopg
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -54,8 +53,14 @@ LONGEST_WORDS = 300
 SECRET_OPTIONS = ("password", "sslpassword")
 
 
-class UnfitDatabaseError(psycopg.OperationalError):
-    """A database that this service must not use; the text says why and what to do."""
+class UnfitDatabaseError(Exception):
+    """Causes a driver's error: this service must not use the database. The error's text says what to do."""
+
+
+def is_unfit(error: BaseException) -> bool:
+    """Tell whether an error says that this service must not use the database."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return original is not None and isinstance(original.__cause__, UnfitDatabaseError)
 
 
 def sqlstate_of(error: BaseException | None) -> str | None:

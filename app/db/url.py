@@ -3,8 +3,6 @@
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -38,9 +36,11 @@ def async_database_url(url: str) -> URL:
 
 
 def _postgresql(url: str) -> URL:
+    import psycopg.conninfo  # noqa: PLC0415 - not needed on SQLite, and large
+
     url, hosts = _without_repeated_hosts(url)
     try:
-        options = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+        options = {name: str(value) for name, value in psycopg.conninfo.conninfo_to_dict(url).items()}
     except (psycopg.Error, UnicodeError):
         raise ValueError(
             "has an option that PostgreSQL does not know, or cannot be understood by it"

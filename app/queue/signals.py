@@ -12,21 +12,22 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-import psycopg
 import structlog
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.database import Database
-from app.db.engine import arguments_for
 from app.db.errors import DATABASE_AWAY
 from app.db.models import ApiKey, Leased, Order
 from app.db.notice import Notice
 from app.db.outages import Outages
 from app.db.postgresql import CHANNEL
+
+if TYPE_CHECKING:
+    from app.db.listening import Heard
 
 WATCH_POLL_SECONDS = 0.5
 RECONNECT_SECONDS = 2.0
@@ -144,7 +145,7 @@ class Signals:
                 await self._listen_once()
             except* _UnheardError:
                 is_deaf = not self.listening
-            except* (psycopg.Error, OSError):
+            except* OSError:
                 pass
             if self.listening:
                 log.warning("listen_lost", detail="polling until PostgreSQL is back")
@@ -158,18 +159,15 @@ class Signals:
 
     async def _listen_once(self) -> None:
         """Listen until the connection breaks or does not hear what is said (in an exception group)."""
-        # As the pool connects, but for itself.
-        _, arguments = self._db.engine.dialect.create_connect_args(self._db.url)
-        ours: dict[str, Any] = {**arguments_for(self._db.url), "autocommit": True}
-        connection = await psycopg.AsyncConnection.connect(**{**arguments, **ours})
-        async with connection, asyncio.TaskGroup() as tasks:
-            await connection.execute(f"LISTEN {CHANNEL}")
-            tasks.create_task(self._hear_all(connection))
+        from app.db.listening import listening  # noqa: PLC0415 - not needed on SQLite, and large
+
+        async with listening(self._db) as heard, asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._hear_all(heard))
             tasks.create_task(self._probe_for_ever())
 
-    async def _hear_all(self, connection: psycopg.AsyncConnection) -> None:
-        async for notification in connection.notifies():
-            self._hear(notification.payload, is_own=notification.pid in self._db.backends)
+    async def _hear_all(self, heard: "AsyncIterator[Heard]") -> None:
+        async for each in heard:
+            self._hear(each.payload, is_own=each.backend in self._db.backends)
 
     async def _probe_for_ever(self) -> None:
         """Say something now and then, and expect to hear it.

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from app.cli.serve import prepare
 from app.config import SettingsError
 from app.db.database import Database
-from app.db.errors import UnfitDatabaseError
+from app.db.errors import is_unfit
 from app.db.models import Order
 from app.db.texts import as_json
 from app.db.url import async_database_url
@@ -35,7 +35,7 @@ async def test_a_database_that_cannot_store_every_text_is_refused(
     with postgres_server.url_of_encoding(encoding) as url:
         with pytest.raises(OperationalError) as migrating:
             upgrade(async_database_url(url))
-        assert isinstance(migrating.value.orig, UnfitDatabaseError)
+        assert is_unfit(migrating.value)
         db = database(url)
         with pytest.raises(OperationalError, match=f"stores text as {encoding}"):
             async with db.read() as session:

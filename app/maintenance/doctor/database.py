@@ -6,16 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
-import psycopg
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.database import Database
-from app.db.engine import arguments_for
-from app.db.errors import DATABASE_AWAY, UnfitDatabaseError, in_words, secrets_of
+from app.db.errors import DATABASE_AWAY, in_words, is_unfit, secrets_of
 from app.db.postgresql import CHANNEL
 from app.maintenance.doctor.checks import Check, Result, failed, ok, skipped, warning
 from app.maintenance.fitness import Usability
@@ -35,8 +32,8 @@ async def check_reachable(db: Database) -> tuple[Result, ...]:
     try:
         is_migrated = await is_current(db)
     except DATABASE_AWAY as error:
-        if isinstance(error, DBAPIError) and isinstance(error.orig, UnfitDatabaseError):
-            return (failed(Check.ENCODING, str(error.orig), "move the data to a database in UTF-8"),)
+        if is_unfit(error):
+            return (failed(Check.ENCODING, in_words(error), "move the data to a database in UTF-8"),)
         reason = in_words(error, secrets_of(db.url))
         return (failed(Check.DATABASE, f"cannot be reached: {reason}", "see that DATABASE_URL is right"),)
     if not is_migrated:
@@ -118,7 +115,7 @@ async def check_listen(db: Database) -> Result:
     )
     try:
         is_heard = await _is_heard(db)
-    except (psycopg.Error, OSError, SQLAlchemyError) as error:
+    except (OSError, SQLAlchemyError) as error:
         reason = in_words(error, secrets_of(db.url))
         return warning(check, f"a connection that listens cannot be had: {reason}", advice)
     if not is_heard:
@@ -127,18 +124,16 @@ async def check_listen(db: Database) -> Result:
 
 
 async def _is_heard(db: Database) -> bool:
-    _, arguments = db.engine.dialect.create_connect_args(db.url)
-    ours: dict[str, Any] = {**arguments_for(db.url), "autocommit": True}
+    from app.db.listening import listening  # noqa: PLC0415 - not needed on SQLite, and large
+
     word = f"doctor {uuid4()}"
-    connection = await psycopg.AsyncConnection.connect(**{**arguments, **ours})
-    async with connection:
-        await connection.execute(f"LISTEN {CHANNEL}")
+    async with listening(db) as heard:
         async with db.write() as tx:
             await tx.session.execute(select(func.pg_notify(CHANNEL, word)))
         with suppress(TimeoutError):
             async with asyncio.timeout(HEARD_WITHIN_SECONDS):
-                async for notification in connection.notifies():
-                    if notification.payload == word:
+                async for each in heard:
+                    if each.payload == word:
                         return True
     return False
 
