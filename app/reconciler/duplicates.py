@@ -5,10 +5,12 @@ a suspected duplicate. An order that was placed more than once is looked up once
 callbacks contradict each other is looked up at once, for neither may have named its own.
 """
 
+from datetime import datetime
+
 from app.cloudpress import CloudPressError
 from app.reconciler.callback_hints import Named, is_about_one, named_by_callbacks
 from app.reconciler.evidence import ANSWER, CALLBACK, LOOK_UP, Sent, held_among, what_was_sent
-from app.reconciler.looking_up import OrderLookUp
+from app.reconciler.looking_up import OrderLookUp, load_progress
 from app.reconciler.passes import Pass, trouble_of
 from app.states import FINAL, Rechecked, Trouble, is_over
 
@@ -65,7 +67,7 @@ async def _look_beside(this: Pass, sent: Sent) -> Trouble | None:
     try:
         await _look_at_duplicates(this)
         if late_look_at is not None and late_look_at <= sent.now.wall:
-            return await _look_again(this, sent)
+            return await _look_again(this, sent, late_look_at)
     except CloudPressError as error:
         return trouble_of(error)
     return None
@@ -81,8 +83,14 @@ async def _look_at_duplicates(this: Pass) -> None:
             this.findings.duplicates_ended.add(order_id)
 
 
-async def _look_again(this: Pass, sent: Sent) -> Trouble | None:
-    """Look for a second order that a late request has made meanwhile."""
+async def _look_again(this: Pass, sent: Sent, late_look_at: datetime) -> Trouble | None:
+    """Look for a second order that a late request has made meanwhile.
+
+    A look-up that was left half-way when the order was found has seen nothing of that.
+    """
+    progress = await load_progress(this, sent)
+    if progress.begun_at is not None and progress.begun_at < late_look_at:
+        progress.look_again()
     progress = await OrderLookUp(this, sent, by_name=True).go_on()
     if progress.has_ended:
         this.findings.late_look_done = True

@@ -1,0 +1,33 @@
+"""The look hours later for what a late request has made."""
+
+from app.cloudpress import NoAnswer, Refused
+from app.events.timeline import Actor
+from app.orders.requests import request_resolution
+from tests.reconciler.scripted import GRACE_SECONDS, HOUR, Bench
+
+LOST = NoAnswer("no answer", kind="timeout")
+BY = Actor("operator")
+
+
+async def test_it_does_not_go_on_with_a_look_up_from_before(bench: Bench) -> None:
+    bench.cloudpress.script["place"] = [None, LOST, LOST]
+    await bench.order("Before")
+    await bench.work()
+    order_id = await bench.order()
+    await bench.work_for(GRACE_SECONDS * 1.5)
+    await bench.say(order_id, "place_again", by=BY)
+    await bench.work_for(GRACE_SECONDS / 2)
+    assert bench.cloudpress.count("place Shop") == 2
+    # The first page is read, which shows nothing of it, and the next one fails for as long as it is sought.
+    bench.cloudpress.script["orders"] = [None, *[Refused(500)] * 50]
+    await bench.work_for(GRACE_SECONDS / 2)
+    first = bench.cloudpress.land("Shop")
+    await request_resolution(bench.db, order_id, action="adopt", cloudpress_order_id=first, by=BY)
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).status == "completed"
+    bench.cloudpress.script["orders"] = []
+    second = bench.cloudpress.land("Shop")
+    await bench.work_for(6 * HOUR)
+    order = await bench.read(order_id)
+    assert order.suspected_duplicates == [second]
+    assert order.attention_code == "suspected_duplicate"
