@@ -14,6 +14,7 @@ from app.states import (
     Attention,
     AttentionCode,
     CutOff,
+    Doubt,
     NotFoundYet,
     Observation,
     OrderStatus,
@@ -201,9 +202,21 @@ def test_what_an_observation_means(
         ),
         (
             Standing(S.UNCONFIRMED),
-            NotFoundYet(grace_over=True),
+            NotFoundYet(grace_over=True, look_ups=2, began_late=True, doubts=(Doubt.NO_EARLIER_ORDER,)),
             "placement_unconfirmed",
             "the grace is over",
+        ),
+        (
+            Standing(S.UNCONFIRMED),
+            NotFoundYet(grace_over=True),
+            None,
+            "the looks that are missing come by themselves",
+        ),
+        (
+            Standing(S.UNCONFIRMED),
+            NotFoundYet(grace_over=True, trouble=Trouble("timeout")),
+            "placement_unconfirmed",
+            "the looks that are missing fail",
         ),
     ],
 )

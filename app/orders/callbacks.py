@@ -204,7 +204,7 @@ def _keep(tx: WholeTransaction, received: Received, bodies: list[_Kept]) -> bool
 
 def _write(tx: WholeTransaction, orders: Mapping[UUID, _Locked]) -> None:
     """Write what has been added and counted, and make the orders due of which there is news."""
-    added: list[tuple[object, ...]] = []
+    added: list[tuple[UUID, str, bytes, int | None, int]] = []
     repeated: defaultdict[int, list[int]] = defaultdict(list)
     for order_id, order in orders.items():
         for kept in order.bodies:
@@ -216,6 +216,7 @@ def _write(tx: WholeTransaction, orders: Mapping[UUID, _Locked]) -> None:
     made_due = making_due(
         tx,
         {order_id: order.news for order_id, order in told.items()},
+        fresh={order_id for order_id, *_ in added},
         accounts={order.account_id for order in told.values()},
     )
     if added and tx.is_sqlite:

@@ -35,18 +35,19 @@ class Change:
         self._action = action
         self._view = view or partial(view_now, tx.session)
         self._before = Before.of(order)
-        self._facts, self._asked = _facts(order), _asked(order)
+        self._facts, self._passing = _facts(order), _passing(order)
 
     @property
     def is_made(self) -> bool:
         """Whether the order is shown differently by now."""
-        return self.is_news or _asked(self.order) != self._asked
+        return self.is_news or _passing(self.order) != self._passing
 
     @property
     def is_news(self) -> bool:
         """Whether more is known of the order by now.
 
-        What a person is asked may be another thing with each look, where CloudPress tells now more, now less.
+        What a person is asked may be another thing with each look, where CloudPress tells now more, now less,
+        and so may the address of one and the same payment.
         """
         return self.shows_more or _facts(self.order) != self._facts
 
@@ -109,17 +110,17 @@ async def changing(
 
 
 def _facts(order: Order) -> tuple[object, ...]:
-    """Return what the API shows of the row and can change, but for what it asks of a person."""
+    """Return what the API shows of the row and can change, but for what may be other with each look."""
     return (
         order.status,
         order.cloudpress_order_id,
-        order.payment_url,
+        order.payment_url is not None,
         order.error_code,
         order.cancel_requested_at,
         order.cancel_refusal,
     )
 
 
-def _asked(order: Order) -> tuple[object, ...]:
-    """Return what is asked of a person."""
-    return order.attention_code, order.attention_detail
+def _passing(order: Order) -> tuple[object, ...]:
+    """Return what is asked of a person, and where a payment is made."""
+    return order.attention_code, order.attention_detail, order.payment_url

@@ -10,7 +10,7 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.reading import OrderView
 from app.orders.representation import OrderBody
-from app.states import OrderStatus
+from app.states import AttentionCode, OrderStatus
 from app.webhooks.outbox import enqueue
 
 View = Callable[[Order], Awaitable[OrderView]]
@@ -45,12 +45,31 @@ class Before:
 
     status: OrderStatus
     is_placed: bool
+    payment_url: str | None
     attention: str | None
+    duplicates: frozenset[str]
 
     @classmethod
     def of(cls, order: Order) -> "Before":
         """Take note of an order as it is now."""
-        return cls(order.status, order.cloudpress_order_id is not None, order.attention_code)
+        return cls(
+            order.status,
+            order.cloudpress_order_id is not None,
+            order.payment_url,
+            order.attention_code,
+            frozenset(order.suspected_duplicates or ()),
+        )
+
+    def is_more_asked(self, order: Order) -> bool:
+        """Tell whether a person is asked now for what he was not, or about another double."""
+        if order.attention_code == AttentionCode.SUSPECTED_DUPLICATE == self.attention:
+            return not self.duplicates.issuperset(order.suspected_duplicates or ())
+        return order.attention_code is not None and order.attention_code != self.attention
+
+    def is_payable_now(self, order: Order) -> bool:
+        """Tell whether it is known only now where a payment is to be made that was asked for before."""
+        is_awaited = order.status == self.status == OrderStatus.AWAITING_PAYMENT
+        return is_awaited and self.payment_url is None and order.payment_url is not None
 
 
 async def record_lifecycle_events(tx: Transaction, order: Order, before: Before, view: View) -> None:
@@ -61,8 +80,10 @@ async def record_lifecycle_events(tx: Transaction, order: Order, before: Before,
     reached = []
     if order.cloudpress_order_id is not None and not before.is_placed:
         reached.append(LifecycleEvent.PLACED)
-    if order.attention_code is not None and order.attention_code != before.attention:
+    if before.is_more_asked(order):
         reached.append(LifecycleEvent.NEEDS_ATTENTION)
+    if before.is_payable_now(order):
+        reached.append(LifecycleEvent.PAYMENT_REQUIRED)
     # The last, because whoever follows one order stops at its final status.
     if order.status != before.status and order.status in BY_STATUS:
         reached.append(BY_STATUS[order.status])

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.database import Transaction
 from app.db.models import Callback, Order
 from app.orders.suspects import find_suspects
-from app.states import FINAL, AttentionCode, listed, tells_of
+from app.states import FINAL, PLACED, AttentionCode, listed, tells_of, tells_of_callbacks
 
 
 @dataclass(frozen=True)
@@ -104,12 +104,14 @@ def may_be_dismissed(order: Order) -> bool:
 async def overrule_callbacks(tx: Transaction, order: Order, shown: Shown) -> None:
     """Overrule the callbacks that an operator knows of who decides about an order all the same.
 
-    Of one who does not say how many he was shown, these are those that came before the order asked for
-    attention, or all where it asks because of them.
+    Of one who does not say how many he was shown, these are all where the order asks because of them, and
+    else those that came before it asked for attention. Of an order that is not found it is none of those
+    unless he is told of them: they are what speaks against sending it again.
     """
     overruled = update(Callback).where(Callback.order_id == order.id, Callback.overruled_at.is_(None))
     if shown.callbacks is None and order.attention_code != AttentionCode.PLACEMENT_CALLED_BACK:
-        if order.attention_since is None:
+        is_told = order.status in PLACED | FINAL or tells_of_callbacks(order.attention_detail or "")
+        if order.attention_since is None or not is_told:
             return
         overruled = overruled.where(Callback.first_received_at <= order.attention_since)
     await tx.session.execute(overruled.values(overruled_at=tx.now))

@@ -21,6 +21,8 @@ MAKE_DUE = (
     .where(among(Order.id, "ids"))
     .values(
         wakes=Order.wakes + bindparam("news"),
+        # What was never heard of the order before has it looked at often again.
+        quiet=case((among(Order.id, "fresh"), 0), else_=Order.quiet),
         due_at=case((Order.not_before > _NOW, Order.not_before), else_=_NOW),
         scheduled_at=case((Order.not_before > _NOW, Order.scheduled_at), else_=_NOW),
     )
@@ -49,16 +51,19 @@ async def wake_orders(tx: Transaction, account_id: str, status: OrderStatus) -> 
 
 
 def making_due(
-    tx: WholeTransaction, news: Mapping[UUID, int], *, accounts: Collection[str]
+    tx: WholeTransaction, news: Mapping[UUID, int], *, fresh: Collection[UUID], accounts: Collection[str]
 ) -> list[dict[str, Any]]:
     """Return what `MAKE_DUE` is given to do the same for many orders, whose rows are locked.
 
-    `news` is how much there is of each, and `accounts` whose they are. Orders of which there is as much are
-    made due together.
+    `news` is how much there is of each, and `accounts` whose they are. Of `fresh` something is heard that was
+    not before. Orders of which there is as much are made due together.
     """
     by_number: defaultdict[int, list[UUID]] = defaultdict(list)
     for order_id, number in news.items():
         by_number[number].append(order_id)
     for account_id in accounts:
         tx.announce(due=Order, account=account_id)
-    return [{"ids": ids, "news": number, "now": tx.now} for number, ids in by_number.items()]
+    return [
+        {"ids": ids, "news": number, "now": tx.now, "fresh": [each for each in ids if each in fresh]}
+        for number, ids in by_number.items()
+    ]

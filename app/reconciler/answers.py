@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -89,6 +90,8 @@ async def _write_answer(this: Pass, held: Held, intent: Intent, posted: Posted) 
         make_due(held.tx, order)
         return None
     _find(held, posted)
+    # It may have been looked for between one attempt and the next: that is no reason to try more often.
+    order.failures = max(order.failures, await _unsent_before(held, intent))
     return await apply(this, held, "place", posted.ended)
 
 
@@ -121,6 +124,13 @@ async def _write_placement(held: Held, intent: Intent, posted: Posted) -> None:
         reasons=placement.reasons,
         cloudpress_order_id=posted.cloudpress_order_id,
     )
+
+
+async def _unsent_before(held: Held, intent: Intent) -> int:
+    """Return how many attempts in a row, right before this one, CloudPress took nothing of."""
+    earlier = [it for it in await held.loaded.placements(held.order.id) if it.attempt < intent.attempt]
+    unsent = takewhile(lambda it: it.outcome in {PostOutcome.NOT_SENT, PostOutcome.HELD_OFF}, earlier[::-1])
+    return len(list(unsent))
 
 
 def _find(held: Held, posted: Posted) -> None:

@@ -1,17 +1,20 @@
 """What a pass does: it depends on the order's status and on what was asked for, and on nothing else."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.accounts.store import UnknownAccountError
 from app.reconciler.cancelling import cancel, drop
-from app.reconciler.concluding import conclude
+from app.reconciler.concluding import apply, conclude
 from app.reconciler.confirming import confirm
 from app.reconciler.duplicates import recheck
+from app.reconciler.intents import is_overdue
 from app.reconciler.observing import Observer
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.placing import place
-from app.states import FINAL, CutOff, OrderStatus, PlacingOff, Rechecked, Seen
+from app.reconciler.writing import Held
+from app.states import FINAL, CutOff, OrderStatus, Overdue, PlacingOff, Rechecked, Seen
 
 # A yes may have been a proxy's, or forgotten.
 CANCEL_PATIENCE = timedelta(hours=24)
@@ -39,12 +42,22 @@ async def run_pass(this: Pass) -> PassResult | None:
         # What is left of it may need no request; where it does, it waits for the token.
         this.is_without_token = True
     if order.status == OrderStatus.PENDING and not this.dependencies.placing:
-        return await conclude(this, "placing_off", PlacingOff())
+        return await this.write(_stay_unsent(this))
     if order.status == OrderStatus.PENDING:
         return await place(this)
     if order.status == OrderStatus.UNCONFIRMED:
         return await confirm(this)
     return await _observe(this)
+
+
+def _stay_unsent(this: Pass) -> Callable[[Held], Awaitable[PassResult]]:
+    """Return what concludes a pass in which nothing may be sent; after a day a person is asked."""
+
+    async def write(held: Held) -> PassResult:
+        unsent = Overdue() if is_overdue(held.order, held.tx.now) else PlacingOff()
+        return await apply(this, held, "placing_off", unsent)
+
+    return write
 
 
 async def _observe(this: Pass) -> PassResult | None:

@@ -85,10 +85,13 @@ def _finished(this: Pass, held: Held) -> Finished:
     return Finished((held.tx.now - held.order.created_at).total_seconds(), since_callback)
 
 
-async def put_off(this: Pass, attention: Attention) -> None:
-    """Give back an order that a pass could not deal with: it is due later and later, and says why."""
+async def put_off(this: Pass, attention: Attention) -> float | None:
+    """Give back an order that a pass could not deal with: it is due later and later, and says why.
 
-    async def write(held: Held) -> None:
+    Returns in how many seconds it is due, None if the lease was lost.
+    """
+
+    async def write(held: Held) -> float:
         tx, order = held.tx, held.order
         async with changing(tx, order, action="put_off", view=held.loaded.view) as change:
             change.ask_for(attention)
@@ -96,8 +99,10 @@ async def put_off(this: Pass, attention: Attention) -> None:
             delay = this.dependencies.schedule.delay_seconds(Wait.RETRY, quiet=0, failures=order.failures)
             due_at = tx.now + timedelta(seconds=delay or 0.0)
             leases.release(tx, order, this.claim, due_at, not_before=order.not_before)
+            return ((order.due_at or due_at) - tx.now).total_seconds()
 
-    await this.write(write)
+    due_in_seconds: float | None = await this.write(write)
+    return due_in_seconds
 
 
 def standing(order: Order) -> Standing:

@@ -222,7 +222,9 @@ class Reconciler(Worker[Order]):
 
     async def _put_off(self, claim: Claim[Order], asked: Attention) -> None:
         try:
-            await put_off(Pass(self._dependencies, claim), asked)
+            due_in_seconds = await put_off(Pass(self._dependencies, claim), asked)
+            if due_in_seconds is not None:
+                self.wake_in(due_in_seconds)
         except DATABASE_AWAY as error:
             self._dependencies.db.outages.note(error)
         except SQLAlchemyError as error:

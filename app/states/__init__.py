@@ -19,11 +19,11 @@ Who moves an order, and when:
     completed, failed, cancelled   the reconciler, from what CloudPress says; final
 
 `statuses` has the transitions, `words` what CloudPress's words mean, `observations` what is decided from,
-`deciding` the decisions, `silence` how long nothing was learned, `codes`, `attention` and `waiting` what a
-person is told.
+`deciding` the decisions, `silence` how long nothing was learned, `refuting` what is asked no more, `codes`,
+`attention` and `waiting` what a person is told.
 """
 
-from app.states.attention import listed, tells_of
+from app.states.attention import listed, tells_of, tells_of_callbacks
 from app.states.codes import (
     Attention,
     AttentionCode,
@@ -143,5 +143,6 @@ __all__ = [
     "outcome_of_refusal",
     "refuses_to_cancel",
     "tells_of",
+    "tells_of_callbacks",
     "waiting_for",
 ]

@@ -17,6 +17,7 @@ OF_PLACEMENTS = frozenset(
 )
 """What is asked where an order was sent, and is not found."""
 RESOLVE = "Then resolve the order: adopt that CloudPress order, place again, or fail."
+CALLED_BACK_TOO = "A callback was let in for this order too, so CloudPress has it."
 
 NO_TOKEN = Attention(
     AttentionCode.ACCOUNT_UNKNOWN,
@@ -107,19 +108,20 @@ def unconfirmed(sought: NotFoundYet) -> Attention:
     """Tell the operator why an order is neither found nor placed again, what is known, and what to do."""
     if sought.word is not None and not sought.word.still_holds:
         return _overtaken(sought.word)
+    called_back = f" {CALLED_BACK_TOO}" if sought.called_back else ""
     if len(sought.candidates) > 1 or (sought.candidates and sought.look_alike):
         beside = f" CloudPress also has {_shown(sought.suspects)}." if sought.suspects else ""
         return Attention(
             AttentionCode.PLACEMENT_AMBIGUOUS,
             f"More than one order could be CloudPress's {_shown(sought.candidates)}.{beside} Find out in "
-            f"CloudPress which one is this order's. {RESOLVE}",
+            f"CloudPress which one is this order's. {RESOLVE}{called_back}",
         )
     if sought.candidates or sought.suspects:
         known = _shown((*sought.candidates, *sought.suspects))
         return Attention(
             AttentionCode.PLACEMENT_SUSPECTED,
             f"CloudPress has {known}, which may be this order, whatever name it tells. Look at it in "
-            f"CloudPress. {RESOLVE} If it is another's, resolve the order: dismiss duplicates.",
+            f"CloudPress. {RESOLVE} If it is another's, resolve the order: dismiss duplicates.{called_back}",
         )
     if sought.called_back:
         return Attention(
@@ -134,6 +136,18 @@ def unconfirmed(sought: NotFoundYet) -> Attention:
         f"The order was sent to CloudPress, and whether it arrived is not known. {_missing_proof(sought)} "
         f"Look for it in CloudPress by its site's name. {RESOLVE}",
     )
+
+
+def with_callback(asked: Attention) -> Attention:
+    """Return what is asked about an order that was sent, with what a callback for it says."""
+    if asked.code is AttentionCode.PLACEMENT_CALLED_BACK or tells_of_callbacks(asked.detail):
+        return asked
+    return Attention(asked.code, f"{asked.detail} {CALLED_BACK_TOO}")
+
+
+def tells_of_callbacks(detail: str) -> bool:
+    """Tell whether what a person is told beside something else names a callback that was let in."""
+    return CALLED_BACK_TOO in detail
 
 
 def _overtaken(word: Word) -> Attention:

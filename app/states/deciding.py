@@ -23,6 +23,7 @@ from app.states.observations import (
     Wait,
     Word,
 )
+from app.states.refuting import without_refuted
 from app.states.silence import with_silence, without_counted
 from app.states.statuses import (
     AWAITING_PAYMENT,
@@ -47,7 +48,7 @@ LATE_LOOK_BACKSTOP = timedelta(minutes=10)
 
 def decide(order: Standing, observation: Observation, now: datetime) -> Decision:
     """Say what an observation means for an order. A final order stays as it is."""
-    order, counted = without_counted(order), order
+    order, counted = without_refuted(without_counted(order), observation), order
     if order.status in FINAL:
         decision = _stays_final(order, observation)
     else:
@@ -178,12 +179,11 @@ def _still_looking(order: Standing, sought: NotFoundYet) -> Decision:
         return Decision(
             UNCONFIRMED,
             Wait.RETRY,
-            # Nothing was learned, so what was said before stands.
-            attention=attention.refused(sought.trouble) or order.attention or _asked_by(order, sought),
+            attention=attention.refused(sought.trouble) or _asked_meanwhile(order, sought),
             retry_after_seconds=sought.trouble.retry_after_seconds,
         )
     if sought.unfinished:
-        return Decision(UNCONFIRMED, Wait.TURN, attention=order.attention or _asked_by(order, sought))
+        return Decision(UNCONFIRMED, Wait.TURN, attention=_asked_meanwhile(order, sought))
     if sought.woken:
         # What came in during this pass may speak against all that follows.
         return Decision(UNCONFIRMED, Wait.TURN, attention=order.attention)
@@ -211,8 +211,24 @@ def _by_word(order: Standing, sought: NotFoundYet, word: Word) -> Decision:
 
 def _asked_by(order: Standing, sought: NotFoundYet) -> Attention | None:
     """Return what a person is asked once the grace is over, or was by another machine's count."""
-    was_over = order.attention is not None and order.attention.code in attention.OF_PLACEMENTS
-    return attention.unconfirmed(sought) if sought.grace_over or was_over else None
+    is_asked = order.attention is not None and order.attention.code in attention.OF_PLACEMENTS
+    if not is_asked and (not sought.grace_over or sought.is_nowhere_but_for_time):
+        return None
+    return attention.unconfirmed(sought)
+
+
+def _asked_meanwhile(order: Standing, sought: NotFoundYet) -> Attention | None:
+    """Return what a person is asked while nothing is learned: what was said stands.
+
+    What a callback says needs no request, so no trouble with CloudPress hides it.
+    """
+    before = order.attention
+    if before is None or before.code not in attention.OF_PLACEMENTS:
+        return before or _asked_by(order, sought)
+    if not sought.called_back:
+        return before
+    tells_no_more = before.code in {AttentionCode.PLACEMENT_UNCONFIRMED, AttentionCode.PLACEMENT_REFUSED}
+    return attention.unconfirmed(sought) if tells_no_more else attention.with_callback(before)
 
 
 def _rejected(reasons: tuple[str, ...]) -> Problem:

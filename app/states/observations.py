@@ -181,6 +181,13 @@ class NotFoundYet:
         return not (evidence or self.trouble or self.unfinished or self.open_doubts)
 
     @property
+    def is_nowhere_but_for_time(self) -> bool:
+        """Whether nothing is missing but looks that are still to come, and come by themselves."""
+        waits = bool(self.open_doubts) and {*self.open_doubts} <= {Doubt.TOO_EARLY, Doubt.TOO_FEW}
+        seen = self.candidates or self.suspects or self.called_back or self.trouble or self.word
+        return waits and not (seen or self.reservations) and self.placing
+
+    @property
     def reservations(self) -> tuple[Doubt, ...]:
         """Why an order that is nowhere is not sent again without a person all the same."""
         reserved = {

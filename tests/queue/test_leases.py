@@ -207,7 +207,7 @@ async def news_of(db: Database, order_id: UUID, *, together: bool) -> None:
         await db.write_whole(
             lambda tx: [
                 tx.connection.execute(MAKE_DUE, each)
-                for each in making_due(tx, {order_id: 1}, accounts={"acct"})
+                for each in making_due(tx, {order_id: 1}, fresh={order_id}, accounts={"acct"})
             ]
         )
         return

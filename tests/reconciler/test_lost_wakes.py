@@ -15,7 +15,7 @@ from app.queue.worker import LOCKED_RETRY_SECONDS
 from app.reconciler import Reconciler
 from app.reconciler.turns import PASSES_FOR_A_REQUEST
 from tests.harness import NEVER_SECONDS, eventually
-from tests.reconciler.scripted import Bench, ScriptedCloudPress
+from tests.reconciler.scripted import ACCOUNT, Bench, ScriptedCloudPress
 
 SLOW, QUICK = "slow", "quick"
 
@@ -148,3 +148,20 @@ async def test_a_locked_order_of_another_account_is_looked_at_again_beside_a_ful
         gated.gates[SLOW].set()
         gated.once.release()
         await asyncio.gather(*reconciler.running, return_exceptions=True)
+
+
+async def test_an_order_that_a_pass_puts_off_is_looked_at_when_it_is_due(bench: Bench) -> None:
+    bench.accounts.clear()
+    bench.signals = Signals(bench.db)
+    reconciler = Reconciler(bench.dependencies, bench.signals, poll_seconds=NEVER_SECONDS)
+    running = asyncio.create_task(reconciler.run(grace_seconds=0.1))
+    try:
+        order_id = await bench.order()
+        order = await eventually(lambda: bench.read(order_id), lambda it: it.failures == 1)
+        assert order.due_at is not None
+        bench.accounts.add(ACCOUNT)
+        bench.clock.time = order.due_at
+        await eventually(lambda: bench.read(order_id), lambda it: it.status == "provisioning")
+    finally:
+        bench.signals.stop()
+        await running

@@ -1,0 +1,84 @@
+"""That an order which is not found was called back is told beside all else, and only then overruled."""
+
+from uuid import UUID
+
+import pytest
+
+from app.cloudpress import NoAnswer, Refused
+from app.events.timeline import Actor
+from app.orders.callbacks import record_callback
+from app.states.attention import CALLED_BACK_TOO
+from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, Bench
+
+LOST = NoAnswer("no answer", kind="timeout")
+BY = Actor("operator")
+NAMES_NO_TASK = b'{"success": true}'
+
+
+async def lost(bench: Bench) -> UUID:
+    """Have an order land whose answer is lost, and which CloudPress's list leaves out; return its id here."""
+    bench.cloudpress.script["place"] = [LOST]
+    order_id = await bench.order()
+    await bench.work()
+    ours = bench.cloudpress.land("Shop")
+    bench.cloudpress.hides = lambda it: it == ours
+    return order_id
+
+
+async def test_it_is_told_beside_an_order_that_may_be_it(bench: Bench) -> None:
+    order_id = await lost(bench)
+    strange = bench.cloudpress.land("Somebody else's")
+    await record_callback(bench.db, order_id, NAMES_NO_TASK)
+    await bench.work_for(GRACE_SECONDS * 1.5)
+    order = await bench.read(order_id)
+    assert order.attention_code == "placement_suspected"
+    assert strange in (order.attention_detail or "")
+    assert CALLED_BACK_TOO in (order.attention_detail or "")
+
+
+async def test_a_word_overrules_no_callback_that_was_not_told(bench: Bench) -> None:
+    order_id = await lost(bench)
+    bench.cloudpress.land("Somebody else's")
+    await bench.work_for(GRACE_SECONDS * 1.5)
+    order = await bench.read(order_id)
+    assert CALLED_BACK_TOO not in (order.attention_detail or "")
+    sent = bench.cloudpress.count("place Shop")
+    # Let in before the order asked, of which it does not tell: as of one that asks otherwise by now.
+    await record_callback(bench.db, order_id, NAMES_NO_TASK)
+    async with bench.db.write() as tx:
+        asking = await tx.session.get_one(type(order), order.id)
+        asking.attention_since = tx.now
+    await bench.say(order_id, "place_again", by=BY)
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert bench.cloudpress.count("place Shop") == sent
+    assert order.status == "unconfirmed"
+    assert CALLED_BACK_TOO in (order.attention_detail or "")
+
+
+async def test_who_is_told_of_it_may_overrule_it(bench: Bench) -> None:
+    order_id = await lost(bench)
+    bench.cloudpress.land("Somebody else's")
+    await record_callback(bench.db, order_id, NAMES_NO_TASK)
+    await bench.work_for(GRACE_SECONDS * 1.5)
+    sent = bench.cloudpress.count("place Shop")
+    await bench.say(order_id, "place_again", by=BY)
+    await bench.work_for(HOUR)
+    assert bench.cloudpress.count("place Shop") == sent + 1
+
+
+@pytest.mark.parametrize("is_suspected", [False, True])
+async def test_no_trouble_with_cloudpress_hides_it(bench: Bench, *, is_suspected: bool) -> None:
+    order_id = await lost(bench)
+    if is_suspected:
+        bench.cloudpress.land("Somebody else's")
+    await bench.work_for(GRACE_SECONDS * 1.5)
+    bench.cloudpress.script["orders"] = [Refused(500)] * 5000
+    await record_callback(bench.db, order_id, NAMES_NO_TASK)
+    await bench.work_for(2 * DAY)
+    order = await bench.read(order_id)
+    if is_suspected:
+        assert order.attention_code == "placement_suspected"
+        assert CALLED_BACK_TOO in (order.attention_detail or "")
+    else:
+        assert order.attention_code == "placement_called_back"

@@ -1,0 +1,72 @@
+"""Applications hear what they have to know of an order, and not the same again and again."""
+
+import pytest
+
+from app.cloudpress import Answer, NoAnswer, OrderDetails, Refused
+from app.orders.callbacks import record_callback
+from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, Bench, ScriptedCloudPress
+
+LOST = NoAnswer("no answer", kind="timeout")
+
+
+async def test_where_to_pay_is_told_once_it_is_known(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.tell("cp-1", odd_payment_url="/checkout/1", asks_for_payment=True)
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_code) == ("awaiting_payment", "payment_url_unusable")
+    bench.cloudpress.tell("cp-1", odd_payment_url=None, payment_url="https://pay.example/1")
+    await bench.work_for(6 * HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_code) == ("awaiting_payment", None)
+    told = await bench.events(order_id, "order.payment_required")
+    assert [(event.shown or {})["payment_url"] for event in told] == [None, "https://pay.example/1"]
+
+
+class Sessions(ScriptedCloudPress):
+    """Makes an address of its own for each look at what is to be paid."""
+
+    sessions = 0
+
+    async def order(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[OrderDetails]:
+        self.sessions += 1
+        self.tell(order_id, payment_url=f"https://pay.example/s/{self.sessions}", asks_for_payment=True)
+        return await super().order(order_id, timeout_seconds=timeout_seconds)
+
+
+async def test_an_address_of_its_own_for_each_look_hastens_nothing(bench: Bench) -> None:
+    bench.cloudpress = bench._given = Sessions(bench.clock)
+    order_id = await bench.order()
+    await bench.work()
+    await bench.work_for(DAY)
+    # Once an hour, after some that are more frequent.
+    assert bench.cloudpress.count("order") <= 2 * 24 + 10
+    assert (await bench.read(order_id)).payment_url == f"https://pay.example/s/{bench.cloudpress.sessions}"
+
+
+async def test_another_double_is_told_beside_one_that_was(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    await record_callback(bench.db, order_id, b'{"task_id": 1}')
+    for task_id in (2, 3):
+        bench.cloudpress.land("Shop", status="RUNNING")
+        await record_callback(bench.db, order_id, f'{{"task_id": {task_id}}}'.encode())
+        await bench.work_for(HOUR)
+        assert len(await bench.events(order_id, "order.needs_attention")) == task_id - 1
+    assert (await bench.read(order_id)).suspected_duplicates == ["cp-2", "cp-3"]
+
+
+@pytest.mark.parametrize("retry_after_seconds", [1.0, 120.0])
+async def test_an_order_that_is_held_off_for_long_asks_no_person_between_two_looks(
+    bench: Bench, retry_after_seconds: float
+) -> None:
+    busy = Refused(503, ("maintenance",), retry_after_seconds, is_own_form=True)
+    bench.cloudpress.script["place"] = [None, LOST, None] + [busy] * 5000
+    order_id = await bench.order_among_others()
+    await bench.work_for(GRACE_SECONDS * 1.2)
+    sent = bench.cloudpress.count("place")
+    await bench.work_for(2 * HOUR)
+    assert await bench.events(order_id, "order.needs_attention") == []
+    # It is tried ever more seldom, although it is looked for in between.
+    assert 5 < bench.cloudpress.count("place") - sent < 50
