@@ -115,6 +115,21 @@ OUTAGES = by_pytest("outages", "tests/db/test_outages.py")
 FILES = by_pytest("files", "tests/db/test_files.py")
 TEXTS = by_pytest("texts", "tests/db/test_texts.py")
 FLAPPING = by_pytest("flapping", "tests/reconciler/test_flapping.py", "-k", "sqlite")
+TOLD = by_pytest(
+    "told",
+    "tests/reconciler/test_told_of_callbacks.py",
+    "tests/reconciler/test_attention_that_is_over.py",
+    "tests/reconciler/test_what_applications_hear.py",
+    "-k",
+    "sqlite",
+)
+LATE_LOOKS = by_pytest(
+    "late looks",
+    "tests/reconciler/test_late_looks.py",
+    "tests/reconciler/test_called_back_while_looks_are_rare.py",
+    "-k",
+    "sqlite",
+)
 PROTOCOL = by_pytest("protocol", "tests/server/test_protocol.py")
 AT_ONCE = by_pytest("answered at once", "tests/server/test_answered_at_once.py")
 CHANGING = by_pytest("changing", "tests/orders/test_changing.py", "-k", "sqlite")

@@ -13,11 +13,13 @@ from tests.mutations.rows import (
     reconciler,
     server,
     states,
+    told,
     webhooks,
 )
 
 MUTATIONS: tuple[Mutation, ...] = (
     *states.MUTATIONS,
+    *told.MUTATIONS,
     *queue.MUTATIONS,
     *batches.MUTATIONS,
     *asking.MUTATIONS,

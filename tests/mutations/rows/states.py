@@ -113,8 +113,8 @@ MUTATIONS = (
     Mutation(
         "a machine that counts the grace anew asks nobody any more",
         DECIDING,
-        "if sought.grace_over or was_over else None",
-        "if sought.grace_over else None",
+        "if not is_asked and (not sought.grace_over or sought.is_nowhere_but_for_time):",
+        "if not sought.grace_over or sought.is_nowhere_but_for_time:",
         (FLAPPING,),
     ),
     Mutation(

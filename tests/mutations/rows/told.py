@@ -1,0 +1,104 @@
+"""Rules of what persons and applications are told of an order, and of when it is looked at for it, broken."""
+
+from tests.mutations.mutation import Mutation
+from tests.mutations.proofs import LATE_LOOKS, TOLD
+
+ATTENTION = "app/states/attention.py"
+DECIDING = "app/states/deciding.py"
+REFUTING = "app/states/refuting.py"
+LIFECYCLE = "app/orders/lifecycle_events.py"
+SHOWN = "app/orders/shown.py"
+
+MUTATIONS = (
+    Mutation(
+        "a callback is not told beside what may be the order",
+        ATTENTION,
+        'called_back = f" {CALLED_BACK_TOO}" if sought.called_back else ""',
+        'called_back = ""',
+        (TOLD,),
+    ),
+    Mutation(
+        "a word overrules callbacks that nobody was told of",
+        SHOWN,
+        'is_told = order.status in PLACED | FINAL or tells_of_callbacks(order.attention_detail or "")',
+        "is_told = True",
+        (TOLD,),
+    ),
+    Mutation(
+        "a callback is not told while the list cannot be read",
+        DECIDING,
+        "    if not sought.called_back:\n        return before\n",
+        "    if True:\n        return before\n",
+        (TOLD,),
+    ),
+    Mutation(
+        "an order that is found asks about its placement",
+        REFUTING,
+        "return order.held is not None",
+        "return False",
+        (TOLD,),
+    ),
+    Mutation(
+        "a double that was cancelled is told for ever",
+        REFUTING,
+        "return not order.duplicates and not _mixed_up(observation)",
+        "return False",
+        (TOLD,),
+    ),
+    Mutation(
+        "a token that is stored again is asked for",
+        REFUTING,
+        "return code is AttentionCode.ACCOUNT_UNKNOWN and order.status not in FINAL",
+        "return False",
+        (TOLD,),
+    ),
+    Mutation(
+        "where to pay is not told once it is known",
+        LIFECYCLE,
+        "    if before.is_payable_now(order):\n",
+        "    if False:\n",
+        (TOLD,),
+    ),
+    Mutation(
+        "applications do not hear of another double",
+        LIFECYCLE,
+        "return not self.duplicates.issuperset(order.suspected_duplicates or ())",
+        "return False",
+        (TOLD,),
+    ),
+    Mutation(
+        "a person is asked between two looks",
+        DECIDING,
+        "(not sought.grace_over or sought.is_nowhere_but_for_time)",
+        "not sought.grace_over",
+        (TOLD,),
+    ),
+    Mutation(
+        "an order that is held off is tried as often as it is looked for",
+        "app/reconciler/answers.py",
+        "order.failures = max(order.failures, await _unsent_before(held, intent))",
+        "pass",
+        (TOLD,),
+    ),
+    Mutation(
+        "another address of the same payment is news",
+        "app/orders/changing.py",
+        "        order.payment_url is not None,\n",
+        "        order.payment_url,\n",
+        (TOLD,),
+    ),
+    Mutation(
+        "a new callback leaves looks rare",
+        "app/orders/waking.py",
+        'quiet=case((among(Order.id, "fresh"), 0), else_=Order.quiet)',
+        'quiet=case((among(Order.id, "fresh"), Order.quiet), else_=Order.quiet)',
+        (LATE_LOOKS,),
+    ),
+    Mutation(
+        "the late look goes on with a look-up from before",
+        "app/reconciler/duplicates.py",
+        "if progress.begun_at is not None and progress.begun_at < late_look_at:",
+        "if False:",
+        (LATE_LOOKS,),
+    ),
+)
