@@ -114,7 +114,6 @@ def _facts(order: Order) -> tuple[object, ...]:
     return (
         order.status,
         order.cloudpress_order_id,
-        order.payment_url is not None,
         order.error_code,
         order.cancel_requested_at,
         order.cancel_refusal,

@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sqlalchemy import bindparam, select
+
 from app.db.database import Transaction
-from app.db.models import Order
+from app.db.models import Event, Order
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.reading import OrderView
@@ -37,6 +39,14 @@ BY_STATUS = {
 
 
 FINAL_EVENTS = frozenset({LifecycleEvent.COMPLETED, LifecycleEvent.FAILED, LifecycleEvent.CANCELLED})
+
+
+_TOLD_PAYMENT = (
+    select(Event.shown)
+    .where(Event.order_id == bindparam("order_id"), Event.type == EventType.PAYMENT_REQUIRED.value)
+    .order_by(Event.id.desc())
+    .limit(1)
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,13 @@ class Before:
         return is_awaited and self.payment_url is None and order.payment_url is not None
 
 
+async def _told_payment_url(tx: Transaction, order: Order) -> str | None:
+    """Return the address at which applications were last told that the order is to be paid."""
+    told = (await tx.session.scalars(_TOLD_PAYMENT, {"order_id": order.id})).first()
+    address: str | None = (told or {}).get("payment_url")
+    return address
+
+
 async def record_lifecycle_events(tx: Transaction, order: Order, before: Before, view: View) -> None:
     """Add to the timeline which events of its life an order has reached, with the order as it is shown now.
 
@@ -82,7 +99,7 @@ async def record_lifecycle_events(tx: Transaction, order: Order, before: Before,
         reached.append(LifecycleEvent.PLACED)
     if before.is_more_asked(order):
         reached.append(LifecycleEvent.NEEDS_ATTENTION)
-    if before.is_payable_now(order):
+    if before.is_payable_now(order) and await _told_payment_url(tx, order) != order.payment_url:
         reached.append(LifecycleEvent.PAYMENT_REQUIRED)
     # The last, because whoever follows one order stops at its final status.
     if order.status != before.status and order.status in BY_STATUS:

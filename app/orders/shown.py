@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.database import Transaction
 from app.db.models import Callback, Order
 from app.orders.suspects import find_suspects
-from app.states import FINAL, PLACED, AttentionCode, listed, tells_of, tells_of_callbacks
+from app.orders.waking import has_unseen_news
+from app.states import FINAL, AttentionCode, listed, tells_of, tells_of_callbacks
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,18 @@ def may_be_dismissed(order: Order) -> bool:
 async def overrule_callbacks(tx: Transaction, order: Order, shown: Shown) -> None:
     """Overrule the callbacks that an operator knows of who decides about an order all the same.
 
-    Of one who does not say how many he was shown, these are all where the order asks because of them, and
-    else those that came before it asked for attention. Of an order that is not found it is none of those
-    unless he is told of them: they are what speaks against sending it again.
+    Of one who does not say how many he was shown, these are all where the order tells of callbacks and was
+    looked at since the last one; else none, for a callback is what speaks against sending an order again. A
+    final order that waits for a token tells of all that came before it does.
     """
     overruled = update(Callback).where(Callback.order_id == order.id, Callback.overruled_at.is_(None))
-    if shown.callbacks is None and order.attention_code != AttentionCode.PLACEMENT_CALLED_BACK:
-        is_told = order.status in PLACED | FINAL or tells_of_callbacks(order.attention_detail or "")
-        if order.attention_since is None or not is_told:
-            return
+    if shown.callbacks is None and waits_for_token_after_its_end(order):
         overruled = overruled.where(Callback.first_received_at <= order.attention_since)
+    elif shown.callbacks is None and (has_unseen_news(order, tx.now) or not _tells_of_callbacks(order)):
+        return
     await tx.session.execute(overruled.values(overruled_at=tx.now))
+
+
+def _tells_of_callbacks(order: Order) -> bool:
+    is_about_them = order.attention_code == AttentionCode.PLACEMENT_CALLED_BACK
+    return is_about_them or tells_of_callbacks(order.attention_detail or "")

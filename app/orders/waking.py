@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -41,6 +42,13 @@ def make_due(tx: Transaction, order: Order) -> None:
         # It stays as it was scheduled: a clock that was ahead by then may have been put right since.
         order.due_at = order.not_before
     tx.announce(due=Order, account=order.account_id)
+
+
+def has_unseen_news(order: Order, now: datetime) -> bool:
+    """Tell whether there may be news of an order that no pass has seen to: it is due, or looked at now."""
+    due_at, not_before = order.due_at, order.not_before
+    is_due = due_at is not None and due_at <= max(now, not_before or now)
+    return is_due or order.lease_token is not None
 
 
 async def wake_orders(tx: Transaction, account_id: str, status: OrderStatus) -> None:

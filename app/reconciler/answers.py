@@ -14,7 +14,7 @@ from app.events.types import EventType
 from app.orders.waking import make_due
 from app.reconciler.concluding import apply
 from app.reconciler.evidence import ANSWER
-from app.reconciler.intents import Intent
+from app.reconciler.intents import Intent, asked_to_place_again_at
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.writing import Held
 from app.states import PostEnded, PostOutcome, Trouble
@@ -127,8 +127,16 @@ async def _write_placement(held: Held, intent: Intent, posted: Posted) -> None:
 
 
 async def _unsent_before(held: Held, intent: Intent) -> int:
-    """Return how many attempts in a row, right before this one, CloudPress took nothing of."""
-    earlier = [it for it in await held.loaded.placements(held.order.id) if it.attempt < intent.attempt]
+    """Return how many attempts in a row, right before this one, CloudPress took nothing of.
+
+    Those of before an operator's word say nothing of what comes of that.
+    """
+    since = asked_to_place_again_at(held.order)
+    earlier = [
+        it
+        for it in await held.loaded.placements(held.order.id)
+        if it.attempt < intent.attempt and (since is None or it.sent_at >= since)
+    ]
     unsent = takewhile(lambda it: it.outcome in {PostOutcome.NOT_SENT, PostOutcome.HELD_OFF}, earlier[::-1])
     return len(list(unsent))
 

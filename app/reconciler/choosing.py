@@ -9,12 +9,13 @@ from app.reconciler.cancelling import cancel, drop
 from app.reconciler.concluding import apply, conclude
 from app.reconciler.confirming import confirm
 from app.reconciler.duplicates import recheck
+from app.reconciler.evidence import has_reappeared
 from app.reconciler.intents import is_overdue
 from app.reconciler.observing import Observer
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.placing import place
 from app.reconciler.writing import Held
-from app.states import FINAL, CutOff, OrderStatus, Overdue, PlacingOff, Rechecked, Seen
+from app.states import FINAL, CutOff, OrderStatus, Overdue, PlacingOff, Reappeared, Rechecked, Seen
 
 # A yes may have been a proxy's, or forgotten.
 CANCEL_PATIENCE = timedelta(hours=24)
@@ -54,6 +55,8 @@ def _stay_unsent(this: Pass) -> Callable[[Held], Awaitable[PassResult]]:
     """Return what concludes a pass in which nothing may be sent; after a day a person is asked."""
 
     async def write(held: Held) -> PassResult:
+        if await has_reappeared(held):
+            return await apply(this, held, "reappeared", Reappeared())
         unsent = Overdue() if is_overdue(held.order, held.tx.now) else PlacingOff()
         return await apply(this, held, "placing_off", unsent)
 

@@ -64,32 +64,45 @@ def _leads_nowhere(this: Pass, sent: Sent, called_back: Named) -> bool:
 async def _look_beside(this: Pass, sent: Sent) -> Trouble | None:
     """Look at what is suspected and, where its time has come, for what a late request has made."""
     late_look_at = this.order.late_look_at
+    trouble: Trouble | None = None
     try:
-        await _look_at_duplicates(this)
+        trouble = await _look_at_duplicates(this)
         if late_look_at is not None and late_look_at <= sent.now.wall:
-            return await _look_again(this, sent, late_look_at)
+            return await _look_again(this, sent, late_look_at) or trouble
     except CloudPressError as error:
         return trouble_of(error)
-    return None
+    return trouble
 
 
-async def _look_at_duplicates(this: Pass) -> None:
-    """See which suspected duplicates were cancelled or have failed: nobody has to do anything about those."""
+async def _look_at_duplicates(this: Pass) -> Trouble | None:
+    """See which suspected duplicates were cancelled or have failed: nobody has to do anything about those.
+
+    One that cannot be shown hides neither the others nor what else is looked for; what kept it is returned.
+    """
+    trouble: Trouble | None = None
     for order_id in this.order.suspected_duplicates or ():
-        details = await this.find_order(order_id)
+        try:
+            details = await this.find_order(order_id)
+        except CloudPressError as error:
+            if not is_about_one(error):
+                raise
+            trouble = trouble_of(error)
+            continue
         if details is not None and is_over(
             details.value.status, (task.status for task in details.value.tasks)
         ):
             this.findings.duplicates_ended.add(order_id)
+    return trouble
 
 
 async def _look_again(this: Pass, sent: Sent, late_look_at: datetime) -> Trouble | None:
     """Look for a second order that a late request has made meanwhile.
 
-    A look-up that was left half-way when the order was found has seen nothing of that.
+    A look-up that was left half-way when the order was found has seen nothing of that; nor does one count
+    that a clock says was begun later than now.
     """
     progress = await load_progress(this, sent)
-    if progress.begun_at is not None and progress.begun_at < late_look_at:
+    if progress.begun_at is not None and not late_look_at <= progress.begun_at <= sent.now.wall:
         progress.look_again()
     progress = await OrderLookUp(this, sent, by_name=True).go_on()
     if progress.has_ended:

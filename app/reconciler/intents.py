@@ -109,10 +109,14 @@ async def _write_intent_unless(
 
 def is_overdue(order: Order, now: datetime) -> bool:
     """Tell whether an order could not be sent for so long that a person has to say whether it is wanted."""
+    return now - (asked_to_place_again_at(order) or order.created_at) > GIVEN_UP_AFTER
+
+
+def asked_to_place_again_at(order: Order) -> datetime | None:
+    """Return when an operator asked for an order to be placed again, if his word still stands."""
     resolution = order.resolution or {}
     asked_at = resolution.get("at") if resolution.get("action") == PLACE_AGAIN else None
-    since = datetime.fromisoformat(asked_at) if asked_at else order.created_at
-    return now - since > GIVEN_UP_AFTER
+    return datetime.fromisoformat(asked_at) if asked_at else None
 
 
 def _is_left_to_people(this: Pass, order: Order) -> bool:

@@ -101,6 +101,9 @@ class OrderLookUp:
             held = await held_among(session, order, found)
             explained = await self._there_before(session, order) | set(order.settled_duplicates or ())
             explained |= await dismissed_orphans(session, order.account_id)
+        if self._by_name:
+            # What is suspected is told already: one that cannot be shown keeps no other from being seen.
+            explained |= set(order.suspected_duplicates or ())
         held |= {order.cloudpress_order_id} if order.cloudpress_order_id else set()
         progress.listed = {it: created_at for it, created_at in found.items() if it not in held}
         progress.unseen = [

@@ -16,6 +16,8 @@ OF_PLACEMENTS = frozenset(
     }
 )
 """What is asked where an order was sent, and is not found."""
+REFUSALS = frozenset({AttentionCode.CREDENTIALS_REFUSED, AttentionCode.REDIRECTED, AttentionCode.REFUSED})
+"""What is told where CloudPress refuses the deployment rather than an order."""
 RESOLVE = "Then resolve the order: adopt that CloudPress order, place again, or fail."
 CALLED_BACK_TOO = "A callback was let in for this order too, so CloudPress has it."
 

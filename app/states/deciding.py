@@ -68,7 +68,7 @@ def _goes_on(order: Standing, observation: Observation, now: datetime) -> Decisi
         case Overdue():
             return Decision(PENDING, Wait.PAYMENT, attention=attention.NOT_SENT)
         case Reappeared():
-            return Decision(UNCONFIRMED, Wait.TURN)
+            return Decision(UNCONFIRMED, Wait.TURN, attention=_refused_before(order))
         case Unwanted():
             return Decision(CANCELLED, Wait.NOTHING, late_look=observation.was_sent)
         case NotFoundYet():
@@ -87,6 +87,8 @@ def _with_what_stands_beside(
     """Add what follows from suspected duplicates, from the request to cancel, and from the late look."""
     if order.duplicates:
         asked = attention.duplicate(order.held, order.duplicates, _mixed_up(observation))
+        if isinstance(observation, Rechecked) and observation.called_back:
+            asked = attention.with_callback(asked)
         # A final order is looked at until one of them is cancelled, or an operator has spoken.
         wait = Wait.PAYMENT if decision.wait is Wait.NOTHING else decision.wait
         decision = replace(decision, attention=asked, wait=wait)
@@ -179,7 +181,7 @@ def _still_looking(order: Standing, sought: NotFoundYet) -> Decision:
         return Decision(
             UNCONFIRMED,
             Wait.RETRY,
-            attention=attention.refused(sought.trouble) or _asked_meanwhile(order, sought),
+            attention=_refused_while_sought(sought) or _asked_meanwhile(order, sought),
             retry_after_seconds=sought.trouble.retry_after_seconds,
         )
     if sought.unfinished:
@@ -196,7 +198,7 @@ def _still_looking(order: Standing, sought: NotFoundYet) -> Decision:
     if sought.reasons is not None:
         return Decision(FAILED, Wait.NOTHING, problem=_rejected(sought.reasons), late_look=True)
     if sought.placing and not sought.reservations:
-        return Decision(PENDING, Wait.TURN)
+        return Decision(PENDING, Wait.TURN, attention=_refused_before(order))
     return Decision(UNCONFIRMED, Wait.LOOK_UP, attention=_asked_by(order, sought))
 
 
@@ -212,9 +214,20 @@ def _by_word(order: Standing, sought: NotFoundYet, word: Word) -> Decision:
 def _asked_by(order: Standing, sought: NotFoundYet) -> Attention | None:
     """Return what a person is asked once the grace is over, or was by another machine's count."""
     is_asked = order.attention is not None and order.attention.code in attention.OF_PLACEMENTS
-    if not is_asked and (not sought.grace_over or sought.is_nowhere_but_for_time):
-        return None
-    return attention.unconfirmed(sought)
+    if is_asked or (sought.grace_over and not sought.is_nowhere_but_for_time) or sought.overdue:
+        return attention.unconfirmed(sought)
+    return _refused_before(order) if sought.grace_over else None
+
+
+def _refused_before(order: Standing) -> Attention | None:
+    """Return that CloudPress refuses to take the order, which no look at what it has refutes."""
+    is_refused = order.attention is not None and order.attention.code in attention.REFUSALS
+    return order.attention if is_refused else None
+
+
+def _refused_while_sought(sought: NotFoundYet) -> Attention | None:
+    asked = attention.refused(sought.trouble)
+    return attention.with_callback(asked) if asked is not None and sought.called_back else asked
 
 
 def _asked_meanwhile(order: Standing, sought: NotFoundYet) -> Attention | None:
@@ -228,7 +241,9 @@ def _asked_meanwhile(order: Standing, sought: NotFoundYet) -> Attention | None:
     if not sought.called_back:
         return before
     tells_no_more = before.code in {AttentionCode.PLACEMENT_UNCONFIRMED, AttentionCode.PLACEMENT_REFUSED}
-    return attention.unconfirmed(sought) if tells_no_more else attention.with_callback(before)
+    # That a word is overtaken is told with its end, once the list is read.
+    is_all = tells_no_more and sought.word is None
+    return attention.unconfirmed(sought) if is_all else attention.with_callback(before)
 
 
 def _rejected(reasons: tuple[str, ...]) -> Problem:

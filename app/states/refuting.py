@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from app.states.attention import OF_PLACEMENTS
 from app.states.codes import AttentionCode
-from app.states.observations import Observation, Rechecked, Seen, Standing
+from app.states.observations import Observation, Overdue, Rechecked, Seen, Standing
 from app.states.statuses import FINAL
 
 
@@ -22,6 +22,8 @@ def _is_refuted(order: Standing, observation: Observation) -> bool:
         return order.held is not None
     if code is AttentionCode.SUSPECTED_DUPLICATE:
         return not order.duplicates and not _mixed_up(observation)
+    if code is AttentionCode.NOT_SENT:
+        return not isinstance(observation, Overdue)
     # An order that is not final comes to a decision only where there is a token.
     return code is AttentionCode.ACCOUNT_UNKNOWN and order.status not in FINAL
 

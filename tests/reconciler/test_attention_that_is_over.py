@@ -119,3 +119,38 @@ async def test_placing_that_is_off_for_a_day_asks_for_a_person(bench: Bench) -> 
     await bench.work_for(2 * DAY)
     order = await bench.read(order_id)
     assert (order.status, order.attention_code) == ("pending", "not_sent")
+
+
+async def test_a_word_to_send_it_is_heard_each_time_that_it_is_asked_for(bench: Bench) -> None:
+    bench.set(placing=False)
+    order_id = await bench.order()
+    await bench.work_for(2 * DAY)
+    await bench.say(order_id, "place_again", by=BY)
+    await bench.work_for(6 * HOUR)
+    assert (await bench.read(order_id)).attention_code is None
+    await bench.work_for(2 * DAY)
+    assert (await bench.read(order_id)).attention_code == "not_sent"
+    assert len(await bench.events(order_id, "order.needs_attention")) == 2
+    bench.set(placing=True)
+    await bench.say(order_id, "place_again", by=BY)
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).cloudpress_order_id is not None
+
+
+async def test_what_was_tried_before_a_word_delays_it_by_nothing(bench: Bench) -> None:
+    order_id = await bench.order()
+    bench.cloudpress.script["place"] = [NotSent("refused", kind="connect")] * 5000
+    await bench.work_for(2 * DAY)
+    bench.cloudpress.script["place"] = [NotSent("refused", kind="connect")]
+    await bench.say(order_id, "place_again", by=BY)
+    await bench.work_for(30)
+    assert (await bench.read(order_id)).cloudpress_order_id is not None
+
+
+async def test_machines_that_all_count_the_grace_anew_ask_after_a_day(bench: Bench) -> None:
+    bench.cloudpress.script["place"] = [None, LOST, None]
+    order_id = await bench.order_among_others()
+    for number in range(160):
+        bench.clock.boot = f"machine {number}"
+        await bench.work_for(600)
+    assert (await bench.read(order_id)).attention_code == "placement_unconfirmed"

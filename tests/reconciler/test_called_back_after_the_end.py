@@ -184,7 +184,7 @@ async def test_what_was_looked_into_before_the_end_is_told_after_it(bench: Bench
     await bench.work_for(2 * GRACE_SECONDS)
     assert (await bench.read(order_id)).attention_code == "placement_suspected"
     bench.clock.time += MINUTE
-    assert await called_back(bench, order_id, b'{"task": {"id": 3}}') == "placement_suspected"
+    await record_callback(bench.db, order_id, b'{"task": {"id": 3}}')
     await request_resolution(bench.db, order_id, action="fail", cloudpress_order_id=None, by=ROSA)
     await bench.work_for(HOUR)
     order = await bench.read(order_id)

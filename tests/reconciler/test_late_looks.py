@@ -1,9 +1,10 @@
 """The look hours later for what a late request has made."""
 
-from app.cloudpress import NoAnswer, Refused
+from app.cloudpress import Answer, NoAnswer, OrderDetails, Refused
 from app.events.timeline import Actor
+from app.orders.callbacks import record_callback
 from app.orders.requests import request_resolution
-from tests.reconciler.scripted import GRACE_SECONDS, HOUR, Bench
+from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, Bench, ScriptedCloudPress
 
 LOST = NoAnswer("no answer", kind="timeout")
 BY = Actor("operator")
@@ -31,3 +32,34 @@ async def test_it_does_not_go_on_with_a_look_up_from_before(bench: Bench) -> Non
     order = await bench.read(order_id)
     assert order.suspected_duplicates == [second]
     assert order.attention_code == "suspected_duplicate"
+
+
+class Failing(ScriptedCloudPress):
+    """Fails to show one order."""
+
+    failing = ""
+
+    async def order(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[OrderDetails]:
+        if order_id == self.failing:
+            raise Refused(500)
+        return await super().order(order_id, timeout_seconds=timeout_seconds)
+
+
+async def test_it_sees_past_a_double_that_cannot_be_shown(bench: Bench) -> None:
+    bench.cloudpress = bench._given = Failing(bench.clock)
+    bench.cloudpress.script["place"] = [None, LOST, None]
+    await bench.order("Before")
+    await bench.work()
+    order_id = await bench.order()
+    await bench.work_for(GRACE_SECONDS * 1.5)
+    await bench.say(order_id, "place_again", by=BY)
+    await bench.work_for(GRACE_SECONDS / 2)
+    bench.cloudpress.end("cp-2", "OK")
+    double = bench.cloudpress.land("Shop")
+    await record_callback(bench.db, order_id, f'{{"task_id": {double.removeprefix("cp-")}}}'.encode())
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).suspected_duplicates == [double]
+    bench.cloudpress.failing = double
+    late = bench.cloudpress.land("Shop")
+    await bench.work_for(DAY)
+    assert (await bench.read(order_id)).suspected_duplicates == sorted([double, late])

@@ -67,6 +67,84 @@ async def test_who_is_told_of_it_may_overrule_it(bench: Bench) -> None:
     assert bench.cloudpress.count("place Shop") == sent + 1
 
 
+async def test_a_word_overrules_none_that_no_look_has_seen(bench: Bench) -> None:
+    """The second attempt's own callback comes after the question about the first one's."""
+    bench.cloudpress.script["place"] = [LOST, LOST]
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.hides = lambda _it: True
+    await record_callback(bench.db, order_id, NAMES_NO_TASK)
+    await bench.work_for(GRACE_SECONDS * 1.5)
+    await bench.say(order_id, "place_again", by=BY)
+    await bench.work_for(GRACE_SECONDS * 1.5 + 2 * HOUR)
+    assert (await bench.read(order_id)).attention_code == "placement_called_back"
+    assert bench.cloudpress.count("place Shop") == 2
+    await record_callback(bench.db, order_id, b'{"task_id": 1}')
+    await bench.say(order_id, "place_again", by=BY)
+    await bench.work_for(HOUR)
+    assert bench.cloudpress.count("place Shop") == 2
+
+
+@pytest.mark.parametrize(("word", "sent_again"), [("place_again", 1), ("fail", 0)])
+async def test_one_that_came_after_another_question_is_overruled_once_it_is_told(
+    bench: Bench, word: str, sent_again: int
+) -> None:
+    order_id = await lost(bench)
+    bench.cloudpress.land("Somebody else's")
+    await bench.work_for(GRACE_SECONDS * 1.5)
+    await record_callback(bench.db, order_id, NAMES_NO_TASK)
+    await bench.work_for(DAY)
+    sent = bench.cloudpress.count("place Shop")
+    await bench.say(order_id, word, by=BY)
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert bench.cloudpress.count("place Shop") == sent + sent_again
+    assert order.attention_code is None
+
+
+async def test_a_double_does_not_hide_that_a_final_order_was_called_back(bench: Bench) -> None:
+    bench.cloudpress.script["place"] = [LOST]
+    order_id = await bench.order()
+    await bench.work_for(GRACE_SECONDS * 1.5)
+    await bench.say(order_id, "fail", by=BY)
+    await bench.work_for(HOUR)
+    double = bench.cloudpress.land("Shop")
+    await record_callback(bench.db, order_id, b'{"task_id": 1}')
+    await record_callback(bench.db, order_id, NAMES_NO_TASK)
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_code) == ("failed", "suspected_duplicate")
+    assert double in (order.attention_detail or "")
+    assert CALLED_BACK_TOO in (order.attention_detail or "")
+
+
+async def test_a_refusal_of_the_list_does_not_hide_it(bench: Bench) -> None:
+    order_id = await lost(bench)
+    await bench.work_for(GRACE_SECONDS * 1.5)
+    bench.cloudpress.script["orders"] = [Refused(403)] * 5000
+    await record_callback(bench.db, order_id, NAMES_NO_TASK)
+    await bench.work_for(DAY)
+    order = await bench.read(order_id)
+    assert order.attention_code == "credentials_refused"
+    assert CALLED_BACK_TOO in (order.attention_detail or "")
+
+
+async def test_its_own_callback_leads_to_it_while_nothing_may_be_sent(bench: Bench) -> None:
+    held_off = Refused(503, ("maintenance",), 60.0, is_own_form=True)
+    bench.cloudpress.script["place"] = [None, LOST, None, held_off]
+    order_id = await bench.order_among_others()
+    for _ in range(60):
+        await bench.work_for(30)
+        if (await bench.read(order_id)).status == "pending":
+            break
+    assert (await bench.read(order_id)).status == "pending"
+    bench.set(placing=False)
+    ours = bench.cloudpress.land("Shop")
+    await record_callback(bench.db, order_id, f'{{"task_id": {ours.removeprefix("cp-")}}}'.encode())
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).cloudpress_order_id == ours
+
+
 @pytest.mark.parametrize("is_suspected", [False, True])
 async def test_no_trouble_with_cloudpress_hides_it(bench: Bench, *, is_suspected: bool) -> None:
     order_id = await lost(bench)

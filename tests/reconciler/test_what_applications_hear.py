@@ -70,3 +70,38 @@ async def test_an_order_that_is_held_off_for_long_asks_no_person_between_two_loo
     assert await bench.events(order_id, "order.needs_attention") == []
     # It is tried ever more seldom, although it is looked for in between.
     assert 5 < bench.cloudpress.count("place") - sent < 50
+
+
+class OddNowAndThen(ScriptedCloudPress):
+    """Shows now where a payment is to be made, and now what is no address."""
+
+    looks = 0
+
+    async def order(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[OrderDetails]:
+        self.looks += 1
+        is_odd = self.looks % 2 == 0
+        self.tell(
+            order_id,
+            payment_url=None if is_odd else "https://pay.example/1",
+            odd_payment_url="/checkout" if is_odd else None,
+            asks_for_payment=True,
+        )
+        return await super().order(order_id, timeout_seconds=timeout_seconds)
+
+
+async def test_an_address_that_comes_and_goes_is_told_once(bench: Bench) -> None:
+    bench.cloudpress = bench._given = OddNowAndThen(bench.clock)
+    order_id = await bench.order()
+    await bench.work()
+    await bench.work_for(DAY)
+    assert len(await bench.events(order_id, "order.payment_required")) <= 2
+    assert bench.cloudpress.count("order") <= 2 * 24 + 10
+
+
+async def test_an_order_that_is_refused_is_told_once(bench: Bench) -> None:
+    refused = Refused(403, ("no",), None, is_own_form=True)
+    bench.cloudpress.script["place"] = [None, LOST, None] + [refused] * 5000
+    order_id = await bench.order_among_others()
+    await bench.work_for(GRACE_SECONDS * 1.2 + DAY / 2)
+    told = await bench.events(order_id, "order.needs_attention")
+    assert [(event.shown or {})["attention"]["code"] for event in told] == ["credentials_refused"]

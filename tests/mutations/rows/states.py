@@ -113,8 +113,8 @@ MUTATIONS = (
     Mutation(
         "a machine that counts the grace anew asks nobody any more",
         DECIDING,
-        "if not is_asked and (not sought.grace_over or sought.is_nowhere_but_for_time):",
-        "if not sought.grace_over or sought.is_nowhere_but_for_time:",
+        "if is_asked or (sought.grace_over",
+        "if (sought.grace_over",
         (FLAPPING,),
     ),
     Mutation(

@@ -20,9 +20,44 @@ MUTATIONS = (
     Mutation(
         "a word overrules callbacks that nobody was told of",
         SHOWN,
-        'is_told = order.status in PLACED | FINAL or tells_of_callbacks(order.attention_detail or "")',
-        "is_told = True",
+        "(has_unseen_news(order, tx.now) or not _tells_of_callbacks(order))",
+        "has_unseen_news(order, tx.now)",
         (TOLD,),
+    ),
+    Mutation(
+        "a word overrules callbacks that no look has seen",
+        SHOWN,
+        "(has_unseen_news(order, tx.now) or not _tells_of_callbacks(order))",
+        "not _tells_of_callbacks(order)",
+        (TOLD,),
+    ),
+    Mutation(
+        "a payment is told anew with each address that cannot be used in between",
+        LIFECYCLE,
+        "before.is_payable_now(order) and await _told_payment_url(tx, order) != order.payment_url",
+        "before.is_payable_now(order)",
+        (TOLD,),
+    ),
+    Mutation(
+        "nothing is looked into while nothing may be sent",
+        "app/reconciler/choosing.py",
+        "        if await has_reappeared(held):\n",
+        "        if False:\n",
+        (TOLD,),
+    ),
+    Mutation(
+        "a word that is given anew after a day is the word of before",
+        "app/orders/requests.py",
+        '(order.resolution or {}).get("action") and not waits:',
+        '(order.resolution or {}).get("action"):',
+        (TOLD,),
+    ),
+    Mutation(
+        "a double that cannot be shown hides what else there is",
+        "app/reconciler/looking_up.py",
+        "            explained |= set(order.suspected_duplicates or ())\n",
+        "            pass\n",
+        (LATE_LOOKS,),
     ),
     Mutation(
         "a callback is not told while the list cannot be read",
@@ -55,8 +90,8 @@ MUTATIONS = (
     Mutation(
         "where to pay is not told once it is known",
         LIFECYCLE,
-        "    if before.is_payable_now(order):\n",
-        "    if False:\n",
+        "    if before.is_payable_now(order) and await",
+        "    if False and await",
         (TOLD,),
     ),
     Mutation(
@@ -69,8 +104,8 @@ MUTATIONS = (
     Mutation(
         "a person is asked between two looks",
         DECIDING,
-        "(not sought.grace_over or sought.is_nowhere_but_for_time)",
-        "not sought.grace_over",
+        "(sought.grace_over and not sought.is_nowhere_but_for_time)",
+        "sought.grace_over",
         (TOLD,),
     ),
     Mutation(
@@ -97,7 +132,7 @@ MUTATIONS = (
     Mutation(
         "the late look goes on with a look-up from before",
         "app/reconciler/duplicates.py",
-        "if progress.begun_at is not None and progress.begun_at < late_look_at:",
+        "if progress.begun_at is not None and not late_look_at <= progress.begun_at <= sent.now.wall:",
         "if False:",
         (LATE_LOOKS,),
     ),
