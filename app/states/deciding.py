@@ -214,7 +214,9 @@ def _by_word(order: Standing, sought: NotFoundYet, word: Word) -> Decision:
 def _asked_by(order: Standing, sought: NotFoundYet) -> Attention | None:
     """Return what a person is asked once the grace is over, or was by another machine's count."""
     is_asked = order.attention is not None and order.attention.code in attention.OF_PLACEMENTS
-    if is_asked or (sought.grace_over and not sought.is_nowhere_but_for_time) or sought.overdue:
+    # After a day it is not sent again by itself, whatever machines that come and go count of the grace.
+    is_over = sought.grace_over or (sought.overdue and sought.trouble is None)
+    if is_asked or (is_over and not sought.is_nowhere_but_for_time):
         return attention.unconfirmed(sought)
     return _refused_before(order) if sought.grace_over else None
 

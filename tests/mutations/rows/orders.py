@@ -45,8 +45,8 @@ MUTATIONS = (
     Mutation(
         "a word overrules callbacks that came after what was told",
         WORDS,
-        "        overruled = overruled.where(Callback.first_received_at <= order.attention_since)\n",
-        "",
+        "(has_unseen_news(order, tx.now) or not _tells_of_callbacks(order))",
+        "False",
         (SHOWN, LATE_CALLBACKS),
     ),
     Mutation(

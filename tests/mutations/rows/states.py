@@ -113,8 +113,8 @@ MUTATIONS = (
     Mutation(
         "a machine that counts the grace anew asks nobody any more",
         DECIDING,
-        "if is_asked or (sought.grace_over",
-        "if (sought.grace_over",
+        "if is_asked or (is_over",
+        "if (is_over",
         (FLAPPING,),
     ),
     Mutation(

@@ -104,8 +104,8 @@ MUTATIONS = (
     Mutation(
         "a person is asked between two looks",
         DECIDING,
-        "(sought.grace_over and not sought.is_nowhere_but_for_time)",
-        "sought.grace_over",
+        "(is_over and not sought.is_nowhere_but_for_time)",
+        "is_over",
         (TOLD,),
     ),
     Mutation(
@@ -118,8 +118,8 @@ MUTATIONS = (
     Mutation(
         "another address of the same payment is news",
         "app/orders/changing.py",
-        "        order.payment_url is not None,\n",
-        "        order.payment_url,\n",
+        "        order.cloudpress_order_id,\n        order.error_code,\n",
+        "        order.cloudpress_order_id,\n        order.payment_url,\n        order.error_code,\n",
         (TOLD,),
     ),
     Mutation(
