@@ -1,6 +1,5 @@
 """What all tests share. A test that takes `database_url` runs on SQLite and on PostgreSQL."""
 
-import os
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,18 +15,6 @@ from tests.receiver import Receiver, run_receiver
 from tests.simulation.engines import share_among_all
 
 DATABASES = ("sqlite", "postgresql")
-
-
-def pytest_configure() -> None:
-    """Keep each of pytest-xdist's workers, with the servers that it starts, to a processor of its own.
-
-    A test asks PostgreSQL and waits, thousands of times: to wake another processor for each question takes
-    longer than many an answer.
-    """
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
-    if worker and hasattr(os, "sched_setaffinity"):
-        processors = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {processors[int(worker) % len(processors)]})
 
 
 @pytest.fixture(scope="session", autouse=True)
