@@ -3,8 +3,8 @@
 Only who listens loads this: without PostgreSQL the driver need not be there, and it is large.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, NamedTuple
 
 import psycopg
@@ -36,16 +36,18 @@ async def listening(db: Database) -> AsyncIterator[AsyncIterator[Heard]]:
     ours: dict[str, Any] = {**arguments_for(db.url), "autocommit": True}
     try:
         connection = await psycopg.AsyncConnection.connect(**{**arguments, **ours})
-        async with connection:
+        # Who waits for what is heard holds the connection's lock, which closing it takes.
+        async with connection, aclosing(_heard(connection)) as heard:
             await connection.execute(f"LISTEN {CHANNEL}")
-            yield _heard(connection)
+            yield heard
     except psycopg.Error as error:
         raise ListeningLostError(str(error)) from error
 
 
-async def _heard(connection: psycopg.AsyncConnection) -> AsyncIterator[Heard]:
+async def _heard(connection: psycopg.AsyncConnection) -> AsyncGenerator[Heard]:
     try:
-        async for notification in connection.notifies():
-            yield Heard(notification.payload, notification.pid)
+        async with aclosing(connection.notifies()) as notifications:
+            async for notification in notifications:
+                yield Heard(notification.payload, notification.pid)
     except psycopg.Error as error:
         raise ListeningLostError(str(error)) from error
