@@ -53,25 +53,30 @@ LONGEST_WORDS = 300
 SECRET_OPTIONS = ("password", "sslpassword")
 
 
+def _original(error: BaseException | None) -> BaseException | None:
+    """Return the driver's error behind one of SQLAlchemy's."""
+    return error.orig if isinstance(error, DBAPIError) else error
+
+
 class UnfitDatabaseError(Exception):
     """Causes a driver's error: this service must not use the database. The error's text says what to do."""
 
 
 def is_unfit(error: BaseException) -> bool:
     """Tell whether an error says that this service must not use the database."""
-    original = error.orig if isinstance(error, DBAPIError) else error
+    original = _original(error)
     return original is not None and isinstance(original.__cause__, UnfitDatabaseError)
 
 
 def sqlstate_of(error: BaseException | None) -> str | None:
     """Return PostgreSQL's code of an error, None where it told none (as when nobody answered)."""
-    original = error.orig if isinstance(error, DBAPIError) else error
+    original = _original(error)
     state: str | None = getattr(original, "sqlstate", None)
     return state
 
 
 def _sqlite_code(error: BaseException | None) -> int | None:
-    original = error.orig if isinstance(error, DBAPIError) else error
+    original = _original(error)
     code = getattr(original, "sqlite_errorcode", None)
     return None if code is None else int(code) & 0xFF
 
@@ -132,7 +137,7 @@ async def repeatedly(function: Callable[[], Awaitable[Result]]) -> Result:
 
 def in_words(error: BaseException, secrets: Iterable[str] = ()) -> str:
     """Return what the driver says of an error, in one line, without any of the secrets."""
-    original = error.orig if isinstance(error, DBAPIError) else error
+    original = _original(error)
     words = " ".join(str(original or error).split()) or type(original or error).__name__
     for secret in sorted(secrets, key=len, reverse=True):
         words = words.replace(secret, "***")

@@ -63,7 +63,7 @@ async def request_resolution(
                 f"Only an unconfirmed order can be resolved; this one is {order.status}."
             )
         await refuse_unseen(tx, order, shown)
-        if action == "place_again" == (order.resolution or {}).get("action") and not waits:
+        if action == "place_again" and (order.resolution or {}).get("action") == action and not waits:
             # Two operators, or one who clicked twice. What came in between the two neither has seen, so the
             # first word stands with what was known then.
             return order

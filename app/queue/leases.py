@@ -301,16 +301,19 @@ def release(
     due_at: datetime | None,
     *,
     not_before: datetime | None = None,
-) -> None:
+) -> float | None:
     """Give a row back, due at `due_at`, or at once if it was woken since it was claimed.
 
-    Neither before `not_before`.
+    Neither before `not_before`. Returns in how many seconds that is, None if it is due no more.
     """
     row.lease_token = row.lease_until = row.lease_boot = row.lease_ends_at_uptime = None
     row.scheduled_at = tx.now
     woken = row.wakes != claim.wakes
     row.due_at = tx.now if woken else due_at
-    if row.due_at is not None and not_before is not None:
+    if row.due_at is None:
+        return None
+    if not_before is not None:
         row.due_at = max(row.due_at, not_before)
-    if row.due_at is not None and row.due_at <= tx.now:
+    if row.due_at <= tx.now:
         tx.announce(due=type(row))
+    return (row.due_at - tx.now).total_seconds()

@@ -1,6 +1,5 @@
 """What a pass does: it depends on the order's status and on what was asked for, and on nothing else."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -10,12 +9,12 @@ from app.reconciler.concluding import apply, conclude
 from app.reconciler.confirming import confirm
 from app.reconciler.duplicates import recheck
 from app.reconciler.evidence import has_reappeared
-from app.reconciler.intents import is_overdue
+from app.reconciler.intents import unsent
 from app.reconciler.observing import Observer
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.placing import place
 from app.reconciler.writing import Held
-from app.states import FINAL, CutOff, OrderStatus, Overdue, PlacingOff, Reappeared, Rechecked, Seen
+from app.states import FINAL, CutOff, OrderStatus, Reappeared, Rechecked, Seen
 
 # A yes may have been a proxy's, or forgotten.
 CANCEL_PATIENCE = timedelta(hours=24)
@@ -43,7 +42,7 @@ async def run_pass(this: Pass) -> PassResult | None:
         # What is left of it may need no request; where it does, it waits for the token.
         this.is_without_token = True
     if order.status == OrderStatus.PENDING and not this.dependencies.placing:
-        return await this.write(_stay_unsent(this))
+        return await this.write(lambda held: _stay_unsent(this, held))
     if order.status == OrderStatus.PENDING:
         return await place(this)
     if order.status == OrderStatus.UNCONFIRMED:
@@ -51,16 +50,11 @@ async def run_pass(this: Pass) -> PassResult | None:
     return await _observe(this)
 
 
-def _stay_unsent(this: Pass) -> Callable[[Held], Awaitable[PassResult]]:
-    """Return what concludes a pass in which nothing may be sent; after a day a person is asked."""
-
-    async def write(held: Held) -> PassResult:
-        if await has_reappeared(held):
-            return await apply(this, held, "reappeared", Reappeared())
-        unsent = Overdue() if is_overdue(held.order, held.tx.now) else PlacingOff()
-        return await apply(this, held, "placing_off", unsent)
-
-    return write
+async def _stay_unsent(this: Pass, held: Held) -> PassResult:
+    """Conclude a pass in which nothing may be sent; after a day a person is asked."""
+    if await has_reappeared(held):
+        return await apply(this, held, "reappeared", Reappeared())
+    return await apply(this, held, "placing_off", unsent(held.order, held.tx.now))
 
 
 async def _observe(this: Pass) -> PassResult | None:

@@ -91,15 +91,14 @@ async def put_off(this: Pass, attention: Attention) -> float | None:
     Returns in how many seconds it is due, None if the lease was lost.
     """
 
-    async def write(held: Held) -> float:
+    async def write(held: Held) -> float | None:
         tx, order = held.tx, held.order
         async with changing(tx, order, action="put_off", view=held.loaded.view) as change:
             change.ask_for(attention)
             order.failures += 1
             delay = this.dependencies.schedule.delay_seconds(Wait.RETRY, quiet=0, failures=order.failures)
             due_at = tx.now + timedelta(seconds=delay or 0.0)
-            leases.release(tx, order, this.claim, due_at, not_before=order.not_before)
-            return ((order.due_at or due_at) - tx.now).total_seconds()
+            return leases.release(tx, order, this.claim, due_at, not_before=order.not_before)
 
     due_in_seconds: float | None = await this.write(write)
     return due_in_seconds
@@ -191,5 +190,4 @@ def _reschedule(this: Pass, tx: Transaction, change: Change, decision: Decision)
     due_at = None if delay is None else (order.not_before or tx.now) + timedelta(seconds=delay)
     if decision.due_by is not None:
         due_at = min(due_at or decision.due_by, decision.due_by)
-    leases.release(tx, order, claim, due_at, not_before=order.not_before)
-    return None if order.due_at is None else (order.due_at - tx.now).total_seconds()
+    return leases.release(tx, order, claim, due_at, not_before=order.not_before)

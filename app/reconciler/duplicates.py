@@ -64,11 +64,10 @@ def _leads_nowhere(this: Pass, sent: Sent, called_back: Named) -> bool:
 async def _look_beside(this: Pass, sent: Sent) -> Trouble | None:
     """Look at what is suspected and, where its time has come, for what a late request has made."""
     late_look_at = this.order.late_look_at
-    trouble: Trouble | None = None
     try:
         trouble = await _look_at_duplicates(this)
         if late_look_at is not None and late_look_at <= sent.now.wall:
-            return await _look_again(this, sent, late_look_at) or trouble
+            trouble = await _look_again(this, sent, late_look_at) or trouble
     except CloudPressError as error:
         return trouble_of(error)
     return trouble

@@ -91,8 +91,7 @@ async def _write_intent_unless(
     if not any(attempt.callback_key_id == RESTORED for attempt in earlier):
         if not await loaded.is_searched(order.account_id):
             # A search that fails for a day is told, as all that keeps an order from being sent.
-            unsent = Overdue() if is_overdue(order, tx.now) else PlacingOff()
-            return await apply(this, held, "orphans_unknown", unsent)
+            return await apply(this, held, "orphans_unknown", unsent(order, tx.now))
         if await loaded.was_restored() and await orphans_like(tx.session, order):
             await doubt(tx, order)
             return await apply(this, held, "orphan_suspected", Reappeared())
@@ -110,6 +109,11 @@ async def _write_intent_unless(
 def is_overdue(order: Order, now: datetime) -> bool:
     """Tell whether an order could not be sent for so long that a person has to say whether it is wanted."""
     return now - (asked_to_place_again_at(order) or order.created_at) > GIVEN_UP_AFTER
+
+
+def unsent(order: Order, now: datetime) -> Overdue | PlacingOff:
+    """Return what it means that an order cannot be sent now."""
+    return Overdue() if is_overdue(order, now) else PlacingOff()
 
 
 def asked_to_place_again_at(order: Order) -> datetime | None:

@@ -110,21 +110,8 @@ def unconfirmed(sought: NotFoundYet) -> Attention:
     """Tell the operator why an order is neither found nor placed again, what is known, and what to do."""
     if sought.word is not None and not sought.word.still_holds:
         return _overtaken(sought.word)
-    called_back = f" {CALLED_BACK_TOO}" if sought.called_back else ""
-    if len(sought.candidates) > 1 or (sought.candidates and sought.look_alike):
-        beside = f" CloudPress also has {_shown(sought.suspects)}." if sought.suspects else ""
-        return Attention(
-            AttentionCode.PLACEMENT_AMBIGUOUS,
-            f"More than one order could be CloudPress's {_shown(sought.candidates)}.{beside} Find out in "
-            f"CloudPress which one is this order's. {RESOLVE}{called_back}",
-        )
     if sought.candidates or sought.suspects:
-        known = _shown((*sought.candidates, *sought.suspects))
-        return Attention(
-            AttentionCode.PLACEMENT_SUSPECTED,
-            f"CloudPress has {known}, which may be this order, whatever name it tells. Look at it in "
-            f"CloudPress. {RESOLVE} If it is another's, resolve the order: dismiss duplicates.{called_back}",
-        )
+        return with_callback(_may_be_it(sought), is_called_back=sought.called_back)
     if sought.called_back:
         return Attention(
             AttentionCode.PLACEMENT_CALLED_BACK,
@@ -140,9 +127,26 @@ def unconfirmed(sought: NotFoundYet) -> Attention:
     )
 
 
-def with_callback(asked: Attention) -> Attention:
-    """Return what is asked about an order that was sent, with what a callback for it says."""
-    if asked.code is AttentionCode.PLACEMENT_CALLED_BACK or tells_of_callbacks(asked.detail):
+def _may_be_it(sought: NotFoundYet) -> Attention:
+    if len(sought.candidates) > 1 or (sought.candidates and sought.look_alike):
+        beside = f" CloudPress also has {_shown(sought.suspects)}." if sought.suspects else ""
+        return Attention(
+            AttentionCode.PLACEMENT_AMBIGUOUS,
+            f"More than one order could be CloudPress's {_shown(sought.candidates)}.{beside} Find out in "
+            f"CloudPress which one is this order's. {RESOLVE}",
+        )
+    known = _shown((*sought.candidates, *sought.suspects))
+    return Attention(
+        AttentionCode.PLACEMENT_SUSPECTED,
+        f"CloudPress has {known}, which may be this order, whatever name it tells. Look at it in "
+        f"CloudPress. {RESOLVE} If it is another's, resolve the order: dismiss duplicates.",
+    )
+
+
+def with_callback(asked: Attention, *, is_called_back: bool) -> Attention:
+    """Return what is asked about an order, and beside it that it was called back, unless it tells so."""
+    is_told = asked.code is AttentionCode.PLACEMENT_CALLED_BACK or tells_of_callbacks(asked.detail)
+    if is_told or not is_called_back:
         return asked
     return Attention(asked.code, f"{asked.detail} {CALLED_BACK_TOO}")
 

@@ -22,6 +22,7 @@ from app.states.observations import (
     Unwanted,
     Wait,
     Word,
+    mixed_up_in,
 )
 from app.states.refuting import without_refuted
 from app.states.silence import with_silence, without_counted
@@ -86,9 +87,9 @@ def _with_what_stands_beside(
 ) -> Decision:
     """Add what follows from suspected duplicates, from the request to cancel, and from the late look."""
     if order.duplicates:
-        asked = attention.duplicate(order.held, order.duplicates, _mixed_up(observation))
-        if isinstance(observation, Rechecked) and observation.called_back:
-            asked = attention.with_callback(asked)
+        asked = attention.duplicate(order.held, order.duplicates, mixed_up_in(observation))
+        is_called_back = isinstance(observation, Rechecked) and observation.called_back
+        asked = attention.with_callback(asked, is_called_back=is_called_back)
         # A final order is looked at until one of them is cancelled, or an operator has spoken.
         wait = Wait.PAYMENT if decision.wait is Wait.NOTHING else decision.wait
         decision = replace(decision, attention=asked, wait=wait)
@@ -100,10 +101,6 @@ def _with_what_stands_beside(
         again = LATE_LOOK_BACKSTOP if decision.wait is Wait.RETRY else LATE_LOOK_RETRY
         decision = replace(decision, due_by=max(late_look_at, now + again))
     return decision
-
-
-def _mixed_up(observation: Observation) -> tuple[str, ...]:
-    return observation.mixed_up if isinstance(observation, Rechecked) else ()
 
 
 def _stays_final(order: Standing, observation: Observation) -> Decision:
@@ -119,10 +116,8 @@ def _asked_after_its_end(order: Standing, rechecked: Rechecked) -> Attention | N
         return attention.CALLED_BACK_AFTER_ITS_END  # no trouble with CloudPress hides it
     if trouble is None:
         return None
-    if trouble.is_without_token:
-        return before or attention.NO_TOKEN_AFTER_ITS_END
-    has_token_again = before is not None and before.code is AttentionCode.ACCOUNT_UNKNOWN
-    return None if has_token_again else before  # no other cause has gone
+    # No cause has gone but those that are refuted by now.
+    return before or (attention.NO_TOKEN_AFTER_ITS_END if trouble.is_without_token else None)
 
 
 def _is_called_back_after_its_end(order: Standing) -> bool:
@@ -229,7 +224,7 @@ def _refused_before(order: Standing) -> Attention | None:
 
 def _refused_while_sought(sought: NotFoundYet) -> Attention | None:
     asked = attention.refused(sought.trouble)
-    return attention.with_callback(asked) if asked is not None and sought.called_back else asked
+    return asked and attention.with_callback(asked, is_called_back=sought.called_back)
 
 
 def _asked_meanwhile(order: Standing, sought: NotFoundYet) -> Attention | None:
@@ -240,12 +235,11 @@ def _asked_meanwhile(order: Standing, sought: NotFoundYet) -> Attention | None:
     before = order.attention
     if before is None or before.code not in attention.OF_PLACEMENTS:
         return before or _asked_by(order, sought)
-    if not sought.called_back:
-        return before
     tells_no_more = before.code in {AttentionCode.PLACEMENT_UNCONFIRMED, AttentionCode.PLACEMENT_REFUSED}
     # That a word is overtaken is told with its end, once the list is read.
-    is_all = tells_no_more and sought.word is None
-    return attention.unconfirmed(sought) if is_all else attention.with_callback(before)
+    if sought.called_back and tells_no_more and sought.word is None:
+        return attention.unconfirmed(sought)
+    return attention.with_callback(before, is_called_back=sought.called_back)
 
 
 def _rejected(reasons: tuple[str, ...]) -> Problem:

@@ -258,6 +258,11 @@ Observation = (
 )
 
 
+def mixed_up_in(observation: Observation) -> tuple[str, ...]:
+    """Return what an order may be mixed up with; of one that is, nothing else is looked at."""
+    return observation.mixed_up if isinstance(observation, Rechecked) else ()
+
+
 @dataclass(frozen=True)
 class Decision:
     """What an observation makes of an order.

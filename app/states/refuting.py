@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from app.states.attention import OF_PLACEMENTS
 from app.states.codes import AttentionCode
-from app.states.observations import Observation, Overdue, Rechecked, Seen, Standing
+from app.states.observations import Observation, Overdue, Rechecked, Standing, mixed_up_in
 from app.states.statuses import FINAL
 
 
@@ -21,13 +21,17 @@ def _is_refuted(order: Standing, observation: Observation) -> bool:
     if code in OF_PLACEMENTS:
         return order.held is not None
     if code is AttentionCode.SUSPECTED_DUPLICATE:
-        return not order.duplicates and not _mixed_up(observation)
+        return not order.duplicates and not mixed_up_in(observation)
     if code is AttentionCode.NOT_SENT:
         return not isinstance(observation, Overdue)
-    # An order that is not final comes to a decision only where there is a token.
-    return code is AttentionCode.ACCOUNT_UNKNOWN and order.status not in FINAL
+    if code is AttentionCode.ACCOUNT_UNKNOWN:
+        # An order that is not final comes to a decision only where there is a token.
+        return order.status not in FINAL or _has_token(observation)
+    return False
 
 
-def _mixed_up(observation: Observation) -> tuple[str, ...]:
-    rechecked = observation.rechecked if isinstance(observation, Seen) else observation
-    return rechecked.mixed_up if isinstance(rechecked, Rechecked) else ()
+def _has_token(observation: Observation) -> bool:
+    """Tell whether a final order was looked at with a token, or had nothing that needs one."""
+    if not isinstance(observation, Rechecked):
+        return False
+    return observation.trouble is None or not observation.trouble.is_without_token

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
@@ -19,6 +19,7 @@ from app.accounts.store import UnknownAccountError
 from app.cloudpress import (
     About,
     Answer,
+    NoAnswer,
     NotFound,
     OrderDetails,
     OrderSummary,
@@ -52,6 +53,9 @@ ACCOUNT = "acct"
 GRACE_SECONDS = 900.0
 HOUR = 3600.0
 DAY = 24 * HOUR
+LOST = NoAnswer("no answer", kind="timeout")
+
+Scripted = TypeVar("Scripted", bound="ScriptedCloudPress")
 
 
 class SetClock:
@@ -259,6 +263,11 @@ class Bench:
             upstream_timeout_seconds=15,
         )
         self.set(placing=True)
+
+    def use(self, cloudpress: Scripted) -> Scripted:
+        """Have another scripted CloudPress from now on; return it."""
+        self.cloudpress = self._given = cloudpress
+        return cloudpress
 
     async def _provider(self, account_id: str) -> Provider:
         if account_id not in self.accounts:

@@ -7,16 +7,14 @@ from uuid import UUID
 
 import pytest
 
-from app.cloudpress import Answer, NoAnswer, Placed, SiteRef, TaskRef
+from app.cloudpress import Answer, Placed, SiteRef, TaskRef
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.erasing import erase_order
 from app.orders.requests import dismiss_duplicates, request_resolution
 from app.orders.shown import Shown
-from tests.reconciler.scripted import DAY, HOUR, Bench
+from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 from tests.reconciler.test_mixed_up_answers import call_back, mixed_up
-
-LOST = NoAnswer("no answer", kind="timeout")
 
 
 def answers(bench: Bench, *given: tuple[str, int] | Exception) -> None:

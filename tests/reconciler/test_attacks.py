@@ -10,15 +10,14 @@ from uuid import UUID
 
 import pytest
 
-from app.cloudpress import Answer, NoAnswer, NotFound, OrderDetails, Refused
+from app.cloudpress import Answer, NotFound, OrderDetails, Refused
 from app.db.models import Order, Placement
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.waking import make_due
 from app.states import PostOutcome
-from tests.reconciler.scripted import GRACE_SECONDS, Bench
+from tests.reconciler.scripted import GRACE_SECONDS, LOST, Bench
 
-LOST = NoAnswer("no answer", kind="timeout")
 LONG = 5 * GRACE_SECONDS
 ROSA = Actor("Rosa")
 

@@ -4,13 +4,12 @@ from uuid import UUID
 
 import pytest
 
-from app.cloudpress import CloudPressError, NoAnswer, NotSent, Refused
+from app.cloudpress import CloudPressError, NotSent, Refused
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.requests import request_resolution
-from tests.reconciler.scripted import ACCOUNT, DAY, GRACE_SECONDS, HOUR, Bench
+from tests.reconciler.scripted import ACCOUNT, DAY, GRACE_SECONDS, HOUR, LOST, Bench
 
-LOST = NoAnswer("no answer", kind="timeout")
 BY = Actor("operator")
 
 

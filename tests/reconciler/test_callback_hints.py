@@ -5,8 +5,8 @@ from uuid import UUID
 import pytest
 
 from app.cloudpress import Refused, SiteRef
-from tests.reconciler.scripted import DAY, HOUR, Bench
-from tests.reconciler.test_anothers_answers import LOST, before
+from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
+from tests.reconciler.test_anothers_answers import before
 from tests.reconciler.test_mixed_up_answers import call_back
 from tests.reconciler.test_names_that_come_late import change_task, lost
 

@@ -6,14 +6,13 @@ from uuid import UUID
 
 import pytest
 
-from app.cloudpress import NoAnswer, Refused
+from app.cloudpress import Refused
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.requests import NotResolvableError, dismiss_duplicates, request_cancel, request_resolution
 from app.orders.shown import Shown
-from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, Bench
+from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
 
-LOST = NoAnswer("no answer", kind="timeout")
 MINUTE = timedelta(minutes=1)
 ROSA = Actor("Rosa")
 WITHOUT_TASK = b'{"timestamp": 1795521600, "success": true, "data": []}'

@@ -2,11 +2,8 @@
 
 from datetime import timedelta
 
-from app.cloudpress import NoAnswer
 from app.orders.callbacks import record_callback
-from tests.reconciler.scripted import DAY, HOUR, Bench
-
-LOST = NoAnswer("no answer", kind="timeout")
+from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 
 
 async def test_an_order_that_is_looked_for(bench: Bench) -> None:

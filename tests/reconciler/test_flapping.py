@@ -5,13 +5,12 @@ from uuid import UUID
 
 import pytest
 
-from app.cloudpress import Answer, NoAnswer, NotFound, OrderDetails
+from app.cloudpress import Answer, NotFound, OrderDetails
 from app.db.models import Order
 from app.orders.callbacks import record_callback
-from tests.reconciler.scripted import GRACE_SECONDS, HOUR, Bench, ScriptedCloudPress
+from tests.reconciler.scripted import GRACE_SECONDS, HOUR, LOST, Bench, ScriptedCloudPress
 from tests.reconciler.test_silence import refreshed
 
-LOST = NoAnswer("no answer", kind="timeout")
 HOURS = 6
 # Twelve that are frequent, then each after half as much time again, up to one an hour.
 FEW = 50
@@ -31,7 +30,7 @@ class Forgetful(ScriptedCloudPress):
 @pytest.fixture
 async def forgetful(database_url: str) -> AsyncIterator[Bench]:
     bench = Bench(database_url)
-    bench.cloudpress = bench._given = Forgetful(bench.clock)
+    bench.use(Forgetful(bench.clock))
     yield bench
     await bench.db.dispose()
 

@@ -10,8 +10,8 @@ from app.cloudpress import Refused, SiteRef
 from app.db.models import Order
 from app.events.timeline import Actor
 from app.orders.requests import request_cancel
-from tests.reconciler.scripted import DAY, HOUR, Bench
-from tests.reconciler.test_anothers_answers import LOST, before, has_not_anothers_site
+from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
+from tests.reconciler.test_anothers_answers import before, has_not_anothers_site
 from tests.reconciler.test_mixed_up_answers import call_back
 
 

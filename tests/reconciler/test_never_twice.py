@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from app.cloudpress import NoAnswer, NotSent, Refused
+from app.cloudpress import NotSent, Refused
 from app.db.models import Order, Stranger
 from app.db.notice import Notice
 from app.events.timeline import Actor
@@ -23,9 +23,8 @@ from app.orders.requests import dismiss_duplicates, request_cancel
 from app.orders.shown import Shown
 from app.reconciler.progress import Progress
 from app.states import AttentionCode, Doubt, OrderStatus
-from tests.reconciler.scripted import GRACE_SECONDS, HOUR, Bench
+from tests.reconciler.scripted import GRACE_SECONDS, HOUR, LOST, Bench
 
-LOST = NoAnswer("no answer", kind="timeout")
 LONG = 3 * HOUR
 OPERATOR = Actor("op")
 

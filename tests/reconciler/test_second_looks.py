@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from app.cloudpress import NoAnswer, NotFound, Refused, SiteRef
+from app.cloudpress import NotFound, Refused, SiteRef
 from app.db.models import LookUp, Order, Placement
 from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
@@ -14,9 +14,8 @@ from app.orders.callbacks import record_callback
 from app.orders.requests import dismiss_duplicates, request_cancel
 from app.orders.shown import Shown
 from app.states import PostOutcome
-from tests.reconciler.scripted import GRACE_SECONDS, HOUR, Bench
+from tests.reconciler.scripted import GRACE_SECONDS, HOUR, LOST, Bench
 
-LOST = NoAnswer("no answer", kind="timeout")
 HELD_OFF = Refused(429, ("not now",), 600, is_own_form=True)
 CLIENT, OPERATOR = Actor("client"), Actor("operator")
 

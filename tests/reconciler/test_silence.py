@@ -6,17 +6,16 @@ from uuid import UUID
 
 import pytest
 
-from app.cloudpress import BadAnswer, CloudPressError, NoAnswer, NotFound, Refused, SiteRef
+from app.cloudpress import BadAnswer, CloudPressError, NotFound, Refused, SiteRef
 from app.db.models import Order
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.requests import request_cancel
 from app.orders.waking import make_due
 from app.schedule import Schedule
-from tests.reconciler.scripted import HOUR, Bench
+from tests.reconciler.scripted import HOUR, LOST, Bench
 
 ALWAYS = 500
-LOST = NoAnswer("no answer", kind="timeout")
 
 
 async def later(bench: Bench, seconds: float) -> None:

@@ -4,13 +4,12 @@ from uuid import UUID
 
 import pytest
 
-from app.cloudpress import NoAnswer, Refused
+from app.cloudpress import Refused
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.states.attention import CALLED_BACK_TOO
-from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, Bench
+from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
 
-LOST = NoAnswer("no answer", kind="timeout")
 BY = Actor("operator")
 NAMES_NO_TASK = b'{"success": true}'
 

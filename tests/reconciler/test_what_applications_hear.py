@@ -1,12 +1,12 @@
 """Applications hear what they have to know of an order, and not the same again and again."""
 
+from uuid import UUID
+
 import pytest
 
-from app.cloudpress import Answer, NoAnswer, OrderDetails, Refused
+from app.cloudpress import Answer, OrderDetails, Refused
 from app.orders.callbacks import record_callback
-from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, Bench, ScriptedCloudPress
-
-LOST = NoAnswer("no answer", kind="timeout")
+from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench, ScriptedCloudPress
 
 
 async def test_where_to_pay_is_told_once_it_is_known(bench: Bench) -> None:
@@ -24,6 +24,15 @@ async def test_where_to_pay_is_told_once_it_is_known(bench: Bench) -> None:
     assert [(event.shown or {})["payment_url"] for event in told] == [None, "https://pay.example/1"]
 
 
+async def waiting_for_a_day(bench: Bench) -> UUID:
+    """Have an order wait for its payment for a day, looked at once an hour but for the first looks."""
+    order_id = await bench.order()
+    await bench.work()
+    await bench.work_for(DAY)
+    assert bench.cloudpress.count("order") <= 2 * 24 + 10
+    return order_id
+
+
 class Sessions(ScriptedCloudPress):
     """Makes an address of its own for each look at what is to be paid."""
 
@@ -36,13 +45,9 @@ class Sessions(ScriptedCloudPress):
 
 
 async def test_an_address_of_its_own_for_each_look_hastens_nothing(bench: Bench) -> None:
-    bench.cloudpress = bench._given = Sessions(bench.clock)
-    order_id = await bench.order()
-    await bench.work()
-    await bench.work_for(DAY)
-    # Once an hour, after some that are more frequent.
-    assert bench.cloudpress.count("order") <= 2 * 24 + 10
-    assert (await bench.read(order_id)).payment_url == f"https://pay.example/s/{bench.cloudpress.sessions}"
+    cloudpress = bench.use(Sessions(bench.clock))
+    order_id = await waiting_for_a_day(bench)
+    assert (await bench.read(order_id)).payment_url == f"https://pay.example/s/{cloudpress.sessions}"
 
 
 async def test_another_double_is_told_beside_one_that_was(bench: Bench) -> None:
@@ -90,12 +95,9 @@ class OddNowAndThen(ScriptedCloudPress):
 
 
 async def test_an_address_that_comes_and_goes_is_told_once(bench: Bench) -> None:
-    bench.cloudpress = bench._given = OddNowAndThen(bench.clock)
-    order_id = await bench.order()
-    await bench.work()
-    await bench.work_for(DAY)
+    bench.use(OddNowAndThen(bench.clock))
+    order_id = await waiting_for_a_day(bench)
     assert len(await bench.events(order_id, "order.payment_required")) <= 2
-    assert bench.cloudpress.count("order") <= 2 * 24 + 10
 
 
 async def test_an_order_that_is_refused_is_told_once(bench: Bench) -> None:

@@ -4,15 +4,14 @@ from uuid import UUID
 
 import pytest
 
-from app.cloudpress import NoAnswer, NotFound
+from app.cloudpress import NotFound
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.requests import NotResolvableError, dismiss_duplicates
 from app.orders.shown import Shown, UnseenError, count_callbacks
 from app.orders.suspects import find_suspects
-from tests.reconciler.scripted import GRACE_SECONDS, Bench
+from tests.reconciler.scripted import GRACE_SECONDS, LOST, Bench
 
-LOST = NoAnswer("no answer", kind="timeout")
 LONG = 5 * GRACE_SECONDS
 ROSA = Actor("Rosa")
 OURS = "cp-2"

@@ -11,13 +11,12 @@ from uuid import UUID
 
 import pytest
 
-from app.cloudpress import Answer, NoAnswer, NotFound, OrderSummary, Refused
+from app.cloudpress import Answer, NotFound, OrderSummary, Refused
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.states import AttentionCode, OrderStatus
-from tests.reconciler.scripted import GRACE_SECONDS, Bench, ScriptedCloudPress, SetClock
+from tests.reconciler.scripted import GRACE_SECONDS, LOST, Bench, ScriptedCloudPress, SetClock
 
-LOST = NoAnswer("no answer", kind="timeout")
 LONG = 5 * GRACE_SECONDS
 ROSA, BEN = Actor("Rosa"), Actor("Ben")
 """Two operators."""
@@ -127,7 +126,7 @@ class Shifting(ScriptedCloudPress):
 @pytest.fixture
 async def shifting(bench: Bench) -> Bench:
     """A bench whose CloudPress has a list that shifts."""
-    bench.cloudpress = bench._given = Shifting(bench.clock)
+    bench.use(Shifting(bench.clock))
     return bench
 
 

@@ -129,7 +129,7 @@ MUTATIONS = (
     Mutation(
         "the second of two words overrules what came in after the first",
         "app/orders/requests.py",
-        'if action == "place_again" == (order.resolution or {}).get("action") and not waits:',
+        'if action == "place_again" and (order.resolution or {}).get("action") == action and not waits:',
         "if False:",
         (NEVER_TWICE,),
     ),

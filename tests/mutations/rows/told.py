@@ -13,8 +13,8 @@ MUTATIONS = (
     Mutation(
         "a callback is not told beside what may be the order",
         ATTENTION,
-        'called_back = f" {CALLED_BACK_TOO}" if sought.called_back else ""',
-        'called_back = ""',
+        "return with_callback(_may_be_it(sought), is_called_back=sought.called_back)",
+        "return _may_be_it(sought)",
         (TOLD,),
     ),
     Mutation(
@@ -41,15 +41,15 @@ MUTATIONS = (
     Mutation(
         "nothing is looked into while nothing may be sent",
         "app/reconciler/choosing.py",
-        "        if await has_reappeared(held):\n",
-        "        if False:\n",
+        "    if await has_reappeared(held):\n",
+        "    if False:\n",
         (TOLD,),
     ),
     Mutation(
         "a word that is given anew after a day is the word of before",
         "app/orders/requests.py",
-        '(order.resolution or {}).get("action") and not waits:',
-        '(order.resolution or {}).get("action"):',
+        '(order.resolution or {}).get("action") == action and not waits:',
+        '(order.resolution or {}).get("action") == action:',
         (TOLD,),
     ),
     Mutation(
@@ -62,8 +62,8 @@ MUTATIONS = (
     Mutation(
         "a callback is not told while the list cannot be read",
         DECIDING,
-        "    if not sought.called_back:\n        return before\n",
-        "    if True:\n        return before\n",
+        "    if sought.called_back and tells_no_more and sought.word is None:\n",
+        "    if False:\n",
         (TOLD,),
     ),
     Mutation(
@@ -76,14 +76,14 @@ MUTATIONS = (
     Mutation(
         "a double that was cancelled is told for ever",
         REFUTING,
-        "return not order.duplicates and not _mixed_up(observation)",
+        "return not order.duplicates and not mixed_up_in(observation)",
         "return False",
         (TOLD,),
     ),
     Mutation(
         "a token that is stored again is asked for",
         REFUTING,
-        "return code is AttentionCode.ACCOUNT_UNKNOWN and order.status not in FINAL",
+        "return order.status not in FINAL or _has_token(observation)",
         "return False",
         (TOLD,),
     ),
