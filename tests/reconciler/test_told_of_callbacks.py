@@ -159,3 +159,20 @@ async def test_no_trouble_with_cloudpress_hides_it(bench: Bench, *, is_suspected
         assert CALLED_BACK_TOO in (order.attention_detail or "")
     else:
         assert order.attention_code == "placement_called_back"
+
+
+async def test_a_word_that_is_repeated_overrules_no_more_than_it_did(bench: Bench) -> None:
+    """As by a client that asks again after a time-out: what was told in between he has not seen."""
+    order_id = await lost(bench)
+    bench.cloudpress.land("Somebody else's")
+    await bench.work_for(GRACE_SECONDS * 1.5)
+    sent = bench.cloudpress.count("place Shop")
+    bench.cloudpress.script["orders"] = [Refused(500)] * 100
+    await bench.say(order_id, "place_again", by=BY)
+    await record_callback(bench.db, order_id, NAMES_NO_TASK)
+    await bench.work_for(HOUR)
+    assert CALLED_BACK_TOO in ((await bench.read(order_id)).attention_detail or "")
+    await bench.say(order_id, "place_again", by=BY)
+    bench.cloudpress.script["orders"] = []
+    await bench.work_for(HOUR)
+    assert bench.cloudpress.count("place Shop") == sent

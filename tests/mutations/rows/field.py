@@ -12,6 +12,7 @@ from tests.mutations.proofs import (
     OUTAGES,
     STAYING_UP,
     TEXTS,
+    TOLD,
 )
 
 OBSERVING = "app/reconciler/observing.py"
@@ -131,7 +132,7 @@ MUTATIONS = (
         "app/orders/requests.py",
         'if action == "place_again" and (order.resolution or {}).get("action") == action and not waits:',
         "if False:",
-        (NEVER_TWICE,),
+        (TOLD,),
     ),
     Mutation(
         "who was to decide is asked only at the decision",
