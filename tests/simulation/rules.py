@@ -61,8 +61,8 @@ class Rules:
     wishes: dict[UUID, Wish] = field(default_factory=dict)
     callbacks: defaultdict[UUID, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     """By order, when its callbacks were let in."""
-    named: defaultdict[UUID, set[int]] = field(default_factory=lambda: defaultdict(set))
-    """By order, the tasks that they named."""
+    named: defaultdict[UUID, dict[int, datetime]] = field(default_factory=lambda: defaultdict(dict))
+    """By order, the tasks that they named, and when first."""
     sendings: defaultdict[UUID, list[Sending]] = field(default_factory=lambda: defaultdict(list))
     due: dict[UUID, tuple[datetime, datetime]] = field(default_factory=dict)
     """By order, when it is due by our clock, and when that truly was meant to be."""
@@ -77,12 +77,18 @@ class Rules:
     def let_in(self, order_id: UUID, body: bytes) -> None:
         """Note that a callback was let in for an order."""
         self.callbacks[order_id].append(self.times.true())
-        self.named[order_id] |= {int(number) for number in NUMBER.findall(body)}
+        for number in NUMBER.findall(body):
+            self.named[order_id].setdefault(int(number), self.times.true())
+
+    def forget(self, since: datetime) -> None:
+        """Note that what callbacks named since then is lost by nature."""
+        for order_id, named in self.named.items():
+            self.named[order_id] = {number: at for number, at in named.items() if at < since}
 
     def was_named(self, order_id: UUID) -> bool:
         """Tell whether a callback of an order named a task of its own that lives."""
         own = {number for made in self.made_for(order_id) if made.is_alive for number in made.task_ids}
-        return bool(own & self.named[order_id])
+        return bool(own & self.named[order_id].keys())
 
     def was_renumbered(self, order_id: UUID, made: MadeOrder, lies: set[int]) -> bool:
         """Tell whether a callback named a task by a number that another order's has by now.
@@ -91,7 +97,7 @@ class Rules:
         """
         own = {number for it in self.made_for(order_id) for number in it.task_ids}
         was_given_anew = len(made.task_ids) > 1
-        return made.task_id in self.named[order_id] & own or (was_given_anew and made.task_id in lies)
+        return made.task_id in self.named[order_id].keys() & own or (was_given_anew and made.task_id in lies)
 
     def wished(self, order_id: UUID, known: set[str]) -> None:
         """Note that an operator wished an order to be placed again, knowing of some CloudPress orders."""

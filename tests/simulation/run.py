@@ -425,7 +425,8 @@ class Simulation:
         if self.restore_after_seconds is None:
             return
         await asyncio.sleep(self.random.choice([5, 100, 700]))
-        copied, finals = self.reader.copy(), dict(self.auditor.finals)
+        copied, copied_at = self.reader.copy(), self.times.true()
+        finals = dict(self.auditor.finals)
         self.note("the database is copied")
         await asyncio.sleep(self.restore_after_seconds)
         self.is_restoring = True
@@ -443,6 +444,7 @@ class Simulation:
         await db.dispose()
         self.is_restoring = False
         self.auditor.restore(finals)
+        self.auditor.rules.forget(copied_at)
         self.start("restored")
         self.auditor.excused_until = self.times.wall()
 
