@@ -251,8 +251,12 @@ class Placement(Base):
     """One attempt to place an order, written before anything is sent."""
 
     __tablename__ = "placements"
-    # Who else was sent at about that time proves what a look-up can see.
-    __table_args__ = (Index("ix_placements_sent_at", "sent_at"),)
+    # Who else was sent at about that time proves what a look-up can see; and what one order was answered with
+    # is no other's.
+    __table_args__ = (
+        Index("ix_placements_sent_at", "sent_at"),
+        Index("ix_placements_cloudpress_order_id", "cloudpress_order_id"),
+    )
 
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
     attempt: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
@@ -308,6 +312,8 @@ class LookUp(Base):
     completed: Mapped[int] = mapped_column(Integer)
     doubts: Mapped[list[str]] = mapped_column(JSONDocument, default=list, server_default="[]")
     last_begun_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # What operators knew of who had the order placed again, whichever attempt that led to: it is not adopted.
+    ruled_out: Mapped[list[str]] = mapped_column(JSONDocument, default=list, server_default="[]")
     # When the last one ended, by the uptime of the machine that ended it.
     ended_boot: Mapped[str | None] = mapped_column(Text)
     ended_uptime: Mapped[float | None] = mapped_column(Double)

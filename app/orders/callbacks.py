@@ -22,6 +22,7 @@ from app.queue.group_commit import LATER, GroupCommit, Later, whole
 from app.states import FINAL, OrderStatus
 
 MAX_BODIES_PER_ORDER = 20
+"""Of those that name no task, or one that was named before; as many again that each name another one."""
 MAX_ID_DIGITS = 19
 
 _ORDERS = (
@@ -30,7 +31,13 @@ _ORDERS = (
     .order_by(Order.id)
 )
 _LOCK = _ORDERS.with_for_update()
-_KEEPING = (Callback.id, Callback.body_sha256, Callback.task_id, Callback.count)
+_KEEPING = (
+    Callback.id,
+    Callback.body_sha256,
+    Callback.task_id,
+    Callback.count,
+    Callback.overruled_at.is_not(None),
+)
 _KEPT = select(*_KEEPING).where(among(Callback.order_id, "ids")).order_by(Callback.id)
 _LOCK_FREE = (
     _ORDERS.outerjoin(Callback, Callback.order_id == Order.id)
@@ -43,6 +50,7 @@ _COUNT = (
     .where(among(Callback.id, "ids"))
     .values(count=Callback.count + bindparam("repeats"), last_received_at=bindparam("now"))
 )
+_SPEAKS_AGAIN = update(Callback).where(among(Callback.id, "ids")).values(overruled_at=None)
 _STORED = Callback.__table__.c
 _COLUMNS = ("order_id", "body_sha256", "body", "task_id", "count")
 _GIVEN = (
@@ -80,9 +88,12 @@ class _Kept:
     digest: str
     task_id: int | None
     count: int
+    is_overruled: bool = False
     body: bytes = b""
     repeats: int = 0
     """How often it came in this batch, after it was kept."""
+    speaks_again: bool = False
+    """Whether it stands for one more that came after an operator had overruled it."""
 
 
 async def record_callback(db: Database, order_id: UUID, body: bytes) -> bool:
@@ -183,14 +194,16 @@ def _existing(tx: WholeTransaction, order_ids: Sequence[UUID]) -> set[UUID]:
 
 
 def _keep(tx: WholeTransaction, received: Received, bodies: list[_Kept]) -> bool:
-    """Add a body to what is kept of its order, or count it; tell whether it was added."""
+    """Add a body to what is kept of its order, or count it; tell whether there is something new."""
     digest = hashlib.sha256(received.body).hexdigest()
-    same = next((kept for kept in bodies if kept.digest == digest), None)
-    if same is None and len(bodies) >= MAX_BODIES_PER_ORDER:
+    same, is_news = next((kept for kept in bodies if kept.digest == digest), None), False
+    hint = task_id_hint(received.body) if same is None else None
+    if same is None and _are_full(bodies, hint):
         same = bodies[-1]
+        is_news, same.is_overruled = same.is_overruled, False
+        same.speaks_again |= is_news
     if same is None:
-        hint = task_id_hint(received.body)
-        bodies.append(_Kept(None, digest, hint, 1, received.body))
+        bodies.append(_Kept(None, digest, hint, 1, body=received.body))
         received.is_told = True
         record(tx, received.order_id, EventType.CALLBACK_RECEIVED, task_id=hint, bytes=len(received.body))
         return True
@@ -199,7 +212,13 @@ def _keep(tx: WholeTransaction, received: Received, bodies: list[_Kept]) -> bool
     received.is_told = same.count.bit_count() == 1  # of many, the second, fourth, eighth, …
     if received.is_told:
         record(tx, received.order_id, EventType.CALLBACK_REPEATED, task_id=same.task_id, count=same.count)
-    return False
+    return is_news
+
+
+def _are_full(bodies: Sequence[_Kept], hint: int | None) -> bool:
+    """Tell whether no other body is kept of an order that names a task, or none."""
+    is_known = hint is None or any(kept.task_id == hint for kept in bodies)
+    return len(bodies) >= MAX_BODIES_PER_ORDER * (1 if is_known else 2)
 
 
 def _write(tx: WholeTransaction, orders: Mapping[UUID, _Locked]) -> None:
@@ -230,6 +249,9 @@ def _write(tx: WholeTransaction, orders: Mapping[UUID, _Locked]) -> None:
         tx.connection.execute(_INSERT_AND_MAKE_DUE, {**dict(columns), **made_due.pop()})
     for each in made_due:
         tx.connection.execute(MAKE_DUE, each)
+    again = [kept.id for order in orders.values() for kept in order.bodies if kept.id and kept.speaks_again]
+    if again:
+        tx.connection.execute(_SPEAKS_AGAIN, {"ids": again})
     for repeats, ids in repeated.items():
         tx.connection.execute(_COUNT, {"ids": ids, "repeats": repeats, "now": tx.now})
 

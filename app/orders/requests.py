@@ -17,6 +17,7 @@ from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.attempts import can_have_landed
 from app.orders.changing import changing
+from app.orders.orphans import orphans_like
 from app.orders.shown import (
     NOTHING_SAID,
     Shown,
@@ -78,6 +79,8 @@ async def request_resolution(
             await overrule_callbacks(tx, order, shown)
         if action == "place_again":
             resolution |= {"at": tx.now.isoformat(), "known": await _take_note(tx, order, shown)}
+        elif action == "fail":
+            resolution |= await _told_and_untold(tx, order, shown)
         order.resolution = resolution
         make_due(tx, order)
         return order
@@ -89,13 +92,30 @@ async def _take_note(tx: Transaction, order: Order, shown: Shown) -> list[str]:
     So CloudPress's list is read anew before it is done.
     """
     look_up = await tx.session.get(LookUp, order.id)
-    if look_up is None:
-        return list(shown.suspects or ())
-    look_up.begun_at = look_up.last_begun_at = None
-    look_up.completed = 0
+    if look_up is not None:
+        look_up.begun_at = look_up.last_begun_at = None
+        look_up.completed = 0
     if shown.suspects is not None:
         return list(shown.suspects)
-    return shown.among(order, (*look_up.candidates, *look_up.suspects, *look_up.unseen))
+    return shown.among(order, await _found(tx, order, look_up))
+
+
+async def _told_and_untold(tx: Transaction, order: Order, shown: Shown) -> dict[str, list[str]]:
+    """Return what an operator knows of who gives an order up, and what else may be it.
+
+    What a look-up under way has yet to see is left to the late look.
+    """
+    look_up = await tx.session.get(LookUp, order.id)
+    found = await _found(tx, order, look_up)
+    known = shown.among(order, found)
+    unseen = look_up.unseen if look_up is not None else []
+    return {"known": known, "untold": sorted({*found} - {*known, *unseen})}
+
+
+async def _found(tx: Transaction, order: Order, look_up: LookUp | None) -> list[str]:
+    """Return the CloudPress orders that may be an unconfirmed one."""
+    looked_up = [*look_up.candidates, *look_up.suspects, *look_up.unseen] if look_up is not None else []
+    return [*looked_up, *await orphans_like(tx.session, order)]
 
 
 @repeated
@@ -167,10 +187,10 @@ def _without(dismissed: Sequence[str], order_ids: Iterable[str]) -> list[str]:
 
 
 async def _holder(session: AsyncSession, account_id: str, cloudpress_order_id: str) -> UUID | None:
-    holder = select(Order.id).where(
-        Order.account_id == account_id, Order.cloudpress_order_id == cloudpress_order_id
-    )
-    return (await session.execute(holder)).scalar_one_or_none()
+    # The ids are UUIDs (provider page), which are the same in other letters.
+    spelt = {cloudpress_order_id, cloudpress_order_id.lower(), cloudpress_order_id.upper()}
+    holder = select(Order.id).where(Order.account_id == account_id, Order.cloudpress_order_id.in_(spelt))
+    return (await session.scalars(holder.limit(1))).one_or_none()
 
 
 @repeated

@@ -13,7 +13,7 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.waking import make_due
 from app.reconciler.concluding import apply
-from app.reconciler.evidence import ANSWER
+from app.reconciler.evidence import ANSWER, LOOK_UP, held_among
 from app.reconciler.intents import Intent, asked_to_place_again_at
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.writing import Held
@@ -31,6 +31,8 @@ class Posted:
 
     ended: PostEnded
     answer: Answer[Placed] | None = None
+    is_doubted: bool = False
+    """Whether another order was taken for what the answer names, by a look-up alone."""
 
     @property
     def cloudpress_order_id(self) -> str | None:
@@ -41,7 +43,7 @@ class Posted:
         """Return the same without any text of CloudPress's but the order's id; the raw answer holds all."""
         answer = self.answer and replace(self.answer, value=Placed(order_id=self.answer.value.order_id))
         ended = replace(self.ended, reasons=(), order_status=None, task_status=None, payment_url=None)
-        return Posted(ended, answer)
+        return replace(self, ended=ended, answer=answer)
 
 
 async def record_for_sure(this: Pass, intent: Intent, posted: Posted) -> PassResult | None:
@@ -96,12 +98,18 @@ async def _write_answer(this: Pass, held: Held, intent: Intent, posted: Posted) 
 
 
 async def _unless_held_by_another(held: Held, posted: Posted) -> Posted:
-    """Distrust an answer that names a CloudPress order which another order has."""
+    """Distrust an answer that names a CloudPress order which another order has.
+
+    One that was only looked up may be this one all the same: the answer is kept, and a person is asked.
+    """
     named, order = posted.cloudpress_order_id, held.order
     if named is None or not await held.loaded.is_held_by_another(order, named):
         return posted
     log.error("answered_with_anothers_order", order=str(order.id), cloudpress_order=named)
-    return Posted(PostEnded(PostOutcome.UNKNOWN, posted.ended.first, trouble=Trouble("anothers_order")))
+    ended = PostEnded(PostOutcome.UNKNOWN, posted.ended.first, trouble=Trouble("anothers_order"))
+    if await held_among(held.tx.session, order, [named], but_by=LOOK_UP):
+        return Posted(ended)
+    return replace(posted, ended=ended, is_doubted=True)
 
 
 async def _write_placement(held: Held, intent: Intent, posted: Posted) -> None:
@@ -143,7 +151,7 @@ async def _unsent_before(held: Held, intent: Intent) -> int:
 
 def _find(held: Held, posted: Posted) -> None:
     """Find what an answer tells of the order."""
-    if posted.answer is None:
+    if posted.answer is None or posted.is_doubted:
         return
     placed, findings = posted.answer.value, held.findings
     findings.order_id, findings.order_id_source = placed.order_id, ANSWER

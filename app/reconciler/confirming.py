@@ -1,5 +1,8 @@
 """Looks for an order whose placement is unknown: by late answers, callbacks, look-up, an operator's word."""
 
+from dataclasses import replace
+from typing import Any
+
 from app.db.database import Transaction
 from app.db.models import Order
 from app.events.timeline import record
@@ -14,6 +17,7 @@ from app.reconciler.evidence import (
     LOOK_UP,
     OPERATOR,
     Sent,
+    answered_to_others,
     held_among,
     what_was_sent,
 )
@@ -31,6 +35,7 @@ from app.states import (
     NotFoundYet,
     PostEnded,
     PostOutcome,
+    Rechecked,
     Seen,
     Trouble,
     Word,
@@ -50,7 +55,7 @@ async def confirm(this: Pass) -> PassResult | None:
             return await _adopt(this, sent, [resolution["cloudpress_order_id"]], OPERATOR)
         case "fail":
             this.findings.resolved = True
-            return await conclude(this, "resolve", GivenUp(resolution["by"]))
+            return await this.write(lambda held: _give_up(this, held, sent, resolution))
     async with this.dependencies.db.read() as session:
         held = await held_among(session, this.order, sent.answered_ids)
     answered = [order_id for order_id in sent.answered_ids if order_id not in held]
@@ -61,12 +66,20 @@ async def confirm(this: Pass) -> PassResult | None:
     return await _look_for(this, sent)
 
 
+async def _give_up(this: Pass, held: Held, sent: Sent, word: dict[str, Any]) -> PassResult:
+    """Have an order fail by an operator's word: what he knew of is settled, what he did not is suspected."""
+    order = held.order
+    order.settled_duplicates = sorted({*(order.settled_duplicates or ()), *word.get("known", ())}) or None
+    held.findings.duplicates |= set(word.get("untold", ()))
+    return await apply(this, held, "resolve", GivenUp(word["by"], was_sent=bool(sent.landed)))
+
+
 async def _look_for(this: Pass, sent: Sent) -> PassResult | None:
     progress = await load_progress(this, sent)
     named = await named_by_callbacks(this, sent)
     this.findings.hints = named.settled
     if named.order_ids:
-        return await _adopt(this, sent, list(named.order_ids), CALLBACK)
+        return await _adopt(this, sent, [*named.order_ids, *await _beside(this, named)], CALLBACK)
     if named.error is not None and not is_about_one(named.error):
         progress.trouble = trouble_of(named.error)
         return await _conclude_not_found(this, sent, progress)
@@ -80,6 +93,14 @@ async def _look_for(this: Pass, sent: Sent) -> PassResult | None:
     return await _conclude_not_found(this, sent, progress)
 
 
+async def _beside(this: Pass, named: Named) -> list[str]:
+    """Return what its own callbacks named too, of which nobody has said that it is another's."""
+    doubtful = _named_and_doubtful(named)
+    async with this.dependencies.db.read() as session:
+        held = await held_among(session, this.order, doubtful)
+    return [it for it in doubtful if it not in held and it not in (this.order.settled_duplicates or ())]
+
+
 async def _suspect(this: Pass, sent: Sent, progress: Progress, named: Named) -> None:
     """Suspect what a callback named and what does not agree, or never told, until an operator dismisses it.
 
@@ -90,8 +111,15 @@ async def _suspect(this: Pass, sent: Sent, progress: Progress, named: Named) -> 
     nowhere = {task_id for task_id, order_ids in named.of_tasks.items() if held.issuperset(order_ids)}
     this.findings.hints = tuple(it for it in named.settled if it not in nowhere & sent.speaking)
     known = {*held, *progress.candidates, *progress.suspects, *(this.order.settled_duplicates or ())}
-    doubtful = (*named.suspects, *named.never_told)
-    progress.suspects += [order_id for order_id in doubtful if order_id not in known]
+    doubtful = [order_id for order_id in _named_and_doubtful(named) if order_id not in known]
+    # Its own answer named those, and another order has them by now: it is somebody's to say which one is it.
+    settled = {*progress.candidates, *progress.suspects, *(this.order.settled_duplicates or ())}
+    answered = [order_id for order_id in sent.answered_ids if order_id not in settled]
+    progress.suspects += dict.fromkeys((*doubtful, *answered))
+
+
+def _named_and_doubtful(named: Named) -> tuple[str, ...]:
+    return (*named.suspects, *named.never_told)
 
 
 def _is_found(this: Pass, progress: Progress) -> bool:
@@ -108,13 +136,18 @@ def _is_found(this: Pass, progress: Progress) -> bool:
         and not MISTOLD & set(progress.doubts)
         and len(progress.candidates) == 1
         and not progress.suspects
-        and progress.candidates[0] not in known
+        and progress.candidates[0] not in {*known, *progress.ruled_out}
     )
 
 
 def _ruled_out(order: Order) -> set[str]:
     """Return the CloudPress orders of which an operator has said, perhaps just now, that none is it."""
     return {*(order.settled_duplicates or ()), *(_known_to_operator(order) or ())}
+
+
+def _is_to_end_otherwise(order: Order) -> bool:
+    """Tell whether an operator has said, perhaps just now, which one it is or that it fails."""
+    return (order.resolution or {}).get("action") in {"adopt", "fail"}
 
 
 def _known_to_operator(order: Order) -> list[str] | None:
@@ -145,6 +178,7 @@ async def _apply_not_found(this: Pass, held: Held, sent: Sent, progress: Progres
     tidying = held.findings.tidying
     is_rejected = last is not None and last.outcome == PostOutcome.REJECTED
     orphans = await orphans_like(tx.session, order)
+    suspects = tuple(dict.fromkeys((*progress.suspects, *orphans)))
     nothing = NotFoundYet(
         grace_over=is_grace_over(this, sent, progress),
         trouble=progress.trouble,
@@ -153,7 +187,7 @@ async def _apply_not_found(this: Pass, held: Held, sent: Sent, progress: Progres
         began_late=progress.begun_late,
         doubts=tuple(progress.doubts),
         candidates=tuple(it for it in progress.candidates if it not in orphans),
-        suspects=tuple(dict.fromkeys((*progress.suspects, *orphans))),
+        suspects=suspects,
         look_alike=bool(progress.candidates) and await has_look_alike(tx, order, tidying),
         called_back=sent.called_back,
         placing=this.dependencies.placing,
@@ -163,7 +197,7 @@ async def _apply_not_found(this: Pass, held: Held, sent: Sent, progress: Progres
         overdue=is_overdue(order, tx.now),
         refused=any(it.http_status in REFUSALS_FOR_GOOD for it in sent.landed),
         reasons=tuple(last.reasons or ()) if last is not None and is_rejected else None,
-        word=_word(order, sent, progress),
+        word=_word(order, sent, (*progress.candidates, *suspects)),
         has_looked=progress.has_ended,
     )
     if nothing.is_nowhere and not nothing.woken:
@@ -171,13 +205,12 @@ async def _apply_not_found(this: Pass, held: Held, sent: Sent, progress: Progres
     return await apply(this, held, "look_up", nothing)
 
 
-def _word(order: Order, sent: Sent, progress: Progress) -> Word | None:
+def _word(order: Order, sent: Sent, found: tuple[str, ...]) -> Word | None:
     """Return an operator's word to place the order again, with what he did not know when he gave it."""
     known = _known_to_operator(order)
     if known is None:
         return None
-    unknown = [it for it in (*progress.candidates, *progress.suspects) if it not in known]
-    return Word(tuple(unknown), sent.called_back_since)
+    return Word(tuple(it for it in found if it not in known), sent.called_back_since)
 
 
 def _record_nowhere(tx: Transaction, order: Order, progress: Progress) -> None:
@@ -200,12 +233,15 @@ async def _adopt(this: Pass, sent: Sent, order_ids: list[str], source: str) -> P
     """
     observation = await Observer(this).look(order_ids[0])
     findings = this.findings
-    findings.order_id, findings.order_id_source = order_ids[0], source
+    found = findings.order.value.id if findings.order is not None else order_ids[0]
+    # An operator may write it in other letters than CloudPress, whose ids are UUIDs.
+    findings.order_id = found if found.lower() == order_ids[0].lower() else order_ids[0]
+    findings.order_id_source = source
     findings.duplicates = {order_id for order_id in order_ids[1:] if order_id != order_ids[0]}
     progress = await load_progress(this, sent)
     return await this.write(
         lambda held: _write_adoption(this, held, sent, progress, source, observation),
-        named=(order_ids[0],),
+        named=(findings.order_id,),
     )
 
 
@@ -215,7 +251,9 @@ async def _write_adoption(
     tx, order, findings = held.tx, held.order, held.findings
     found = findings.order_id or ""
     unsure = source == LOOK_UP and (
-        found in _ruled_out(order)
+        found in {*_ruled_out(order), *progress.ruled_out}
+        or found in await answered_to_others(tx.session, order, [found])
+        or _is_to_end_otherwise(order)
         or await has_look_alike(tx, order, findings.tidying)
         or await is_left_to_people(tx.session, order, found)
     )
@@ -225,4 +263,19 @@ async def _write_adoption(
         if source == OPERATOR:
             record(tx, order.id, EventType.RESOLUTION_IMPOSSIBLE, cloudpress_order_id=found)
         return await _apply_not_found(this, held, sent, progress)
-    return await apply(this, held, f"adopt_by_{source}", observation)
+    return await apply(this, held, f"adopt_by_{source}", await _with_unread_callbacks(held, observation))
+
+
+async def _with_unread_callbacks(held: Held, observation: Seen) -> Seen:
+    """Have all be read that its callbacks name beside what was found, also where that has ended already.
+
+    What was suspected for as long as the order was sought may be its double.
+    """
+    findings = held.findings
+    findings.reads_callbacks_anew = True
+    unread = (
+        callback.task_id is not None and callback.overruled_at is None
+        for callback in await held.loaded.callbacks(held.order.id)
+        if callback.task_id not in {*findings.tasks, *findings.hints}
+    )
+    return replace(observation, rechecked=Rechecked(open_hints=any(unread)))

@@ -9,7 +9,15 @@ from datetime import datetime
 
 from app.cloudpress import CloudPressError
 from app.reconciler.callback_hints import Named, is_about_one, named_by_callbacks
-from app.reconciler.evidence import ANSWER, CALLBACK, LOOK_UP, Sent, held_among, what_was_sent
+from app.reconciler.evidence import (
+    ANSWER,
+    CALLBACK,
+    LOOK_UP,
+    Sent,
+    answered_to_others,
+    held_among,
+    what_was_sent,
+)
 from app.reconciler.looking_up import OrderLookUp, load_progress
 from app.reconciler.passes import Pass, trouble_of
 from app.states import FINAL, Rechecked, Trouble, is_over
@@ -113,7 +121,8 @@ async def _look_again(this: Pass, sent: Sent, late_look_at: datetime) -> Trouble
 async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, str]) -> set[str]:
     """Find which of the named CloudPress orders replaces the one that is held, and which are duplicates.
 
-    Returns those with which the one that is held may be mixed up. (`_not_its_own`)
+    Returns those with which the one that is held may be mixed up, or itself where it may be another's.
+    (`_not_its_own`, `_claimed_by_an_answer`)
     """
     order, findings = this.order, this.findings
     before = set(order.suspected_duplicates or ())
@@ -136,12 +145,25 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
     findings.is_contradicted = any(named[it] == CALLBACK and it not in known for it in (*others, *taken))
     holders = {*(held - taken), order.cloudpress_order_id or "", findings.order_id or ""}
     findings.duplicates -= {*holders, *settled}
-    mixed_up = _not_its_own(this, sent, called_back, surely_held)
+    mixed_up = _not_its_own(this, sent, called_back, surely_held) | await _claimed_by_an_answer(this)
     findings.duplicates |= mixed_up
     findings.duplicates_ended -= mixed_up
     if mixed_up:
         findings.hints = ()  # It is asked anew until an operator has spoken, or the own callback has come.
     return mixed_up
+
+
+async def _claimed_by_an_answer(this: Pass) -> set[str]:
+    """Return the CloudPress order that is held, if by its name alone, and another order was answered with it.
+
+    Names may be kept otherwise than they were sent, so that one order looks like another here.
+    """
+    order = this.order
+    own = order.cloudpress_order_id
+    if own is None or order.cloudpress_order_id_source != LOOK_UP or own in (order.settled_duplicates or ()):
+        return set()
+    async with this.dependencies.db.read() as session:
+        return await answered_to_others(session, order, [own])
 
 
 def _not_its_own(this: Pass, sent: Sent, called_back: Named, surely_held: set[str]) -> set[str]:

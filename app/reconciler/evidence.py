@@ -26,6 +26,15 @@ _HELD = select(Order.cloudpress_order_id).where(
     Order.id != bindparam("order_id"),
     Order.cloudpress_order_id_source.is_distinct_from(bindparam("but_by")),
 )
+_ANSWERED = (
+    select(Placement.cloudpress_order_id)
+    .join(Order, Order.id == Placement.order_id)
+    .where(
+        among(Placement.cloudpress_order_id, "asked"),
+        Placement.order_id != bindparam("order_id"),
+        Order.account_id == bindparam("account_id"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -193,3 +202,15 @@ async def held_among(
         return set()
     ours = {"account_id": order.account_id, "asked": asked, "order_id": order.id, "but_by": but_by}
     return {order_id for order_id in await session.scalars(_HELD, ours) if order_id is not None}
+
+
+async def answered_to_others(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> set[str]:
+    """Return those CloudPress orders with which requests for other orders of the account were answered.
+
+    A look-up, which goes by names, takes none of those: CloudPress's answer says whose they are.
+    """
+    asked = list(order_ids)
+    if not asked:
+        return set()
+    others = {"account_id": order.account_id, "asked": asked, "order_id": order.id}
+    return {order_id for order_id in await session.scalars(_ANSWERED, others) if order_id is not None}

@@ -25,6 +25,8 @@ class Findings:
     """Suspected ones that CloudPress has cancelled or failed to carry out."""
     hints: tuple[int, ...] = ()
     """Tasks that callbacks named, and that need not be asked about again."""
+    reads_callbacks_anew: bool = False
+    """Whether tasks that callbacks named are to be asked about again, since the order was found."""
     look_up: Progress | None = None
     tidying: Tidying = UNKNOWN_TIDYING
     """What CloudPress was seen to do to names, as far as that was asked."""
@@ -51,3 +53,4 @@ class Findings:
         self.order = self.site = self.order_status = self.order_id = self.order_id_source = None
         self.tasks = {}
         self.duplicates = set()
+        self.reads_callbacks_anew = False

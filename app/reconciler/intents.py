@@ -162,8 +162,17 @@ async def _write_intent(this: Pass, held: Held, earlier: list[Placement]) -> Int
     )
     tx.session.add(placement)
     earlier.append(placement)
+    await _rule_out(held)
     async with changing(tx, order, action="place", view=held.loaded.view) as change:
         record(tx, order.id, EventType.PLACING, attempt=attempt)
         change.move(OrderStatus.PLACING)
     claim = leases.renew(tx, order, this.claim, lease_seconds=this.dependencies.lease_seconds)
     return Intent(attempt, first, claim)
+
+
+async def _rule_out(held: Held) -> None:
+    """Keep what an operator knew of who has an order placed again, since his word ends with the attempt."""
+    known: list[str] = (held.order.resolution or {}).get("known") or []
+    look_up = await kept(held.tx.session, held.order.id) if known else None
+    if look_up is not None:
+        look_up.ruled_out = sorted({*look_up.ruled_out, *known})

@@ -76,10 +76,12 @@ async def _keep_evidence(held: Held) -> None:
         order.late_look_at = tx.now
     if findings.resolved:
         order.resolution = None
-    if findings.hints:
+    if findings.hints or findings.reads_callbacks_anew:
         for callback in await held.loaded.callbacks(order.id):
-            if callback.task_id in findings.hints and callback.checked_at is None:
-                callback.checked_at = tx.now
+            if callback.task_id in findings.hints:
+                callback.checked_at = callback.checked_at or tx.now
+            elif findings.reads_callbacks_anew and callback.overruled_at is None:
+                callback.checked_at = None
     _keep_duplicates(tx, order, findings)
 
 
@@ -98,7 +100,8 @@ def _keep_cancelling(tx: Transaction, order: Order, findings: Findings) -> None:
 
 def _keep_duplicates(tx: Transaction, order: Order, findings: Findings) -> None:
     known = set(order.suspected_duplicates or ())
-    new = findings.duplicates - known - {order.cloudpress_order_id or ""}
+    # What an operator has dismissed while the pass went on is settled.
+    new = findings.duplicates - known - set(order.settled_duplicates or ())
     ended = known & findings.duplicates_ended
     for order_id in sorted(new):
         record(tx, order.id, EventType.DUPLICATE_SUSPECTED, cloudpress_order_id=order_id)

@@ -15,7 +15,7 @@ from app.db.models import RESTORED, Order, Stranger
 from app.orders.names import Tidying
 from app.orders.orphans import dismissed_orphans
 from app.reconciler.canaries import doubts_of, find_canaries
-from app.reconciler.evidence import Sent, held_among, is_told_around, seen_tidying
+from app.reconciler.evidence import Sent, answered_to_others, held_among, is_told_around, seen_tidying
 from app.reconciler.passes import Pass, trouble_of
 from app.reconciler.progress import Progress, kept
 from app.reconciler.window import Window, tells_same_kind, window_of
@@ -98,7 +98,7 @@ class OrderLookUp:
         window = self._window if progress.understands_ages else Window()
         found = {**dict.fromkeys(progress.unseen), **progress.listed}
         async with self._pass.dependencies.db.read() as session:
-            held = await held_among(session, order, found)
+            held = await held_among(session, order, found) | await answered_to_others(session, order, found)
             explained = await self._there_before(session, order) | set(order.settled_duplicates or ())
             explained |= await dismissed_orphans(session, order.account_id)
         if self._by_name:

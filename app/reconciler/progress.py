@@ -51,6 +51,8 @@ class Progress:
     last_begun_at: datetime | None = None
     ended_boot: str | None = None
     ended_uptime: float | None = None
+    ruled_out: frozenset[str] = frozenset()
+    """What operators knew of who had the order placed again, also before the last attempt."""
     trouble: Trouble | None = None
 
     @property
@@ -82,10 +84,12 @@ class Progress:
     @classmethod
     def of(cls, row: LookUp | None, attempt: int) -> Self:
         """Return what was kept since an attempt, or none: what look-ups before it have shown says nothing."""
+        ruled_out = frozenset(row.ruled_out if row is not None else ())
         if row is None or row.attempt != attempt:
-            return cls(attempt=attempt)
+            return cls(attempt=attempt, ruled_out=ruled_out)
         return cls(
             attempt=attempt,
+            ruled_out=ruled_out,
             known_since=dict(row.known_since),
             begun_at=row.begun_at,
             begun_late=row.begun_late,

@@ -192,6 +192,14 @@ def duplicate(held: str | None, others: Iterable[str], mixed_up: Collection[str]
 
     Of `mixed_up` its own callbacks say that they are this one, and of what it holds they say nothing.
     """
+    if held in mixed_up:
+        return Attention(
+            AttentionCode.SUSPECTED_DUPLICATE,
+            f"This order was taken for {held} by its name, and CloudPress named the same in its answer to "
+            "another order here, so one of the two was not made. Find out in CloudPress whose it is, and "
+            "cancel nothing before. If it is this order's, resolve the order: dismiss duplicates. If not, "
+            "hand out nothing of it: the site is the other order's.",
+        )
     if mixed_up:
         beside = [each for each in others if each not in mixed_up]
         also = f" CloudPress also has {listed(beside)}, which looks like it." if beside else ""

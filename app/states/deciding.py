@@ -77,7 +77,7 @@ def _goes_on(order: Standing, observation: Observation, now: datetime) -> Decisi
         case GivenUp():
             problem = Problem(ErrorCode.FAILED_BY_OPERATOR, f"Given up by {observation.by}.")
             # Callbacks and answers that the operator had not seen are looked at: it may be bought.
-            return Decision(FAILED, Wait.TURN, problem=problem)
+            return Decision(FAILED, Wait.TURN, problem=problem, late_look=observation.was_sent)
         case Seen() | Rechecked():
             return _looked_at(order, observation, now)
 

@@ -200,9 +200,13 @@ class NotFoundYet:
 
 @dataclass(frozen=True)
 class GivenUp:
-    """Observation: an operator has decided that the order fails."""
+    """Observation: an operator has decided that the order fails.
+
+    `was_sent` says that an attempt may have made an order.
+    """
 
     by: str
+    was_sent: bool = False
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,15 @@ TOLD = by_pytest(
     "-k",
     "sqlite",
 )
+WORDS = by_pytest(
+    "words",
+    "tests/reconciler/test_words.py",
+    "tests/reconciler/test_answers_outrank_names.py",
+    "tests/reconciler/test_called_back_often.py",
+    "tests/reconciler/test_called_back_for_two.py",
+    "-k",
+    "sqlite",
+)
 LATE_LOOKS = by_pytest(
     "late looks",
     "tests/reconciler/test_late_looks.py",

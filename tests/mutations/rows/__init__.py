@@ -15,6 +15,7 @@ from tests.mutations.rows import (
     states,
     told,
     webhooks,
+    words,
 )
 
 MUTATIONS: tuple[Mutation, ...] = (
@@ -26,6 +27,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     *orders.MUTATIONS,
     *reconciler.MUTATIONS,
     *webhooks.MUTATIONS,
+    *words.MUTATIONS,
     *dashboard.MUTATIONS,
     *field.MUTATIONS,
     *final.MUTATIONS,

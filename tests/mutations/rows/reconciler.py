@@ -194,15 +194,15 @@ MUTATIONS = (
     Mutation(
         "what an operator rules out meanwhile is adopted by a look-up",
         CONFIRMING,
-        "        found in _ruled_out(order)\n        or await",
-        "        await",
+        "found in {*_ruled_out(order), *progress.ruled_out}",
+        "found in progress.ruled_out",
         (NEVER_TWICE,),
     ),
     Mutation(
         "whoever gives an order up is told of nothing that he had not seen",
         DECIDING,
-        "return Decision(FAILED, Wait.TURN, problem=problem)",
-        "return Decision(FAILED, Wait.NOTHING, problem=problem)",
+        "return Decision(FAILED, Wait.TURN, problem=problem, late_look=observation.was_sent)",
+        "return Decision(FAILED, Wait.NOTHING, problem=problem, late_look=observation.was_sent)",
         (NEVER_TWICE, STATES),
     ),
     Mutation(

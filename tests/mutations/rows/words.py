@@ -1,0 +1,128 @@
+"""Rules of what an operator's word covers, and of what outranks what CloudPress's list shows, broken."""
+
+from tests.mutations.mutation import Mutation
+from tests.mutations.proofs import WORDS
+
+ANSWERS = "app/reconciler/answers.py"
+CALLBACKS = "app/orders/callbacks.py"
+CONFIRMING = "app/reconciler/confirming.py"
+DUPLICATES = "app/reconciler/duplicates.py"
+INTENTS = "app/reconciler/intents.py"
+KEEPING = "app/reconciler/keeping.py"
+LOOKING_UP = "app/reconciler/looking_up.py"
+REQUESTS = "app/orders/requests.py"
+
+MUTATIONS = (
+    Mutation(
+        "an answer that names what another order was taken for by its name is thrown away",
+        ANSWERS,
+        "    if await held_among(held.tx.session, order, [named], but_by=LOOK_UP):\n",
+        "    if True:\n",
+        (WORDS,),
+    ),
+    Mutation(
+        "what an answer named and another order has is no reason to ask",
+        CONFIRMING,
+        "progress.suspects += dict.fromkeys((*doubtful, *answered))",
+        "progress.suspects += doubtful",
+        (WORDS,),
+    ),
+    Mutation(
+        "an order that was taken for another's goes on with its site",
+        DUPLICATES,
+        " | await _claimed_by_an_answer(this)\n",
+        "\n",
+        (WORDS,),
+    ),
+    Mutation(
+        "a look-up takes what another order was answered with",
+        LOOKING_UP,
+        " | await answered_to_others(session, order, found)\n",
+        "\n",
+        (WORDS,),
+    ),
+    Mutation(
+        "a word holds whatever orphans are found after it",
+        CONFIRMING,
+        "word=_word(order, sent, (*progress.candidates, *suspects)),",
+        "word=_word(order, sent, (*progress.candidates, *progress.suspects)),",
+        (WORDS,),
+    ),
+    Mutation(
+        "what an operator knew of is adopted after the attempt that his word led to",
+        INTENTS,
+        "look_up.ruled_out = sorted({*look_up.ruled_out, *known})",
+        "pass",
+        (WORDS,),
+    ),
+    Mutation(
+        "a look-up outranks a word that was given meanwhile",
+        CONFIRMING,
+        "        or _is_to_end_otherwise(order)\n",
+        "",
+        (WORDS,),
+    ),
+    Mutation(
+        "who gives an order up overrules what he was not told of",
+        REQUESTS,
+        'return {"known": known, "untold": sorted({*found} - {*known, *unseen})}',
+        'return {"known": known, "untold": []}',
+        (WORDS,),
+    ),
+    Mutation(
+        "an order that was given up is not looked for again",
+        CONFIRMING,
+        "was_sent=bool(sent.landed)",
+        "was_sent=False",
+        (WORDS,),
+    ),
+    Mutation(
+        "a double that was dismissed during a pass is suspected again",
+        KEEPING,
+        "new = findings.duplicates - known - set(order.settled_duplicates or ())",
+        "new = findings.duplicates - known",
+        (WORDS,),
+    ),
+    Mutation(
+        "ids in other letters are other ids",
+        REQUESTS,
+        "spelt = {cloudpress_order_id, cloudpress_order_id.lower(), cloudpress_order_id.upper()}",
+        "spelt = {cloudpress_order_id}",
+        (WORDS,),
+    ),
+    Mutation(
+        "an order holds an id as an operator has written it",
+        CONFIRMING,
+        "findings.order_id = found if found.lower() == order_ids[0].lower() else order_ids[0]",
+        "findings.order_id = order_ids[0]",
+        (WORDS,),
+    ),
+    Mutation(
+        "one more task that a callback names is not heard",
+        CALLBACKS,
+        "MAX_BODIES_PER_ORDER * (1 if is_known else 2)",
+        "MAX_BODIES_PER_ORDER",
+        (WORDS,),
+    ),
+    Mutation(
+        "one more callback that names nothing is not heard once all were overruled",
+        CALLBACKS,
+        "        same.speaks_again |= is_news\n",
+        "",
+        (WORDS,),
+    ),
+    Mutation(
+        "an order that has ended when it is found reads no callbacks",
+        CONFIRMING,
+        "rechecked=Rechecked(open_hints=any(unread))",
+        "rechecked=Rechecked()",
+        (WORDS,),
+    ),
+    Mutation(
+        "what a callback named before an order was found is forgotten",
+        CONFIRMING,
+        "findings.reads_callbacks_anew = True",
+        "pass",
+        (WORDS,),
+    ),
+)

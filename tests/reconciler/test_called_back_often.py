@@ -1,0 +1,50 @@
+"""More different callbacks than are kept of an order: those that say something new are heard all the same."""
+
+from datetime import timedelta
+
+from app.orders.callbacks import record_callback
+from tests.reconciler.scripted import GRACE_SECONDS, HOUR, Bench
+from tests.reconciler.test_words import ROSA, look, lost_and_hidden
+
+
+async def test_a_callback_beyond_the_twentieth_ends_a_word(bench: Bench) -> None:
+    order_id = await lost_and_hidden(bench)
+    for number in range(20):  # each try of one callback tells its own time
+        await record_callback(bench.db, order_id, b'{"timestamp": %d, "success": false}' % number)
+    await bench.work_for(GRACE_SECONDS)
+    assert (await bench.read(order_id)).attention_code == "placement_called_back"
+    bench.set(placing=False)
+    await bench.say(order_id, "place_again", by=ROSA, shown=await look(bench, order_id))
+    await bench.work_for(HOUR)
+    bench.clock.time += timedelta(seconds=1)
+    await record_callback(bench.db, order_id, b'{"task": {"id": 2, "status": "OK"}}')
+    await bench.work_for(HOUR)
+    bench.set(placing=True)
+    await bench.work_for(HOUR)
+    assert bench.cloudpress.count("place Shop") == 1
+
+
+async def test_a_callback_beyond_the_twentieth_after_the_end_is_told(bench: Bench) -> None:
+    order_id = await lost_and_hidden(bench)
+    for number in range(20):
+        await record_callback(bench.db, order_id, b'{"timestamp": %d, "success": false}' % number)
+    await bench.work_for(GRACE_SECONDS)
+    await bench.say(order_id, "fail", by=ROSA, shown=await look(bench, order_id))
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).attention_code is None
+    await record_callback(bench.db, order_id, b'{"task": {"id": 2, "status": "OK"}}')
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).attention_code is not None
+
+
+async def test_one_more_that_names_nothing_speaks_again_after_all_were_overruled(bench: Bench) -> None:
+    order_id = await lost_and_hidden(bench)
+    for number in range(20):
+        await record_callback(bench.db, order_id, b'{"timestamp": %d, "success": false}' % number)
+    await bench.work_for(GRACE_SECONDS)
+    await bench.say(order_id, "fail", by=ROSA, shown=await look(bench, order_id))
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).attention_code is None
+    await record_callback(bench.db, order_id, b'{"timestamp": 20, "success": true}')
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).attention_code == "placement_called_back"
