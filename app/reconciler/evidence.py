@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.cloudpress import Answer, OrderDetails
 from app.db.models import RESTORED, Order, Placement
 from app.db.several import among
+from app.db.unindexed import unindexed
 from app.orders import names_seen
 from app.orders.attempts import nothing_landed
 from app.orders.names import UNKNOWN_TIDYING, Tidying
@@ -32,7 +33,7 @@ _ANSWERED = (
     .where(
         among(Placement.cloudpress_order_id, "asked"),
         Placement.order_id != bindparam("order_id"),
-        Order.account_id == bindparam("account_id"),
+        unindexed(Order.account_id) == bindparam("account_id"),
     )
 )
 
