@@ -93,3 +93,4 @@ async def test_what_an_answer_named_is_not_looked_up_by_another(bench: Bench) ->
         for o in await bench.orders()
     ]
     assert (await bench.known_site(rosa), bench.cloudpress.count("place shop")) == (None, 1), told
+    assert "cp-2" not in ((await bench.read(rosa)).attention_detail or "")

@@ -150,9 +150,8 @@ async def test_who_gives_up_before_anybody_was_asked_hides_no_suspect(bench: Ben
     assert (order.status, order.attention_code) == ("unconfirmed", None)
     assert (await look(bench, order_id)).suspects == ["cp-2"]
     await bench.say(order_id, "fail", by=ROSA)
-    await bench.skim(3 * DAY)
-    order = await bench.read(order_id)
-    assert "cp-2" in (order.attention_detail or ""), (order.status, order.due_at, order.suspected_duplicates)
+    await bench.work_for(HOUR)
+    assert "cp-2" in ((await bench.read(order_id)).attention_detail or "")
 
 
 async def test_what_was_ruled_out_by_a_word_is_not_adopted_after_the_attempt_it_led_to(bench: Bench) -> None:
@@ -237,14 +236,8 @@ async def test_no_order_adopts_what_another_holds_in_other_letters(bench: Bench)
     assert (await bench.read(rosa)).cloudpress_order_id == "cp-1"
     await bench.work_for(60)
     bench.cloudpress.end("cp-1", "OK")
-    try:
+    with pytest.raises(NotResolvableError, match=str(rosa)):
         await request_resolution(bench.db, ben, action="adopt", cloudpress_order_id="CP-1", by=ROSA)
-    except NotResolvableError:
-        return
-    await bench.work_for(1)
-    await bench.work_for(2 * HOUR)
-    held = {(o.site_name, o.status, o.cloudpress_order_id, o.attention_code) for o in await bench.orders()}
-    assert await bench.known_site(ben) is None, held
 
 
 async def test_a_dismissal_in_the_midst_of_a_look_up(bench: Bench) -> None:
