@@ -281,8 +281,23 @@ def _seen(order: Standing, seen: Seen, now: datetime) -> Decision:
         missing = True if seen.missing else None
         return replace(shown, wait=Wait.SETTLING, attention=attention.FOREIGN_LINK, missing=missing)
     if seen.missing:
-        return replace(shown, wait=Wait.SETTLING, attention=_missing(order, now), missing=True)
+        asked = _asked_beside_404(order, seen, shown, now)
+        return replace(shown, wait=Wait.SETTLING, attention=asked, missing=True)
     return replace(shown, missing=False)
+
+
+def _asked_beside_404(order: Standing, seen: Seen, shown: Decision, now: datetime) -> Attention | None:
+    """Say what a person is asked where something known was answered with 404.
+
+    That refutes nothing of what was said about what CloudPress shows: it may show the same again.
+    """
+    before = order.attention
+    if before is not None and before.code is AttentionCode.FOREIGN_LINK:
+        return before
+    asked = _missing(order, now) or shown.attention
+    if asked is None and before is not None and before.code is AttentionCode.PAYMENT_URL_UNUSABLE:
+        return before if seen.order_status is None else None
+    return asked
 
 
 def _final(seen: Seen) -> Decision | None:

@@ -123,6 +123,7 @@ TOLD = by_pytest(
     "-k",
     "sqlite",
 )
+TOLD_ONCE = by_pytest("told once", "tests/reconciler/test_told_once.py", "-k", "sqlite")
 LATE_LOOKS = by_pytest(
     "late looks",
     "tests/reconciler/test_late_looks.py",

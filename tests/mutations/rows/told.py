@@ -1,7 +1,7 @@
 """Rules of what persons and applications are told of an order, and of when it is looked at for it, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import LATE_LOOKS, TOLD
+from tests.mutations.proofs import LATE_LOOKS, TOLD, TOLD_ONCE
 
 ATTENTION = "app/states/attention.py"
 DECIDING = "app/states/deciding.py"
@@ -34,7 +34,7 @@ MUTATIONS = (
     Mutation(
         "a payment is told anew with each address that cannot be used in between",
         LIFECYCLE,
-        "before.is_payable_now(order) and await _told_payment_url(tx, order) != order.payment_url",
+        "before.is_payable_now(order) and await _is_payment_untold(tx, order)",
         "before.is_payable_now(order)",
         (TOLD,),
     ),
@@ -135,5 +135,47 @@ MUTATIONS = (
         "if progress.begun_at is not None and not late_look_at <= progress.begun_at <= sent.now.wall:",
         "if False:",
         (LATE_LOOKS,),
+    ),
+    Mutation(
+        "where to pay is told whenever a payment is awaited anew",
+        LIFECYCLE,
+        'return told is None or order.payment_url not in {None, told.get("payment_url")}',
+        "return True",
+        (TOLD_ONCE,),
+    ),
+    Mutation(
+        "a 404 refutes what is asked about what CloudPress links",
+        DECIDING,
+        "before.code is AttentionCode.FOREIGN_LINK",
+        "False",
+        (TOLD_ONCE,),
+    ),
+    Mutation(
+        "a 404 refutes that an address is no page",
+        DECIDING,
+        "asked = _missing(order, now) or shown.attention",
+        "asked = _missing(order, now)",
+        (TOLD_ONCE,),
+    ),
+    Mutation(
+        "a payment page that can be used is asked about because of a 404",
+        DECIDING,
+        "return before if seen.order_status is None else None",
+        "return before",
+        (TOLD_ONCE,),
+    ),
+    Mutation(
+        "what may be either of two is told with each change of what it looks like",
+        LIFECYCLE,
+        "        if asked is not None and is_asked_already(asked, self.attention, self.detail):\n",
+        "        if False:\n",
+        (TOLD_ONCE,),
+    ),
+    Mutation(
+        "another order that may be it is not told",
+        ATTENTION,
+        "    return all(tells_of(detail, order_id) for order_id in asked.about)\n",
+        "    return True\n",
+        (TOLD_ONCE,),
     ),
 )
