@@ -51,6 +51,11 @@ NO_SITE = Attention(
     "CloudPress has finished this order and has linked no site to it for a day. Ask CloudPress which site is "
     "this order's; Presshook goes on asking.",
 )
+NOT_CANCELLED = Attention(
+    AttentionCode.UNANSWERED,
+    "CloudPress agreed to cancel this order, and for a day it has not shown it as cancelled. Ask CloudPress "
+    "what becomes of it; Presshook goes on asking.",
+)
 
 NOT_SENT = Attention(
     AttentionCode.NOT_SENT,

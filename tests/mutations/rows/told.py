@@ -1,7 +1,7 @@
 """Rules of what persons and applications are told of an order, and of when it is looked at for it, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import LATE_LOOKS, TOLD, TOLD_ONCE
+from tests.mutations.proofs import CANCELLING, LATE_LOOKS, SILENCE, TOLD, TOLD_ONCE
 
 ATTENTION = "app/states/attention.py"
 DECIDING = "app/states/deciding.py"
@@ -177,5 +177,33 @@ MUTATIONS = (
         "    return all(tells_of(detail, order_id) for order_id in asked.about)\n",
         "    return True\n",
         (TOLD_ONCE,),
+    ),
+    Mutation(
+        "a cancellation that comes to nothing is told to nobody",
+        "app/states/silence.py",
+        "case Seen() if observation.cancel_accepted or _lacks_site(observation):",
+        "case Seen() if _lacks_site(observation):",
+        (SILENCE,),
+    ),
+    Mutation(
+        "one 404 after a yes to cancelling is the end",
+        DECIDING,
+        "if is_gone and None not in counted and now - since >= GONE_AFTER:",
+        "if is_gone:",
+        (CANCELLING,),
+    ),
+    Mutation(
+        "a task that is missing counts as the order after a yes to cancelling",
+        DECIDING,
+        "counted = (order.missing_since, order.cancel_accepted_at)",
+        "counted = (order.missing_since,)",
+        (CANCELLING,),
+    ),
+    Mutation(
+        "an order that was shown again after a yes to cancelling stays missing",
+        DECIDING,
+        "return replace(shown, wait=Wait.SETTLING, missing=is_gone)",
+        "return replace(shown, wait=Wait.SETTLING, missing=True)",
+        (CANCELLING,),
     ),
 )
