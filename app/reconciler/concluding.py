@@ -184,6 +184,7 @@ def _reschedule(this: Pass, tx: Transaction, change: Change, decision: Decision)
         quiet=0 if is_news else order.quiet,
         failures=order.failures,
         is_asked=decision.attention is not None,
+        is_final=decision.status in FINAL,
     )
     order.quiet = 0 if is_news else order.quiet + 1
     floor = decision.retry_after_seconds
