@@ -40,6 +40,18 @@ MISTOLD = frozenset({Doubt.ORDERS_MISSING, Doubt.ORDERS_DIFFER})
 """Doubts of a list by which no order is adopted."""
 
 
+def is_given_up(order: Order) -> bool:
+    """Tell whether an operator has decided that the order fails."""
+    return (order.resolution or {}).get("action") == "fail"
+
+
+async def give_up(this: Pass) -> PassResult | None:
+    """Have an order fail, as an operator has decided."""
+    this.findings.resolved = True
+    resolution = this.order.resolution or {}
+    return await conclude(this, "resolve", GivenUp(resolution["by"]))
+
+
 async def confirm(this: Pass) -> PassResult | None:
     """Look for an unconfirmed order; adopt what surely is it, or place it again once it surely is nowhere."""
     sent = what_was_sent(this)
@@ -48,9 +60,6 @@ async def confirm(this: Pass) -> PassResult | None:
         case "adopt":
             this.findings.resolved = True
             return await _adopt(this, sent, [resolution["cloudpress_order_id"]], OPERATOR)
-        case "fail":
-            this.findings.resolved = True
-            return await conclude(this, "resolve", GivenUp(resolution["by"]))
     async with this.dependencies.db.read() as session:
         held = await held_among(session, this.order, sent.answered_ids)
     answered = [order_id for order_id in sent.answered_ids if order_id not in held]
