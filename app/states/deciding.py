@@ -45,7 +45,7 @@ GONE_AFTER = timedelta(minutes=10)
 LATE_LOOK_AFTER = timedelta(hours=5)
 """An order that may have been placed more than once is looked for once more then."""
 LATE_LOOK_RETRY = timedelta(minutes=1)
-LATE_LOOK_BACKSTOP = timedelta(minutes=10)
+LATE_LOOK_BACKSTOP = timedelta(hours=2)
 """Where it has failed, it is tried less and less often, as is all that fails."""
 
 

@@ -1,7 +1,15 @@
 """Rules of what persons and applications are told of an order, and of when it is looked at for it, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import CANCELLING, LATE_LOOKS, SILENCE, TOLD, TOLD_ONCE
+from tests.mutations.proofs import (
+    CALLBACK_HINTS,
+    CANCELLING,
+    FINAL_WITHOUT_A_TOKEN,
+    LATE_LOOKS,
+    SILENCE,
+    TOLD,
+    TOLD_ONCE,
+)
 
 ATTENTION = "app/states/attention.py"
 DECIDING = "app/states/deciding.py"
@@ -205,5 +213,82 @@ MUTATIONS = (
         "return replace(shown, wait=Wait.SETTLING, missing=is_gone)",
         "return replace(shown, wait=Wait.SETTLING, missing=True)",
         (CANCELLING,),
+    ),
+    Mutation(
+        "a number that is refused for ever is asked about for ever",
+        "app/reconciler/callback_hints.py",
+        "            if await _is_given_up(this, sent, hint, failed):\n",
+        "            if False:\n",
+        (CALLBACK_HINTS,),
+    ),
+    Mutation(
+        "a number is given up where the account is refused",
+        "app/reconciler/callback_hints.py",
+        "return await this.find_order(order.cloudpress_order_id) is not None",
+        "return True",
+        (CALLBACK_HINTS,),
+    ),
+    Mutation(
+        "what is left of a final order is tried every five minutes for ever",
+        "app/schedule.py",
+        "        if wait is Wait.RETRY and is_final:\n",
+        "        if False:\n",
+        (CALLBACK_HINTS,),
+    ),
+    Mutation(
+        "an odd answer about one is taken for one about all",
+        "app/reconciler/callback_hints.py",
+        "return isinstance(error, BadAnswer) or (",
+        "return (",
+        (CALLBACK_HINTS,),
+    ),
+    Mutation(
+        "a word that needs no request waits for a token",
+        "app/reconciler/choosing.py",
+        "    if order.status == OrderStatus.UNCONFIRMED and is_given_up(order):\n",
+        "    if this.provider is not None and is_given_up(order):\n",
+        (FINAL_WITHOUT_A_TOKEN,),
+    ),
+    Mutation(
+        "a late look counts whose list leaves out what is held",
+        "app/reconciler/duplicates.py",
+        "has_seen_all = _shows_its_own(this, progress) and not progress.unseen",
+        "has_seen_all = not progress.unseen",
+        (LATE_LOOKS,),
+    ),
+    Mutation(
+        "a late look counts though one could not be shown",
+        "app/reconciler/duplicates.py",
+        "has_seen_all = _shows_its_own(this, progress) and not progress.unseen",
+        "has_seen_all = _shows_its_own(this, progress)",
+        (LATE_LOOKS,),
+    ),
+    Mutation(
+        "one order that cannot be shown keeps others from being told",
+        "app/reconciler/looking_up.py",
+        "                if not (self._by_name and is_about_one(error)):\n",
+        "                if True:\n",
+        (LATE_LOOKS,),
+    ),
+    Mutation(
+        "a late look that sees not all is made again and again",
+        "app/reconciler/duplicates.py",
+        "max((sent.now.wall - last) / LATE_LOOKS_IN_A_TIME, shortest)",
+        "max(timedelta(), shortest)",
+        (LATE_LOOKS,),
+    ),
+    Mutation(
+        "what was cancelled has to be listed",
+        "app/reconciler/duplicates.py",
+        "    if own is None or this.order.status in {OrderStatus.CANCELLED, OrderStatus.FAILED}:\n",
+        "    if own is None:\n",
+        (LATE_LOOKS,),
+    ),
+    Mutation(
+        "a late look that is refused is tried every few minutes",
+        DECIDING,
+        "LATE_LOOK_BACKSTOP = timedelta(hours=2)",
+        "LATE_LOOK_BACKSTOP = timedelta(minutes=10)",
+        (LATE_LOOKS,),
     ),
 )
