@@ -10,6 +10,7 @@ from app.states import Wait
 
 FIRST_RETRY_SECONDS = 1.0
 RETRY_CEILING_SECONDS = 300.0
+FINAL_RETRY_CEILING_SECONDS = 3600.0
 TASK_CEILING_SECONDS = 300.0
 PAYMENT_CEILING_SECONDS = 3600.0
 NAMED_CEILING_SECONDS = 3600.0
@@ -37,13 +38,18 @@ class Schedule:
         shortest, longest = LOOK_UP_SECONDS
         return min(max(self.placement_grace_seconds / 10, shortest), longest)
 
-    def delay_seconds(self, wait: Wait, *, quiet: int, failures: int, is_asked: bool = True) -> float | None:
+    def delay_seconds(
+        self, wait: Wait, *, quiet: int, failures: int, is_asked: bool = True, is_final: bool = False
+    ) -> float | None:
         """Return how long to wait, None for ever.
 
         `quiet` counts the looks in a row that found nothing new, `failures` those that failed, this
-        one included. `is_asked` tells whether a person is asked about the order.
+        one included. `is_asked` tells whether a person is asked about the order, `is_final` whether it has
+        ended, so that what is left to ask may be refused for ever.
         """
         base = self._base_seconds(wait, quiet=quiet, failures=failures, is_asked=is_asked)
+        if wait is Wait.RETRY and is_final:
+            base = _doubling(failures - 1, FINAL_RETRY_CEILING_SECONDS)
         if not base:
             return base
         jitter = RETRY_JITTER if wait is Wait.RETRY else JITTER

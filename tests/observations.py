@@ -71,6 +71,7 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "status": st.integers(300, 599),
     "kind": st.sampled_from(["timeout", "status_500"]),
     "detail": st.just("Do this."),
+    "about": st.just(()),
     "held": IDS,
     "duplicates": st.just(()) | st.lists(IDS, max_size=7).map(tuple),
     "doubts": st.just(()) | st.lists(st.sampled_from(Doubt), max_size=3).map(tuple),

@@ -35,6 +35,7 @@ class Change:
         self._action = action
         self._view = view or partial(view_now, tx.session)
         self._before = Before.of(order)
+        self._asked: Attention | None = None
         self._facts, self._passing = _facts(order), _passing(order)
 
     @property
@@ -80,6 +81,7 @@ class Change:
     def ask_for(self, attention: Attention | None) -> None:
         """Have the order ask for attention from now on, or no longer."""
         order, tx = self.order, self._tx
+        self._asked = attention
         if attention is None:
             if order.attention_code is not None:
                 record(tx, order.id, EventType.ATTENTION_ENDED, code=order.attention_code)
@@ -96,7 +98,7 @@ class Change:
         if self.is_made:
             self.order.updated_at = self._tx.now
             self._tx.announce(changed=self.order.id)
-        await record_lifecycle_events(self._tx, self.order, self._before, self._view)
+        await record_lifecycle_events(self._tx, self.order, self._before, self._view, self._asked)
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.reading import OrderView
 from app.orders.representation import OrderBody
-from app.states import AttentionCode, OrderStatus
+from app.states import Attention, AttentionCode, OrderStatus, is_asked_already
 from app.webhooks.outbox import enqueue
 
 View = Callable[[Order], Awaitable[OrderView]]
@@ -31,14 +31,13 @@ class LifecycleEvent(StrEnum):
 
 
 BY_STATUS = {
-    OrderStatus.AWAITING_PAYMENT: LifecycleEvent.PAYMENT_REQUIRED,
     OrderStatus.COMPLETED: LifecycleEvent.COMPLETED,
     OrderStatus.FAILED: LifecycleEvent.FAILED,
     OrderStatus.CANCELLED: LifecycleEvent.CANCELLED,
 }
 
 
-FINAL_EVENTS = frozenset({LifecycleEvent.COMPLETED, LifecycleEvent.FAILED, LifecycleEvent.CANCELLED})
+FINAL_EVENTS = frozenset(BY_STATUS.values())
 
 
 _TOLD_PAYMENT = (
@@ -57,6 +56,7 @@ class Before:
     is_placed: bool
     payment_url: str | None
     attention: str | None
+    detail: str
     duplicates: frozenset[str]
 
     @classmethod
@@ -67,39 +67,48 @@ class Before:
             order.cloudpress_order_id is not None,
             order.payment_url,
             order.attention_code,
+            order.attention_detail or "",
             frozenset(order.suspected_duplicates or ()),
         )
 
-    def is_more_asked(self, order: Order) -> bool:
+    def is_more_asked(self, order: Order, asked: Attention | None) -> bool:
         """Tell whether a person is asked now for what he was not, or about another double."""
+        if asked is not None and is_asked_already(asked, self.attention, self.detail):
+            return False
         if order.attention_code == AttentionCode.SUSPECTED_DUPLICATE == self.attention:
             return not self.duplicates.issuperset(order.suspected_duplicates or ())
         return order.attention_code is not None and order.attention_code != self.attention
 
     def is_payable_now(self, order: Order) -> bool:
-        """Tell whether it is known only now where a payment is to be made that was asked for before."""
-        is_awaited = order.status == self.status == OrderStatus.AWAITING_PAYMENT
-        return is_awaited and self.payment_url is None and order.payment_url is not None
+        """Tell whether a payment is awaited only now, or it is known only now where it is to be made."""
+        if order.status != OrderStatus.AWAITING_PAYMENT:
+            return False
+        is_known_now = self.payment_url is None and order.payment_url is not None
+        return is_known_now or self.status != OrderStatus.AWAITING_PAYMENT
 
 
-async def _told_payment_url(tx: Transaction, order: Order) -> str | None:
-    """Return the address at which applications were last told that the order is to be paid."""
+async def _is_payment_untold(tx: Transaction, order: Order) -> bool:
+    """Tell whether applications were told last of another address at which the order is to be paid.
+
+    That a payment is awaited and nobody knows where is told once: an address may come and go with each look.
+    """
     told = (await tx.session.scalars(_TOLD_PAYMENT, {"order_id": order.id})).first()
-    address: str | None = (told or {}).get("payment_url")
-    return address
+    return told is None or order.payment_url not in {None, told.get("payment_url")}
 
 
-async def record_lifecycle_events(tx: Transaction, order: Order, before: Before, view: View) -> None:
+async def record_lifecycle_events(
+    tx: Transaction, order: Order, before: Before, view: View, asked: Attention | None
+) -> None:
     """Add to the timeline which events of its life an order has reached, with the order as it is shown now.
 
-    To be called when all else of the order is written.
+    To be called when all else of the order is written. `asked` is what a person was just asked about it.
     """
     reached = []
     if order.cloudpress_order_id is not None and not before.is_placed:
         reached.append(LifecycleEvent.PLACED)
-    if before.is_more_asked(order):
+    if before.is_more_asked(order, asked):
         reached.append(LifecycleEvent.NEEDS_ATTENTION)
-    if before.is_payable_now(order) and await _told_payment_url(tx, order) != order.payment_url:
+    if before.is_payable_now(order) and await _is_payment_untold(tx, order):
         reached.append(LifecycleEvent.PAYMENT_REQUIRED)
     # The last, because whoever follows one order stops at its final status.
     if order.status != before.status and order.status in BY_STATUS:

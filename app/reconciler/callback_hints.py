@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum, auto
 
-from app.cloudpress import Answer, CloudPressError, NotFound, OrderDetails, Refused
+from app.cloudpress import Answer, BadAnswer, CloudPressError, NotFound, OrderDetails, Refused
 from app.cloudpress.site_names import name_of_site
-from app.reconciler.evidence import Sent, is_young_enough, seen_tidying
+from app.reconciler.evidence import Hint, Sent, is_young_enough, seen_tidying
 from app.reconciler.passes import Pass
 from app.reconciler.window import tells_same_kind
-from app.states import MISSING_ATTENTION_SECONDS
+from app.states import FINAL, MISSING_ATTENTION_SECONDS
 
 # A 404 is not final: what a callback names may be shown later. After a day it is given up.
 HINT_LIFETIME = timedelta(seconds=MISSING_ATTENTION_SECONDS)
@@ -75,6 +75,9 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
         try:
             found = await _orders_of_task(this, sent, hint.task_id, as_sent=as_sent)
         except CloudPressError as failed:
+            if await _is_given_up(this, sent, hint, failed):
+                of_tasks[hint.task_id] = ()
+                continue
             error = error or failed
             if is_about_one(failed):
                 continue
@@ -102,7 +105,23 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
 
 def is_about_one(error: CloudPressError) -> bool:
     """Tell whether CloudPress may answer otherwise when it is asked about something else at once."""
-    return isinstance(error, Refused) and error.status not in {401, 429}
+    return isinstance(error, BadAnswer) or (isinstance(error, Refused) and error.status not in {401, 429})
+
+
+async def _is_given_up(this: Pass, sent: Sent, hint: Hint, error: CloudPressError) -> bool:
+    """Tell whether a task of a final order's callback is refused for good, as one that is never shown.
+
+    Only where CloudPress itself refuses it, and shows what the order holds: else it may refuse the account.
+    """
+    order = this.order
+    is_refused = isinstance(error, Refused) and error.is_own_form and error.status in {402, 403}
+    is_old = sent.now.wall - hint.since >= HINT_LIFETIME
+    if not (is_refused and is_old and order.status in FINAL and order.cloudpress_order_id is not None):
+        return False
+    try:
+        return await this.find_order(order.cloudpress_order_id) is not None
+    except CloudPressError:
+        return False
 
 
 async def _orders_of_task(

@@ -35,7 +35,7 @@ class Canary:
     """Whether it was sent before the one that is looked for, and CloudPress itself named it."""
     is_later: bool
     """Whether it was sent after that."""
-    cloudpress_sent_at: str | None
+    cloudpress_sent_at: str | None = None
     """When it was sent by CloudPress's clock, if that was known, and which request made it as well."""
     is_listed: bool = False
     differs: bool = False

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from app.accounts.store import UnknownAccountError
 from app.reconciler.cancelling import cancel, drop
 from app.reconciler.concluding import apply, conclude
-from app.reconciler.confirming import confirm
+from app.reconciler.confirming import confirm, give_up, is_given_up
 from app.reconciler.duplicates import recheck
 from app.reconciler.evidence import has_reappeared
 from app.reconciler.intents import unsent
@@ -34,6 +34,8 @@ async def run_pass(this: Pass) -> PassResult | None:
         return await conclude(this, "cut_off", CutOff())
     if order.status == OrderStatus.PENDING and order.cancel_requested_at is not None:
         return await drop(this)
+    if order.status == OrderStatus.UNCONFIRMED and is_given_up(order):
+        return await give_up(this)  # That needs no request, and the account may be gone for good.
     try:
         this.provider = await this.dependencies.providers(order.account_id)
     except UnknownAccountError:

@@ -118,6 +118,7 @@ def standing(order: Order) -> Standing:
         duplicates=tuple(order.suspected_duplicates or ()),
         late_look_at=order.late_look_at,
         cancelling=order.cancel_requested_at is not None and order.cancel_accepted_at is None,
+        cancel_accepted_at=order.cancel_accepted_at,
     )
 
 
@@ -183,6 +184,7 @@ def _reschedule(this: Pass, tx: Transaction, change: Change, decision: Decision)
         quiet=0 if is_news else order.quiet,
         failures=order.failures,
         is_asked=decision.attention is not None,
+        is_final=decision.status in FINAL,
     )
     order.quiet = 0 if is_news else order.quiet + 1
     floor = decision.retry_after_seconds

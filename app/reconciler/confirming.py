@@ -1,7 +1,6 @@
 """Looks for an order whose placement is unknown: by late answers, callbacks, look-up, an operator's word."""
 
 from dataclasses import replace
-from typing import Any
 
 from app.db.database import Transaction
 from app.db.models import Order
@@ -45,6 +44,18 @@ MISTOLD = frozenset({Doubt.ORDERS_MISSING, Doubt.ORDERS_DIFFER})
 """Doubts of a list by which no order is adopted."""
 
 
+def is_given_up(order: Order) -> bool:
+    """Tell whether an operator has decided that the order fails."""
+    return (order.resolution or {}).get("action") == "fail"
+
+
+async def give_up(this: Pass) -> PassResult | None:
+    """Have an order fail by an operator's word: what he knew of is settled, all else suspected."""
+    this.findings.resolved = True
+    sent = what_was_sent(this)
+    return await this.write(lambda held: _write_failure(this, held, sent))
+
+
 async def confirm(this: Pass) -> PassResult | None:
     """Look for an unconfirmed order; adopt what surely is it, or place it again once it surely is nowhere."""
     sent = what_was_sent(this)
@@ -53,9 +64,6 @@ async def confirm(this: Pass) -> PassResult | None:
         case "adopt":
             this.findings.resolved = True
             return await _adopt(this, sent, [resolution["cloudpress_order_id"]], OPERATOR)
-        case "fail":
-            this.findings.resolved = True
-            return await this.write(lambda held: _give_up(this, held, sent, resolution))
     async with this.dependencies.db.read() as session:
         held = await held_among(session, this.order, sent.answered_ids)
     answered = [order_id for order_id in sent.answered_ids if order_id not in held]
@@ -66,9 +74,8 @@ async def confirm(this: Pass) -> PassResult | None:
     return await _look_for(this, sent)
 
 
-async def _give_up(this: Pass, held: Held, sent: Sent, word: dict[str, Any]) -> PassResult:
-    """Have an order fail by an operator's word: what he knew of is settled, what he did not is suspected."""
-    order = held.order
+async def _write_failure(this: Pass, held: Held, sent: Sent) -> PassResult:
+    order, word = held.order, this.order.resolution or {}
     order.settled_duplicates = sorted({*(order.settled_duplicates or ()), *word.get("known", ())}) or None
     held.findings.duplicates |= set(word.get("untold", ()))
     return await apply(this, held, "resolve", GivenUp(word["by"], was_sent=bool(sent.landed)))

@@ -5,7 +5,7 @@ a suspected duplicate. An order that was placed more than once is looked up once
 callbacks contradict each other is looked up at once, for neither may have named its own.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.cloudpress import CloudPressError
 from app.reconciler.callback_hints import Named, is_about_one, named_by_callbacks
@@ -20,7 +20,12 @@ from app.reconciler.evidence import (
 )
 from app.reconciler.looking_up import OrderLookUp, load_progress
 from app.reconciler.passes import Pass, trouble_of
-from app.states import FINAL, Rechecked, Trouble, is_over
+from app.reconciler.progress import Progress
+from app.states import FINAL, OrderStatus, Rechecked, Trouble, is_over
+
+LATE_LOOK_AGAIN = timedelta(minutes=1), timedelta(days=1)
+LATE_LOOKS_IN_A_TIME = 20
+"""How many more are made, at first, in as much time as has passed since the order was sent."""
 
 
 async def recheck(this: Pass) -> Rechecked:
@@ -113,9 +118,32 @@ async def _look_again(this: Pass, sent: Sent, late_look_at: datetime) -> Trouble
         progress.look_again()
     progress = await OrderLookUp(this, sent, by_name=True).go_on()
     if progress.has_ended:
-        this.findings.late_look_done = True
         this.findings.duplicates |= {*progress.candidates, *progress.suspects}
+        has_seen_all = _shows_its_own(this, progress) and not progress.unseen
+        this.findings.late_look_done = has_seen_all
+        # A final order is tried again as all is that fails, so that a person is asked in the end.
+        if not has_seen_all and (this.order.status not in FINAL or progress.trouble is None):
+            this.findings.late_look_again_at = _again_at(this, sent)
     return progress.trouble
+
+
+def _shows_its_own(this: Pass, progress: Progress) -> bool:
+    """Tell whether the list showed what the order holds, if that has to be there.
+
+    What was cancelled, or has failed, need not be listed any more.
+    """
+    own = this.order.cloudpress_order_id
+    if own is None or this.order.status in {OrderStatus.CANCELLED, OrderStatus.FAILED}:
+        return True
+    canary = progress.canaries.get(own)
+    return canary is not None and canary.is_listed
+
+
+def _again_at(this: Pass, sent: Sent) -> datetime:
+    """Return when a late look that did not see all is made again: the later, the longer ago it was sent."""
+    last = sent.landed[-1].sent_at if sent.landed else this.order.created_at
+    shortest, longest = LATE_LOOK_AGAIN
+    return sent.now.wall + min(max((sent.now.wall - last) / LATE_LOOKS_IN_A_TIME, shortest), longest)
 
 
 async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, str]) -> set[str]:

@@ -1,6 +1,7 @@
 """What a pass finds, filled where it is found, and written when the pass is concluded."""
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Self
 
 from app import cloudpress
@@ -31,6 +32,8 @@ class Findings:
     tidying: Tidying = UNKNOWN_TIDYING
     """What CloudPress was seen to do to names, as far as that was asked."""
     late_look_done: bool = False
+    late_look_again_at: datetime | None = None
+    """When it is made again, if it did not see all."""
     is_contradicted: bool = False
     """Whether the order's own callbacks name several CloudPress orders, so that it may be none of them."""
     resolved: bool = False

@@ -74,6 +74,8 @@ async def _keep_evidence(held: Held) -> None:
         order.late_look_at = None
     elif findings.is_contradicted and order.late_look_at is None:
         order.late_look_at = tx.now
+    elif findings.late_look_again_at is not None and order.late_look_at is not None:
+        order.late_look_at = findings.late_look_again_at  # unless it was dismissed meanwhile
     if findings.resolved:
         order.resolution = None
     if findings.hints or findings.reads_callbacks_anew:

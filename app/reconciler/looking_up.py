@@ -14,7 +14,8 @@ from app.cloudpress.site_names import name_of_site
 from app.db.models import RESTORED, Order, Stranger
 from app.orders.names import Tidying
 from app.orders.orphans import dismissed_orphans
-from app.reconciler.canaries import doubts_of, find_canaries
+from app.reconciler.callback_hints import is_about_one
+from app.reconciler.canaries import Canary, doubts_of, find_canaries
 from app.reconciler.evidence import Sent, answered_to_others, held_among, is_told_around, seen_tidying
 from app.reconciler.passes import Pass, trouble_of
 from app.reconciler.progress import Progress, kept
@@ -56,6 +57,10 @@ class OrderLookUp:
         if progress.begun_at is None:
             async with this.dependencies.db.read() as session:
                 canaries = await find_canaries(session, this.order, sent.landed)
+            own = this.order.cloudpress_order_id
+            if self._by_name and own is not None:
+                # A list that leaves out what is held may leave out what else was made.
+                canaries[own] = Canary(this.order.variant, is_earlier=False, is_later=False)
             progress.begin(sent.now.wall, late=is_grace_over(this, sent, progress), canaries=canaries)
         try:
             if await self._list(progress) and await self._see(progress):
@@ -124,28 +129,41 @@ class OrderLookUp:
         return set(await session.scalars(seen))
 
     async def _see(self, progress: Progress) -> bool:
-        """See one by one what may be the order; tell whether all were seen."""
+        """See one by one what may be the order; tell whether all were seen that can be."""
         if not self._by_name and len(progress.unseen) > READ_AT_MOST:
             progress.suspects += progress.unseen
             progress.unseen = []
         if progress.unseen or progress.candidates:
             await seen_tidying(self._pass)
-        tidying = self._pass.findings.tidying
-        while progress.unseen:
+        trouble, unshown, left = None, list[str](), list(progress.unseen)
+        while left:
             if not self._pass.has_time():
                 return False
-            order_id = progress.unseen[-1]
-            details = await self._pass.find_order(order_id)
-            name = await self._name(details)
-            # Where nothing proves that ages are told right, one that is told as made at another time, or at
-            # none, may be ours all the same: a person is asked. It is not taken for ours by its name alone.
-            is_told_around = details is not None and self._is_told_around(details, progress)
-            if details is not None and is_told_around and self._agrees(details.value, name, tidying):
-                progress.candidates.append(order_id)
-            elif not self._is_passed_over(name, tidying):
-                progress.suspects.append(order_id)
-            progress.unseen.pop()
+            order_id = left.pop()
+            try:
+                await self._see_one(progress, order_id)
+            except CloudPressError as error:
+                if not (self._by_name and is_about_one(error)):
+                    raise
+                # It keeps none of the others from being told, and stays unseen, behind those.
+                trouble = trouble_of(error)
+                unshown.append(order_id)
+            progress.unseen = [*unshown, *left]
+        progress.trouble = trouble
         return True
+
+    async def _see_one(self, progress: Progress, order_id: str) -> None:
+        """See whether a CloudPress order is the one, may be, or surely is not."""
+        tidying = self._pass.findings.tidying
+        details = await self._pass.find_order(order_id)
+        name = await self._name(details)
+        # Where nothing proves that ages are told right, one that is told as made at another time, or at
+        # none, may be ours all the same: a person is asked. It is not taken for ours by its name alone.
+        is_told_around = details is not None and self._is_told_around(details, progress)
+        if details is not None and is_told_around and self._agrees(details.value, name, tidying):
+            progress.candidates.append(order_id)
+        elif not self._is_passed_over(name, tidying):
+            progress.suspects.append(order_id)
 
     async def _name(self, details: Answer[OrderDetails] | None) -> str | None:
         """Return the name that is told. It was listed, so a 404 is a passing failure or tells nothing.

@@ -113,7 +113,7 @@ class Progress:
         self.begun_at, self.begun_late = now, late
         self.page, self.pages, self.entries, self.listed = 1, [], 0, {}
         self.canaries = canaries
-        self.unseen = [*self.candidates, *self.suspects]
+        self.unseen = [*self.candidates, *self.suspects, *self.unseen]
         self.candidates, self.suspects, self.doubts = [], [], []
 
     def look_again(self) -> None:

@@ -23,7 +23,7 @@ Who moves an order, and when:
 `attention` and `waiting` what a person is told.
 """
 
-from app.states.attention import listed, tells_of, tells_of_callbacks
+from app.states.attention import is_asked_already, listed, tells_of, tells_of_callbacks
 from app.states.codes import (
     Attention,
     AttentionCode,
@@ -131,6 +131,7 @@ __all__ = [
     "Waits",
     "Word",
     "decide",
+    "is_asked_already",
     "is_decided",
     "is_done",
     "is_final_task",

@@ -1,6 +1,7 @@
 """What a person is told: why an order asks for attention, and what to do about it."""
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from app.states.codes import Attention, AttentionCode
 from app.states.observations import NotFoundYet, Trouble, Word
@@ -16,6 +17,8 @@ OF_PLACEMENTS = frozenset(
     }
 )
 """What is asked where an order was sent, and is not found."""
+OF_THOSE_FOUND = frozenset({AttentionCode.PLACEMENT_AMBIGUOUS, AttentionCode.PLACEMENT_SUSPECTED})
+"""What of that is asked about CloudPress orders, each of which may be it."""
 REFUSALS = frozenset({AttentionCode.CREDENTIALS_REFUSED, AttentionCode.REDIRECTED, AttentionCode.REFUSED})
 """What is told where CloudPress refuses the deployment rather than an order."""
 RESOLVE = "Then resolve the order: adopt that CloudPress order, place again, or fail."
@@ -47,6 +50,11 @@ NO_SITE = Attention(
     AttentionCode.SITE_MISSING,
     "CloudPress has finished this order and has linked no site to it for a day. Ask CloudPress which site is "
     "this order's; Presshook goes on asking.",
+)
+NOT_CANCELLED = Attention(
+    AttentionCode.UNANSWERED,
+    "CloudPress agreed to cancel this order, and for a day it has not shown it as cancelled. Ask CloudPress "
+    "what becomes of it; Presshook goes on asking.",
 )
 
 NOT_SENT = Attention(
@@ -134,12 +142,14 @@ def _may_be_it(sought: NotFoundYet) -> Attention:
             AttentionCode.PLACEMENT_AMBIGUOUS,
             f"More than one order could be CloudPress's {_shown(sought.candidates)}.{beside} Find out in "
             f"CloudPress which one is this order's. {RESOLVE}",
+            about=(*sought.candidates, *sought.suspects),
         )
     known = _shown((*sought.candidates, *sought.suspects))
     return Attention(
         AttentionCode.PLACEMENT_SUSPECTED,
         f"CloudPress has {known}, which may be this order, whatever name it tells. Look at it in "
         f"CloudPress. {RESOLVE} If it is another's, resolve the order: dismiss duplicates.",
+        about=(*sought.candidates, *sought.suspects),
     )
 
 
@@ -148,7 +158,7 @@ def with_callback(asked: Attention, *, is_called_back: bool) -> Attention:
     is_told = asked.code is AttentionCode.PLACEMENT_CALLED_BACK or tells_of_callbacks(asked.detail)
     if is_told or not is_called_back:
         return asked
-    return Attention(asked.code, f"{asked.detail} {CALLED_BACK_TOO}")
+    return replace(asked, detail=f"{asked.detail} {CALLED_BACK_TOO}")
 
 
 def tells_of_callbacks(detail: str) -> bool:
@@ -235,6 +245,16 @@ def listed(order_ids: Iterable[str]) -> str:
     """Name some CloudPress orders, and say that there are others."""
     named = tuple(order_ids)
     return ", ".join(named[:NAMED_AT_MOST]) + (" and others" if len(named) > NAMED_AT_MOST else "")
+
+
+def is_asked_already(asked: Attention, before: str | None, detail: str) -> bool:
+    """Tell whether it was asked before about the same CloudPress orders, by code and detail of before.
+
+    How much those look like it may change with each look, where they are shown now and then.
+    """
+    if asked.code not in OF_THOSE_FOUND or before not in OF_THOSE_FOUND or not asked.about:
+        return False
+    return all(tells_of(detail, order_id) for order_id in asked.about)
 
 
 def tells_of(detail: str, order_id: str) -> bool:

@@ -1,6 +1,6 @@
 """Words on the wire, each with a sentence, and two kinds: why an order asks for attention, why it failed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
@@ -128,3 +128,5 @@ class Attention:
 
     code: AttentionCode
     detail: str
+    about: tuple[str, ...] = field(default=(), compare=False)
+    """The CloudPress orders of which each may be it, where that is what is asked."""

@@ -40,10 +40,12 @@ from app.states.statuses import (
 from app.states.words import PostOutcome, is_done, is_final_order, is_final_task
 
 MISSING_ATTENTION_SECONDS = 24 * 3600
+GONE_AFTER = timedelta(minutes=10)
+"""An order that CloudPress agreed to cancel, and does not show for as long, is taken for cancelled."""
 LATE_LOOK_AFTER = timedelta(hours=5)
 """An order that may have been placed more than once is looked for once more then."""
 LATE_LOOK_RETRY = timedelta(minutes=1)
-LATE_LOOK_BACKSTOP = timedelta(minutes=10)
+LATE_LOOK_BACKSTOP = timedelta(hours=2)
 """Where it has failed, it is tried less and less often, as is all that fails."""
 
 
@@ -273,16 +275,42 @@ def _seen(order: Standing, seen: Seen, now: datetime) -> Decision:
             attention=attention.refused(seen.trouble) or order.attention,
             retry_after_seconds=seen.trouble.retry_after_seconds,
         )
-    if seen.missing and seen.cancel_accepted and seen.order_status is None:
-        return Decision(CANCELLED, Wait.NOTHING)
     if seen.cancel_accepted:
-        return replace(shown, wait=Wait.SETTLING, missing=seen.missing)
+        return _being_cancelled(order, seen, shown, now)
     if seen.foreign:
         missing = True if seen.missing else None
         return replace(shown, wait=Wait.SETTLING, attention=attention.FOREIGN_LINK, missing=missing)
     if seen.missing:
-        return replace(shown, wait=Wait.SETTLING, attention=_missing(order, now), missing=True)
+        asked = _asked_beside_404(order, seen, shown, now)
+        return replace(shown, wait=Wait.SETTLING, attention=asked, missing=True)
     return replace(shown, missing=False)
+
+
+def _being_cancelled(order: Standing, seen: Seen, shown: Decision, now: datetime) -> Decision:
+    """Say what becomes of an order that CloudPress has agreed to cancel: one that it shows no more is over.
+
+    A single 404 may be another's word, as the yes may have been, so it has to last.
+    """
+    is_gone = seen.missing and seen.order_status is None
+    counted = (order.missing_since, order.cancel_accepted_at)
+    since = max((moment for moment in counted if moment is not None), default=now)
+    if is_gone and None not in counted and now - since >= GONE_AFTER:
+        return Decision(CANCELLED, Wait.NOTHING)
+    return replace(shown, wait=Wait.SETTLING, missing=is_gone)
+
+
+def _asked_beside_404(order: Standing, seen: Seen, shown: Decision, now: datetime) -> Attention | None:
+    """Say what a person is asked where something known was answered with 404.
+
+    That refutes nothing of what was said about what CloudPress shows: it may show the same again.
+    """
+    before = order.attention
+    if before is not None and before.code is AttentionCode.FOREIGN_LINK:
+        return before
+    asked = _missing(order, now) or shown.attention
+    if asked is None and before is not None and before.code is AttentionCode.PAYMENT_URL_UNUSABLE:
+        return before if seen.order_status is None else None
+    return asked
 
 
 def _final(seen: Seen) -> Decision | None:

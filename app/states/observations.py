@@ -60,6 +60,8 @@ class Standing:
     late_look_at: datetime | None = None
     cancelling: bool = False
     """Whether a client asked for the order to be cancelled and CloudPress has not agreed to it yet."""
+    cancel_accepted_at: datetime | None = None
+    """When it last agreed to that."""
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,11 @@ def with_silence(order: Standing, observation: Observation, decision: Decision, 
 
 
 def _asked(order: Standing, observation: Observation) -> Attention:
-    if isinstance(observation, Seen) and observation.trouble is None and _lacks_site(observation):
-        return attention.NO_SITE
+    if isinstance(observation, Seen) and observation.trouble is None:
+        if observation.cancel_accepted:
+            return attention.NOT_CANCELLED
+        if _lacks_site(observation):
+            return attention.NO_SITE
     # What was said stands, so that failures now and then do not have it told again and again.
     return _counted(order) or attention.UNANSWERED
 
@@ -58,7 +61,8 @@ def _counted(order: Standing) -> Attention | None:
 def _is_silent(observation: Observation, decision: Decision) -> bool | None:
     """Tell whether nothing was learned again; None where that was neither found nor refuted.
 
-    A look-up that is not at its end, and a 404, which is counted for itself, refute nothing: where they
+    While CloudPress goes on with what it agreed to cancel, nothing is learned of what becomes of that. A
+    look-up that is not at its end, and a 404, which is counted for itself, refute nothing: where they
     alternate with failures, the count goes on.
     """
     if decision.wait is Wait.NOTHING:
@@ -66,7 +70,7 @@ def _is_silent(observation: Observation, decision: Decision) -> bool | None:
     if _trouble_in(observation) is not None:
         return True
     match observation:
-        case Seen() if _lacks_site(observation):
+        case Seen() if observation.cancel_accepted or _lacks_site(observation):
             return True
         case Seen() if observation.missing or observation.foreign:
             return None

@@ -132,6 +132,8 @@ WORDS = by_pytest(
     "-k",
     "sqlite",
 )
+TOLD_ONCE = by_pytest("told once", "tests/reconciler/test_told_once.py", "-k", "sqlite")
+SILENCE = by_pytest("silence", "tests/reconciler/test_silence.py", "-k", "sqlite")
 LATE_LOOKS = by_pytest(
     "late looks",
     "tests/reconciler/test_late_looks.py",

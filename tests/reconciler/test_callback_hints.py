@@ -4,7 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from app.cloudpress import Refused, SiteRef
+from app.cloudpress import BadAnswer, CloudPressError, Refused, SiteRef
+from app.orders.callbacks import record_callback
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 from tests.reconciler.test_anothers_answers import before
 from tests.reconciler.test_mixed_up_answers import call_back
@@ -175,3 +176,63 @@ async def test_what_one_task_tells_against_it_counts_where_another_names_it_too(
     order = await bench.read(order_id)
     assert order.cloudpress_order_id is None
     assert "cp-2" in (order.attention_detail or "")
+
+
+async def completed_and_called_back(bench: Bench, failure: CloudPressError) -> UUID:
+    """Have a completed order be called back with a number of which CloudPress tells nothing."""
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.end("cp-1", "OK")
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).status == "completed"
+    bench.cloudpress.script["task 77"] = [failure] * 100_000
+    await record_callback(bench.db, order_id, b'{"id": 77}')
+    return order_id
+
+
+@pytest.mark.parametrize("status", [402, 403])
+async def test_a_number_that_is_refused_for_a_day_is_given_up(bench: Bench, status: int) -> None:
+    order_id = await completed_and_called_back(bench, Refused(status, ("no",), is_own_form=True))
+    await bench.work_for(DAY / 2)
+    assert (await bench.read(order_id)).due_at is not None
+    await bench.work_for(DAY)
+    order = await bench.read(order_id)
+    assert (order.due_at, order.attention_code) == (None, None)
+
+
+async def test_it_is_not_where_the_account_is_refused(bench: Bench) -> None:
+    """Its token was revoked, and is stored again after some days."""
+    refused = Refused(403, ("no",), is_own_form=True)
+    order_id = await completed_and_called_back(bench, refused)
+    bench.cloudpress.script["order"] = [refused] * 100_000
+    await bench.skim(3 * DAY)
+    assert (await bench.read(order_id)).attention_code == "unanswered"
+    bench.cloudpress.script.clear()
+    double = bench.cloudpress.land("Shop")
+    task = bench.cloudpress.tasks.pop(int(double.removeprefix("cp-")))
+    bench.cloudpress.tasks[77] = task.model_copy(update={"id": 77})
+    await bench.work_for(2 * HOUR)
+    assert (await bench.read(order_id)).suspected_duplicates == [double]
+
+
+@pytest.mark.parametrize(
+    "failure", [Refused(500), Refused(403, ("no",)), BadAnswer("odd", kind="unexpected_shape")]
+)
+async def test_one_that_may_be_shown_yet_is_asked_about_once_an_hour(
+    bench: Bench, failure: CloudPressError
+) -> None:
+    order_id = await completed_and_called_back(bench, failure)
+    await bench.skim(3 * DAY)
+    assert (await bench.read(order_id)).attention_code == "unanswered"
+    asked = bench.cloudpress.count("task 77")
+    await bench.work_for(6 * HOUR)
+    assert 0 < bench.cloudpress.count("task 77") - asked <= 6
+
+
+async def test_a_number_that_is_answered_oddly_hides_no_list(bench: Bench) -> None:
+    bench.cloudpress.script["answer"] = [None, LOST]
+    bench.cloudpress.script["task 77"] = [BadAnswer("odd", kind="unexpected_shape")] * 5000
+    order_id = await bench.order_among_others()
+    await record_callback(bench.db, order_id, b'{"id": 77}')
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).cloudpress_order_id == "cp-2"

@@ -6,7 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
+from app.cloudpress import NotFound
+from app.events.timeline import Actor
+from app.orders.callbacks import record_callback
+from app.orders.requests import request_cancel
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
+from tests.reconciler.scripted import HOUR, Bench
 
 GRACE_SECONDS = 1.5
 
@@ -186,3 +191,50 @@ async def test_a_refresh_makes_an_order_due_now(database_url: str, sandbox: Sand
         assert answer.status_code == 202
         await presshook.until(order_id, "completed")
         assert "order.refresh_requested" in await events(presshook, order_id)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [None, NotFound(404)],
+        [None, NotFound(404), NotFound(404), None, NotFound(404)],
+    ],
+)
+async def test_a_404_after_a_yes_is_not_the_end(bench: Bench, answers: list[Exception | None]) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.heeds_cancelling = False  # the yes was a proxy's
+    bench.cloudpress.script["order"] = answers
+    await request_cancel(bench.db, order_id, by=Actor("Rosa"))
+    await bench.work_for(60)
+    assert (await bench.read(order_id)).status == "provisioning"
+    bench.cloudpress.end("cp-1", "OK")
+    await record_callback(bench.db, order_id, b'{"task": {"id": 1, "status": "OK"}}')
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).status == "completed"
+
+
+async def test_nor_is_it_where_something_else_had_been_missing_for_long(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.heeds_cancelling = False
+    bench.cloudpress.script["task 1"] = [NotFound(404)] * 5000
+    await bench.work_for(2 * HOUR)
+    assert (await bench.read(order_id)).missing_since is not None
+    bench.cloudpress.script["order"] = [None, NotFound(404)]
+    await request_cancel(bench.db, order_id, by=Actor("Rosa"))
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).status == "provisioning"
+
+
+async def test_what_stays_away_after_a_yes_is_cancelled(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.heeds_cancelling = False
+    bench.cloudpress.script["order"] = [None, *[NotFound(404)] * 5000]
+    await request_cancel(bench.db, order_id, by=Actor("Rosa"))
+    asked = bench.cloudpress.count("order")
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_code, order.due_at) == ("cancelled", None, None)
+    assert bench.cloudpress.count("order") - asked > 5, "it was looked at meanwhile"

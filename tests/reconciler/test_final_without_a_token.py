@@ -10,7 +10,7 @@ from app.accounts.store import AccountChange, store_account
 from app.maintenance.retention import Pruner
 from app.orders.callbacks import record_callback
 from app.orders.requests import dismiss_duplicates
-from tests.reconciler.scripted import ACCOUNT, DAY, HOUR, Bench
+from tests.reconciler.scripted import ACCOUNT, DAY, HOUR, LOST, Bench
 from tests.reconciler.test_called_back_after_the_end import (
     CALLED_BACK,
     ENDS,
@@ -155,3 +155,18 @@ async def test_what_waits_for_a_token_is_not_pruned(bench: Bench) -> None:
     await dismiss_duplicates(bench.db, order_id, by=ROSA)
     await bench.work_for(HOUR)
     assert (await Pruner(bench.db, days=1).prune()).cleared == 1
+
+
+async def test_a_word_to_fail_needs_no_token(bench: Bench) -> None:
+    bench.cloudpress.script["place"] = [LOST]
+    order_id = await bench.order()
+    await bench.work_for(2 * HOUR)
+    bench.accounts.clear()
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_code) == ("unconfirmed", NO_TOKEN)
+    await bench.say(order_id, "fail", by=ROSA)
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.error_code, order.attention_code) == ("failed", "failed_by_operator", None)
+    assert order.due_at is None

@@ -109,6 +109,38 @@ async def test_a_cancellation_that_never_gets_an_answer_asks_for_a_person(bench:
     assert (await refreshed(bench, order_id)).status == "cancelled"
 
 
+async def test_a_cancellation_that_comes_to_nothing_asks_for_a_person(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.heeds_cancelling = False
+    await request_cancel(bench.db, order_id, by=Actor("Rosa"))
+    await later(bench, HOUR)
+    await later(bench, 23 * HOUR)
+    assert (await bench.read(order_id)).attention_code is None
+    for _ in range(30):
+        await later(bench, HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_code) == ("provisioning", "unanswered")
+    assert "agreed to cancel" in (order.attention_detail or "")
+    assert len(await bench.events(order_id, "order.needs_attention")) == 1
+    assert bench.cloudpress.count("cancel") == 3, "it is asked again after each day"
+    bench.cloudpress.end("cp-1", "OK")
+    order = await refreshed(bench, order_id)
+    assert (order.status, order.attention_code) == ("completed", None)
+
+
+async def test_a_cancellation_that_is_refused_in_the_end_asks_for_nobody(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.heeds_cancelling = False
+    bench.cloudpress.script["cancel"] = [None, Refused(422, ("no",), None, is_own_form=True)]
+    await request_cancel(bench.db, order_id, by=Actor("Rosa"))
+    for _ in range(30):
+        await later(bench, HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_code, order.cancel_refusal) == ("provisioning", None, ["no"])
+
+
 async def test_an_unconfirmed_order_whose_look_ups_fail_asks_once_the_grace_is_over(bench: Bench) -> None:
     bench.set(schedule=Schedule(120, 26 * HOUR))
     bench.cloudpress.script["answer"] = [LOST]

@@ -131,7 +131,7 @@ MUTATIONS = (
     Mutation(
         "what a list once showed is forgotten",
         PROGRESS,
-        "self.unseen = [*self.candidates, *self.suspects]",
+        "self.unseen = [*self.candidates, *self.suspects, *self.unseen]",
         "self.unseen = []",
         (NEVER_TWICE, SIMULATION),
     ),

@@ -1,0 +1,127 @@
+"""What CloudPress tells now and then is told once, to applications and to persons."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from app.cloudpress import Answer, NotFound, OrderDetails, TaskRef
+from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench, ScriptedCloudPress
+from tests.reconciler.test_flapping import Forgetful
+
+ADDRESS = "https://pay.example/1"
+MANY = 5000
+World = Callable[[Bench], Awaitable[None]]
+
+
+class PayableNowAndThen(ScriptedCloudPress):
+    """Asks for a payment in each second look, at the same address, and in the others for none."""
+
+    looks = 0
+    addresses: Callable[[int], str] = staticmethod(lambda _look: ADDRESS)
+
+    async def order(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[OrderDetails]:
+        self.looks += 1
+        url = self.addresses(self.looks) if self.looks % 2 else None
+        self.tell(order_id, payment_url=url, asks_for_payment=url is not None)
+        return await super().order(order_id, timeout_seconds=timeout_seconds)
+
+
+async def test_a_payment_that_is_awaited_now_and_then_is_told_once(bench: Bench) -> None:
+    cloudpress = bench.use(PayableNowAndThen(bench.clock))
+    order_id = await bench.order()
+    await bench.work()
+    await bench.work_for(DAY)
+    assert cloudpress.looks > 10
+    [told] = await bench.events(order_id, "order.payment_required")
+    assert (told.shown or {})["payment_url"] == ADDRESS
+
+
+async def test_another_address_of_a_payment_that_is_awaited_anew_is_told(bench: Bench) -> None:
+    cloudpress = bench.use(PayableNowAndThen(bench.clock))
+    order_id = await bench.order()
+    await bench.work()
+    await bench.work_for(DAY / 2)
+    cloudpress.addresses = lambda _look: "https://pay.example/2"
+    await bench.work_for(DAY / 2)
+    told = await bench.events(order_id, "order.payment_required")
+    assert [(event.shown or {})["payment_url"] for event in told] == [ADDRESS, "https://pay.example/2"]
+
+
+async def test_an_address_that_is_no_page_is_told_of_once(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    for _ in range(10):
+        for odd in ("/checkout", None):
+            bench.cloudpress.tell("cp-1", odd_payment_url=odd, asks_for_payment=odd is not None)
+            await bench.work_for(HOUR)
+    assert len(await bench.events(order_id, "order.payment_required")) == 1
+
+
+async def odd_payment(bench: Bench) -> None:
+    bench.cloudpress.tell("cp-1", odd_payment_url="/checkout", asks_for_payment=True)
+    bench.cloudpress.script["task 1"] = [None, NotFound(404)] * MANY
+
+
+async def odd_payment_of_a_missing_order(bench: Bench) -> None:
+    bench.cloudpress.tell("cp-1", odd_payment_url="/checkout", asks_for_payment=True)
+    bench.cloudpress.script["order"] = [None, NotFound(404)] * MANY
+
+
+async def foreign(bench: Bench) -> None:
+    await bench.order("Other")
+    await bench.work()
+    linked = (TaskRef(id=1, status="RUNNING"), TaskRef(id=2, status="RUNNING"))
+    bench.cloudpress.tell("cp-1", tasks=linked)
+    bench.cloudpress.script["task 2"] = [None, None, NotFound(404), NotFound(404)] * MANY
+
+
+@pytest.mark.parametrize("world", [odd_payment, odd_payment_of_a_missing_order, foreign])
+async def test_a_404_now_and_then_has_nothing_asked_anew(bench: Bench, world: World) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    await world(bench)
+    await bench.skim(3 * DAY)
+    assert (await bench.read(order_id)).attention_code is not None
+    assert len(await bench.events(order_id, "order.needs_attention")) == 1
+
+
+async def test_a_payment_page_that_can_be_used_by_now_is_asked_about_no_more(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    await odd_payment(bench)
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).attention_code == "payment_url_unusable"
+    bench.cloudpress.script["task 1"] = [NotFound(404)] * MANY
+    bench.cloudpress.tell("cp-1", odd_payment_url=None, payment_url=ADDRESS)
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).attention_code is None
+
+
+async def test_one_that_may_be_either_of_two_is_told_once_of_each(bench: Bench) -> None:
+    bench.use(Forgetful(bench.clock))
+    bench.cloudpress.script["place"] = [LOST, LOST]
+    orders = [await bench.order(), await bench.order()]
+    await bench.work()
+    bench.cloudpress.land("Shop")
+    await bench.work_for(DAY / 2)
+    for order_id in orders:
+        codes = {it.data["code"] for it in await bench.events(order_id, "order.attention_started")}
+        assert codes >= {"placement_ambiguous", "placement_suspected"}, "it was told now so, now otherwise"
+        assert len(await bench.events(order_id, "order.needs_attention")) == 1
+
+
+async def test_another_that_may_be_it_is_told(bench: Bench) -> None:
+    bench.cloudpress.script["place"] = [LOST]
+    order_id = await bench.order()
+    await bench.work()
+    nameless, *twins = [bench.cloudpress.land("Shop") for _ in range(3)]
+    bench.cloudpress.tell(nameless, site=None)
+    bench.cloudpress.hides = lambda it: it in twins
+    await bench.work_for(2 * GRACE_SECONDS)
+    assert (await bench.read(order_id)).attention_code == "placement_suspected"
+    bench.cloudpress.hides = lambda _it: False
+    await bench.work_for(2 * HOUR)
+    order = await bench.read(order_id)
+    assert order.attention_code == "placement_ambiguous"
+    told = await bench.events(order_id, "order.needs_attention")
+    assert [twins[0] in (event.shown or {})["attention"]["detail"] for event in told] == [False, True]
