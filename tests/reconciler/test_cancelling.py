@@ -238,3 +238,15 @@ async def test_what_stays_away_after_a_yes_is_cancelled(bench: Bench) -> None:
     order = await bench.read(order_id)
     assert (order.status, order.attention_code, order.due_at) == ("cancelled", None, None)
     assert bench.cloudpress.count("order") - asked > 5, "it was looked at meanwhile"
+
+
+async def test_what_was_shown_again_after_a_yes_is_missing_anew(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.heeds_cancelling = False
+    for answers in ([None, NotFound(404)], [NotFound(404)]):
+        bench.cloudpress.script["order"] = [*answers]
+        await request_cancel(bench.db, order_id, by=Actor("Rosa"))
+        await bench.work_for(HOUR)
+        assert bench.cloudpress.script["order"] == []
+        assert (await bench.read(order_id)).status == "provisioning"
