@@ -48,3 +48,13 @@ async def test_one_more_that_names_nothing_speaks_again_after_all_were_overruled
     await record_callback(bench.db, order_id, b'{"timestamp": 20, "success": true}')
     await bench.work_for(HOUR)
     assert (await bench.read(order_id)).attention_code == "placement_called_back"
+
+
+async def test_one_more_that_names_a_task_leads_to_the_order(bench: Bench) -> None:
+    order_id = await lost_and_hidden(bench)
+    for number in range(20):
+        await record_callback(bench.db, order_id, b'{"timestamp": %d, "success": false}' % number)
+    await record_callback(bench.db, order_id, b'{"task": {"id": 2, "status": "OK"}}')
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.cloudpress_order_id, order.cloudpress_order_id_source) == ("cp-2", "callback")
