@@ -169,4 +169,4 @@ async def test_a_word_to_fail_needs_no_token(bench: Bench) -> None:
     await bench.work_for(HOUR)
     order = await bench.read(order_id)
     assert (order.status, order.error_code, order.attention_code) == ("failed", "failed_by_operator", None)
-    assert order.due_at is None
+    assert order.due_at == order.late_look_at, "what a late request has made is looked for, once it can be"
