@@ -1,5 +1,6 @@
 """That an order which is not found was called back is told beside all else, and only then overruled."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -47,6 +48,7 @@ async def test_a_word_overrules_no_callback_that_was_not_told(bench: Bench) -> N
     async with bench.db.write() as tx:
         asking = await tx.session.get_one(type(order), order.id)
         asking.attention_since = tx.now
+        asking.due_at = tx.now + timedelta(hours=1)
     await bench.say(order_id, "place_again", by=BY)
     await bench.work_for(HOUR)
     order = await bench.read(order_id)
@@ -92,7 +94,7 @@ async def test_one_that_came_after_another_question_is_overruled_once_it_is_told
     bench.cloudpress.land("Somebody else's")
     await bench.work_for(GRACE_SECONDS * 1.5)
     await record_callback(bench.db, order_id, NAMES_NO_TASK)
-    await bench.work_for(DAY)
+    await bench.skim(DAY)
     sent = bench.cloudpress.count("place Shop")
     await bench.say(order_id, word, by=BY)
     await bench.work_for(HOUR)
@@ -122,7 +124,7 @@ async def test_a_refusal_of_the_list_does_not_hide_it(bench: Bench) -> None:
     await bench.work_for(GRACE_SECONDS * 1.5)
     bench.cloudpress.script["orders"] = [Refused(403)] * 5000
     await record_callback(bench.db, order_id, NAMES_NO_TASK)
-    await bench.work_for(DAY)
+    await bench.skim(DAY)
     order = await bench.read(order_id)
     assert order.attention_code == "credentials_refused"
     assert CALLED_BACK_TOO in (order.attention_detail or "")
@@ -152,7 +154,7 @@ async def test_no_trouble_with_cloudpress_hides_it(bench: Bench, *, is_suspected
     await bench.work_for(GRACE_SECONDS * 1.5)
     bench.cloudpress.script["orders"] = [Refused(500)] * 5000
     await record_callback(bench.db, order_id, NAMES_NO_TASK)
-    await bench.work_for(2 * DAY)
+    await bench.skim(2 * DAY)
     order = await bench.read(order_id)
     if is_suspected:
         assert order.attention_code == "placement_suspected"
