@@ -50,7 +50,7 @@ _COUNT = (
     .where(among(Callback.id, "ids"))
     .values(count=Callback.count + bindparam("repeats"), last_received_at=bindparam("now"))
 )
-_SPEAKS_AGAIN = update(Callback).where(among(Callback.id, "ids")).values(overruled_at=None)
+_SPEAKS_AGAIN = update(Callback).where(among(Callback.id, "ids")).values(overruled_at=None, checked_at=None)
 _STORED = Callback.__table__.c
 _COLUMNS = ("order_id", "body_sha256", "body", "task_id", "count")
 _GIVEN = (

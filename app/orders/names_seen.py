@@ -9,6 +9,7 @@ from app.orders.names import Tidying
 LEARNED_FROM = 50
 # How an order's CloudPress order became known: in the answer to its `POST`. (`app/reconciler/evidence.py`)
 ANSWER = "answer"
+OPERATOR = "operator"
 # The newest first, by the index of the account's orders: it ends where enough are found.
 _SEEN = (
     select(Order.site_name, Site.details)

@@ -17,6 +17,7 @@ from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.attempts import can_have_landed
 from app.orders.changing import changing
+from app.orders.names_seen import OPERATOR
 from app.orders.orphans import orphans_like
 from app.orders.shown import (
     NOTHING_SAID,
@@ -138,6 +139,8 @@ async def dismiss_duplicates(
             return None
         await refuse_unseen(tx, order, shown)
         dismissed = await _dismiss(tx, order, shown)
+        if order.cloudpress_order_id in dismissed:
+            order.cloudpress_order_id_source = OPERATOR  # he has said that it is this order's
         async with changing(tx, order, action="dismiss_duplicates") as change:
             order.settled_duplicates = sorted({*(order.settled_duplicates or ()), *dismissed})
             order.suspected_duplicates = _without(dismissed, order.suspected_duplicates or ()) or None

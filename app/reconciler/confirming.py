@@ -53,7 +53,8 @@ async def give_up(this: Pass) -> PassResult | None:
     """Have an order fail by an operator's word: what he knew of is settled, all else suspected."""
     this.findings.resolved = True
     sent = what_was_sent(this)
-    return await this.write(lambda held: _write_failure(this, held, sent))
+    progress = await load_progress(this, sent)
+    return await this.write(lambda held: _write_failure(this, held, sent, progress))
 
 
 async def confirm(this: Pass) -> PassResult | None:
@@ -74,8 +75,10 @@ async def confirm(this: Pass) -> PassResult | None:
     return await _look_for(this, sent)
 
 
-async def _write_failure(this: Pass, held: Held, sent: Sent) -> PassResult:
+async def _write_failure(this: Pass, held: Held, sent: Sent, progress: Progress) -> PassResult:
     order, word = held.order, this.order.resolution or {}
+    if _has_spoken_again(this, held):
+        return await _apply_not_found(this, held, sent, progress)
     order.settled_duplicates = sorted({*(order.settled_duplicates or ()), *word.get("known", ())}) or None
     held.findings.duplicates |= set(word.get("untold", ()))
     return await apply(this, held, "resolve", GivenUp(word["by"], was_sent=bool(sent.landed)))
@@ -150,6 +153,14 @@ def _is_found(this: Pass, progress: Progress) -> bool:
 def _ruled_out(order: Order) -> set[str]:
     """Return the CloudPress orders of which an operator has said, perhaps just now, that none is it."""
     return {*(order.settled_duplicates or ()), *(_known_to_operator(order) or ())}
+
+
+def _has_spoken_again(this: Pass, held: Held) -> bool:
+    """Tell whether an operator has said something else since the pass began, which the next one does."""
+    if held.order.resolution == this.order.resolution:
+        return False
+    held.findings.resolved = False
+    return True
 
 
 def _is_to_end_otherwise(order: Order) -> bool:
@@ -264,6 +275,9 @@ async def _write_adoption(
         or await has_look_alike(tx, order, findings.tidying)
         or await is_left_to_people(tx.session, order, found)
     )
+    if source == OPERATOR and _has_spoken_again(this, held):
+        findings.forget_identity()
+        return await _apply_not_found(this, held, sent, progress)
     if unsure or await held.loaded.is_held_by_another(order, found):
         # Checked under the lock: what was free when it was looked at may be taken by now.
         findings.forget_identity()

@@ -19,7 +19,7 @@ from app.reconciler.window import CLOCK_TOLERANCE, Now
 from app.reconciler.writing import Held
 from app.states import PostOutcome, may_have_landed
 
-ANSWER, CALLBACK, LOOK_UP, OPERATOR = names_seen.ANSWER, "callback", "lookup", "operator"
+ANSWER, CALLBACK, LOOK_UP, OPERATOR = names_seen.ANSWER, "callback", "lookup", names_seen.OPERATOR
 MAX_HINTS = 20
 _HELD = select(Order.cloudpress_order_id).where(
     Order.account_id == bindparam("account_id"),

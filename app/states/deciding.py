@@ -289,9 +289,9 @@ def _seen(order: Standing, seen: Seen, now: datetime) -> Decision:
 def _being_cancelled(order: Standing, seen: Seen, shown: Decision, now: datetime) -> Decision:
     """Say what becomes of an order that CloudPress has agreed to cancel: one that it shows no more is over.
 
-    A single 404 may be another's word, as the yes may have been, so it has to last.
+    A single 404 may be another's word, as the yes may have been: it has to last, and no task may be shown.
     """
-    is_gone = seen.missing and seen.order_status is None
+    is_gone = seen.missing and seen.order_status is None and not seen.tasks
     counted = (order.missing_since, order.cancel_accepted_at)
     since = max((moment for moment in counted if moment is not None), default=now)
     if is_gone and None not in counted and now - since >= GONE_AFTER:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from app.orders.callbacks import record_callback
-from tests.reconciler.scripted import GRACE_SECONDS, HOUR, Bench
+from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
 from tests.reconciler.test_words import ROSA, look, lost_and_hidden
 
 
@@ -58,3 +58,21 @@ async def test_one_more_that_names_a_task_leads_to_the_order(bench: Bench) -> No
     await bench.work_for(HOUR)
     order = await bench.read(order_id)
     assert (order.cloudpress_order_id, order.cloudpress_order_id_source) == ("cp-2", "callback")
+
+
+async def test_one_more_of_a_task_that_was_given_up_is_read(bench: Bench) -> None:
+    bench.set(may_place_again=False)
+    bench.cloudpress.script["answer"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    bench.cloudpress.hides = lambda listed: listed == "cp-2"
+    task = bench.cloudpress.tasks.pop(2)
+    for number in range(20):
+        await record_callback(bench.db, order_id, b'{"task_id": 2, "timestamp": %d}' % number)
+    await bench.work_for(2 * GRACE_SECONDS)
+    await bench.say(order_id, "fail", by=ROSA, shown=await look(bench, order_id))
+    await bench.skim(2 * DAY)
+    assert (await bench.read(order_id)).attention_code is None
+    bench.cloudpress.tasks[2] = task
+    await record_callback(bench.db, order_id, b'{"task_id": 2, "timestamp": 20}')
+    await bench.work_for(HOUR)
+    assert "cp-2" in ((await bench.read(order_id)).attention_detail or "")

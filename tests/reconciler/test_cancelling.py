@@ -232,6 +232,7 @@ async def test_what_stays_away_after_a_yes_is_cancelled(bench: Bench) -> None:
     await bench.work()
     bench.cloudpress.heeds_cancelling = False
     bench.cloudpress.script["order"] = [None, *[NotFound(404)] * 5000]
+    bench.cloudpress.script["task 1"] = [NotFound(404)] * 5000
     await request_cancel(bench.db, order_id, by=Actor("Rosa"))
     asked = bench.cloudpress.count("order")
     await bench.work_for(HOUR)
@@ -250,3 +251,17 @@ async def test_what_was_shown_again_after_a_yes_is_missing_anew(bench: Bench) ->
         await bench.work_for(HOUR)
         assert bench.cloudpress.script["order"] == []
         assert (await bench.read(order_id)).status == "provisioning"
+
+
+async def test_what_stays_away_after_a_yes_while_its_task_is_shown_is_not_over(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.heeds_cancelling = False
+    await request_cancel(bench.db, order_id, by=Actor("Rosa"))
+    await bench.work()
+    gone = bench.cloudpress.orders_made.pop("cp-1")
+    await bench.work_for(HOUR)
+    bench.cloudpress.orders_made["cp-1"] = gone
+    bench.cloudpress.end("cp-1", "OK")
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).status == "completed"

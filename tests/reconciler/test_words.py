@@ -280,3 +280,34 @@ async def test_what_is_adopted_is_held_as_cloudpress_writes_it(bench: Bench) -> 
     await request_resolution(bench.db, order_id, action="adopt", cloudpress_order_id="CP-2", by=ROSA)
     await bench.work_for(60)
     assert (await bench.read(order_id)).cloudpress_order_id == "cp-2"
+
+
+@pytest.mark.parametrize("second", ["adopt", "fail"])
+async def test_a_word_to_adopt_that_is_corrected_meanwhile_is_not_done(bench: Bench, second: str) -> None:
+    order_id = await lost_and_hidden(bench)
+    strangers = bench.cloudpress.land("A stranger's")
+    plain = bench.cloudpress.order
+
+    async def meanwhile(*asked: Any, **more: Any) -> Any:
+        bench.cloudpress.order = plain  # type: ignore[method-assign]
+        corrected = "cp-2" if second == "adopt" else None
+        await request_resolution(bench.db, order_id, action=second, cloudpress_order_id=corrected, by=ROSA)
+        return await plain(*asked, **more)
+
+    await request_resolution(bench.db, order_id, action="adopt", cloudpress_order_id=strangers, by=ROSA)
+    bench.cloudpress.order = meanwhile  # type: ignore[method-assign]
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert order.cloudpress_order_id == ("cp-2" if second == "adopt" else None)
+    assert (order.status == "failed") == (second == "fail")
+
+
+async def test_who_gives_up_does_not_undo_what_is_said_after_it(bench: Bench) -> None:
+    order_id = await lost_and_hidden(bench)
+    await bench.say(order_id, "fail", by=ROSA, shown=await look(bench, order_id))
+    claims = (await bench.reconciler.claim(100)).claims
+    await request_resolution(bench.db, order_id, action="adopt", cloudpress_order_id="cp-2", by=Actor("Ben"))
+    for claim in claims:
+        await bench.reconciler.work(claim)
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).cloudpress_order_id == "cp-2"
