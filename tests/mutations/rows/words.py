@@ -112,6 +112,20 @@ MUTATIONS = (
         (WORDS,),
     ),
     Mutation(
+        "a word that was corrected during a pass is done all the same",
+        CONFIRMING,
+        "    if held.order.resolution == this.order.resolution:\n",
+        "    if True:\n",
+        (WORDS,),
+    ),
+    Mutation(
+        "one more callback of a task that was given up is not read",
+        CALLBACKS,
+        ".values(overruled_at=None, checked_at=None)",
+        ".values(overruled_at=None)",
+        (WORDS,),
+    ),
+    Mutation(
         "an order that has ended when it is found reads no callbacks",
         CONFIRMING,
         "rechecked=Rechecked(open_hints=any(unread))",
