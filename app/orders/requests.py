@@ -115,8 +115,11 @@ async def _told_and_untold(tx: Transaction, order: Order, shown: Shown) -> dict[
 
 async def _found(tx: Transaction, order: Order, look_up: LookUp | None) -> list[str]:
     """Return the CloudPress orders that may be an unconfirmed one."""
-    looked_up = [*look_up.candidates, *look_up.suspects, *look_up.unseen] if look_up is not None else []
-    return [*looked_up, *await orphans_like(tx.session, order)]
+    return [*_looked_up(look_up), *await orphans_like(tx.session, order)]
+
+
+def _looked_up(look_up: LookUp | None) -> list[str]:
+    return [*look_up.candidates, *look_up.suspects, *look_up.unseen] if look_up is not None else []
 
 
 @repeated
@@ -166,8 +169,7 @@ async def _dismiss(tx: Transaction, order: Order, shown: Shown) -> list[str]:
         NotResolvableError: there is none.
     """
     look_up = await tx.session.get(LookUp, order.id) if order.status == OrderStatus.UNCONFIRMED else None
-    found = [*look_up.candidates, *look_up.suspects, *look_up.unseen] if look_up is not None else []
-    suspected = [*(order.suspected_duplicates or ()), *found]
+    suspected = [*(order.suspected_duplicates or ()), *_looked_up(look_up)]
     if not suspected and may_be_dismissed(order):
         return []
     if not suspected:

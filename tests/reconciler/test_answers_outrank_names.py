@@ -10,7 +10,7 @@ from uuid import UUID
 from app.db.models import Order, Placement
 from app.events.timeline import Actor
 from tests.reconciler.scripted import HOUR, LOST, Bench
-from tests.reconciler.test_words import look
+from tests.reconciler.test_what_was_shown import look
 
 BY = Actor("operator")
 

@@ -48,11 +48,11 @@ async def called_back(bench: Bench, order_id: UUID) -> None:
     await record_callback(bench.db, order_id, b'{"task": {"id": 2}}')
 
 
-async def answered_late(bench: Bench, order_id: UUID) -> None:
+async def answered_late(bench: Bench, order_id: UUID, named: str = "cp-2") -> None:
     """Record the answer as whoever has lost the lease does."""
     async with bench.db.write() as tx:
         placement = await tx.session.get_one(Placement, (order_id, 1))
-        placement.outcome, placement.cloudpress_order_id = PostOutcome.PLACED, "cp-2"
+        placement.outcome, placement.cloudpress_order_id = PostOutcome.PLACED, named
         make_due(tx, await tx.session.get_one(Order, order_id))
 
 

@@ -3,14 +3,10 @@
 import pytest
 
 from app.cloudpress import NotFound
-from app.db.models import Order, Placement
-from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.requests import request_resolution
-from app.orders.waking import make_due
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
-
-ROSA = Actor("Rosa")
+from tests.reconciler.test_attacks import ROSA, answered_late
 
 
 @pytest.mark.parametrize("by", ["lookup", "operator", "answer", "callback"])
@@ -31,10 +27,7 @@ async def test_a_callback_that_is_unread_when_an_order_is_found_finished_is_read
     elif by == "callback":
         await record_callback(bench.db, order_id, b'{"task": {"id": 2}}')
     elif by == "answer":
-        async with bench.db.write() as tx:
-            placement = await tx.session.get_one(Placement, (order_id, 1))
-            placement.outcome, placement.cloudpress_order_id = "placed", "cp-2"
-            make_due(tx, await tx.session.get_one(Order, order_id))
+        await answered_late(bench, order_id)
     await bench.skim(2 * DAY)
     order = await bench.read(order_id)
     assert (order.status, order.cloudpress_order_id, order.cloudpress_order_id_source) == (

@@ -2,55 +2,22 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 
-from app.cloudpress import Answer, OrderDetails, Refused
-from app.db.models import Order, Placement
+from app.cloudpress import Answer, OrderDetails
 from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.callbacks import record_callback
 from app.orders.orphans import orphans_like
 from app.orders.requests import NotResolvableError, dismiss_duplicates, request_resolution
 from app.orders.restorations import remember_restoration
-from app.orders.shown import Shown, count_callbacks
-from app.orders.suspects import find_suspects
-from app.orders.waking import make_due
+from app.orders.shown import Shown
 from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench, ScriptedCloudPress
+from tests.reconciler.test_attacks import ROSA, answered_late, lost_and_hidden
+from tests.reconciler.test_late_looks import Failing
 from tests.reconciler.test_orphans import search_of
-
-ROSA = Actor("Rosa")
-
-
-async def look(bench: Bench, order_id: UUID) -> Shown:
-    """Return what an operator is shown of an order."""
-    async with bench.db.read() as session:
-        order = await bench.read(order_id)
-        found = await find_suspects(session, order)
-        return Shown([it.cloudpress_order_id for it in found], await count_callbacks(session, order))
-
-
-async def lost_and_hidden(bench: Bench) -> UUID:
-    """Have an order land whose answer is lost and that the list leaves out, until a person is asked."""
-    bench.set(may_place_again=False)
-    bench.cloudpress.script["answer"] = [None, LOST]
-    order_id = await bench.order_among_others()
-    bench.cloudpress.hides = lambda listed: listed == "cp-2"
-    await bench.work_for(2 * GRACE_SECONDS)
-    assert (await bench.read(order_id)).attention_code == "placement_unconfirmed"
-    return order_id
-
-
-class Failing(ScriptedCloudPress):
-    failing: Any = ()
-    failure: Exception = Refused(500)
-
-    async def order(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[OrderDetails]:
-        if order_id in self.failing:
-            self.asked.append("order")
-            raise self.failure
-        return await super().order(order_id, timeout_seconds=timeout_seconds)
+from tests.reconciler.test_what_was_shown import look
 
 
 class CaseBlind(ScriptedCloudPress):
@@ -126,13 +93,13 @@ async def test_who_gives_up_without_saying_what_he_saw_overrules_nothing_he_was_
     failing = bench.use(Failing(bench.clock))
     order_id = await lost_and_hidden(bench)
     failing.hides = lambda _it: False
-    failing.failing = ("cp-2",)  # it is listed now, and not shown
+    failing.failing = "cp-2"  # it is listed now, and not shown
     await bench.work_for(2 * GRACE_SECONDS)
     order = await bench.read(order_id)
     assert "cp-2" not in (order.attention_detail or "")
     assert (await look(bench, order_id)).suspects == ["cp-2"]
     await bench.say(order_id, "fail", by=ROSA)
-    failing.failing = ()
+    failing.failing = ""
     await bench.skim(3 * DAY)
     order = await bench.read(order_id)
     assert order.attention_code is not None, (order.status, order.due_at)
@@ -206,10 +173,7 @@ async def test_a_double_dismissed_in_the_midst_of_a_pass_is_not_asked_about_agai
     held = order.cloudpress_order_id
     # the answer to the first attempt is recorded late
     first = bench.cloudpress.land("Shop")
-    async with bench.db.write() as tx:
-        placement = await tx.session.get_one(Placement, (order_id, 1))
-        placement.outcome, placement.cloudpress_order_id = "placed", first
-        make_due(tx, await tx.session.get_one(Order, order_id))
+    await answered_late(bench, order_id, first)
     await bench.work_for(60)
     assert (await bench.read(order_id)).suspected_duplicates == [first]
     plain = bench.cloudpress.order
