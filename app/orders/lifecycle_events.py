@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from sqlalchemy import bindparam, select
@@ -45,6 +46,34 @@ _TOLD_PAYMENT = (
     .where(Event.order_id == bindparam("order_id"), Event.type == EventType.PAYMENT_REQUIRED.value)
     .order_by(Event.id.desc())
     .limit(1)
+)
+NO_NEWS_WITHIN = timedelta(hours=3)
+"""What was asked, and is asked again so soon after its cause seemed gone, is told once: it flaps."""
+# So many of each are read; what lies farther back is told anew.
+_LAST = 20
+_TOLD_ATTENTION = (
+    select(Event.id, Event.shown)
+    .where(Event.order_id == bindparam("order_id"), Event.type == EventType.NEEDS_ATTENTION.value)
+    .order_by(Event.id.desc())
+    .limit(_LAST)
+)
+_ATTENTION = {EventType.ATTENTION_STARTED.value, EventType.ATTENTION_ENDED.value}
+# After these it is another matter, though it be asked in the same words.
+_ANOTHER_MATTER = {
+    EventType.PLACING.value,
+    EventType.RESOLUTION_REQUESTED.value,
+    EventType.DUPLICATES_DISMISSED.value,
+    EventType.CANCEL_REQUESTED.value,
+}
+_SINCE_TOLD = (
+    select(Event.type, Event.at, Event.data)
+    .where(
+        Event.order_id == bindparam("order_id"),
+        Event.id > bindparam("told_id"),
+        Event.type.in_(sorted(_ATTENTION | _ANOTHER_MATTER)),
+    )
+    .order_by(Event.id.desc())
+    .limit(_LAST)
 )
 
 
@@ -96,6 +125,29 @@ async def _is_payment_untold(tx: Transaction, order: Order) -> bool:
     return told is None or order.payment_url not in {None, told.get("payment_url")}
 
 
+async def _is_attention_untold(tx: Transaction, order: Order) -> bool:
+    """Tell whether applications were not told lately of what a person is asked now.
+
+    CloudPress may refuse one look and answer the next, for days. What was told in the same words, and has
+    been asked again and again since, with no more than a few hours in between, is no news.
+    """
+    told = (await tx.session.execute(_TOLD_ATTENTION, {"order_id": order.id})).all()
+    asked = {"code": order.attention_code, "detail": order.attention_detail}
+    same = (row.id for row in told if asked.items() <= ((row.shown or {}).get("attention") or {}).items())
+    told_id = next(same, None)
+    if told_id is None:
+        return True
+    since = (await tx.session.execute(_SINCE_TOLD, {"order_id": order.id, "told_id": told_id})).all()
+    if any(row.type in _ANOTHER_MATTER for row in since):
+        return True
+    gone_at = tx.now  # walking back to when it was asked last
+    for row in since:
+        if row.type == EventType.ATTENTION_STARTED and row.data["code"] == order.attention_code:
+            break
+        gone_at = row.at
+    return tx.now - gone_at >= NO_NEWS_WITHIN
+
+
 async def record_lifecycle_events(
     tx: Transaction, order: Order, before: Before, view: View, asked: Attention | None
 ) -> None:
@@ -106,7 +158,7 @@ async def record_lifecycle_events(
     reached = []
     if order.cloudpress_order_id is not None and not before.is_placed:
         reached.append(LifecycleEvent.PLACED)
-    if before.is_more_asked(order, asked):
+    if before.is_more_asked(order, asked) and await _is_attention_untold(tx, order):
         reached.append(LifecycleEvent.NEEDS_ATTENTION)
     if before.is_payable_now(order) and await _is_payment_untold(tx, order):
         reached.append(LifecycleEvent.PAYMENT_REQUIRED)

@@ -7,8 +7,10 @@ from app.db.models import Order, Site
 from app.orders.names import Tidying
 
 LEARNED_FROM = 50
-# How an order's CloudPress order became known: in the answer to its `POST`. (`app/reconciler/evidence.py`)
+# How an order's CloudPress order became known: in the answer to its `POST`, by its name in the list, by an
+# operator's word. (`app/reconciler/evidence.py`)
 ANSWER = "answer"
+LOOK_UP = "lookup"
 OPERATOR = "operator"
 # The newest first, by the index of the account's orders: it ends where enough are found.
 _SEEN = (

@@ -17,6 +17,7 @@ from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.attempts import can_have_landed
 from app.orders.changing import changing
+from app.orders.handing_over import lock_with_holder, may_be_handed_over, take_from
 from app.orders.names_seen import OPERATOR
 from app.orders.orphans import orphans_like
 from app.orders.shown import (
@@ -52,11 +53,12 @@ async def request_resolution(
     for an order too that waits for a person before it is sent. None if there is no such order.
 
     Raises:
-        NotResolvableError: the order is not to be resolved so, or another order has that CloudPress order.
+        NotResolvableError: the order is not to be resolved so, or another order has that CloudPress order,
+            unless it has it by its name alone and CloudPress answered this one with it: then it loses it.
         UnseenError: something is known of it that is not in what he was `shown`.
     """
     async with db.write() as tx:
-        order = await tx.session.get(Order, order_id, with_for_update=True)
+        order, holder = await lock_with_holder(tx, order_id, cloudpress_order_id)
         if order is None:
             return None
         waits = order.status == OrderStatus.PENDING and order.attention_code == AttentionCode.NOT_SENT
@@ -71,9 +73,10 @@ async def request_resolution(
             return order
         resolution: dict[str, Any] = {"action": action, **by.told}
         if cloudpress_order_id is not None:
-            holder = await _holder(tx.session, order.account_id, cloudpress_order_id)
+            if holder is not None and not await may_be_handed_over(tx.session, holder, order):
+                raise NotResolvableError(f"Order {holder.id} has that CloudPress order already.")
             if holder is not None:
-                raise NotResolvableError(f"Order {holder} has that CloudPress order already.")
+                await take_from(tx, holder, by=by)
             resolution["cloudpress_order_id"] = cloudpress_order_id
         record(tx, order_id, EventType.RESOLUTION_REQUESTED, **resolution)
         if action != "adopt":
@@ -189,13 +192,6 @@ async def _dismiss(tx: Transaction, order: Order, shown: Shown) -> list[str]:
 
 def _without(dismissed: Sequence[str], order_ids: Iterable[str]) -> list[str]:
     return [order_id for order_id in dict.fromkeys(order_ids) if order_id not in dismissed]
-
-
-async def _holder(session: AsyncSession, account_id: str, cloudpress_order_id: str) -> UUID | None:
-    # The ids are UUIDs (provider page), which are the same in other letters.
-    spelt = {cloudpress_order_id, cloudpress_order_id.lower(), cloudpress_order_id.upper()}
-    holder = select(Order.id).where(Order.account_id == account_id, Order.cloudpress_order_id.in_(spelt))
-    return (await session.scalars(holder.limit(1))).one_or_none()
 
 
 @repeated

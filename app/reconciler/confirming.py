@@ -1,6 +1,9 @@
 """Looks for an order whose placement is unknown: by late answers, callbacks, look-up, an operator's word."""
 
 from dataclasses import replace
+from uuid import UUID
+
+from sqlalchemy import select
 
 from app.db.database import Transaction
 from app.db.models import Order
@@ -8,6 +11,7 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.attempts import nothing_landed
 from app.orders.orphans import is_left_to_people, orphans_like
+from app.orders.waking import make_due
 from app.reconciler.callback_hints import Named, is_about_one, named_by_callbacks
 from app.reconciler.concluding import apply, conclude
 from app.reconciler.evidence import (
@@ -17,6 +21,7 @@ from app.reconciler.evidence import (
     OPERATOR,
     Sent,
     answered_to_others,
+    ended_by_anothers,
     held_among,
     what_was_sent,
 )
@@ -67,12 +72,26 @@ async def confirm(this: Pass) -> PassResult | None:
             return await _adopt(this, sent, [resolution["cloudpress_order_id"]], OPERATOR)
     async with this.dependencies.db.read() as session:
         held = await held_among(session, this.order, sent.answered_ids)
+        ended = await ended_by_anothers(session, this.order, held)
+    if ended:
+        await _have_asked(this, ended)
     answered = [order_id for order_id in sent.answered_ids if order_id not in held]
     if answered:
         return await _adopt(this, sent, answered, ANSWER)
     if sent.late_outcome is not None:
         return await conclude(this, "late_answer", _late_answer(sent, sent.late_outcome))
     return await _look_for(this, sent)
+
+
+async def _have_asked(this: Pass, order_ids: list[UUID]) -> None:
+    """Have orders looked at that have ended as what this one was answered with: it is asked whose it is.
+
+    In a transaction of its own: where many orders are locked, they are by their ids.
+    """
+    async with this.dependencies.db.write() as tx:
+        ended = select(Order).where(Order.id.in_(order_ids)).order_by(Order.id).with_for_update()
+        for order in await tx.session.scalars(ended):
+            make_due(tx, order)
 
 
 async def _write_failure(this: Pass, held: Held, sent: Sent, progress: Progress) -> PassResult:

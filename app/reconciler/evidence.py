@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,9 +18,14 @@ from app.orders.names import UNKNOWN_TIDYING, Tidying
 from app.reconciler.passes import Pass
 from app.reconciler.window import CLOCK_TOLERANCE, Now
 from app.reconciler.writing import Held
-from app.states import PostOutcome, may_have_landed
+from app.states import FINAL, PostOutcome, may_have_landed
 
-ANSWER, CALLBACK, LOOK_UP, OPERATOR = names_seen.ANSWER, "callback", "lookup", names_seen.OPERATOR
+ANSWER, CALLBACK, LOOK_UP, OPERATOR = (
+    names_seen.ANSWER,
+    "callback",
+    names_seen.LOOK_UP,
+    names_seen.OPERATOR,
+)
 MAX_HINTS = 20
 _HELD = select(Order.cloudpress_order_id).where(
     Order.account_id == bindparam("account_id"),
@@ -35,6 +41,13 @@ _ANSWERED = (
         Placement.order_id != bindparam("order_id"),
         unindexed(Order.account_id) == bindparam("account_id"),
     )
+)
+_ENDED_BY_NAME = select(Order).where(
+    Order.account_id == bindparam("account_id"),
+    among(Order.cloudpress_order_id, "asked"),
+    Order.id != bindparam("order_id"),
+    Order.cloudpress_order_id_source == LOOK_UP,
+    Order.status.in_(sorted(FINAL)),
 )
 
 
@@ -215,3 +228,19 @@ async def answered_to_others(session: AsyncSession, order: Order, order_ids: Ite
         return set()
     others = {"account_id": order.account_id, "asked": asked, "order_id": order.id}
     return {order_id for order_id in await session.scalars(_ANSWERED, others) if order_id is not None}
+
+
+async def ended_by_anothers(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> list[UUID]:
+    """Return the orders that have ended as those CloudPress orders, by name, and do not ask whose it is.
+
+    An order that goes on finds out by itself, with its next look.
+    """
+    asked = list(order_ids)
+    if not asked:
+        return []
+    others = {"account_id": order.account_id, "asked": asked, "order_id": order.id}
+    return [
+        it.id
+        for it in await session.scalars(_ENDED_BY_NAME, others)
+        if it.cloudpress_order_id not in {*(it.suspected_duplicates or ()), *(it.settled_duplicates or ())}
+    ]

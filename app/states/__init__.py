@@ -3,8 +3,8 @@
     pending           -> placing, unconfirmed, cancelled
     placing           -> pending, unconfirmed, awaiting_payment, provisioning, failed
     unconfirmed       -> pending, awaiting_payment, provisioning, completed, failed, cancelled
-    awaiting_payment  -> provisioning, completed, failed, cancelled
-    provisioning      -> awaiting_payment, completed, failed, cancelled
+    awaiting_payment  -> provisioning, unconfirmed, completed, failed, cancelled
+    provisioning      -> awaiting_payment, unconfirmed, completed, failed, cancelled
 
 Who moves an order, and when:
 

@@ -26,8 +26,9 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     PENDING: frozenset({PLACING, UNCONFIRMED, CANCELLED}),
     PLACING: frozenset({PENDING, UNCONFIRMED, AWAITING_PAYMENT, PROVISIONING, FAILED}),
     UNCONFIRMED: frozenset({PENDING, AWAITING_PAYMENT, PROVISIONING}) | FINAL,
-    AWAITING_PAYMENT: frozenset({PROVISIONING}) | FINAL,
-    PROVISIONING: frozenset({AWAITING_PAYMENT}) | FINAL,
+    # Not found again: an operator has given what it was taken for, by its name, to another order.
+    AWAITING_PAYMENT: frozenset({PROVISIONING, UNCONFIRMED}) | FINAL,
+    PROVISIONING: frozenset({AWAITING_PAYMENT, UNCONFIRMED}) | FINAL,
     COMPLETED: frozenset(),
     FAILED: frozenset(),
     CANCELLED: frozenset(),

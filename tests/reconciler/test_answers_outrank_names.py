@@ -7,16 +7,35 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from app.db.models import Order, Placement
 from app.events.timeline import Actor
-from tests.reconciler.scripted import HOUR, LOST, Bench
+from app.orders.requests import NotResolvableError, request_cancel, request_resolution
+from app.orders.waking import make_due
+from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 from tests.reconciler.test_what_was_shown import look
 
 BY = Actor("operator")
+FEW = 60
 
 
-async def mixed_up(bench: Bench) -> tuple[UUID, UUID]:
-    """Have the list give Rosa's order, by its name, what CloudPress's own answer says is Ben's: cp-2."""
+async def adopt(bench: Bench, order_id: UUID, cloudpress_order_id: str) -> None:
+    await request_resolution(
+        bench.db, order_id, action="adopt", cloudpress_order_id=cloudpress_order_id, by=BY
+    )
+
+
+async def note_answer(bench: Bench, order_id: UUID, cloudpress_order_id: str | None) -> None:
+    async with bench.db.write() as tx:
+        (await tx.session.get_one(Placement, (order_id, 1))).cloudpress_order_id = cloudpress_order_id
+
+
+async def mixed_up(bench: Bench, *, ends_first: bool = False) -> tuple[UUID, UUID]:
+    """Have the list give Rosa's order, by its name, what CloudPress's own answer says is Ben's: cp-2.
+
+    Its site may be finished, and hers with it, before that answer comes.
+    """
     await bench.order("before")
     await bench.work()
     bench.cloudpress.end("cp-1", "OK")
@@ -31,8 +50,11 @@ async def mixed_up(bench: Bench) -> tuple[UUID, UUID]:
         """Ben's is made, and before the answer is read, a look-up of Rosa's reads the list."""
         bench.cloudpress.place = plain  # type: ignore[method-assign]
         answer = await plain(*args, **more)
-        bench.clock.time += timedelta(seconds=5)
-        await bench.work()
+        if ends_first:
+            bench.cloudpress.end("cp-2", "OK")
+        for _ in range(2):
+            bench.clock.time += timedelta(seconds=5)
+            await bench.work()
         return answer
 
     bench.clock.time += timedelta(seconds=60)
@@ -102,3 +124,86 @@ async def test_what_an_answer_named_is_not_looked_up_by_another(bench: Bench) ->
     ]
     assert (await bench.known_site(rosa), bench.cloudpress.count("place shop")) == (None, 1), told
     assert "cp-2" not in ((await bench.read(rosa)).attention_detail or "")
+
+
+async def test_what_was_taken_by_name_is_given_to_the_order_that_was_answered_with_it(bench: Bench) -> None:
+    """The operator knows that the site is Ben's; hers was never made."""
+    rosa, ben = await mixed_up(bench)
+    await adopt(bench, ben, "cp-2")
+    order = await bench.read(rosa)
+    assert (order.status, order.cloudpress_order_id, order.attention_code) == ("unconfirmed", None, None)
+    assert (await bench.known_tasks(rosa), await bench.known_site(rosa)) == ([], None)
+    await bench.work_for(2 * HOUR)
+    assert (await bench.read(ben)).status == "completed"
+    assert await bench.known_site(ben) == "site-2"
+    order = await bench.read(rosa)
+    assert order.cloudpress_order_id != "cp-2"
+    assert "cp-2" not in (order.attention_detail or ""), "an operator has said whose it is"
+    assert order.attention_code is not None or bench.cloudpress.count("place") > 3, "sent anew, or asked for"
+
+
+async def test_a_cancellation_goes_on_once_the_order_is_looked_for_anew(bench: Bench) -> None:
+    rosa, ben = await mixed_up(bench)
+    await request_cancel(bench.db, rosa, by=BY)
+    await bench.work_for(HOUR)
+    assert (await bench.read(rosa)).status == "provisioning"
+    await adopt(bench, ben, "cp-2")
+    await bench.work_for(2 * HOUR)
+    assert bench.cloudpress.count("cancel") == 0, "what would be cancelled is Ben's"
+    order = await bench.read(rosa)
+    assert order.status == "cancelled" or order.attention_code is not None
+    assert (await bench.read(ben)).status == "completed"
+
+
+async def test_a_pass_that_goes_on_takes_nothing_from_what_was_handed_over(bench: Bench) -> None:
+    """It has read Rosa's order before Ben's answer came, and reads the site when an operator has spoken."""
+    rosa, ben = await mixed_up(bench)
+    await note_answer(bench, ben, None)
+    plain = bench.cloudpress.site
+
+    async def meanwhile(*asked: Any, **more: Any) -> Any:
+        bench.cloudpress.site = plain  # type: ignore[method-assign]
+        await note_answer(bench, ben, "cp-2")
+        await adopt(bench, ben, "cp-2")
+        return await plain(*asked, **more)
+
+    bench.cloudpress.site = meanwhile  # type: ignore[method-assign]
+    async with bench.db.write() as tx:
+        make_due(tx, await tx.session.get_one(Order, rosa))
+    await bench.work()
+    assert bench.cloudpress.site == plain, "the pass has read the site"
+    order = await bench.read(rosa)
+    assert (order.status, order.cloudpress_order_id) == ("unconfirmed", None)
+    assert await bench.known_site(rosa) is None
+
+
+async def test_one_that_had_ended_as_anothers_is_asked_about_too(bench: Bench) -> None:
+    """Its site was handed out before CloudPress's answer to Ben's order came."""
+    rosa, ben = await mixed_up(bench, ends_first=True)
+    order = await bench.read(rosa)
+    assert (order.status, order.attention_code) == ("completed", "suspected_duplicate")
+    assert (await bench.read(ben)).attention_code == "placement_suspected"
+    with pytest.raises(NotResolvableError, match="has that CloudPress order already"):
+        await adopt(bench, ben, "cp-2")
+    asked = bench.cloudpress.count("order")
+    await bench.skim(3 * DAY)
+    assert bench.cloudpress.count("order") - asked < FEW
+    assert len(await bench.events(rosa, "order.needs_attention")) == 1
+    await bench.say(rosa, "dismiss_duplicates", by=BY, shown=await look(bench, rosa))
+    await bench.work_for(DAY)
+    assert (await bench.read(rosa)).attention_code is None
+
+
+@pytest.mark.parametrize("field", ["source", "answer"])
+async def test_only_what_was_got_by_name_goes_to_whoever_was_answered_with_it(
+    bench: Bench, field: str
+) -> None:
+    rosa, ben = await mixed_up(bench)
+    if field == "source":
+        async with bench.db.write() as tx:
+            (await tx.session.get_one(Order, rosa)).cloudpress_order_id_source = "answer"
+    else:
+        await note_answer(bench, ben, None)
+    with pytest.raises(NotResolvableError, match="has that CloudPress order already"):
+        await adopt(bench, ben, "cp-2")
+    assert (await bench.read(rosa)).cloudpress_order_id == "cp-2"

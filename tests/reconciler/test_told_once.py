@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from app.cloudpress import Answer, NotFound, OrderDetails, TaskRef
+from app.cloudpress import Answer, NotFound, OrderDetails, Refused, TaskRef
+from app.events.timeline import Actor
+from app.orders.requests import request_refresh
 from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench, ScriptedCloudPress
 from tests.reconciler.test_flapping import Forgetful
 
@@ -125,3 +127,66 @@ async def test_another_that_may_be_it_is_told(bench: Bench) -> None:
     assert order.attention_code == "placement_ambiguous"
     told = await bench.events(order_id, "order.needs_attention")
     assert [twins[0] in (event.shown or {})["attention"]["detail"] for event in told] == [False, True]
+
+
+REFUSED = Refused(403, ("no",), is_own_form=True)
+
+
+@pytest.mark.parametrize("pays", [False, True])
+async def test_a_refusal_now_and_then_is_told_once(bench: Bench, *, pays: bool) -> None:
+    """As where one of CloudPress's machines has an old list of who may ask."""
+    order_id = await bench.order()
+    await bench.work()
+    if pays:
+        bench.cloudpress.tell("cp-1", payment_url=ADDRESS, asks_for_payment=True)
+    bench.cloudpress.script["order"] = [None, REFUSED] * MANY
+    await bench.work_for(DAY)
+    flips = await bench.events(order_id, "order.attention_started")
+    assert len([it for it in flips if it.data["code"] == "credentials_refused"]) > 10
+    assert len(await bench.events(order_id, "order.needs_attention")) == 1
+
+
+async def test_two_refusals_in_turns_are_told_once_each(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.script["order"] = [REFUSED, None, Refused(401), None] * MANY
+    await bench.work_for(DAY)
+    assert len(await bench.events(order_id, "order.needs_attention")) == 2
+
+
+async def test_a_refusal_of_a_look_that_was_asked_for_is_told_once(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.script["order"] = [REFUSED]
+    await bench.work_for(HOUR)
+    for _ in range(3):
+        await request_refresh(bench.db, order_id, by=Actor("Ann"))
+        bench.cloudpress.script["order"] = [REFUSED]
+        await bench.work_for(HOUR)
+    assert len(await bench.events(order_id, "order.needs_attention")) == 1
+
+
+async def test_what_was_mended_for_hours_and_fails_again_is_told_again(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    for _ in range(2):
+        bench.cloudpress.script["order"] = [REFUSED]
+        await bench.work_for(12 * HOUR)
+        assert (await bench.read(order_id)).attention_code is None
+    assert len(await bench.events(order_id, "order.needs_attention")) == 2
+
+
+async def test_what_is_asked_after_an_operators_word_is_told_again(bench: Bench) -> None:
+    """It is the same sentence about another attempt."""
+    bench.cloudpress.script["place"] = [LOST, LOST]
+    order_id = await bench.order()
+    await bench.work()
+    await bench.work_for(2 * GRACE_SECONDS)
+    [told] = await bench.events(order_id, "order.needs_attention")
+    await bench.say(order_id, "place_again", by=Actor("Ann"))
+    await bench.work_for(2 * GRACE_SECONDS)
+    assert bench.cloudpress.count("place") == 2
+    [first, second] = await bench.events(order_id, "order.needs_attention")
+    assert first.id == told.id
+    details = [((it.shown or {})["attention"] or {})["detail"] for it in (first, second)]
+    assert details[0] == details[1]

@@ -291,4 +291,25 @@ MUTATIONS = (
         "LATE_LOOK_BACKSTOP = timedelta(minutes=10)",
         (LATE_LOOKS,),
     ),
+    Mutation(
+        "what flaps is told with each flip",
+        LIFECYCLE,
+        "before.is_more_asked(order, asked) and await _is_attention_untold(tx, order)",
+        "before.is_more_asked(order, asked)",
+        (TOLD_ONCE,),
+    ),
+    Mutation(
+        "what fails again after hours is not told",
+        LIFECYCLE,
+        "return tx.now - gone_at >= NO_NEWS_WITHIN",
+        "return False",
+        (TOLD_ONCE,),
+    ),
+    Mutation(
+        "what is asked after an operator's word is not told, if it was before",
+        LIFECYCLE,
+        "    if any(row.type in _ANOTHER_MATTER for row in since):\n        return True\n",
+        "",
+        (TOLD_ONCE,),
+    ),
 )

@@ -7,6 +7,7 @@ ANSWERS = "app/reconciler/answers.py"
 CALLBACKS = "app/orders/callbacks.py"
 CONFIRMING = "app/reconciler/confirming.py"
 DUPLICATES = "app/reconciler/duplicates.py"
+HANDING_OVER = "app/orders/handing_over.py"
 INTENTS = "app/reconciler/intents.py"
 KEEPING = "app/reconciler/keeping.py"
 LOOKING_UP = "app/reconciler/looking_up.py"
@@ -85,9 +86,9 @@ MUTATIONS = (
     ),
     Mutation(
         "ids in other letters are other ids",
-        REQUESTS,
-        "spelt = {cloudpress_order_id, cloudpress_order_id.lower(), cloudpress_order_id.upper()}",
-        "spelt = {cloudpress_order_id}",
+        HANDING_OVER,
+        "return {cloudpress_order_id, cloudpress_order_id.lower(), cloudpress_order_id.upper()}",
+        "return {cloudpress_order_id}",
         (WORDS,),
     ),
     Mutation(
@@ -137,6 +138,55 @@ MUTATIONS = (
         CONFIRMING,
         "findings.reads_callbacks_anew = True",
         "pass",
+        (WORDS,),
+    ),
+    Mutation(
+        "what an order was answered with is given away",
+        HANDING_OVER,
+        "return is_by_name and is_open and ",
+        "return is_open and ",
+        (WORDS,),
+    ),
+    Mutation(
+        "what another order got by its name is given to whoever asks",
+        HANDING_OVER,
+        " and bool((await session.execute(answered)).scalar_one())",
+        "",
+        (WORDS,),
+    ),
+    Mutation(
+        "what an order has ended as is taken from it",
+        HANDING_OVER,
+        "return is_by_name and is_open and ",
+        "return is_by_name and ",
+        (WORDS,),
+    ),
+    Mutation(
+        "an order keeps what was read of one that is another's",
+        HANDING_OVER,
+        "            await tx.session.execute(delete(table).where(table.order_id == holder.id))\n",
+        "            pass\n",
+        (WORDS,),
+    ),
+    Mutation(
+        "a pass that goes on writes what it has seen of an order that was handed over",
+        HANDING_OVER,
+        "holder.lease_token = holder.lease_until = holder.lease_boot = holder.lease_ends_at_uptime = None",
+        "pass",
+        (WORDS,),
+    ),
+    Mutation(
+        "what an operator gave to another order is taken by its name again",
+        HANDING_OVER,
+        "holder.settled_duplicates = sorted({*(holder.settled_duplicates or ()), taken})",
+        "pass",
+        (WORDS,),
+    ),
+    Mutation(
+        "an order that has ended as another's asks nobody",
+        CONFIRMING,
+        "    if ended:\n        await _have_asked(this, ended)\n",
+        "",
         (WORDS,),
     ),
 )

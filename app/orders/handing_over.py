@@ -1,0 +1,96 @@
+"""Takes a CloudPress order from an order that got it by its name, for the one that was answered with it.
+
+Only an operator can say so: an answer may be another's as well (decision 0004). The database only.
+"""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.database import Transaction
+from app.db.models import LookUp, Order, Placement, Site, Task
+from app.events.timeline import Actor, record
+from app.events.types import EventType
+from app.orders.changing import changing
+from app.orders.names_seen import LOOK_UP
+from app.orders.waking import make_due
+from app.states import OrderStatus
+
+
+def _spelt(cloudpress_order_id: str) -> set[str]:
+    """Return how an id may be written: they are UUIDs (provider page), the same in other letters."""
+    return {cloudpress_order_id, cloudpress_order_id.lower(), cloudpress_order_id.upper()}
+
+
+async def _holder_of(session: AsyncSession, account_id: str, cloudpress_order_id: str) -> UUID | None:
+    """Return the order of an account that has a CloudPress order, if one has."""
+    ids = _spelt(cloudpress_order_id)
+    holder = select(Order.id).where(Order.account_id == account_id, Order.cloudpress_order_id.in_(ids))
+    return (await session.scalars(holder.limit(1))).one_or_none()
+
+
+async def lock_with_holder(
+    tx: Transaction, order_id: UUID, cloudpress_order_id: str | None
+) -> tuple[Order | None, Order | None]:
+    """Lock an order, and whichever has that CloudPress order, by their ids as everybody does.
+
+    Returns both, None for what there is not. One that got it since is the caller's to find.
+    """
+    ids = {order_id}
+    if cloudpress_order_id is not None:
+        account_id = await tx.session.scalar(select(Order.account_id).where(Order.id == order_id))
+        holder_id = await _holder_of(tx.session, account_id or "", cloudpress_order_id)
+        ids |= {holder_id} if holder_id is not None else set()
+    lock = select(Order).where(Order.id.in_(ids)).order_by(Order.id).with_for_update()
+    locked = {order.id: order for order in await tx.session.scalars(lock)}
+    order = locked.pop(order_id, None)
+    held = (it for it in locked.values() if it.cloudpress_order_id in _spelt(cloudpress_order_id or ""))
+    return order, next(held, None)
+
+
+async def may_be_handed_over(session: AsyncSession, holder: Order, order: Order) -> bool:
+    """Tell whether what a holder has by its name alone is what CloudPress answered the order with.
+
+    What has ended stays as it was told.
+    """
+    answered = select(func.count()).where(
+        Placement.order_id == order.id, Placement.cloudpress_order_id == holder.cloudpress_order_id
+    )
+    is_by_name = holder.cloudpress_order_id_source == LOOK_UP
+    is_open = holder.status in {OrderStatus.AWAITING_PAYMENT, OrderStatus.PROVISIONING}
+    return is_by_name and is_open and bool((await session.execute(answered)).scalar_one())
+
+
+async def take_from(tx: Transaction, holder: Order, *, by: Actor) -> None:
+    """Have an order, which is locked, not hold its CloudPress order any more: it is looked for anew.
+
+    What was read of it is forgotten, and it is not taken for that one again. A pass that goes on loses its
+    lease, so that it writes nothing of what it has seen.
+    """
+    taken = holder.cloudpress_order_id or ""
+    async with changing(tx, holder, action="hand_over") as change:
+        for table in (Task, Site):
+            await tx.session.execute(delete(table).where(table.order_id == holder.id))
+        record(tx, holder.id, EventType.IDENTIFIED, by=by, cloudpress_order_id=None, instead_of=taken)
+        holder.cloudpress_order_id = holder.cloudpress_order_id_source = None
+        holder.cloudpress_status = holder.cloudpress_answer = holder.payment_url = None
+        holder.missing_since = holder.cancel_accepted_at = None
+        holder.settled_duplicates = sorted({*(holder.settled_duplicates or ()), taken})
+        holder.suspected_duplicates = _without(taken, holder.suspected_duplicates or ()) or None
+        look_up = await tx.session.get(LookUp, holder.id)
+        if look_up is not None:
+            look_up.begun_at = look_up.last_begun_at = None
+            look_up.completed = 0
+            look_up.candidates, look_up.suspects = (
+                _without(taken, found) for found in (look_up.candidates, look_up.suspects)
+            )
+        holder.lease_token = holder.lease_until = holder.lease_boot = holder.lease_ends_at_uptime = None
+        change.move(OrderStatus.UNCONFIRMED)
+        change.ask_for(None)
+        make_due(tx, holder)
+
+
+def _without(taken: str, order_ids: Iterable[str]) -> list[str]:
+    return [order_id for order_id in order_ids if order_id != taken]
