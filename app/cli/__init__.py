@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from app.cli.printing import complain, prepare_streams, say
+from app.cli.sparing import load_sparingly
 from app.version import VERSION
 
 # What each is, by module and name.
@@ -29,6 +30,7 @@ COMMANDS = {
     "sandbox": ("sandbox", "sandbox"),
     "demo": ("demo", "demo"),
 }
+SERVING = {COMMANDS["serve"], COMMANDS["worker"]}
 # What a shell sets that asks how a line could go on.
 COMPLETING = "_PRESSHOOK_COMPLETE"
 
@@ -38,6 +40,8 @@ def main() -> None:
     prepare_streams()
     wanted = [name for name in sys.argv[1:2] if name in COMMANDS and COMPLETING not in os.environ]
     needs_none = sys.argv[1:] == ["--version"]
+    if wanted and COMMANDS[wanted[0]] in SERVING:
+        load_sparingly()
     try:
         command_line(wanted or (() if needs_none else COMMANDS))()
     except SystemExit:

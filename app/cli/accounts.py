@@ -8,8 +8,9 @@ from rich.console import RenderableType
 from rich.markup import escape
 
 from app.cli.client import HERE, Client, ClientCommands, Json, Key, Url, in_path
-from app.cli.printing import console, print_json, say
+from app.cli.printing import print_json, say
 from app.cli.tables import listing
+from app.cli.terminal import console
 
 app = typer.Typer(
     cls=ClientCommands, help="Work with the CloudPress accounts of a running service.", no_args_is_help=True

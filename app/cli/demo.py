@@ -18,7 +18,8 @@ from rich.live import Live
 from rich.markup import escape
 
 from app.cli.demo_orders import DemoOrder, demo_orders, demo_table
-from app.cli.printing import console, say
+from app.cli.printing import say
+from app.cli.terminal import console
 from app.config import GivenSettings
 from app.dashboard.desk import Desk
 from app.main import Service, create_app

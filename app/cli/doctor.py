@@ -10,7 +10,8 @@ import typer
 from rich.markup import escape
 
 from app.accounts.clients import AccountClients
-from app.cli.printing import complain, console, print_json, say
+from app.cli.printing import complain, print_json, say
+from app.cli.terminal import console
 from app.config import Settings, load_settings
 from app.db.database import Database
 from app.maintenance.doctor.checks import Outcome, Result

@@ -11,8 +11,9 @@ from rich.markup import escape
 from app.api.routes.keys import MAX_GRACE_SECONDS, KeyRequest
 from app.cli.client import Json, fail
 from app.cli.maintenance import with_database
-from app.cli.printing import complain, console, print_json, say
+from app.cli.printing import complain, print_json, say
 from app.cli.tables import listing
+from app.cli.terminal import console
 from app.db.database import Database
 from app.db.models import ApiKey
 from app.keys import (

@@ -16,7 +16,8 @@ from rich.markup import escape
 from app.cli.client import HERE, Client, Key, Url, address, fail, refusal, refuse_both, secret_of_file
 from app.cli.event_stream import EndlessLineError, Message, lines_of, messages_of
 from app.cli.http import open_client, raw
-from app.cli.printing import complain, console, say
+from app.cli.printing import complain, say
+from app.cli.terminal import console
 from app.network.answers import CodedError
 from app.orders.lifecycle_events import LifecycleEvent
 from app.webhooks.messages import body, event_message_id

@@ -13,8 +13,9 @@ from rich.live import Live
 from rich.markup import escape
 
 from app.cli.client import HERE, Client, ClientCommands, ExitCode, Json, Key, Pace, Url
-from app.cli.printing import console, print_json, print_json_line, say
+from app.cli.printing import print_json, print_json_line, say
 from app.cli.tables import FINAL, order_table, orders_table, suspects_table
+from app.cli.terminal import console
 from app.states import OrderStatus
 
 LONGEST_WAIT_SECONDS = 30

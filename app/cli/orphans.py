@@ -6,8 +6,9 @@ import typer
 from rich.markup import escape
 
 from app.cli.client import HERE, Client, ClientCommands, Json, Key, Url
-from app.cli.printing import complain, console, print_json, say
+from app.cli.printing import complain, print_json, say
 from app.cli.tables import listing
+from app.cli.terminal import console
 
 app = typer.Typer(cls=ClientCommands, help="Settle what a restored database has lost.", no_args_is_help=True)
 

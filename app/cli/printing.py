@@ -1,38 +1,16 @@
 """What the commands print, all of it: foreign text is shown here, and never obeyed by a terminal.
 
-`plain` is the one filter, and all that prints passes through it; a test reads the commands for that.
+`plain` is the one filter, and all that prints passes through it; a test reads the commands for that. What is
+laid out for somebody who watches is printed by `terminal.py`.
 """
 
 import json
 import os
 import sys
-from typing import Any
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from app.plain import plain
-
-# Wider than any table, where nobody's screen is the limit.
-UNLIMITED_WIDTH = 10_000
-
-
-class Terminal(Console):
-    """rich's console, whose every text is plain. Where nobody watches, nothing is cut to fit a screen."""
-
-    def __init__(self) -> None:
-        """Print to standard output."""
-        super().__init__()
-        if not self.is_terminal and not os.environ.get("COLUMNS"):
-            self.width = UNLIMITED_WIDTH
-
-    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 - rich's own
-        """Return a text as it is shown: rich asks here for all that is a `str`, also in tables."""
-        return super().render_str(plain(text), **options)
-
-
-console = Terminal()
 
 
 def say(*lines: str) -> None:

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from app.cli.printing import UNLIMITED_WIDTH, console
+from app.cli.terminal import UNLIMITED_WIDTH, console
 
 COLOURS = {
     "completed": "green",

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib import resources
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlsplit
 from uuid import UUID
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -23,6 +23,9 @@ from app.dashboard.curl import curl_line
 from app.dashboard.sessions import Sessions
 from app.dashboard.words import FILTERS, navigation
 from app.version import VERSION
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -73,8 +76,15 @@ class Desk:
         self.brand = Brand.of(context.settings)
         self.watched: Counter[UUID] = Counter()
         """How many look at each end user's page."""
-        self._path = urlsplit(context.settings.public_url).path.rstrip("/")
-        self._templates = Environment(
+        self._public_url = context.settings.public_url
+        self._path = urlsplit(self._public_url).path.rstrip("/")
+
+    @cached_property
+    def _templates(self) -> "Environment":
+        """Return the templates; whoever shows no page needs none, nor the library."""
+        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - see above
+
+        templates = Environment(
             loader=PackageLoader("app.dashboard"),
             autoescape=True,
             undefined=StrictUndefined,
@@ -82,15 +92,16 @@ class Desk:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._templates.filters |= FILTERS
-        self._templates.globals |= {
+        templates.filters |= FILTERS
+        templates.globals |= {
             "at": self.at,
             "asset": self._asset,
             "progress_asset": self._progress_asset,
-            "public_url": context.settings.public_url,
+            "public_url": self._public_url,
             "curl_line": self._curl_line,
             "version": VERSION,
         }
+        return templates
 
     def at(self, path: str) -> str:
         """Return the address of a path of ours on this host, which the service may have a part of."""

@@ -66,8 +66,8 @@ async def may_be_handed_over(session: AsyncSession, holder: Order, order: Order)
 async def take_from(tx: Transaction, holder: Order, *, by: Actor) -> None:
     """Have an order, which is locked, not hold its CloudPress order any more: it is looked for anew.
 
-    What was read of it is forgotten, and it is not taken for that one again. A pass that goes on loses its
-    lease, so that it writes nothing of what it has seen.
+    What was read of it is forgotten. It is not taken for that one again, which no look-up takes that another
+    order was answered with. A pass that goes on loses its lease, so that it writes nothing of what it has seen.
     """
     taken = holder.cloudpress_order_id or ""
     async with changing(tx, holder, action="hand_over") as change:
@@ -77,7 +77,6 @@ async def take_from(tx: Transaction, holder: Order, *, by: Actor) -> None:
         holder.cloudpress_order_id = holder.cloudpress_order_id_source = None
         holder.cloudpress_status = holder.cloudpress_answer = holder.payment_url = None
         holder.missing_since = holder.cancel_accepted_at = None
-        holder.settled_duplicates = sorted({*(holder.settled_duplicates or ()), taken})
         holder.suspected_duplicates = _without(taken, holder.suspected_duplicates or ()) or None
         look_up = await tx.session.get(LookUp, holder.id)
         if look_up is not None:

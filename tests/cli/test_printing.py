@@ -17,7 +17,8 @@ from starlette.routing import Route
 
 import app.cli
 from app.cli import command_line
-from app.cli.printing import Terminal, print_json, print_json_line
+from app.cli.printing import print_json, print_json_line
+from app.cli.terminal import Terminal
 from app.plain import plain
 from tests.cli.conftest import served
 
@@ -157,7 +158,7 @@ def test_everything_that_prints_is_in_one_module() -> None:
     """Hold that no command prints past the filter."""
     folder = Path(app.cli.__file__).parent
     for path in folder.rglob("*.py"):
-        if path.name == "printing.py":
+        if path.name in {"printing.py", "terminal.py"}:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call):

@@ -176,13 +176,6 @@ MUTATIONS = (
         (WORDS,),
     ),
     Mutation(
-        "what an operator gave to another order is taken by its name again",
-        HANDING_OVER,
-        "holder.settled_duplicates = sorted({*(holder.settled_duplicates or ()), taken})",
-        "pass",
-        (WORDS,),
-    ),
-    Mutation(
         "an order that has ended as another's asks nobody",
         CONFIRMING,
         "    if ended:\n        await _have_asked(this, ended)\n",
