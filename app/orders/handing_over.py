@@ -66,8 +66,8 @@ async def may_be_handed_over(session: AsyncSession, holder: Order, order: Order)
 async def take_from(tx: Transaction, holder: Order, *, by: Actor) -> None:
     """Have an order, which is locked, not hold its CloudPress order any more: it is looked for anew.
 
-    What was read of it is forgotten. It is not taken for that one again, which no look-up takes that another
-    order was answered with. A pass that goes on loses its lease, so that it writes nothing of what it has seen.
+    What was read of it is forgotten. It is not taken for that one again: no look-up takes what another order
+    was answered with. A pass that goes on loses its lease, so that it writes nothing of what it has seen.
     """
     taken = holder.cloudpress_order_id or ""
     async with changing(tx, holder, action="hand_over") as change:
