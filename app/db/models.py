@@ -41,6 +41,7 @@ UNSETTLED = (
     " OR late_look_at IS NOT NULL OR suspected_duplicates IS NOT NULL"
     " OR cloudpress_order_id_source = 'lookup')"
 )
+DISMISSED = "settled_duplicates IS NOT NULL"
 _FINAL = ", ".join(sorted(f"'{status}'" for status in FINAL))
 
 
@@ -98,6 +99,13 @@ class Order(Leased):
             "finalized_at",
             postgresql_where=text(UNSETTLED),
             sqlite_where=text(UNSETTLED),
+        ),
+        # What operators have said of which CloudPress orders. (`app/reconciler/evidence.py`)
+        Index(
+            "ix_orders_dismissed",
+            "account_id",
+            postgresql_where=text(DISMISSED),
+            sqlite_where=text(DISMISSED),
         ),
         Index(
             "ix_orders_to_strip",

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 
 from app.db.database import Database, Transaction
 from app.db.models import Event, LookUp, Order, Webhook
@@ -43,7 +43,7 @@ async def doubt_unplaced_orders(db: Database) -> int:
 
 async def _doubt(tx: Transaction, order: Order) -> None:
     await doubt(tx, order)
-    await tx.session.execute(delete(LookUp).where(LookUp.order_id == order.id))
+    await _look_up_anew(tx, order)
     async with changing(tx, order, action="after_restore") as change:
         change.move(OrderStatus.UNCONFIRMED)
     order.due_at = order.scheduled_at = tx.now
@@ -51,6 +51,21 @@ async def _doubt(tx: Transaction, order: Order) -> None:
     order.resolution = order.not_before = order.lease_token = order.lease_until = None
     order.lease_boot = order.lease_ends_at_uptime = None
     tx.announce(due=Order)
+
+
+async def _look_up_anew(tx: Transaction, order: Order) -> None:
+    """Forget how far the look-up of an order has come, but not what an operator has ruled out."""
+    look_up = await tx.session.get(LookUp, order.id)
+    word = order.resolution or {}
+    known = word.get("known", []) if word.get("action") == "place_again" else []
+    ruled_out = sorted({*(look_up.ruled_out if look_up is not None else ()), *known})
+    if look_up is not None:
+        await tx.session.delete(look_up)
+        await tx.session.flush()
+    if ruled_out:
+        tx.session.add(
+            LookUp(order_id=order.id, unseen=[], candidates=[], suspects=[], completed=0, ruled_out=ruled_out)
+        )
 
 
 async def skip_event_numbers(db: Database) -> None:

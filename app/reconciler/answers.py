@@ -13,7 +13,7 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.waking import make_due
 from app.reconciler.concluding import apply
-from app.reconciler.evidence import ANSWER, LOOK_UP, held_among
+from app.reconciler.evidence import ANSWER, held_among
 from app.reconciler.intents import Intent, asked_to_place_again_at
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.writing import Held
@@ -32,7 +32,7 @@ class Posted:
     ended: PostEnded
     answer: Answer[Placed] | None = None
     is_doubted: bool = False
-    """Whether another order was taken for what the answer names, by a look-up alone."""
+    """Whether another order was taken for what the answer names, which CloudPress did not answer it with."""
 
     @property
     def cloudpress_order_id(self) -> str | None:
@@ -100,14 +100,15 @@ async def _write_answer(this: Pass, held: Held, intent: Intent, posted: Posted) 
 async def _unless_held_by_another(held: Held, posted: Posted) -> Posted:
     """Distrust an answer that names a CloudPress order which another order has.
 
-    One that was only looked up may be this one all the same: the answer is kept, and a person is asked.
+    What that one got by its name, by its callback or by an operator's word may be this one all the same: the
+    answer is kept, and a person is asked. Where its own answer named it too, nobody knows which one is right.
     """
     named, order = posted.cloudpress_order_id, held.order
     if named is None or not await held.loaded.is_held_by_another(order, named):
         return posted
     log.error("answered_with_anothers_order", order=str(order.id), cloudpress_order=named)
     ended = PostEnded(PostOutcome.UNKNOWN, posted.ended.first, trouble=Trouble("anothers_order"))
-    if await held_among(held.tx.session, order, [named], but_by=LOOK_UP):
+    if not await held_among(held.tx.session, order, [named], but_by=ANSWER):
         return Posted(ended)
     return replace(posted, ended=ended, is_doubted=True)
 

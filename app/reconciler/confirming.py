@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.db.database import Transaction
-from app.db.models import Order
+from app.db.models import RESTORED, Order
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.attempts import nothing_landed
@@ -23,6 +23,8 @@ from app.reconciler.evidence import (
     answered_to_others,
     ended_by_anothers,
     held_among,
+    is_told_around,
+    is_told_soon_after_acceptance,
     what_was_sent,
 )
 from app.reconciler.intents import PLACE_AGAIN, is_overdue
@@ -107,14 +109,17 @@ async def _look_for(this: Pass, sent: Sent) -> PassResult | None:
     progress = await load_progress(this, sent)
     named = await named_by_callbacks(this, sent)
     this.findings.hints = named.settled
-    if named.order_ids:
-        return await _adopt(this, sent, [*named.order_ids, *await _beside(this, named)], CALLBACK)
+    async with this.dependencies.db.read() as session:
+        held = await held_among(session, this.order, named.order_ids)
+    own = [order_id for order_id in named.order_ids if order_id not in held]
+    if own:
+        return await _adopt(this, sent, [*own, *await _beside(this, named)], CALLBACK)
     if named.error is not None and not is_about_one(named.error):
         progress.trouble = trouble_of(named.error)
         return await _conclude_not_found(this, sent, progress)
     await OrderLookUp(this, sent).go_on()
     await _suspect(this, sent, progress, named)
-    if _is_found(this, progress):
+    if _is_found(this, progress) and _agrees_with_callbacks(progress.candidates[0], named):
         return await _adopt(this, sent, progress.candidates, LOOK_UP)
     if named.error is not None:
         # It is told of before what was in the way of the list: its own callback leads there.
@@ -167,6 +172,31 @@ def _is_found(this: Pass, progress: Progress) -> bool:
         and not progress.suspects
         and progress.candidates[0] not in {*known, *progress.ruled_out}
     )
+
+
+def _agrees_with_callbacks(order_id: str, named: Named) -> bool:
+    """Tell whether no callback of its own names another one, of which nothing differs so far."""
+    return not named.untold or order_id in named.untold
+
+
+async def _may_be_younger_than_the_backup(this: Pass, held: Held, sent: Sent) -> bool:
+    """Tell whether what was found may be one that a restored database has lost, so another customer's.
+
+    What was made while an order was surely sent is none: whoever else had sent one by then is in the backup.
+    An order that was not sent by then has nothing but its name to go by, and that it is sent at once.
+    """
+    order, details = held.order, held.findings.order
+    if await is_left_to_people(held.tx.session, order, held.findings.order_id or ""):
+        return True
+    if all(attempt.callback_key_id != RESTORED for attempt in sent.landed):
+        return False
+    if details is None:
+        return True
+    surely = replace(sent, placements=tuple(it for it in sent.placements if it.callback_key_id != RESTORED))
+    if not surely.landed:
+        return not is_told_soon_after_acceptance(order, sent, details)
+    seconds = this.dependencies.upstream_timeout_seconds
+    return not is_told_around(order, surely, details, is_understood=False, sending_seconds=seconds)
 
 
 def _ruled_out(order: Order) -> set[str]:
@@ -276,6 +306,9 @@ async def _adopt(this: Pass, sent: Sent, order_ids: list[str], source: str) -> P
     findings.order_id_source = source
     findings.duplicates = {order_id for order_id in order_ids[1:] if order_id != order_ids[0]}
     progress = await load_progress(this, sent)
+    # What looked like it too may be its double, or another's that is still sought: hours later it shows.
+    beside = {*progress.candidates, *progress.suspects} - {findings.order_id, *findings.duplicates}
+    findings.may_be_doubled = bool(beside - _ruled_out(this.order))
     return await this.write(
         lambda held: _write_adoption(this, held, sent, progress, source, observation),
         named=(findings.order_id,),
@@ -292,7 +325,7 @@ async def _write_adoption(
         or found in await answered_to_others(tx.session, order, [found])
         or _is_to_end_otherwise(order)
         or await has_look_alike(tx, order, findings.tidying)
-        or await is_left_to_people(tx.session, order, found)
+        or await _may_be_younger_than_the_backup(this, held, sent)
     )
     if source == OPERATOR and _has_spoken_again(this, held):
         findings.forget_identity()

@@ -19,6 +19,7 @@ from app.reconciler.evidence import (
     what_was_sent,
 )
 from app.reconciler.looking_up import OrderLookUp, load_progress
+from app.reconciler.naming import named_anew
 from app.reconciler.passes import Pass, trouble_of
 from app.reconciler.progress import Progress
 from app.states import FINAL, OrderStatus, Rechecked, Trouble, is_over
@@ -48,6 +49,7 @@ async def recheck(this: Pass) -> Rechecked:
     trouble = trouble_of(error) if error is not None else None
     if error is None or is_about_one(error):
         trouble = await _look_beside(this, sent) or trouble
+    this.findings.named_anew = await named_anew(this, sent, called_back)
     mixed_up = await _judge(this, sent, called_back, named)
     return Rechecked(
         trouble,
@@ -168,7 +170,7 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
         findings.order_id, findings.order_id_source = surer[0], named[surer[0]]
         others.remove(surer[0])
     findings.duplicates |= {*others, *taken}
-    settled = order.settled_duplicates or ()
+    settled = set(order.settled_duplicates or ()) - findings.named_anew
     known = {*settled, *before}
     findings.is_contradicted = any(named[it] == CALLBACK and it not in known for it in (*others, *taken))
     holders = {*(held - taken), order.cloudpress_order_id or "", findings.order_id or ""}

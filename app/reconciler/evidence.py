@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import Answer, OrderDetails
-from app.db.models import RESTORED, Order, Placement
+from app.db.models import DISMISSED, RESTORED, Order, Placement
 from app.db.several import among
 from app.db.unindexed import unindexed
 from app.orders import names_seen
@@ -27,6 +27,8 @@ ANSWER, CALLBACK, LOOK_UP, OPERATOR = (
     names_seen.OPERATOR,
 )
 MAX_HINTS = 20
+SENT_SOON = timedelta(minutes=15)
+"""An order that nothing holds back is sent within seconds; the rest is what two clocks may differ by."""
 _HELD = select(Order.cloudpress_order_id).where(
     Order.account_id == bindparam("account_id"),
     among(Order.cloudpress_order_id, "asked"),
@@ -41,6 +43,12 @@ _ANSWERED = (
         Placement.order_id != bindparam("order_id"),
         unindexed(Order.account_id) == bindparam("account_id"),
     )
+)
+_DISMISSED = select(Order.settled_duplicates).where(
+    unindexed(Order.id) != bindparam("order_id"),
+    Order.account_id == bindparam("account_id"),
+    text(DISMISSED),
+    Order.cloudpress_order_id.is_not(None),
 )
 _ENDED_BY_NAME = select(Order).where(
     Order.account_id == bindparam("account_id"),
@@ -204,6 +212,18 @@ def is_told_around(
     return date - details.value.created_at >= since - sending - CLOCK_TOLERANCE
 
 
+def is_told_soon_after_acceptance(order: Order, sent: Sent, details: Answer[OrderDetails]) -> bool:
+    """Tell whether a CloudPress order is told as made soon after an order was accepted here.
+
+    What waits for longer had a reason to, and may have been cancelled before it was sent.
+    """
+    if details.value.created_at is None:
+        return False
+    date = details.date or sent.now.wall
+    since = max(sent.now.wall, date) - order.created_at
+    return date - details.value.created_at >= since - SENT_SOON
+
+
 async def held_among(
     session: AsyncSession, order: Order, order_ids: Iterable[str], *, but_by: str = ""
 ) -> set[str]:
@@ -228,6 +248,15 @@ async def answered_to_others(session: AsyncSession, order: Order, order_ids: Ite
         return set()
     others = {"account_id": order.account_id, "asked": asked, "order_id": order.id}
     return {order_id for order_id in await session.scalars(_ANSWERED, others) if order_id is not None}
+
+
+async def dismissed_by_others(session: AsyncSession, order: Order) -> set[str]:
+    """Return what operators found to be no double of other orders of the account, or a wanted one.
+
+    Whose it is then they have not said, so no order takes it by its name.
+    """
+    others = {"account_id": order.account_id, "order_id": order.id}
+    return {order_id for ids in await session.scalars(_DISMISSED, others) for order_id in ids or ()}
 
 
 async def ended_by_anothers(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> list[UUID]:

@@ -36,6 +36,10 @@ class Findings:
     """When it is made again, if it did not see all."""
     is_contradicted: bool = False
     """Whether the order's own callbacks name several CloudPress orders, so that it may be none of them."""
+    may_be_doubled: bool = False
+    """Whether something else looked like the order before it was found, so it is looked for once more."""
+    named_anew: frozenset[str] = frozenset()
+    """What an operator had settled, and CloudPress itself has named since."""
     resolved: bool = False
     """Whether what an operator asked for was done, or turned out to be impossible."""
     cancel_accepted: bool = False
@@ -56,4 +60,5 @@ class Findings:
         self.order = self.site = self.order_status = self.order_id = self.order_id_source = None
         self.tasks = {}
         self.duplicates = set()
-        self.reads_callbacks_anew = False
+        self.reads_callbacks_anew = self.may_be_doubled = False
+        self.hints = ()

@@ -1,5 +1,6 @@
 """Writes what CloudPress answered in a pass: the order's id, its tasks, its site, its doubles."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete
@@ -11,6 +12,7 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.reconciler.findings import Findings
 from app.reconciler.writing import Held
+from app.states import LATE_LOOK_AFTER
 
 SITE_FIELDS = (
     "id",
@@ -53,6 +55,9 @@ async def _hold(held: Held) -> None:
         for table in (Task, Site):
             await tx.session.execute(delete(table).where(table.order_id == order.id))
         held.loaded.forget_tasks_and_site(order.id)
+        # Neither was said of this one.
+        order.cancel_accepted_at = order.missing_since = None
+        findings.may_be_doubled = True
     record(
         tx,
         order.id,
@@ -70,12 +75,7 @@ async def _keep_evidence(held: Held) -> None:
     tx, order, findings = held.tx, held.order, held.findings
     if findings.look_up is not None:
         await findings.look_up.save(tx, order)
-    if findings.late_look_done:
-        order.late_look_at = None
-    elif findings.is_contradicted and order.late_look_at is None:
-        order.late_look_at = tx.now
-    elif findings.late_look_again_at is not None and order.late_look_at is not None:
-        order.late_look_at = findings.late_look_again_at  # unless it was dismissed meanwhile
+    order.late_look_at = _late_look_at(tx, order, findings)
     if findings.resolved:
         order.resolution = None
     if findings.hints or findings.reads_callbacks_anew:
@@ -85,6 +85,15 @@ async def _keep_evidence(held: Held) -> None:
             elif findings.reads_callbacks_anew and callback.overruled_at is None:
                 callback.checked_at = None
     _keep_duplicates(tx, order, findings)
+
+
+def _late_look_at(tx: Transaction, order: Order, findings: Findings) -> datetime | None:
+    later = tx.now + LATE_LOOK_AFTER if findings.may_be_doubled else None
+    if findings.late_look_done:
+        return later
+    if order.late_look_at is not None:  # unless it was dismissed meanwhile
+        return findings.late_look_again_at or order.late_look_at
+    return tx.now if findings.is_contradicted else later
 
 
 def _keep_cancelling(tx: Transaction, order: Order, findings: Findings) -> None:
@@ -103,7 +112,8 @@ def _keep_cancelling(tx: Transaction, order: Order, findings: Findings) -> None:
 def _keep_duplicates(tx: Transaction, order: Order, findings: Findings) -> None:
     known = set(order.suspected_duplicates or ())
     # What an operator has dismissed while the pass went on is settled.
-    new = findings.duplicates - known - set(order.settled_duplicates or ())
+    settled = set(order.settled_duplicates or ()) - findings.named_anew
+    new = findings.duplicates - known - settled
     ended = known & findings.duplicates_ended
     for order_id in sorted(new):
         record(tx, order.id, EventType.DUPLICATE_SUSPECTED, cloudpress_order_id=order_id)
@@ -113,7 +123,7 @@ def _keep_duplicates(tx: Transaction, order: Order, findings: Findings) -> None:
         # The attention names the first of them: those that were found first, by a callback perhaps.
         found = [*(order.suspected_duplicates or ()), *sorted(new)]
         order.suspected_duplicates = [order_id for order_id in found if order_id not in ended] or None
-        order.settled_duplicates = sorted({*(order.settled_duplicates or ()), *ended}) or None
+        order.settled_duplicates = sorted(settled | ended) or None
 
 
 async def _keep_tasks(held: Held) -> bool:

@@ -16,7 +16,14 @@ from app.orders.names import Tidying
 from app.orders.orphans import dismissed_orphans
 from app.reconciler.callback_hints import is_about_one
 from app.reconciler.canaries import Canary, doubts_of, find_canaries
-from app.reconciler.evidence import Sent, answered_to_others, held_among, is_told_around, seen_tidying
+from app.reconciler.evidence import (
+    Sent,
+    answered_to_others,
+    dismissed_by_others,
+    held_among,
+    is_told_around,
+    seen_tidying,
+)
 from app.reconciler.passes import Pass, trouble_of
 from app.reconciler.progress import Progress, kept
 from app.reconciler.window import Window, tells_same_kind, window_of
@@ -49,6 +56,7 @@ class OrderLookUp:
         self._sent = sent
         self._by_name = by_name
         self._window = Window()
+        self._dismissed: set[str] = set()
 
     async def go_on(self) -> Progress:
         """Go on with the look-up, or begin one, for as long as the pass has time."""
@@ -135,6 +143,9 @@ class OrderLookUp:
             progress.unseen = []
         if progress.unseen or progress.candidates:
             await seen_tidying(self._pass)
+        if progress.unseen:
+            async with self._pass.dependencies.db.read() as session:
+                self._dismissed = await dismissed_by_others(session, self._pass.order)
         trouble, unshown, left = None, list[str](), list(progress.unseen)
         while left:
             if not self._pass.has_time():
@@ -160,7 +171,8 @@ class OrderLookUp:
         # Where nothing proves that ages are told right, one that is told as made at another time, or at
         # none, may be ours all the same: a person is asked. It is not taken for ours by its name alone.
         is_told_around = details is not None and self._is_told_around(details, progress)
-        if details is not None and is_told_around and self._agrees(details.value, name, tidying):
+        is_likely = is_told_around and order_id not in self._dismissed
+        if details is not None and is_likely and self._agrees(details.value, name, tidying):
             progress.candidates.append(order_id)
         elif not self._is_passed_over(name, tidying):
             progress.suspects.append(order_id)

@@ -132,6 +132,16 @@ WORDS = by_pytest(
     "-k",
     "sqlite",
 )
+SEEN_BEFORE = by_pytest(
+    "seen before",
+    "tests/reconciler/test_doubles_seen_before.py",
+    "tests/reconciler/test_restored_orders.py",
+    "tests/reconciler/test_named_anew.py",
+    "tests/reconciler/test_cancelled_and_replaced.py",
+    "tests/reconciler/test_look_alikes.py",
+    "-k",
+    "sqlite",
+)
 TOLD_ONCE = by_pytest("told once", "tests/reconciler/test_told_once.py", "-k", "sqlite")
 SILENCE = by_pytest("silence", "tests/reconciler/test_silence.py", "-k", "sqlite")
 LATE_LOOKS = by_pytest(

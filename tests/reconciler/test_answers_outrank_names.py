@@ -11,6 +11,7 @@ import pytest
 
 from app.db.models import Order, Placement
 from app.events.timeline import Actor
+from app.orders.callbacks import record_callback
 from app.orders.requests import NotResolvableError, request_cancel, request_resolution
 from app.orders.waking import make_due
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
@@ -207,3 +208,48 @@ async def test_only_what_was_got_by_name_goes_to_whoever_was_answered_with_it(
     with pytest.raises(NotResolvableError, match="has that CloudPress order already"):
         await adopt(bench, ben, "cp-2")
     assert (await bench.read(rosa)).cloudpress_order_id == "cp-2"
+
+
+@pytest.mark.parametrize("by", ["operator", "callback"])
+async def test_an_answer_that_names_what_another_got_otherwise_is_told(bench: Bench, by: str) -> None:
+    """Ben's POST is under way when the operator takes its order for Rosa's, or a mixed-up callback does."""
+    bench.cloudpress.script["place"] = [None, LOST]
+    await bench.order("Before")
+    await bench.work()
+    bench.cloudpress.end("cp-1", "OK")
+    await bench.work_for(60)
+    rosa = await bench.order("Shop")  # it never arrives
+    await bench.work()
+    await bench.order("Between")
+    await bench.work()
+    bench.cloudpress.end("cp-2", "OK")
+    await bench.work_for(60)
+    assert (await bench.read(rosa)).status == "unconfirmed"
+    plain = bench.cloudpress.place
+
+    async def place(*sent: Any, **more: Any) -> Any:
+        bench.cloudpress.place = plain  # type: ignore[method-assign]
+        answer = await plain(*sent, **more)
+        bens = answer.value.order_id
+        if by == "operator":
+            await request_resolution(bench.db, rosa, action="adopt", cloudpress_order_id=bens, by=BY)
+        else:
+            await record_callback(bench.db, rosa, b'{"task": {"id": 3}}')
+        for claim in (await bench.reconciler.claim(100)).claims:
+            await bench.reconciler.work(claim)
+        return answer
+
+    bench.cloudpress.place = place  # type: ignore[method-assign]
+    ben = await bench.order("Shop")
+    for claim in (await bench.reconciler.claim(1)).claims:
+        await bench.reconciler.work(claim)
+    bench.clock.time += timedelta(seconds=60)
+    await bench.order("After")
+    await bench.work()
+    for made in ("cp-3", "cp-4"):
+        bench.cloudpress.end(made, "OK")
+    await bench.work_for(3 * HOUR)
+    hers, his = await bench.read(rosa), await bench.read(ben)
+    told = [(it.status, it.cloudpress_order_id, it.attention_code) for it in (hers, his)]
+    assert bench.cloudpress.count("place Shop") == 2, told
+    assert "cp-3" in (his.attention_detail or "") + (hers.attention_detail or ""), told

@@ -53,6 +53,7 @@ async def answered_late(bench: Bench, order_id: UUID, named: str = "cp-2") -> No
     async with bench.db.write() as tx:
         placement = await tx.session.get_one(Placement, (order_id, 1))
         placement.outcome, placement.cloudpress_order_id = PostOutcome.PLACED, named
+        placement.answered_at = tx.now
         make_due(tx, await tx.session.get_one(Order, order_id))
 
 

@@ -236,3 +236,42 @@ async def test_a_number_that_is_answered_oddly_hides_no_list(bench: Bench) -> No
     await record_callback(bench.db, order_id, b'{"id": 77}')
     await bench.work_for(HOUR)
     assert (await bench.read(order_id)).cloudpress_order_id == "cp-2"
+
+
+async def test_nothing_is_taken_by_its_name_while_the_own_callback_names_another(bench: Bench) -> None:
+    """Its task names cp-2, whose site is not linked yet and which the list leaves out; a twin is listed."""
+    cloudpress = bench.cloudpress
+    cloudpress.script["answer"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    cloudpress.tell("cp-2", site=None)
+    cloudpress.tasks[2] = cloudpress.tasks[2].model_copy(update={"site_ids": (), "status": "OK"})
+    cloudpress.hides = lambda it: it == "cp-2"
+    twin = cloudpress.land("Shop")
+    await call_back(bench, order_id, 2)
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    found = order.status, order.cloudpress_order_id_source, await bench.known_site(order_id)
+    assert order.cloudpress_order_id != twin, (found, order.attention_detail)
+
+
+async def test_an_own_order_is_not_forgotten_behind_anothers_that_a_callback_names_too(bench: Bench) -> None:
+    """Two callbacks wait to be read: the first names its own, the second another order's of the same name."""
+    await bench.order("Before")
+    await bench.work()
+    bench.cloudpress.end("cp-1", "OK")
+    await bench.work_for(60)
+    rosa = await bench.order("Shop")
+    await bench.work()
+    bench.cloudpress.script["answer"] = [LOST]
+    ben = await bench.order("Shop")
+    await bench.work()
+    assert (await bench.read(rosa)).cloudpress_order_id == "cp-2"
+    bench.cloudpress.hides = lambda it: it == "cp-3"  # the list lags
+    bench.cloudpress.end("cp-2", "OK")
+    bench.cloudpress.end("cp-3", "OK")
+    await record_callback(bench.db, ben, b'{"task": {"id": 3}}')
+    await record_callback(bench.db, ben, b'{"task": {"id": 2}}')
+    await bench.work_for(HOUR)
+    order = await bench.read(ben)
+    told = order.status, order.attention_code, order.attention_detail
+    assert order.cloudpress_order_id == "cp-3" or "cp-3" in (order.attention_detail or ""), told

@@ -2,9 +2,13 @@
 
 from app.db.models import Callback, Order, Task
 from app.orders.names import UNKNOWN_TIDYING
+from app.orders.requests import dismiss_duplicates
+from app.orders.shown import Shown
 from app.reconciler.look_alikes import has_look_alike
 from app.states import OrderStatus
-from tests.reconciler.scripted import Bench
+from tests.reconciler.scripted import HOUR, LOST, Bench
+from tests.reconciler.test_attacks import ROSA
+from tests.reconciler.test_mixed_up_answers import call_back
 
 
 async def is_doubled(bench: Bench, name: str) -> bool:
@@ -40,3 +44,31 @@ async def test_a_callback_that_names_anothers_task_leaves_open_what_its_order_is
     async with bench.db.write() as tx:
         tx.session.add(Task(order_id=looked_up, id=7, status="OK"))
     assert not await is_doubled(bench, "Shop "), "the task is the order's own"
+
+
+async def test_a_double_that_its_customer_wants_is_not_given_to_a_lost_order_of_the_same_name(
+    bench: Bench,
+) -> None:
+    """The attention says: "If both are wanted, resolve the order: dismiss duplicates." """
+    await bench.order("Before")
+    await bench.work()
+    bench.cloudpress.end("cp-1", "OK")
+    await bench.work_for(60)
+    bench.cloudpress.script["place"] = [None, LOST]
+    rosa = await bench.order("Shop")
+    await bench.work()
+    ben = await bench.order("Shop")  # another customer's, which never arrives
+    await bench.work()
+    double = bench.cloudpress.land("Shop")  # a gateway has sent Rosa's twice
+    bench.cloudpress.end("cp-2", "OK")
+    await call_back(bench, rosa, 2)
+    await call_back(bench, rosa, 3)  # her own callback names it
+    await bench.work_for(60)
+    told = await bench.read(rosa)
+    assert told.suspected_duplicates == [double]
+    assert "If both are wanted" in (told.attention_detail or "")
+    await dismiss_duplicates(bench.db, rosa, by=ROSA, shown=Shown([double], 2))
+    await bench.work_for(2 * HOUR)
+    order = await bench.read(ben)
+    found = order.status, order.cloudpress_order_id_source, await bench.known_site(ben)
+    assert order.cloudpress_order_id != double, found

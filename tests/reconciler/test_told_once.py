@@ -190,3 +190,30 @@ async def test_what_is_asked_after_an_operators_word_is_told_again(bench: Bench)
     assert first.id == told.id
     details = [((it.shown or {})["attention"] or {})["detail"] for it in (first, second)]
     assert details[0] == details[1]
+
+
+class LinksNowAndThen(ScriptedCloudPress):
+    """Lists another order's task among those of `cp-2` in each second look."""
+
+    looks = 0
+
+    async def order(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[OrderDetails]:
+        found = await super().order(order_id, timeout_seconds=timeout_seconds)
+        self.looks += order_id == "cp-2"
+        if order_id != "cp-2" or self.looks % 2 == 0:
+            return found
+        tasks = (*found.value.tasks, TaskRef(id=1, status="OK"))
+        return Answer(found.value.model_copy(update={"tasks": tasks}), b"{}", found.date)
+
+
+async def test_a_foreign_link_that_is_shown_now_and_then_is_told_once(bench: Bench) -> None:
+    cloudpress = bench.use(LinksNowAndThen(bench.clock))
+    await bench.order("Before")
+    await bench.work()
+    cloudpress.end("cp-1", "OK")
+    await bench.work_for(60)
+    order_id = await bench.order("Shop")
+    await bench.work()
+    await bench.work_for(6 * HOUR)
+    told = await bench.events(order_id, "order.needs_attention")
+    assert len(told) == 1

@@ -165,8 +165,8 @@ MUTATIONS = (
     Mutation(
         "a lost order is given to whoever calls his site alike",
         CONFIRMING,
-        "or await is_left_to_people(tx.session, order, found)",
-        "or False",
+        'if await is_left_to_people(held.tx.session, order, held.findings.order_id or ""):',
+        "if False:",
         (ORPHANS,),
     ),
     Mutation(

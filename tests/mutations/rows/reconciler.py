@@ -297,8 +297,8 @@ MUTATIONS = (
     Mutation(
         "callbacks that contradict each other are believed",
         KEEPING,
-        "    elif findings.is_contradicted and order.late_look_at is None:\n",
-        "    elif False:\n",
+        "return tx.now if findings.is_contradicted else later",
+        "return later",
         (SECOND_LOOKS, SIMULATION),
     ),
     Mutation(

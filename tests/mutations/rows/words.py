@@ -1,8 +1,9 @@
 """Rules of what an operator's word covers, and of what outranks what CloudPress's list shows, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import WORDS
+from tests.mutations.proofs import CALLBACK_HINTS, SEEN_BEFORE, WORDS
 
+AFTER_RESTORE = "app/maintenance/after_restore.py"
 ANSWERS = "app/reconciler/answers.py"
 CALLBACKS = "app/orders/callbacks.py"
 CONFIRMING = "app/reconciler/confirming.py"
@@ -11,13 +12,14 @@ HANDING_OVER = "app/orders/handing_over.py"
 INTENTS = "app/reconciler/intents.py"
 KEEPING = "app/reconciler/keeping.py"
 LOOKING_UP = "app/reconciler/looking_up.py"
+NAMING = "app/reconciler/naming.py"
 REQUESTS = "app/orders/requests.py"
 
 MUTATIONS = (
     Mutation(
         "an answer that names what another order was taken for by its name is thrown away",
         ANSWERS,
-        "    if await held_among(held.tx.session, order, [named], but_by=LOOK_UP):\n",
+        "    if not await held_among(held.tx.session, order, [named], but_by=ANSWER):\n",
         "    if True:\n",
         (WORDS,),
     ),
@@ -80,7 +82,7 @@ MUTATIONS = (
     Mutation(
         "a double that was dismissed during a pass is suspected again",
         KEEPING,
-        "new = findings.duplicates - known - set(order.settled_duplicates or ())",
+        "new = findings.duplicates - known - settled",
         "new = findings.duplicates - known",
         (WORDS,),
     ),
@@ -181,5 +183,89 @@ MUTATIONS = (
         "    if ended:\n        await _have_asked(this, ended)\n",
         "",
         (WORDS,),
+    ),
+    Mutation(
+        "an answer that names what another order got by a word or a callback is thrown away",
+        ANSWERS,
+        "    if not await held_among(held.tx.session, order, [named], but_by=ANSWER):\n",
+        '    if await held_among(held.tx.session, order, [named], but_by="lookup"):\n',
+        (WORDS,),
+    ),
+    Mutation(
+        "what looked like an order too is forgotten once that is found",
+        CONFIRMING,
+        "findings.may_be_doubled = bool(beside - _ruled_out(this.order))",
+        "pass",
+        (SEEN_BEFORE,),
+    ),
+    Mutation(
+        "what an order held before is forgotten once another takes its place",
+        KEEPING,
+        "        findings.may_be_doubled = True\n",
+        "",
+        (SEEN_BEFORE,),
+    ),
+    Mutation(
+        "a yes to cancelling is a yes for whatever replaces it",
+        KEEPING,
+        "        order.cancel_accepted_at = order.missing_since = None\n",
+        "",
+        (SEEN_BEFORE,),
+    ),
+    Mutation(
+        "what CloudPress names after a dismissal is not told",
+        DUPLICATES,
+        "settled = set(order.settled_duplicates or ()) - findings.named_anew",
+        "settled = set(order.settled_duplicates or ())",
+        (SEEN_BEFORE,),
+    ),
+    Mutation(
+        "what an operator settles after CloudPress has named it is told all the same",
+        NAMING,
+        " and at > settled_at[it])",
+        ")",
+        (SEEN_BEFORE,),
+    ),
+    Mutation(
+        "a double that is wanted is taken by another order's look-up",
+        LOOKING_UP,
+        "is_likely = is_told_around and order_id not in self._dismissed",
+        "is_likely = is_told_around",
+        (SEEN_BEFORE,),
+    ),
+    Mutation(
+        "an order that was never sent takes what a restored database has lost",
+        CONFIRMING,
+        "        or await _may_be_younger_than_the_backup(this, held, sent)\n",
+        "",
+        (SEEN_BEFORE,),
+    ),
+    Mutation(
+        "what was made long after an order was sent is no other's in a restored database",
+        CONFIRMING,
+        "is_told_around(order, surely, details, is_understood=False, sending_seconds=seconds)",
+        "is_told_around(order, surely, details, is_understood=True, sending_seconds=seconds)",
+        (SEEN_BEFORE,),
+    ),
+    Mutation(
+        "a restoration forgets what an operator has ruled out",
+        AFTER_RESTORE,
+        "    if ruled_out:\n",
+        "    if False:\n",
+        (SEEN_BEFORE,),
+    ),
+    Mutation(
+        "another's that a callback names keeps the own one from being found",
+        CONFIRMING,
+        "own = [order_id for order_id in named.order_ids if order_id not in held]",
+        "own = list(named.order_ids)",
+        (CALLBACK_HINTS,),
+    ),
+    Mutation(
+        "a look-up takes another one than the callback names",
+        CONFIRMING,
+        "    if _is_found(this, progress) and _agrees_with_callbacks(progress.candidates[0], named):\n",
+        "    if _is_found(this, progress):\n",
+        (CALLBACK_HINTS,),
     ),
 )

@@ -1,0 +1,53 @@
+"""What CloudPress has named as an order since an operator said that it is not: his word was about less."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import bindparam, select
+
+from app.db.models import Event
+from app.events.types import EventType
+from app.reconciler.callback_hints import Named
+from app.reconciler.evidence import Sent
+from app.reconciler.passes import Pass
+
+_SETTLED_BY = {
+    EventType.DUPLICATES_DISMISSED.value,
+    EventType.DUPLICATE_ENDED.value,
+    EventType.RESOLUTION_REQUESTED.value,
+}
+_SETTLED = (
+    select(Event.type, Event.at, Event.data)
+    .where(Event.order_id == bindparam("order_id"), Event.type.in_(sorted(_SETTLED_BY)))
+    .order_by(Event.id)
+)
+
+
+async def named_anew(this: Pass, sent: Sent, called_back: Named) -> frozenset[str]:
+    """Return which of the CloudPress orders that were settled an answer or the own callback has named since.
+
+    A look-up that finds it again says nothing new. What was cancelled or has failed at CloudPress stays so.
+    """
+    settled = set(this.order.settled_duplicates or ())
+    named = [it for it in _named(this, sent, called_back) if it[0] in settled]
+    if not named:
+        return frozenset()
+    settled_at: dict[str, datetime] = {}
+    async with this.dependencies.db.read() as session:
+        for row in await session.execute(_SETTLED, {"order_id": this.order.id}):
+            about = row.data.get("cloudpress_order_ids") or [row.data.get("cloudpress_order_id")]
+            # A word about the order is about all that was known of it then.
+            ids = settled if row.type == EventType.RESOLUTION_REQUESTED else settled.intersection(about)
+            settled_at |= dict.fromkeys(ids, row.at)
+    return frozenset(it for it, at in named if it in settled_at and at > settled_at[it])
+
+
+def _named(this: Pass, sent: Sent, called_back: Named) -> Iterator[tuple[str, datetime]]:
+    """Yield what CloudPress itself named, and when."""
+    for attempt in sent.placements:
+        if attempt.cloudpress_order_id is not None and attempt.answered_at is not None:
+            yield attempt.cloudpress_order_id, attempt.answered_at
+    for callback in this.known.callbacks:
+        for order_id in called_back.of_tasks.get(callback.task_id or 0, ()):
+            if order_id in called_back.order_ids:
+                yield order_id, callback.first_received_at

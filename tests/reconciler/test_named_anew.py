@@ -1,0 +1,68 @@
+"""What CloudPress itself names after an operator has settled it is told: he knew less."""
+
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import pytest
+
+from app.orders.callbacks import record_callback
+from app.orders.requests import dismiss_duplicates
+from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
+from tests.reconciler.test_attacks import ROSA, answered_late
+from tests.reconciler.test_what_was_shown import look
+
+News = Callable[[Bench, UUID], Awaitable[None]]
+
+
+async def late_answer(bench: Bench, order_id: UUID) -> None:
+    await answered_late(bench, order_id, "cp-2")
+
+
+async def own_callback(bench: Bench, order_id: UUID) -> None:
+    """Its site is linked and named by now, and the order's own callback names it."""
+    await record_callback(bench.db, order_id, b'{"task": {"id": 2}}')
+
+
+async def dismissed(bench: Bench) -> UUID:
+    """Have an operator take cp-2, which tells no name yet, for another's, so that the order is sent again."""
+    bench.cloudpress.script["answer"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    linked = bench.cloudpress.orders_made["cp-2"].site
+    bench.cloudpress.tell("cp-2", site=None)
+    await bench.work_for(2 * GRACE_SECONDS)
+    assert "cp-2" in ((await bench.read(order_id)).attention_detail or "")
+    await dismiss_duplicates(bench.db, order_id, by=ROSA, shown=await look(bench, order_id))
+    await bench.work_for(HOUR)
+    assert bench.cloudpress.count("place Shop") == 2, "it was placed again, as the word had it"
+    bench.cloudpress.tell("cp-2", site=linked)
+    bench.cloudpress.end("cp-2", "OK")
+    return order_id
+
+
+@pytest.mark.parametrize("news", [late_answer, own_callback])
+async def test_what_cloudpress_itself_names_after_a_dismissal_is_told(bench: Bench, news: News) -> None:
+    order_id = await dismissed(bench)
+    await news(bench, order_id)
+    await bench.work_for(DAY)
+    assert "cp-2" in ((await bench.read(order_id)).attention_detail or "")
+
+
+@pytest.mark.parametrize("news", [late_answer, own_callback])
+async def test_what_he_settles_after_that_stays_so(bench: Bench, news: News) -> None:
+    order_id = await dismissed(bench)
+    await news(bench, order_id)
+    await bench.work_for(HOUR)
+    await dismiss_duplicates(bench.db, order_id, by=ROSA, shown=await look(bench, order_id))
+    await bench.work_for(DAY)
+    order = await bench.read(order_id)
+    assert (order.attention_code, order.suspected_duplicates) == (None, None)
+
+
+async def test_what_is_cancelled_at_cloudpress_is_told_no_more(bench: Bench) -> None:
+    order_id = await dismissed(bench)
+    await late_answer(bench, order_id)
+    await bench.work_for(HOUR)
+    bench.cloudpress.end("cp-2", "CANCELLED")
+    await bench.work_for(DAY)
+    order = await bench.read(order_id)
+    assert (order.attention_code, order.suspected_duplicates) == (None, None)
