@@ -45,10 +45,11 @@ _ANSWERED = (
     )
 )
 _DISMISSED = select(Order.settled_duplicates).where(
-    unindexed(Order.id) != bindparam("order_id"),
     Order.account_id == bindparam("account_id"),
+    Order.id != bindparam("order_id"),
     text(DISMISSED),
-    Order.cloudpress_order_id.is_not(None),
+    # Else that of what is held would be read, which is most.
+    unindexed(Order.cloudpress_order_id).is_not(None),
 )
 _ENDED_BY_NAME = select(Order).where(
     Order.account_id == bindparam("account_id"),
