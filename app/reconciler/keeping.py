@@ -93,6 +93,7 @@ def _keep_cancelling(tx: Transaction, order: Order, findings: Findings) -> None:
         return
     if findings.cancel_accepted:
         order.cancel_accepted_at = tx.now
+        order.missing_known_since = None  # from now on it counts how long the order is away
         record(tx, order.id, EventType.CANCEL_ACCEPTED)
     if findings.cancel_refusal is not None:
         record(tx, order.id, EventType.CANCEL_REFUSED, reasons=list(findings.cancel_refusal))
