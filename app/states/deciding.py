@@ -75,7 +75,10 @@ def _goes_on(order: Standing, observation: Observation, now: datetime) -> Decisi
         case Unwanted():
             return Decision(CANCELLED, Wait.NOTHING, late_look=observation.was_sent)
         case NotFoundYet():
-            return _still_looking(order, observation)
+            decision = _still_looking(order, observation)
+            # What its client wants cancelled is not placed again, so a word to do that has no end but this.
+            is_in_vain = observation.word is not None and observation.unwanted
+            return replace(decision, ends_word=decision.ends_word or is_in_vain)
         case GivenUp():
             problem = Problem(ErrorCode.FAILED_BY_OPERATOR, f"Given up by {observation.by}.")
             # Callbacks and answers that the operator had not seen are looked at: it may be bought.
