@@ -55,6 +55,7 @@ TASK_WORDS = ["PENDING", "running", "OK", "ok", "FAILED", "Cancelled", "PAUSED",
 BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     datetime: MOMENTS,
+    timedelta: st.integers(0, 400).map(lambda steps: timedelta(seconds=GRID_SECONDS * steps)),
     NoneType: st.none(),
     OrderStatus: st.sampled_from(OrderStatus),
     PostOutcome: st.sampled_from(PostOutcome),
@@ -111,8 +112,8 @@ OBSERVED: dict[OrderStatus, tuple[type, ...]] = {
     S.PENDING: (PlacingOff, Overdue, Reappeared, Unwanted),
     S.PLACING: (PostEnded, CutOff),
     S.UNCONFIRMED: (NotFoundYet, PostEnded, GivenUp, Seen),
-    S.AWAITING_PAYMENT: (Seen, Rechecked),
-    S.PROVISIONING: (Seen, Rechecked),
+    S.AWAITING_PAYMENT: (Seen, Rechecked, GivenUp),
+    S.PROVISIONING: (Seen, Rechecked, GivenUp),
     **dict.fromkeys((S.COMPLETED, S.FAILED, S.CANCELLED), get_args(Observation)),
 }
 DRAWN = {drawn: every(drawn) for drawn in get_args(Observation)}

@@ -193,7 +193,7 @@ def check_told(sought: NotFoundYet, decision: Decision) -> None:
         assert decision.attention is not None
     if decision.ends_word:
         assert sought.word is not None
-        assert sought.word.unknown or sought.word.called_back
+        assert sought.word.unknown or sought.word.called_back or sought.unwanted
 
 
 def may_go_by_itself(sought: NotFoundYet) -> bool:

@@ -183,6 +183,8 @@ class Order(Leased):
     # Passes in a row that found nothing new, by which waiting grows.
     quiet: Mapped[int] = mapped_column(Integer, default=0)
     missing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # The same by the uptime of each machine that has met with it (`Clock.uptime`).
+    missing_known_since: Mapped[dict[str, float] | None] = mapped_column(NullableDocument)
     # Since when no pass has learned anything: each request failed, or what is finished links no site.
     silent_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # What went wrong with CloudPress in the last pass, if that is what the order waits for.
@@ -322,6 +324,8 @@ class LookUp(Base):
     last_begun_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # What operators knew of who had the order placed again, whichever attempt that led to: it is not adopted.
     ruled_out: Mapped[list[str]] = mapped_column(JSONDocument, default=list, server_default="[]")
+    # Whether an operator named a CloudPress order as this one that it cannot be: he has seen something.
+    adopted_in_vain: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     # When the last one ended, by the uptime of the machine that ended it.
     ended_boot: Mapped[str | None] = mapped_column(Text)
     ended_uptime: Mapped[float | None] = mapped_column(Double)

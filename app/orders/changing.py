@@ -63,7 +63,7 @@ class Change:
             raise ForbiddenTransitionError(f"{before} may not become {status}")
         order.status = status
         has_been_sent = (before, status) == (OrderStatus.PLACING, OrderStatus.UNCONFIRMED)
-        if status in PLACED or has_been_sent:
+        if status in FINAL or (status in PLACED and before not in PLACED) or has_been_sent:
             order.resolution = None  # an operator's word that was carried out, or has been overtaken
         if status in FINAL:
             order.finalized_at = order.finalized_at or self._tx.now

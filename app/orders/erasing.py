@@ -143,6 +143,7 @@ async def clear(tx: Transaction, order_ids: Sequence[UUID]) -> None:
             error_detail=None,
             error_reasons=null(),
             resolution=None,
+            missing_known_since=null(),
             cancel_refusal=None,
             traceparent=None,
             updated_at=tx.now,

@@ -76,7 +76,7 @@ async def take_from(tx: Transaction, holder: Order, *, by: Actor) -> None:
         record(tx, holder.id, EventType.IDENTIFIED, by=by, cloudpress_order_id=None, instead_of=taken)
         holder.cloudpress_order_id = holder.cloudpress_order_id_source = None
         holder.cloudpress_status = holder.cloudpress_answer = holder.payment_url = None
-        holder.missing_since = holder.cancel_accepted_at = None
+        holder.missing_since = holder.missing_known_since = holder.cancel_accepted_at = None
         holder.suspected_duplicates = _without(taken, holder.suspected_duplicates or ()) or None
         look_up = await tx.session.get(LookUp, holder.id)
         if look_up is not None:

@@ -140,11 +140,14 @@ async def _is_attention_untold(tx: Transaction, order: Order) -> bool:
     since = (await tx.session.execute(_SINCE_TOLD, {"order_id": order.id, "told_id": told_id})).all()
     if any(row.type in _ANOTHER_MATTER for row in since):
         return True
-    gone_at = tx.now  # walking back to when it was asked last
+    gone_at = later_at = tx.now  # walking back to when it was asked last
     for row in since:
-        if row.type == EventType.ATTENTION_STARTED and row.data["code"] == order.attention_code:
+        started = row.data["code"] if row.type == EventType.ATTENTION_STARTED else None
+        if started == order.attention_code:
             break
-        gone_at = row.at
+        # A missing token only hides what was asked: its cause may be gone once that is over.
+        gone_at = later_at if started == AttentionCode.ACCOUNT_UNKNOWN else row.at
+        later_at = row.at
     return tx.now - gone_at >= NO_NEWS_WITHIN
 
 

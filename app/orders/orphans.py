@@ -95,7 +95,8 @@ async def orphans_like(session: AsyncSession, order: Order) -> tuple[str, ...]:
 
     Those are open, or an operator has adopted them in the days before the order came: a client who does not
     know that may send again what he had ordered. One is passed over only where its name is surely another's.
-    How CloudPress tells a variant or an account excludes nothing. (docs/decisions/0009)
+    How CloudPress tells a variant or an account excludes nothing. (docs/decisions/0009) Left out are those of
+    which an operator has said that they are not this order.
     """
     found = [
         *await session.scalars(_OPEN, {"account_id": order.account_id}),
@@ -108,6 +109,7 @@ async def orphans_like(session: AsyncSession, order: Order) -> tuple[str, ...]:
         orphan.cloudpress_order_id
         for orphan in found
         if not tidying.excludes(order.site_name, orphan.site_name)
+        and orphan.cloudpress_order_id not in (order.settled_duplicates or ())
     )
 
 

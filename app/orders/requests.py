@@ -20,6 +20,7 @@ from app.orders.changing import changing
 from app.orders.handing_over import lock_with_holder, may_be_handed_over, take_from
 from app.orders.names_seen import OPERATOR
 from app.orders.orphans import orphans_like
+from app.orders.resolvable import is_lost, is_not_sent, why_not_resolvable
 from app.orders.shown import (
     NOTHING_SAID,
     Shown,
@@ -27,7 +28,7 @@ from app.orders.shown import (
     may_be_dismissed,
     overrule_callbacks,
     refuse_unseen,
-    waits_for_token_after_its_end,
+    waits_after_its_end,
 )
 from app.orders.waking import make_due
 from app.states import FINAL, AttentionCode, OrderStatus
@@ -49,8 +50,9 @@ async def request_resolution(
 ) -> Order | None:
     """Store what an operator decides about an unconfirmed order; the reconciler does it.
 
-    `action` is `adopt` (with `cloudpress_order_id`), `place_again` or `fail`. The latter but one can be asked
-    for an order too that waits for a person before it is sent. None if there is no such order.
+    `action` is `adopt` (with `cloudpress_order_id`), `place_again` or `fail`. To place it again can be asked
+    too for an order that waits for a person before it is sent, and to fail it for one that CloudPress has not
+    shown for a day. None if there is no such order.
 
     Raises:
         NotResolvableError: the order is not to be resolved so, or another order has that CloudPress order,
@@ -61,13 +63,11 @@ async def request_resolution(
         order, holder = await lock_with_holder(tx, order_id, cloudpress_order_id)
         if order is None:
             return None
-        waits = order.status == OrderStatus.PENDING and order.attention_code == AttentionCode.NOT_SENT
-        if order.status != OrderStatus.UNCONFIRMED and not (waits and action == "place_again"):
-            raise NotResolvableError(
-                f"Only an unconfirmed order can be resolved; this one is {order.status}."
-            )
+        if (reason := why_not_resolvable(order, action)) is not None:
+            raise NotResolvableError(reason)
         await refuse_unseen(tx, order, shown)
-        if action == "place_again" and (order.resolution or {}).get("action") == action and not waits:
+        is_said = (order.resolution or {}).get("action") == action
+        if action == "place_again" and is_said and not is_not_sent(order):
             # Two operators, or one who clicked twice. What came in between the two neither has seen, so the
             # first word stands with what was known then.
             return order
@@ -79,15 +79,21 @@ async def request_resolution(
                 await take_from(tx, holder, by=by)
             resolution["cloudpress_order_id"] = cloudpress_order_id
         record(tx, order_id, EventType.RESOLUTION_REQUESTED, **resolution)
-        if action != "adopt":
-            await overrule_callbacks(tx, order, shown)
-        if action == "place_again":
-            resolution |= {"at": tx.now.isoformat(), "known": await _take_note(tx, order, shown)}
-        elif action == "fail":
-            resolution |= await _told_and_untold(tx, order, shown)
+        if not is_lost(order):
+            resolution |= await _covered(tx, order, action, shown)
         order.resolution = resolution
         make_due(tx, order)
         return order
+
+
+async def _covered(tx: Transaction, order: Order, action: str, shown: Shown) -> dict[str, Any]:
+    """Return when an operator spoke of an order that was not found, and what he knew; overrule callbacks."""
+    if action != "adopt":
+        await overrule_callbacks(tx, order, shown)
+    if action == "fail":
+        return await _told_and_untold(tx, order, shown)
+    known = {"known": await _take_note(tx, order, shown)} if action == "place_again" else {}
+    return {"at": tx.now.isoformat(), **known}
 
 
 async def _take_note(tx: Transaction, order: Order, shown: Shown) -> list[str]:
@@ -132,8 +138,8 @@ async def dismiss_duplicates(
     """Note that an operator found that what may be an order, or its duplicate, at CloudPress is neither.
 
     What he knows of is not suspected again. Nor are callbacks that he knows of where they were let in for an
-    order that ended as never bought, or that is final and waits for a token: that is not waited for any more.
-    None if there is no such order.
+    order that ended as never bought, or that is final and waits for a token or for CloudPress to answer: that
+    is not waited for any more. None if there is no such order.
 
     Raises:
         NotResolvableError: nothing that he knows of is suspected.
@@ -152,10 +158,12 @@ async def dismiss_duplicates(
             order.suspected_duplicates = _without(dismissed, order.suspected_duplicates or ()) or None
             record(tx, order_id, EventType.DUPLICATES_DISMISSED, by=by, cloudpress_order_ids=dismissed)
             is_settled = order.suspected_duplicates is None
-            if ended_as_never_bought(order) or waits_for_token_after_its_end(order):
+            if ended_as_never_bought(order) or waits_after_its_end(order):
                 await overrule_callbacks(tx, order, shown)
-            if waits_for_token_after_its_end(order) and (order.late_look_at or tx.now) <= tx.now:
-                order.late_look_at = None
+            if waits_after_its_end(order):
+                order.silent_since = None
+                is_to_come = order.late_look_at is not None and order.late_look_at > tx.now
+                order.late_look_at = order.late_look_at if is_to_come else None
             asks_for_it = order.attention_code == AttentionCode.SUSPECTED_DUPLICATE
             if is_settled and (asks_for_it or may_be_dismissed(order)):
                 change.ask_for(None)
@@ -172,7 +180,8 @@ async def _dismiss(tx: Transaction, order: Order, shown: Shown) -> list[str]:
         NotResolvableError: there is none.
     """
     look_up = await tx.session.get(LookUp, order.id) if order.status == OrderStatus.UNCONFIRMED else None
-    suspected = [*(order.suspected_duplicates or ()), *_looked_up(look_up)]
+    orphans = await orphans_like(tx.session, order) if order.status == OrderStatus.UNCONFIRMED else ()
+    suspected = [*(order.suspected_duplicates or ()), *_looked_up(look_up), *orphans]
     if not suspected and may_be_dismissed(order):
         return []
     if not suspected:

@@ -92,14 +92,17 @@ def is_called_back_after_its_end(order: Order) -> bool:
     return ended_as_never_bought(order) and order.attention_code == AttentionCode.PLACEMENT_CALLED_BACK
 
 
-def waits_for_token_after_its_end(order: Order) -> bool:
-    """Tell whether a final order waits for a token, with which alone the rest of it can be looked into."""
-    return order.status in FINAL and order.attention_code == AttentionCode.ACCOUNT_UNKNOWN
+_WAITS = {AttentionCode.ACCOUNT_UNKNOWN, AttentionCode.UNANSWERED}
+
+
+def waits_after_its_end(order: Order) -> bool:
+    """Tell whether what is left of a final order waits for a token, or for CloudPress to answer."""
+    return order.status in FINAL and order.attention_code in _WAITS
 
 
 def may_be_dismissed(order: Order) -> bool:
     """Tell whether a final order asks a person to look for it at CloudPress who may say that he has."""
-    return is_called_back_after_its_end(order) or waits_for_token_after_its_end(order)
+    return is_called_back_after_its_end(order) or waits_after_its_end(order)
 
 
 async def overrule_callbacks(tx: Transaction, order: Order, shown: Shown) -> None:
@@ -107,14 +110,17 @@ async def overrule_callbacks(tx: Transaction, order: Order, shown: Shown) -> Non
 
     Of one who does not say how many he was shown, these are all where the order tells of callbacks and was
     looked at since the last one; else none, for a callback is what speaks against sending an order again. A
-    final order that waits for a token tells of all that came before it does.
+    final order that waits tells of all that came before it does. Where CloudPress does not answer, what they
+    name is not asked about any more.
     """
     overruled = update(Callback).where(Callback.order_id == order.id, Callback.overruled_at.is_(None))
-    if shown.callbacks is None and waits_for_token_after_its_end(order):
+    if shown.callbacks is None and waits_after_its_end(order):
         overruled = overruled.where(Callback.first_received_at <= order.attention_since)
     elif shown.callbacks is None and (has_unseen_news(order, tx.now) or not _tells_of_callbacks(order)):
         return
-    await tx.session.execute(overruled.values(overruled_at=tx.now))
+    is_unanswered = waits_after_its_end(order) and order.attention_code == AttentionCode.UNANSWERED
+    checked_at = func.coalesce(Callback.checked_at, tx.now) if is_unanswered else Callback.checked_at
+    await tx.session.execute(overruled.values(overruled_at=tx.now, checked_at=checked_at))
 
 
 def _tells_of_callbacks(order: Order) -> bool:

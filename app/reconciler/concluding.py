@@ -56,7 +56,7 @@ async def apply(this: Pass, held: Held, action: str, observation: Observation) -
         ):
             findings.site, observation = None, replace(observation, site_read=False, foreign=True)
         change.shows_more = await keep(held)
-        decision = decide(standing(order), observation, tx.now)
+        decision = decide(standing(tx, order), observation, tx.now)
         _write(tx, change, decision)
         due_in_seconds = _reschedule(this, tx, change, decision)
         _note_trouble(order, decision, observation)
@@ -104,7 +104,7 @@ async def put_off(this: Pass, attention: Attention) -> float | None:
     return due_in_seconds
 
 
-def standing(order: Order) -> Standing:
+def standing(tx: Transaction, order: Order) -> Standing:
     """Return what of an order's row bears on a decision."""
     attention = None
     if order.attention_code is not None:
@@ -112,14 +112,33 @@ def standing(order: Order) -> Standing:
     return Standing(
         order.status,
         missing_since=order.missing_since,
+        missing_for=_missing_for(tx, order),
         silent_since=order.silent_since,
         attention=attention,
         held=order.cloudpress_order_id,
         duplicates=tuple(order.suspected_duplicates or ()),
         late_look_at=order.late_look_at,
         cancelling=order.cancel_requested_at is not None and order.cancel_accepted_at is None,
-        cancel_accepted_at=order.cancel_accepted_at,
     )
+
+
+def _missing_for(tx: Transaction, order: Order) -> timedelta:
+    """Return for how long this machine has known that an order is missing, by its uptime."""
+    uptime = tx.began_at_uptime
+    return timedelta(seconds=uptime - (order.missing_known_since or {}).get(tx.clock.boot, uptime))
+
+
+def _keep_missing(tx: Transaction, order: Order, *, is_missing: bool) -> None:
+    """Begin to count how long an order is missing, go on with it, or end it."""
+    if is_missing != (order.missing_since is not None):
+        record(tx, order.id, EventType.NOT_FOUND if is_missing else EventType.FOUND_AGAIN)
+        order.missing_known_since = None
+    order.missing_since = (order.missing_since or tx.now) if is_missing else None
+    if is_missing:
+        order.missing_known_since = {
+            tx.clock.boot: tx.began_at_uptime,
+            **(order.missing_known_since or {}),
+        }
 
 
 def _trouble_in(observation: Observation) -> Trouble | None:
@@ -163,9 +182,7 @@ def _write(tx: Transaction, change: Change, decision: Decision) -> None:
     if decision.late_look:
         order.late_look_at = tx.now + LATE_LOOK_AFTER
     if decision.missing is not None:
-        if decision.missing != (order.missing_since is not None):
-            record(tx, order.id, EventType.NOT_FOUND if decision.missing else EventType.FOUND_AGAIN)
-        order.missing_since = (order.missing_since or tx.now) if decision.missing else None
+        _keep_missing(tx, order, is_missing=decision.missing)
     if decision.silent is not None:
         order.silent_since = (order.silent_since or tx.now) if decision.silent else None
     if decision.ends_word:

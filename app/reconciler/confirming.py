@@ -1,10 +1,12 @@
 """Looks for an order whose placement is unknown: by late answers, callbacks, look-up, an operator's word."""
 
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
 
+from app.cloudpress import NotFound
 from app.db.database import Transaction
 from app.db.models import RESTORED, Order
 from app.events.timeline import record
@@ -30,11 +32,12 @@ from app.reconciler.evidence import (
 from app.reconciler.intents import PLACE_AGAIN, is_overdue
 from app.reconciler.look_alikes import has_look_alike
 from app.reconciler.looking_up import OrderLookUp, is_grace_over, load_progress
-from app.reconciler.observing import Observer
+from app.reconciler.observing import UNUSABLE_ID, Observer
 from app.reconciler.passes import Pass, PassResult, trouble_of
 from app.reconciler.progress import Progress
 from app.reconciler.writing import Held
 from app.states import (
+    GONE_AFTER,
     REFUSALS_FOR_GOOD,
     Doubt,
     GivenUp,
@@ -252,7 +255,7 @@ async def _apply_not_found(this: Pass, held: Held, sent: Sent, progress: Progres
         unfinished=not progress.is_complete,
         look_ups=progress.completed,
         began_late=progress.begun_late,
-        doubts=tuple(progress.doubts),
+        doubts=progress.open_doubts,
         candidates=tuple(it for it in progress.candidates if it not in orphans),
         suspects=suspects,
         look_alike=bool(progress.candidates) and await has_look_alike(tx, order, tidying),
@@ -300,6 +303,8 @@ async def _adopt(this: Pass, sent: Sent, order_ids: list[str], source: str) -> P
     """
     observation = await Observer(this).look(order_ids[0])
     findings = this.findings
+    if source == OPERATOR and findings.order is None:
+        return await _put_off_adoption(this, sent, observation)
     found = findings.order.value.id if findings.order is not None else order_ids[0]
     # An operator may write it in other letters than CloudPress, whose ids are UUIDs.
     findings.order_id = found if found.lower() == order_ids[0].lower() else order_ids[0]
@@ -313,6 +318,39 @@ async def _adopt(this: Pass, sent: Sent, order_ids: list[str], source: str) -> P
         lambda held: _write_adoption(this, held, sent, progress, source, observation),
         named=(findings.order_id,),
     )
+
+
+async def _put_off_adoption(this: Pass, sent: Sent, observation: Seen) -> PassResult | None:
+    """Keep an operator's word until CloudPress shows what it names: its letters may be his, and a slip.
+
+    What CloudPress answers 404 for may be shown yet; after some minutes the word ends, and the order asks on.
+    """
+    this.findings.forget_identity()
+    this.findings.resolved = False
+    progress = await load_progress(this, sent)
+    progress.trouble = observation.trouble or trouble_of(NotFound(404))
+    is_unknown = observation.trouble is None or observation.trouble.kind == UNUSABLE_ID
+    return await this.write(lambda held: _write_put_off(this, held, sent, progress, is_unknown=is_unknown))
+
+
+async def _write_put_off(
+    this: Pass, held: Held, sent: Sent, progress: Progress, *, is_unknown: bool
+) -> PassResult:
+    tx, order, word = held.tx, held.order, this.order.resolution or {}
+    said_at = datetime.fromisoformat(word["at"]) if "at" in word else None
+    is_old = said_at is None or tx.now - said_at >= GONE_AFTER
+    if is_unknown and is_old and order.resolution == word:
+        held.findings.resolved = True
+        progress = _adopted_in_vain(held, progress, word["cloudpress_order_id"])
+    return await _apply_not_found(this, held, sent, progress)
+
+
+def _adopted_in_vain(held: Held, progress: Progress, named: str) -> Progress:
+    """Note that an operator had the order adopt what it cannot be: he has seen one, so people decide."""
+    record(held.tx, held.order.id, EventType.RESOLUTION_IMPOSSIBLE, cloudpress_order_id=named)
+    progress = replace(progress, trouble=None, adopted_in_vain=True)
+    held.findings.look_up = progress
+    return progress
 
 
 async def _write_adoption(
@@ -334,7 +372,7 @@ async def _write_adoption(
         # Checked under the lock: what was free when it was looked at may be taken by now.
         findings.forget_identity()
         if source == OPERATOR:
-            record(tx, order.id, EventType.RESOLUTION_IMPOSSIBLE, cloudpress_order_id=found)
+            progress = _adopted_in_vain(held, progress, found)
         return await _apply_not_found(this, held, sent, progress)
     return await apply(this, held, f"adopt_by_{source}", await _with_unread_callbacks(held, observation))
 

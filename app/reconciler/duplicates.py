@@ -22,7 +22,8 @@ from app.reconciler.looking_up import OrderLookUp, load_progress
 from app.reconciler.naming import named_anew
 from app.reconciler.passes import Pass, trouble_of
 from app.reconciler.progress import Progress
-from app.states import FINAL, OrderStatus, Rechecked, Trouble, is_over
+from app.reconciler.window import DRIFT
+from app.states import FINAL, LATE_LOOK_AFTER, OrderStatus, Rechecked, Trouble, is_over
 
 LATE_LOOK_AGAIN = timedelta(minutes=1), timedelta(days=1)
 LATE_LOOKS_IN_A_TIME = 20
@@ -81,11 +82,31 @@ async def _look_beside(this: Pass, sent: Sent) -> Trouble | None:
     late_look_at = this.order.late_look_at
     try:
         trouble = await _look_at_duplicates(this)
-        if late_look_at is not None and late_look_at <= sent.now.wall:
+        if (
+            late_look_at is not None
+            and late_look_at <= sent.now.wall
+            and not _is_early(this, sent, late_look_at)
+        ):
             trouble = await _look_again(this, sent, late_look_at) or trouble
     except CloudPressError as error:
         return trouble_of(error)
     return trouble
+
+
+def _is_early(this: Pass, sent: Sent, late_look_at: datetime) -> bool:
+    """Tell whether a clock that stepped has the late look come too early; it is put off then.
+
+    It counts from the last attempt, by the uptime where this machine made that. What is to be looked for at
+    once, because callbacks contradict each other, is looked for at once.
+    """
+    last = sent.landed[-1] if sent.landed else None
+    if last is None or late_look_at - last.sent_at < LATE_LOOK_AFTER:
+        return False
+    rest = LATE_LOOK_AFTER - sent.now.since(last)
+    if rest <= DRIFT:
+        return False
+    this.findings.late_look_again_at = sent.now.wall + rest
+    return True
 
 
 async def _look_at_duplicates(this: Pass) -> Trouble | None:

@@ -56,7 +56,7 @@ async def _hold(held: Held) -> None:
             await tx.session.execute(delete(table).where(table.order_id == order.id))
         held.loaded.forget_tasks_and_site(order.id)
         # Neither was said of this one.
-        order.cancel_accepted_at = order.missing_since = None
+        order.cancel_accepted_at = order.missing_since = order.missing_known_since = None
         findings.may_be_doubled = True
     record(
         tx,
@@ -102,6 +102,7 @@ def _keep_cancelling(tx: Transaction, order: Order, findings: Findings) -> None:
         return
     if findings.cancel_accepted:
         order.cancel_accepted_at = tx.now
+        order.missing_known_since = None  # from now on it counts how long the order is away
         record(tx, order.id, EventType.CANCEL_ACCEPTED)
     if findings.cancel_refusal is not None:
         record(tx, order.id, EventType.CANCEL_REFUSED, reasons=list(findings.cancel_refusal))

@@ -20,6 +20,8 @@ from app.states import (
 
 T = TypeVar("T")
 log = structlog.get_logger()
+UNUSABLE_ID = "unusable_id"
+"""Why nothing was asked about an id that cannot be part of a request."""
 
 
 class Observer:
@@ -105,7 +107,7 @@ class Observer:
             self._trouble = trouble_of(error)
         except ValueError:
             # An id that CloudPress gave cannot be asked for.
-            self._trouble = Trouble("unusable_id")
+            self._trouble = Trouble(UNUSABLE_ID)
         return None
 
     def _statuses(self) -> tuple[str, ...]:

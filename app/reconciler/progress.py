@@ -51,9 +51,16 @@ class Progress:
     last_begun_at: datetime | None = None
     ended_boot: str | None = None
     ended_uptime: float | None = None
+    adopted_in_vain: bool = False
+    """Whether an operator named a CloudPress order as this one since the attempt that it cannot be."""
     ruled_out: frozenset[str] = frozenset()
     """What operators knew of who had the order placed again, also before the last attempt."""
     trouble: Trouble | None = None
+
+    @property
+    def open_doubts(self) -> tuple[Doubt, ...]:
+        """What the last look-up leaves open, and what an operator has seen and could not have adopted."""
+        return (*self.doubts, Doubt.ADOPTED_IN_VAIN) if self.adopted_in_vain else tuple(self.doubts)
 
     @property
     def is_complete(self) -> bool:
@@ -106,6 +113,7 @@ class Progress:
             last_begun_at=row.last_begun_at,
             ended_boot=row.ended_boot,
             ended_uptime=row.ended_uptime,
+            adopted_in_vain=row.adopted_in_vain,
         )
 
     def begin(self, now: datetime, *, late: bool, canaries: dict[str, Canary]) -> None:
@@ -220,6 +228,7 @@ KEPT = (
     "last_begun_at",
     "ended_boot",
     "ended_uptime",
+    "adopted_in_vain",
 )
 
 

@@ -34,6 +34,7 @@ from app.states.codes import (
     Suspicion,
 )
 from app.states.deciding import (
+    GONE_AFTER,
     LATE_LOOK_AFTER,
     MISSING_ATTENTION_SECONDS,
     decide,
@@ -93,6 +94,7 @@ __all__ = [
     "ALIVE_SECONDS",
     "BEAT_SECONDS",
     "FINAL",
+    "GONE_AFTER",
     "LATE_LOOK_AFTER",
     "LOOK_UPS_BEFORE_PLACING_AGAIN",
     "MISSING_ATTENTION_SECONDS",

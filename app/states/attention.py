@@ -39,12 +39,18 @@ NO_TOKEN_AFTER_ITS_END = Attention(
 MISSING = Attention(
     AttentionCode.NOT_FOUND,
     "CloudPress has answered 404 for this order, its task or its site for a day. Ask CloudPress what "
-    "became of it; Presshook goes on asking.",
+    "became of it; Presshook goes on asking. If CloudPress has it no more, resolve the order: fail.",
 )
 UNANSWERED = Attention(
     AttentionCode.UNANSWERED,
     "For a day each look at this order has met with a request to CloudPress that failed, so what became "
     "of it is not known. If CloudPress works otherwise, ask it about this order; Presshook goes on asking.",
+)
+UNANSWERED_AFTER_ITS_END = Attention(
+    AttentionCode.UNANSWERED,
+    "This order has ended, and whether CloudPress has it a second time, or at all, is yet to be seen: for a "
+    "day each look has met with a request to CloudPress that failed. Presshook goes on asking. If that is to "
+    "stay so, look there yourself, and resolve the order: dismiss duplicates.",
 )
 NO_SITE = Attention(
     AttentionCode.SITE_MISSING,

@@ -102,6 +102,10 @@ class Doubt(Code):
     LEFT_TO_PEOPLE = "left_to_people", "PLACE_AGAIN=never leaves placing again to people."
     OVERDUE = "overdue", "The order is more than a day old, and may not be wanted any more."
     REFUSED = "refused_for_good", "The order was refused for good."
+    ADOPTED_IN_VAIN = (
+        "adopted_in_vain",
+        "An operator had it adopt what CloudPress does not show, or what another order has.",
+    )
 
 
 class ErrorCode(Code):

@@ -75,7 +75,10 @@ def _goes_on(order: Standing, observation: Observation, now: datetime) -> Decisi
         case Unwanted():
             return Decision(CANCELLED, Wait.NOTHING, late_look=observation.was_sent)
         case NotFoundYet():
-            return _still_looking(order, observation)
+            decision = _still_looking(order, observation)
+            # What its client wants cancelled is not placed again, so a word to do that has no end but this.
+            is_in_vain = observation.word is not None and observation.unwanted
+            return replace(decision, ends_word=decision.ends_word or is_in_vain)
         case GivenUp():
             problem = Problem(ErrorCode.FAILED_BY_OPERATOR, f"Given up by {observation.by}.")
             # Callbacks and answers that the operator had not seen are looked at: it may be bought.
@@ -276,7 +279,7 @@ def _seen(order: Standing, seen: Seen, now: datetime) -> Decision:
             retry_after_seconds=seen.trouble.retry_after_seconds,
         )
     if seen.cancel_accepted:
-        return _being_cancelled(order, seen, shown, now)
+        return _being_cancelled(order, seen, shown)
     if seen.foreign:
         missing = True if seen.missing else None
         return replace(shown, wait=Wait.SETTLING, attention=attention.FOREIGN_LINK, missing=missing)
@@ -286,15 +289,13 @@ def _seen(order: Standing, seen: Seen, now: datetime) -> Decision:
     return replace(shown, missing=False)
 
 
-def _being_cancelled(order: Standing, seen: Seen, shown: Decision, now: datetime) -> Decision:
+def _being_cancelled(order: Standing, seen: Seen, shown: Decision) -> Decision:
     """Say what becomes of an order that CloudPress has agreed to cancel: one that it shows no more is over.
 
     A single 404 may be another's word, as the yes may have been: it has to last, and no task may be shown.
     """
     is_gone = seen.missing and seen.order_status is None and not seen.tasks
-    counted = (order.missing_since, order.cancel_accepted_at)
-    since = max((moment for moment in counted if moment is not None), default=now)
-    if is_gone and None not in counted and now - since >= GONE_AFTER:
+    if is_gone and order.missing_for >= GONE_AFTER:
         return Decision(CANCELLED, Wait.NOTHING)
     return replace(shown, wait=Wait.SETTLING, missing=is_gone)
 

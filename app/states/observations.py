@@ -1,7 +1,7 @@
 """What `decide` goes by, and what it returns: the order's standing, the observations, the decision."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from app.states.codes import Attention, AttentionCode, Doubt, Problem
@@ -50,6 +50,8 @@ class Standing:
 
     status: OrderStatus
     missing_since: datetime | None = None
+    missing_for: timedelta = timedelta()
+    """For how long this machine has known that, by its uptime, and since CloudPress agreed to cancel it."""
     silent_since: datetime | None = None
     """Since when no pass has learned anything."""
     attention: Attention | None = None
@@ -60,8 +62,6 @@ class Standing:
     late_look_at: datetime | None = None
     cancelling: bool = False
     """Whether a client asked for the order to be cancelled and CloudPress has not agreed to it yet."""
-    cancel_accepted_at: datetime | None = None
-    """When it last agreed to that."""
 
 
 @dataclass(frozen=True)

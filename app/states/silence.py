@@ -19,6 +19,7 @@ from app.states.observations import (
     Trouble,
     Wait,
 )
+from app.states.statuses import FINAL
 from app.states.words import is_done
 
 SILENCE_ATTENTION_SECONDS = 24 * 3600
@@ -49,6 +50,8 @@ def _asked(order: Standing, observation: Observation) -> Attention:
             return attention.NOT_CANCELLED
         if _lacks_site(observation):
             return attention.NO_SITE
+    if order.status in FINAL:
+        return attention.UNANSWERED_AFTER_ITS_END
     # What was said stands, so that failures now and then do not have it told again and again.
     return _counted(order) or attention.UNANSWERED
 

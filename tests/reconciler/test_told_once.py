@@ -1,13 +1,14 @@
 """What CloudPress tells now and then is told once, to applications and to persons."""
 
 from collections.abc import Awaitable, Callable
+from uuid import UUID
 
 import pytest
 
 from app.cloudpress import Answer, NotFound, OrderDetails, Refused, TaskRef
 from app.events.timeline import Actor
 from app.orders.requests import request_refresh
-from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench, ScriptedCloudPress
+from tests.reconciler.scripted import ACCOUNT, DAY, GRACE_SECONDS, HOUR, LOST, Bench, ScriptedCloudPress
 from tests.reconciler.test_flapping import Forgetful
 
 ADDRESS = "https://pay.example/1"
@@ -174,6 +175,44 @@ async def test_what_was_mended_for_hours_and_fails_again_is_told_again(bench: Be
         await bench.work_for(12 * HOUR)
         assert (await bench.read(order_id)).attention_code is None
     assert len(await bench.events(order_id, "order.needs_attention")) == 2
+
+
+async def codes_told(bench: Bench, order_id: UUID) -> list[str]:
+    """Return what applications were told that a person is asked about an order."""
+    told = await bench.events(order_id, "order.needs_attention")
+    return [(event.shown or {})["attention"]["code"] for event in told]
+
+
+async def test_what_was_asked_is_not_asked_anew_whenever_a_token_returns(bench: Bench) -> None:
+    bench.cloudpress.script["place"] = [LOST]
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.land("A stranger's")
+    await bench.work_for(2 * GRACE_SECONDS)
+    for _ in range(2):
+        bench.accounts.clear()
+        await bench.work_for(6 * HOUR)
+        assert (await bench.read(order_id)).attention_code == "account_unknown"
+        bench.accounts.add(ACCOUNT)
+        await bench.work_for(6 * HOUR)
+        assert (await bench.read(order_id)).attention_code == "placement_suspected"
+    told = await codes_told(bench, order_id)
+    assert [code for code in told if code != "account_unknown"] == ["placement_suspected"]
+
+
+async def test_what_had_gone_before_a_token_did_is_told_again(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.script["order"] = [REFUSED]
+    await bench.work_for(6 * HOUR)
+    bench.accounts.clear()
+    await bench.work_for(HOUR)
+    bench.accounts.add(ACCOUNT)
+    await bench.work_for(HOUR)
+    bench.cloudpress.script["order"] = [REFUSED]
+    await bench.work_for(HOUR)
+    told = await codes_told(bench, order_id)
+    assert told == ["credentials_refused", "account_unknown", "credentials_refused"]
 
 
 async def test_what_is_asked_after_an_operators_word_is_told_again(bench: Bench) -> None:

@@ -23,6 +23,7 @@ from app.keys import Grant
 from app.keys import Scope as KeyScope
 from app.orders.reading import OrderView
 from app.orders.representation import OrderBody
+from app.orders.resolvable import is_lost, is_not_sent
 from app.orders.shown import may_be_dismissed
 from app.states import FINAL, OrderStatus, Suspicion
 from app.webhooks.outbox import find_deliveries_of
@@ -42,8 +43,8 @@ DONE = {
     "orphan": "An order is made of the orphan, and followed from now on.",
 }
 
-DISMISSED_HERE = {Suspicion.CANDIDATE, Suspicion.SUSPECT, Suspicion.DUPLICATE}
-"""What is no more suspected by a word about the order; an orphan is settled for itself."""
+DISMISSED_HERE = {Suspicion.CANDIDATE, Suspicion.SUSPECT, Suspicion.DUPLICATE, Suspicion.ORPHAN}
+"""What is no more suspected of the order by a word about it."""
 
 router = APIRouter(
     prefix="/ui/orders/{order_id}",
@@ -113,7 +114,7 @@ def possible(grant: Grant, view: OrderView) -> set[str]:
     if order.status not in FINAL:
         can |= {"refresh"} | ({"cancel"} if order.cancel_requested_at is None else set())
     waits_for_word = order.status == OrderStatus.UNCONFIRMED or order.suspected_duplicates
-    if waits_for_word or order.attention_code == "not_sent" or may_be_dismissed(order):
+    if waits_for_word or is_not_sent(order) or is_lost(order) or may_be_dismissed(order):
         can.add("resolve")
     return can
 
@@ -155,7 +156,8 @@ async def resolving(
         "resolve.html",
         order=shown,
         is_unconfirmed=view.order.status == OrderStatus.UNCONFIRMED,
-        is_not_sent=view.order.status == OrderStatus.PENDING and view.order.attention_code == "not_sent",
+        is_not_sent=is_not_sent(view.order),
+        is_lost=is_lost(view.order),
         suspects=[(each, compare(shown, each), leads_to(each)) for each in found.data],
         left_out=found.left_out,
         others=found.others,

@@ -56,8 +56,8 @@ MUTATIONS = (
     Mutation(
         "a word that is given anew after a day is the word of before",
         "app/orders/requests.py",
-        '(order.resolution or {}).get("action") == action and not waits:',
-        '(order.resolution or {}).get("action") == action:',
+        'if action == "place_again" and is_said and not is_not_sent(order):',
+        'if action == "place_again" and is_said:',
         (TOLD,),
     ),
     Mutation(
@@ -196,15 +196,15 @@ MUTATIONS = (
     Mutation(
         "one 404 after a yes to cancelling is the end",
         DECIDING,
-        "if is_gone and None not in counted and now - since >= GONE_AFTER:",
+        "if is_gone and order.missing_for >= GONE_AFTER:",
         "if is_gone:",
         (CANCELLING,),
     ),
     Mutation(
         "a task that is missing counts as the order after a yes to cancelling",
-        DECIDING,
-        "counted = (order.missing_since, order.cancel_accepted_at)",
-        "counted = (order.missing_since,)",
+        "app/reconciler/keeping.py",
+        "        order.missing_known_since = None  # from now on it counts how long the order is away\n",
+        "",
         (CANCELLING,),
     ),
     Mutation(

@@ -208,7 +208,7 @@ MUTATIONS = (
     Mutation(
         "a yes to cancelling is a yes for whatever replaces it",
         KEEPING,
-        "        order.cancel_accepted_at = order.missing_since = None\n",
+        "        order.cancel_accepted_at = order.missing_since = order.missing_known_since = None\n",
         "",
         (SEEN_BEFORE,),
     ),

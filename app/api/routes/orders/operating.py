@@ -49,6 +49,10 @@ async def resolve_order(
 ) -> OrderBody:
     """Say what becomes of an unconfirmed order: adopt a CloudPress order, place it again, or fail it.
 
+    What is adopted has to be shown by CloudPress, and what its client wants cancelled is not placed again. To
+    fail can be said too of an order that CloudPress has not shown for a day (`not_found`); to dismiss, of a
+    final one that waits for what cannot be had (`unanswered`, `account_unknown`).
+
     Or that CloudPress orders which were taken for doubles of an order are none. Whoever says which suspects
     and how many callbacks he has seen is answered 409 (`unseen-news`, with what is new) where there is more.
     """
@@ -78,7 +82,8 @@ async def resolve_order(
     )
     response.status_code = 200 if view.order.resolution is None else 202
     tell_applied(response, prefer)
-    if adopted is not None and view.order.resolution is None and view.order.cloudpress_order_id != adopted:
+    held = view.order.cloudpress_order_id or ""
+    if adopted is not None and view.order.resolution is None and held.lower() != adopted.lower():
         raise Problem(409, "not-resolvable", "The order could not be that CloudPress order: see its events.")
     return await context.show(view)
 

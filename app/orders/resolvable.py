@@ -1,0 +1,31 @@
+"""Which words of an operator an order takes, by its row alone."""
+
+from app.db.models import Order
+from app.states import FINAL, AttentionCode, OrderStatus
+
+
+def is_not_sent(order: Order) -> bool:
+    """Tell whether an order waits for a person before it is sent."""
+    return order.status == OrderStatus.PENDING and order.attention_code == AttentionCode.NOT_SENT
+
+
+def is_lost(order: Order) -> bool:
+    """Tell whether a person is asked about an order that CloudPress had and does not show any more."""
+    return order.status not in FINAL and order.attention_code == AttentionCode.NOT_FOUND
+
+
+def why_not_resolvable(order: Order, action: str) -> str | None:
+    """Return why an order does not take `adopt`, `place_again` or `fail`; None if it does."""
+    is_for_its_status = (
+        order.status == OrderStatus.UNCONFIRMED
+        or (action == "place_again" and is_not_sent(order))
+        or (action == "fail" and is_lost(order))
+    )
+    if not is_for_its_status:
+        return f"Only an unconfirmed order can be resolved; this one is {order.status}."
+    if action == "place_again" and order.cancel_requested_at is not None:
+        return (
+            "The client wants this order cancelled, so it is not placed again: dismiss what is suspected and "
+            "is another's, adopt what is this order's, or fail it."
+        )
+    return None

@@ -1,0 +1,28 @@
+"""Ends an order that CloudPress had, and does not show any more, by an operator's word."""
+
+from app.events.timeline import record
+from app.events.types import EventType
+from app.reconciler.concluding import apply
+from app.reconciler.passes import Pass, PassResult
+from app.reconciler.writing import Held
+from app.states import GivenUp, Rechecked, Seen
+
+
+async def give_up_lost(this: Pass, observation: Seen | Rechecked) -> PassResult | None:
+    """Have an order fail if CloudPress still does not show something of it; else the word ends.
+
+    Where CloudPress tells nothing, or there was news while the pass looked, the word waits for the next pass.
+    """
+    return await this.write(lambda held: _write(this, held, observation))
+
+
+async def _write(this: Pass, held: Held, observation: Seen | Rechecked) -> PassResult:
+    tx, order, word = held.tx, held.order, held.order.resolution or {}
+    is_told = not isinstance(observation, Seen) or observation.trouble is None
+    if not is_told or order.wakes != this.claim.wakes:
+        return await apply(this, held, "observe", observation)
+    held.findings.resolved = True
+    if isinstance(observation, Seen) and observation.missing:
+        return await apply(this, held, "resolve", GivenUp(word["by"], was_sent=True))
+    record(tx, order.id, EventType.RESOLUTION_IMPOSSIBLE)
+    return await apply(this, held, "observe", observation)

@@ -1,0 +1,156 @@
+"""Rules of what a person can always resolve, of spans that no step of a clock ends, broken."""
+
+from tests.mutations.mutation import Mutation
+from tests.mutations.proofs import ADOPTING, CLOCKS, RESOLVABLE, TOLD_ONCE
+
+CONCLUDING = "app/reconciler/concluding.py"
+CONFIRMING = "app/reconciler/confirming.py"
+DECIDING = "app/states/deciding.py"
+DUPLICATES = "app/reconciler/duplicates.py"
+GIVING_UP = "app/reconciler/giving_up.py"
+REQUESTS = "app/orders/requests.py"
+RESOLVING = "app/orders/resolvable.py"
+SHOWN = "app/orders/shown.py"
+
+MUTATIONS = (
+    Mutation(
+        "how long an order is away after a yes is counted by a clock that steps",
+        CONCLUDING,
+        "timedelta(seconds=uptime - (order.missing_known_since or {}).get(tx.clock.boot, uptime))",
+        "(tx.now - (order.missing_since or tx.now)) if uptime else timedelta()",
+        (CLOCKS,),
+    ),
+    Mutation(
+        "a machine forgets since when an order is away when another looks at it",
+        CONCLUDING,
+        "            **(order.missing_known_since or {}),\n",
+        "",
+        (CLOCKS,),
+    ),
+    Mutation(
+        "what was shown again is away as if it never had been",
+        CONCLUDING,
+        "        order.missing_known_since = None\n",
+        "",
+        (CLOCKS,),
+    ),
+    Mutation(
+        "a late look is made when a clock says so",
+        DUPLICATES,
+        "    if rest <= DRIFT:\n",
+        "    if True:\n",
+        (CLOCKS,),
+    ),
+    Mutation(
+        "what could not be read is adopted as it was typed",
+        CONFIRMING,
+        "    if source == OPERATOR and findings.order is None:\n",
+        "    if False:\n",
+        (ADOPTING,),
+    ),
+    Mutation(
+        "one 404 ends a word to adopt",
+        CONFIRMING,
+        "tx.now - said_at >= GONE_AFTER",
+        "True",
+        (ADOPTING,),
+    ),
+    Mutation(
+        "a word to adopt what cannot be read ends",
+        CONFIRMING,
+        "    if is_unknown and is_old and order.resolution == word:\n",
+        "    if is_old and order.resolution == word:\n",
+        (ADOPTING,),
+    ),
+    Mutation(
+        "what an operator has seen and could not have adopted is bought anew",
+        CONFIRMING,
+        "replace(progress, trouble=None, adopted_in_vain=True)",
+        "replace(progress, trouble=None)",
+        (ADOPTING,),
+    ),
+    Mutation(
+        "an order that CloudPress has no more can be ended by nobody",
+        RESOLVING,
+        '        or (action == "fail" and is_lost(order))\n',
+        "",
+        (RESOLVABLE,),
+    ),
+    Mutation(
+        "an order fails that CloudPress shows again",
+        GIVING_UP,
+        "    if isinstance(observation, Seen) and observation.missing:\n",
+        "    if True:\n",
+        (RESOLVABLE,),
+    ),
+    Mutation(
+        "a word to fail what is not shown ends where CloudPress tells nothing",
+        GIVING_UP,
+        "    if not is_told or order.wakes != this.claim.wakes:\n",
+        "    if order.wakes != this.claim.wakes:\n",
+        (RESOLVABLE,),
+    ),
+    Mutation(
+        "a word about a placed order ends with any look at it",
+        "app/orders/changing.py",
+        "status in FINAL or (status in PLACED and before not in PLACED)",
+        "status in PLACED",
+        (RESOLVABLE,),
+    ),
+    Mutation(
+        "a final order that CloudPress does not answer for can be settled by nobody",
+        SHOWN,
+        "_WAITS = {AttentionCode.ACCOUNT_UNKNOWN, AttentionCode.UNANSWERED}",
+        "_WAITS = {AttentionCode.ACCOUNT_UNKNOWN}",
+        (RESOLVABLE,),
+    ),
+    Mutation(
+        "what a callback names is asked about for ever, whatever was dismissed",
+        SHOWN,
+        "func.coalesce(Callback.checked_at, tx.now) if is_unanswered else Callback.checked_at",
+        "Callback.checked_at",
+        (RESOLVABLE,),
+    ),
+    Mutation(
+        "what its client wants cancelled is placed again",
+        RESOLVING,
+        '    if action == "place_again" and order.cancel_requested_at is not None:\n',
+        "    if False:\n",
+        (RESOLVABLE,),
+    ),
+    Mutation(
+        "a word to place again outlasts the wish to cancel",
+        DECIDING,
+        "ends_word=decision.ends_word or is_in_vain)",
+        "ends_word=decision.ends_word)",
+        (RESOLVABLE,),
+    ),
+    Mutation(
+        "an orphan cannot be dismissed for an order",
+        REQUESTS,
+        "suspected = [*(order.suspected_duplicates or ()), *_looked_up(look_up), *orphans]",
+        "suspected = [*(order.suspected_duplicates or ()), *_looked_up(look_up)]",
+        (RESOLVABLE,),
+    ),
+    Mutation(
+        "an orphan that was dismissed for an order is suspected of it",
+        "app/orders/orphans.py",
+        "        and orphan.cloudpress_order_id not in (order.settled_duplicates or ())\n",
+        "",
+        (RESOLVABLE,),
+    ),
+    Mutation(
+        "what was asked is told again whenever a token returns",
+        "app/orders/lifecycle_events.py",
+        "later_at if started == AttentionCode.ACCOUNT_UNKNOWN else row.at",
+        "row.at",
+        (TOLD_ONCE,),
+    ),
+    Mutation(
+        "a missing token hides that something had gone before",
+        "app/orders/lifecycle_events.py",
+        "        later_at = row.at\n",
+        "",
+        (TOLD_ONCE,),
+    ),
+)
