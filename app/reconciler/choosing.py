@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from app.accounts.store import UnknownAccountError
 from app.reconciler.cancelling import cancel, drop
 from app.reconciler.concluding import apply, conclude
-from app.reconciler.confirming import confirm, give_up, is_given_up
+from app.reconciler.confirming import confirm, give_up
 from app.reconciler.duplicates import recheck
 from app.reconciler.evidence import has_reappeared
 from app.reconciler.giving_up import give_up_lost
@@ -14,6 +14,7 @@ from app.reconciler.intents import unsent
 from app.reconciler.observing import Observer
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.placing import place
+from app.reconciler.spoken import is_given_up
 from app.reconciler.writing import Held
 from app.states import FINAL, CutOff, OrderStatus, Reappeared, Rechecked, Seen
 

@@ -15,11 +15,12 @@ from tests.mutations.proofs import (
     TOLD,
 )
 
-OBSERVING = "app/reconciler/observing.py"
+ADOPTION = "app/reconciler/adopting.py"
 CONCLUDING = "app/reconciler/concluding.py"
-INTENTS = "app/reconciler/intents.py"
 CONFIRMING = "app/reconciler/confirming.py"
+INTENTS = "app/reconciler/intents.py"
 NAMES = "app/orders/names.py"
+OBSERVING = "app/reconciler/observing.py"
 
 MUTATIONS = (
     Mutation(
@@ -164,7 +165,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a lost order is given to whoever calls his site alike",
-        CONFIRMING,
+        ADOPTION,
         'if await is_left_to_people(held.tx.session, order, held.findings.order_id or ""):',
         "if False:",
         (ORPHANS,),

@@ -16,24 +16,26 @@ from tests.mutations.proofs import (
     UNKNOWN_PLACEMENTS,
 )
 
+ADOPTION = "app/reconciler/adopting.py"
+ANSWERS = "app/reconciler/answers.py"
 CANARIES = "app/reconciler/canaries.py"
+CONFIRMING = "app/reconciler/confirming.py"
+DECIDING = "app/states/deciding.py"
+DUPLICATES = "app/reconciler/duplicates.py"
 EVIDENCE = "app/reconciler/evidence.py"
+INTENTS = "app/reconciler/intents.py"
+KEEPING = "app/reconciler/keeping.py"
+LOADED = "app/reconciler/loaded.py"
 LOOKING_UP = "app/reconciler/looking_up.py"
 LOOK_ALIKES = "app/reconciler/look_alikes.py"
 NAMES = "app/orders/names.py"
+NOT_FOUND = "app/reconciler/not_found.py"
 OBSERVING = "app/reconciler/observing.py"
-PROGRESS = "app/reconciler/progress.py"
-WINDOW = "app/reconciler/window.py"
-ANSWERS = "app/reconciler/answers.py"
-INTENTS = "app/reconciler/intents.py"
 PLACING = "app/reconciler/placing.py"
-WRITING = "app/reconciler/writing.py"
-LOADED = "app/reconciler/loaded.py"
+PROGRESS = "app/reconciler/progress.py"
 TURNS = "app/reconciler/turns.py"
-CONFIRMING = "app/reconciler/confirming.py"
-DECIDING = "app/states/deciding.py"
-KEEPING = "app/reconciler/keeping.py"
-DUPLICATES = "app/reconciler/duplicates.py"
+WINDOW = "app/reconciler/window.py"
+WRITING = "app/reconciler/writing.py"
 
 MUTATIONS = (
     Mutation(
@@ -193,8 +195,8 @@ MUTATIONS = (
     ),
     Mutation(
         "what an operator rules out meanwhile is adopted by a look-up",
-        CONFIRMING,
-        "found in {*_ruled_out(order), *progress.ruled_out}",
+        ADOPTION,
+        "found in {*ruled_out(order), *progress.ruled_out}",
         "found in progress.ruled_out",
         (NEVER_TWICE,),
     ),
@@ -261,14 +263,14 @@ MUTATIONS = (
     ),
     Mutation(
         "an order that another holds is adopted",
-        CONFIRMING,
+        ADOPTION,
         "if unsure or await held.loaded.is_held_by_another(order, found):",
         "if unsure:",
         (SIMULATION,),
     ),
     Mutation(
         "a search that was woken is believed",
-        CONFIRMING,
+        NOT_FOUND,
         "woken=order.wakes != this.claim.wakes,",
         "woken=False,",
         (UNKNOWN_PLACEMENTS, SECOND_LOOKS, SIMULATION),

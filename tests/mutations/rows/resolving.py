@@ -3,6 +3,7 @@
 from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import ADOPTING, CLOCKS, RESOLVABLE, TOLD_ONCE
 
+ADOPTION = "app/reconciler/adopting.py"
 CONCLUDING = "app/reconciler/concluding.py"
 CONFIRMING = "app/reconciler/confirming.py"
 DECIDING = "app/states/deciding.py"
@@ -43,28 +44,28 @@ MUTATIONS = (
     ),
     Mutation(
         "what could not be read is adopted as it was typed",
-        CONFIRMING,
+        ADOPTION,
         "    if source == OPERATOR and findings.order is None:\n",
         "    if False:\n",
         (ADOPTING,),
     ),
     Mutation(
         "one 404 ends a word to adopt",
-        CONFIRMING,
+        ADOPTION,
         "tx.now - said_at >= GONE_AFTER",
         "True",
         (ADOPTING,),
     ),
     Mutation(
         "a word to adopt what cannot be read ends",
-        CONFIRMING,
+        ADOPTION,
         "    if is_unknown and is_old and order.resolution == word:\n",
         "    if is_old and order.resolution == word:\n",
         (ADOPTING,),
     ),
     Mutation(
         "what an operator has seen and could not have adopted is bought anew",
-        CONFIRMING,
+        ADOPTION,
         "replace(progress, trouble=None, adopted_in_vain=True)",
         "replace(progress, trouble=None)",
         (ADOPTING,),

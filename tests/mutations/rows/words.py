@@ -3,6 +3,7 @@
 from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import CALLBACK_HINTS, SEEN_BEFORE, WORDS
 
+ADOPTION = "app/reconciler/adopting.py"
 AFTER_RESTORE = "app/maintenance/after_restore.py"
 ANSWERS = "app/reconciler/answers.py"
 CALLBACKS = "app/orders/callbacks.py"
@@ -13,7 +14,9 @@ INTENTS = "app/reconciler/intents.py"
 KEEPING = "app/reconciler/keeping.py"
 LOOKING_UP = "app/reconciler/looking_up.py"
 NAMING = "app/reconciler/naming.py"
+NOT_FOUND = "app/reconciler/not_found.py"
 REQUESTS = "app/orders/requests.py"
+SPOKEN = "app/reconciler/spoken.py"
 
 MUTATIONS = (
     Mutation(
@@ -46,7 +49,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a word holds whatever orphans are found after it",
-        CONFIRMING,
+        NOT_FOUND,
         "word=_word(order, sent, (*progress.candidates, *suspects)),",
         "word=_word(order, sent, (*progress.candidates, *progress.suspects)),",
         (WORDS,),
@@ -60,8 +63,8 @@ MUTATIONS = (
     ),
     Mutation(
         "a look-up outranks a word that was given meanwhile",
-        CONFIRMING,
-        "        or _is_to_end_otherwise(order)\n",
+        ADOPTION,
+        "        or is_to_end_otherwise(order)\n",
         "",
         (WORDS,),
     ),
@@ -95,7 +98,7 @@ MUTATIONS = (
     ),
     Mutation(
         "an order holds an id as an operator has written it",
-        CONFIRMING,
+        ADOPTION,
         "findings.order_id = found if found.lower() == order_ids[0].lower() else order_ids[0]",
         "findings.order_id = order_ids[0]",
         (WORDS,),
@@ -116,7 +119,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a word that was corrected during a pass is done all the same",
-        CONFIRMING,
+        SPOKEN,
         "    if held.order.resolution == this.order.resolution:\n",
         "    if True:\n",
         (WORDS,),
@@ -130,14 +133,14 @@ MUTATIONS = (
     ),
     Mutation(
         "an order that has ended when it is found reads no callbacks",
-        CONFIRMING,
+        ADOPTION,
         "rechecked=Rechecked(open_hints=any(unread))",
         "rechecked=Rechecked()",
         (WORDS,),
     ),
     Mutation(
         "what a callback named before an order was found is forgotten",
-        CONFIRMING,
+        ADOPTION,
         "findings.reads_callbacks_anew = True",
         "pass",
         (WORDS,),
@@ -193,8 +196,8 @@ MUTATIONS = (
     ),
     Mutation(
         "what looked like an order too is forgotten once that is found",
-        CONFIRMING,
-        "findings.may_be_doubled = bool(beside - _ruled_out(this.order))",
+        ADOPTION,
+        "findings.may_be_doubled = bool(beside - ruled_out(this.order))",
         "pass",
         (SEEN_BEFORE,),
     ),
@@ -235,14 +238,14 @@ MUTATIONS = (
     ),
     Mutation(
         "an order that was never sent takes what a restored database has lost",
-        CONFIRMING,
+        ADOPTION,
         "        or await _may_be_younger_than_the_backup(this, held, sent)\n",
         "",
         (SEEN_BEFORE,),
     ),
     Mutation(
         "what was made long after an order was sent is no other's in a restored database",
-        CONFIRMING,
+        ADOPTION,
         "is_told_around(order, surely, details, is_understood=False, sending_seconds=seconds)",
         "is_told_around(order, surely, details, is_understood=True, sending_seconds=seconds)",
         (SEEN_BEFORE,),
