@@ -6,11 +6,11 @@ Only an operator can say so: an answer may be another's as well (decision 0004).
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Transaction
-from app.db.models import LookUp, Order, Placement, Site, Task
+from app.db.models import Callback, LookUp, Order, Placement, Site, Task
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.changing import changing
@@ -50,34 +50,44 @@ async def lock_with_holder(
     return order, next(held, None)
 
 
-async def may_be_handed_over(session: AsyncSession, holder: Order, order: Order) -> bool:
-    """Tell whether what a holder has by its name alone is what CloudPress answered the order with.
+def is_mixed_up(order: Order) -> bool:
+    """Tell whether a person is asked whose it is what an order has by its name, and it goes on."""
+    return _has_by_name(order) and order.cloudpress_order_id in (order.suspected_duplicates or ())
 
-    What has ended stays as it was told.
-    """
+
+def _has_by_name(order: Order) -> bool:
+    """Tell whether an order has a CloudPress order by its name alone. What has ended stays as it was told."""
+    is_open = order.status in {OrderStatus.AWAITING_PAYMENT, OrderStatus.PROVISIONING}
+    return is_open and order.cloudpress_order_id_source == LOOK_UP
+
+
+async def may_be_handed_over(session: AsyncSession, holder: Order, order: Order) -> bool:
+    """Tell whether what a holder has by its name alone is what CloudPress answered the order with."""
     answered = select(func.count()).where(
         Placement.order_id == order.id, Placement.cloudpress_order_id == holder.cloudpress_order_id
     )
-    is_by_name = holder.cloudpress_order_id_source == LOOK_UP
-    is_open = holder.status in {OrderStatus.AWAITING_PAYMENT, OrderStatus.PROVISIONING}
-    return is_by_name and is_open and bool((await session.execute(answered)).scalar_one())
+    return _has_by_name(holder) and bool((await session.execute(answered)).scalar_one())
 
 
 async def take_from(tx: Transaction, holder: Order, *, by: Actor) -> None:
     """Have an order, which is locked, not hold its CloudPress order any more: it is looked for anew.
 
-    What was read of it is forgotten. It is not taken for that one again: no look-up takes what another order
-    was answered with. A pass that goes on loses its lease, so that it writes nothing of what it has seen.
+    What was read of it is forgotten, and it is not taken for that one again, whatever names it. A pass that
+    goes on loses its lease, so that it writes nothing of what it has seen.
     """
     taken = holder.cloudpress_order_id or ""
     async with changing(tx, holder, action="hand_over") as change:
+        # What else its callbacks name may be its own.
+        callbacks = update(Callback).where(Callback.order_id == holder.id).values(checked_at=None)
+        await tx.session.execute(callbacks.execution_options(synchronize_session=False))
         for table in (Task, Site):
             await tx.session.execute(delete(table).where(table.order_id == holder.id))
         record(tx, holder.id, EventType.IDENTIFIED, by=by, cloudpress_order_id=None, instead_of=taken)
         holder.cloudpress_order_id = holder.cloudpress_order_id_source = None
         holder.cloudpress_status = holder.cloudpress_answer = holder.payment_url = None
         holder.missing_since = holder.missing_known_since = holder.cancel_accepted_at = None
-        holder.suspected_duplicates = _without(taken, holder.suspected_duplicates or ()) or None
+        holder.settled_duplicates = sorted({*(holder.settled_duplicates or ()), taken})
+        holder.suspected_duplicates = None  # each of those may be its own now
         look_up = await tx.session.get(LookUp, holder.id)
         if look_up is not None:
             look_up.begun_at = look_up.last_begun_at = None

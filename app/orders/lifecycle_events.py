@@ -65,16 +65,21 @@ _ANOTHER_MATTER = {
     EventType.DUPLICATES_DISMISSED.value,
     EventType.CANCEL_REQUESTED.value,
 }
-_SINCE_TOLD = (
+_SINCE = Event.order_id == bindparam("order_id"), Event.id > bindparam("told_id")
+_ASKED_SINCE = (
     select(Event.type, Event.at, Event.data)
-    .where(
-        Event.order_id == bindparam("order_id"),
-        Event.id > bindparam("told_id"),
-        Event.type.in_(sorted(_ATTENTION | _ANOTHER_MATTER)),
-    )
+    .where(*_SINCE, Event.type.in_(sorted(_ATTENTION)))
     .order_by(Event.id.desc())
     .limit(_LAST)
 )
+_ANOTHER_MATTER_SINCE = select(Event.id).where(*_SINCE, Event.type.in_(sorted(_ANOTHER_MATTER))).limit(1)
+_LAST_TOLD = (
+    select(Event.id, Event.at)
+    .where(Event.order_id == bindparam("order_id"), Event.type == EventType.NEEDS_ATTENTION.value)
+    .order_by(Event.id.desc())
+    .limit(1)
+)
+_ENDED_SINCE = select(Event.id).where(*_SINCE, Event.type == EventType.ATTENTION_ENDED.value).limit(1)
 
 
 @dataclass(frozen=True)
@@ -137,9 +142,10 @@ async def _is_attention_untold(tx: Transaction, order: Order) -> bool:
     told_id = next(same, None)
     if told_id is None:
         return True
-    since = (await tx.session.execute(_SINCE_TOLD, {"order_id": order.id, "told_id": told_id})).all()
-    if any(row.type in _ANOTHER_MATTER for row in since):
+    asked_about = {"order_id": order.id, "told_id": told_id}
+    if (await tx.session.scalars(_ANOTHER_MATTER_SINCE, asked_about)).first() is not None:
         return True
+    since = (await tx.session.execute(_ASKED_SINCE, asked_about)).all()
     gone_at = later_at = tx.now  # walking back to when it was asked last
     for row in since:
         started = row.data["code"] if row.type == EventType.ATTENTION_STARTED else None
@@ -149,6 +155,21 @@ async def _is_attention_untold(tx: Transaction, order: Order) -> bool:
         gone_at = later_at if started == AttentionCode.ACCOUNT_UNKNOWN else row.at
         later_at = row.at
     return tx.now - gone_at >= NO_NEWS_WITHIN
+
+
+async def _is_news(tx: Transaction, order: Order, before: Before, asked: Attention | None) -> bool:
+    """Tell whether applications are to hear what is asked: it is new, or was passed over and lasts."""
+    if before.is_more_asked(order, asked):
+        # Of the same code it is another double, which the words may not name.
+        return order.attention_code == before.attention or await _is_attention_untold(tx, order)
+    since = order.attention_since
+    if since is None or order.attention_code != before.attention or tx.now - since < NO_NEWS_WITHIN:
+        return False
+    told = (await tx.session.execute(_LAST_TOLD, {"order_id": order.id})).first()
+    if told is None or told.at >= since:
+        return False
+    ended = {"order_id": order.id, "told_id": told.id}
+    return (await tx.session.scalars(_ENDED_SINCE, ended)).first() is not None
 
 
 async def record_lifecycle_events(
@@ -161,7 +182,7 @@ async def record_lifecycle_events(
     reached = []
     if order.cloudpress_order_id is not None and not before.is_placed:
         reached.append(LifecycleEvent.PLACED)
-    if before.is_more_asked(order, asked) and await _is_attention_untold(tx, order):
+    if await _is_news(tx, order, before, asked):
         reached.append(LifecycleEvent.NEEDS_ATTENTION)
     if before.is_payable_now(order) and await _is_payment_untold(tx, order):
         reached.append(LifecycleEvent.PAYMENT_REQUIRED)

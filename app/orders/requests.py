@@ -17,7 +17,7 @@ from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.attempts import can_have_landed
 from app.orders.changing import changing
-from app.orders.handing_over import lock_with_holder, may_be_handed_over, take_from
+from app.orders.handing_over import is_mixed_up, lock_with_holder, may_be_handed_over, take_from
 from app.orders.names_seen import OPERATOR
 from app.orders.orphans import orphans_like
 from app.orders.resolvable import is_lost, is_not_sent, why_not_resolvable
@@ -52,7 +52,8 @@ async def request_resolution(
 
     `action` is `adopt` (with `cloudpress_order_id`), `place_again` or `fail`. To place it again can be asked
     too for an order that waits for a person before it is sent, and to fail it for one that CloudPress has not
-    shown for a day. None if there is no such order.
+    shown for a day. Either can be asked for one that holds by its name what is another's. None if there is no
+    such order.
 
     Raises:
         NotResolvableError: the order is not to be resolved so, or another order has that CloudPress order,
@@ -66,6 +67,8 @@ async def request_resolution(
         if (reason := why_not_resolvable(order, action)) is not None:
             raise NotResolvableError(reason)
         await refuse_unseen(tx, order, shown)
+        if is_mixed_up(order):
+            await take_from(tx, order, by=by)  # he says that it is not this one's
         is_said = (order.resolution or {}).get("action") == action
         if action == "place_again" and is_said and not is_not_sent(order):
             # Two operators, or one who clicked twice. What came in between the two neither has seen, so the

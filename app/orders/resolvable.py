@@ -1,6 +1,7 @@
 """Which words of an operator an order takes, by its row alone."""
 
 from app.db.models import Order
+from app.orders.handing_over import is_mixed_up
 from app.states import FINAL, AttentionCode, OrderStatus
 
 
@@ -20,6 +21,7 @@ def why_not_resolvable(order: Order, action: str) -> str | None:
         order.status == OrderStatus.UNCONFIRMED
         or (action == "place_again" and is_not_sent(order))
         or (action == "fail" and is_lost(order))
+        or (action in {"place_again", "fail"} and is_mixed_up(order))
     )
     if not is_for_its_status:
         return f"Only an unconfirmed order can be resolved; this one is {order.status}."

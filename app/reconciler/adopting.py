@@ -14,6 +14,7 @@ from app.reconciler.evidence import (
     OPERATOR,
     Sent,
     answered_to_others,
+    dismissed_by_others,
     is_told_around,
     is_told_soon_after_acceptance,
 )
@@ -93,6 +94,7 @@ async def _write_adoption(
     unsure = source == LOOK_UP and (
         found in {*ruled_out(order), *progress.ruled_out}
         or found in await answered_to_others(tx.session, order, [found])
+        or found in await dismissed_by_others(tx.session, order)
         or is_to_end_otherwise(order)
         or await has_look_alike(tx, order, findings.tidying)
         or await _may_be_younger_than_the_backup(this, held, sent)

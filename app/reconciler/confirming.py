@@ -21,6 +21,7 @@ from app.reconciler.evidence import (
     what_was_sent,
 )
 from app.reconciler.looking_up import OrderLookUp, load_progress
+from app.reconciler.naming import named_anew
 from app.reconciler.not_found import apply_not_found, conclude_not_found
 from app.reconciler.passes import Pass, PassResult, trouble_of
 from app.reconciler.progress import Progress
@@ -28,6 +29,7 @@ from app.reconciler.spoken import has_spoken_again, known_to_operator
 from app.reconciler.writing import Held
 from app.states import Doubt, GivenUp, PostEnded, PostOutcome, Trouble
 
+NOTHING_NAMED = Named()
 MISTOLD = frozenset({Doubt.ORDERS_MISSING, Doubt.ORDERS_DIFFER})
 """Doubts of a list by which no order is adopted."""
 
@@ -45,7 +47,8 @@ async def confirm(this: Pass) -> PassResult | None:
         ended = await ended_by_anothers(session, this.order, held)
     if ended:
         await _have_asked(this, ended)
-    answered = [order_id for order_id in sent.answered_ids if order_id not in held]
+    other = held | await _settled(this, sent)
+    answered = [order_id for order_id in sent.answered_ids if order_id not in other]
     if answered:
         return await adopt(this, sent, answered, ANSWER)
     if sent.late_outcome is not None:
@@ -95,8 +98,8 @@ async def _look_for(this: Pass, sent: Sent) -> PassResult | None:
     progress = await load_progress(this, sent)
     named = await named_by_callbacks(this, sent)
     this.findings.hints = named.settled
-    held = await _held_by_others(this, named.order_ids)
-    own = [order_id for order_id in named.order_ids if order_id not in held]
+    other = await _held_by_others(this, named.order_ids) | await _settled(this, sent, named)
+    own = [order_id for order_id in named.order_ids if order_id not in other]
     if own:
         return await adopt(this, sent, [*own, *await _beside(this, named)], CALLBACK)
     if named.error is not None and not is_about_one(named.error):
@@ -110,6 +113,11 @@ async def _look_for(this: Pass, sent: Sent) -> PassResult | None:
         # It is told of before what was in the way of the list: its own callback leads there.
         progress.trouble = trouble_of(named.error)
     return await conclude_not_found(this, sent, progress)
+
+
+async def _settled(this: Pass, sent: Sent, named: Named = NOTHING_NAMED) -> set[str]:
+    """Return what an operator has said is not this order, and CloudPress itself has not named since."""
+    return set(this.order.settled_duplicates or ()) - await named_anew(this, sent, named)
 
 
 async def _held_by_others(this: Pass, order_ids: tuple[str, ...]) -> set[str]:

@@ -198,7 +198,7 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
     findings.duplicates -= {*holders, *settled}
     mixed_up = _not_its_own(this, sent, called_back, surely_held) | await _claimed_by_an_answer(this)
     findings.duplicates |= mixed_up
-    findings.duplicates_ended -= mixed_up
+    findings.duplicates_ended = (findings.duplicates_ended | (before & surely_held)) - mixed_up
     if mixed_up:
         findings.hints = ()  # It is asked anew until an operator has spoken, or the own callback has come.
     return mixed_up
@@ -240,4 +240,5 @@ def _not_its_own(this: Pass, sent: Sent, called_back: Named, surely_held: set[st
     found = {*called_back.order_ids, *called_back.suspects, *before} & surely_held
     if order.cloudpress_order_id_source == ANSWER and len(sent.landed) == 1:
         found |= {*called_back.possible, *before}
-    return found - {*(order.settled_duplicates or ()), own, this.findings.order_id or ""}
+    settled = set(order.settled_duplicates or ()) - this.findings.named_anew
+    return found - settled - {own, this.findings.order_id or ""}

@@ -23,7 +23,7 @@ class Findings:
     order_id_source: str | None = None
     duplicates: set[str] = field(default_factory=set)
     duplicates_ended: set[str] = field(default_factory=set)
-    """Suspected ones that CloudPress has cancelled or failed to carry out."""
+    """Suspected ones that CloudPress has cancelled or failed to carry out, or that another order has now."""
     hints: tuple[int, ...] = ()
     """Tasks that callbacks named, and that need not be asked about again."""
     reads_callbacks_anew: bool = False

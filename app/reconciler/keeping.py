@@ -66,7 +66,9 @@ async def _hold(held: Held) -> None:
         by=findings.order_id_source,
         instead_of=order.cloudpress_order_id,
     )
-    order.cloudpress_order_id = findings.order_id
+    own = findings.order_id
+    order.suspected_duplicates = [it for it in order.suspected_duplicates or () if it != own] or None
+    order.cloudpress_order_id = own
     order.cloudpress_order_id_source = findings.order_id_source
     held.loaded.note_holder(order)
 

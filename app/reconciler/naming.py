@@ -26,28 +26,34 @@ _SETTLED = (
 async def named_anew(this: Pass, sent: Sent, called_back: Named) -> frozenset[str]:
     """Return which of the CloudPress orders that were settled an answer or the own callback has named since.
 
-    A look-up that finds it again says nothing new. What was cancelled or has failed at CloudPress stays so.
+    A look-up that finds it again says nothing new, nor does a repeat of a callback. What was cancelled or has
+    failed at CloudPress, or is another order's here, stays so.
     """
     settled = set(this.order.settled_duplicates or ())
     named = [it for it in _named(this, sent, called_back) if it[0] in settled]
     if not named:
         return frozenset()
     settled_at: dict[str, datetime] = {}
+    over: set[str] = set()
     async with this.dependencies.db.read() as session:
         for row in await session.execute(_SETTLED, {"order_id": this.order.id}):
             about = row.data.get("cloudpress_order_ids") or [row.data.get("cloudpress_order_id")]
             # A word about the order is about all that was known of it then.
             ids = settled if row.type == EventType.RESOLUTION_REQUESTED else settled.intersection(about)
             settled_at |= dict.fromkeys(ids, row.at)
-    return frozenset(it for it, at in named if it in settled_at and at > settled_at[it])
+            over |= ids if row.type == EventType.DUPLICATE_ENDED else set()
+    return frozenset(it for it, at in named if it not in over and it in settled_at and at > settled_at[it])
 
 
 def _named(this: Pass, sent: Sent, called_back: Named) -> Iterator[tuple[str, datetime]]:
-    """Yield what CloudPress itself named, and when."""
+    """Yield what CloudPress itself named, and when it did so first."""
     for attempt in sent.placements:
         if attempt.cloudpress_order_id is not None and attempt.answered_at is not None:
             yield attempt.cloudpress_order_id, attempt.answered_at
+    first: dict[int | None, datetime] = {}
     for callback in this.known.callbacks:
-        for order_id in called_back.of_tasks.get(callback.task_id or 0, ()):
-            if order_id in called_back.order_ids:
-                yield order_id, callback.first_received_at
+        at = callback.first_received_at
+        first[callback.task_id] = min(first.get(callback.task_id, at), at)
+    for task_id, order_ids in called_back.of_tasks.items():
+        if task_id in first:
+            yield from ((it, first[task_id]) for it in order_ids if it in called_back.order_ids)

@@ -215,7 +215,8 @@ def duplicate(held: str | None, others: Iterable[str], mixed_up: Collection[str]
             "another order here, so one of the two was not made. Find out in CloudPress whose it is, and "
             "cancel nothing before. If it is this order's, resolve the order: dismiss duplicates. If it is "
             "the other's, hand out nothing of it, and have that one adopt it: this one is looked for anew. "
-            "Where this one has ended, it stays so: order anew for whoever is without a site.",
+            "Or resolve this one: place again, or fail. Where it has ended, order anew for whoever is "
+            "without a site.",
         )
     if mixed_up:
         beside = [each for each in others if each not in mixed_up]

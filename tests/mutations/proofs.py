@@ -142,6 +142,7 @@ SEEN_BEFORE = by_pytest(
     "-k",
     "sqlite",
 )
+HANDED_OVER = by_pytest("handed over", "tests/reconciler/test_handed_over.py", "-k", "sqlite")
 CLOCKS = by_pytest("clocks that step", "tests/reconciler/test_clocks_that_step.py", "-k", "sqlite")
 ADOPTING = by_pytest("adopting", "tests/reconciler/test_adopting.py", "-k", "sqlite")
 RESOLVABLE = by_pytest("resolvable", "tests/reconciler/test_resolvable.py", "-k", "sqlite")

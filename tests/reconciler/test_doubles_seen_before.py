@@ -2,8 +2,9 @@
 
 import pytest
 
+from app.orders.requests import request_resolution
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
-from tests.reconciler.test_attacks import answered_late
+from tests.reconciler.test_attacks import ROSA, answered_late
 from tests.reconciler.test_mixed_up_answers import call_back
 
 
@@ -44,3 +45,24 @@ async def test_a_double_is_told_that_was_held_before_the_other_replaced_it(bench
     await bench.skim(3 * DAY)
     order = await bench.read(order_id)
     assert "cp-2" in (order.attention_detail or ""), (order.status, order.attention_code, order.late_look_at)
+
+
+async def test_what_another_order_has_by_now_is_no_double_any_more(bench: Bench) -> None:
+    """Who obeyed the advice would cancel another customer's site."""
+    bench.cloudpress.script["answer"] = [None, LOST]
+    rosa = await bench.order_among_others()
+    bench.cloudpress.script["place"] = [LOST]
+    ben = await bench.order("Shop")
+    await bench.work()
+    bens = bench.cloudpress.land("Shop")
+    await bench.work_for(HOUR)
+    await call_back(bench, rosa, 2)
+    await bench.work_for(60)
+    bench.cloudpress.end("cp-2", "OK")
+    await bench.work_for(6 * HOUR)
+    assert bens in ((await bench.read(rosa)).attention_detail or "")
+    await request_resolution(bench.db, ben, action="adopt", cloudpress_order_id=bens, by=ROSA)
+    await bench.work_for(3 * DAY)
+    assert (await bench.read(ben)).status == "completed"
+    order = await bench.read(rosa)
+    assert order.attention_code is None, order.attention_detail

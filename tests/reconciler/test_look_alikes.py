@@ -1,14 +1,19 @@
 """Who else may be meant by a CloudPress order."""
 
+from datetime import timedelta
+from typing import Any
+
 from app.db.models import Callback, Order, Task
 from app.orders.names import UNKNOWN_TIDYING
 from app.orders.requests import dismiss_duplicates
 from app.orders.shown import Shown
+from app.orders.waking import make_due
 from app.reconciler.look_alikes import has_look_alike
 from app.states import OrderStatus
 from tests.reconciler.scripted import HOUR, LOST, Bench
 from tests.reconciler.test_attacks import ROSA
 from tests.reconciler.test_mixed_up_answers import call_back
+from tests.reconciler.test_what_was_shown import look
 
 
 async def is_doubled(bench: Bench, name: str) -> bool:
@@ -72,3 +77,45 @@ async def test_a_double_that_its_customer_wants_is_not_given_to_a_lost_order_of_
     order = await bench.read(ben)
     found = order.status, order.cloudpress_order_id_source, await bench.known_site(ben)
     assert order.cloudpress_order_id != double, found
+
+
+async def test_what_is_dismissed_for_another_while_a_pass_looks_is_not_taken(bench: Bench) -> None:
+    """A gateway has sent Ann's twice, and she wants both; as that is said, a look-up of Bob's goes on."""
+    ann = await bench.order("Shop")
+    await bench.work()
+    bench.cloudpress.end("cp-1", "OK")
+    await call_back(bench, ann, 1)
+    await bench.work_for(60)
+    bench.cloudpress.script["place"] = [LOST]
+    bob = await bench.order("Shop")
+    await bench.work()
+    bench.clock.time += timedelta(seconds=1)
+    twin = bench.cloudpress.land("Shop")
+    await call_back(bench, ann, 2)
+    async with bench.db.write() as tx:
+        (await tx.session.get_one(Order, bob)).due_at = tx.now + timedelta(seconds=5)
+    await bench.work()
+    assert twin in ((await bench.read(ann)).attention_detail or "")
+    bench.clock.time += timedelta(seconds=2)
+    await bench.order("After")
+    await bench.work()
+    bench.cloudpress.end("cp-3", "OK")
+    await bench.work_for(600)
+    assert (await bench.read(bob)).cloudpress_order_id is None
+    plain = bench.cloudpress.order
+    done: list[str] = []
+
+    async def meanwhile(asked: str, **more: Any) -> Any:
+        answer = await plain(asked, **more)
+        if asked == twin and not done:
+            done.append(asked)
+            await dismiss_duplicates(bench.db, ann, by=ROSA, shown=await look(bench, ann))
+        return answer
+
+    bench.cloudpress.order = meanwhile  # type: ignore[method-assign,assignment]
+    async with bench.db.write() as tx:
+        make_due(tx, await tx.session.get_one(Order, bob))
+        (await tx.session.get_one(Order, ann)).due_at = tx.now + timedelta(hours=1)
+    await bench.work()
+    assert done
+    assert (await bench.read(bob)).cloudpress_order_id != twin

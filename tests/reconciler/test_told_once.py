@@ -10,6 +10,7 @@ from app.events.timeline import Actor
 from app.orders.requests import request_refresh
 from tests.reconciler.scripted import ACCOUNT, DAY, GRACE_SECONDS, HOUR, LOST, Bench, ScriptedCloudPress
 from tests.reconciler.test_flapping import Forgetful
+from tests.reconciler.test_mixed_up_answers import call_back
 
 ADDRESS = "https://pay.example/1"
 MANY = 5000
@@ -256,3 +257,51 @@ async def test_a_foreign_link_that_is_shown_now_and_then_is_told_once(bench: Ben
     await bench.work_for(6 * HOUR)
     told = await bench.events(order_id, "order.needs_attention")
     assert len(told) == 1
+
+
+async def test_a_refusal_that_comes_back_soon_and_lasts_is_told(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.script["order"] = [REFUSED]
+    await bench.work_for(2 * HOUR)
+    assert (await bench.read(order_id)).attention_code is None
+    assert len(await bench.events(order_id, "order.needs_attention")) == 1
+    bench.cloudpress.script["order"] = [REFUSED] * 5000
+    await bench.work_for(3 * DAY)
+    assert (await bench.read(order_id)).attention_code == "credentials_refused"
+    assert len(await bench.events(order_id, "order.needs_attention")) == 2
+
+
+async def test_a_word_is_not_forgotten_behind_what_flaps(bench: Bench) -> None:
+    bench.cloudpress.script["place"] = [LOST, LOST]
+    order_id = await bench.order()
+    await bench.work()
+    await bench.work_for(2 * GRACE_SECONDS)
+    assert len(await bench.events(order_id, "order.needs_attention")) == 1
+    await bench.say(order_id, "place_again", by=Actor("Ann"))
+    await bench.work_for(60)
+    assert bench.cloudpress.count("place") == 2
+    for _ in range(12):
+        bench.cloudpress.script["orders"] = [REFUSED]
+        await request_refresh(bench.db, order_id, by=Actor("Ann"))
+        await bench.work_for(60)
+    await bench.work_for(DAY)
+    events = await bench.events(order_id, "order.needs_attention")
+    told = [(it.shown or {})["attention"]["code"] for it in events]
+    assert (await bench.read(order_id)).attention_code == "placement_unconfirmed"
+    assert told.count("placement_unconfirmed") == 2, told
+
+
+async def test_each_double_is_told_also_beyond_those_that_are_named(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.end("cp-1", "OK")
+    await call_back(bench, order_id, 1)
+    await bench.work_for(60)
+    for number in range(2, 9):
+        bench.cloudpress.land("Shop")
+        await call_back(bench, order_id, number)
+        await bench.work_for(60)
+    told = await bench.events(order_id, "order.needs_attention")
+    assert len((await bench.read(order_id)).suspected_duplicates or ()) == 7
+    assert len(told) == 7

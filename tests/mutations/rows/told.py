@@ -294,8 +294,8 @@ MUTATIONS = (
     Mutation(
         "what flaps is told with each flip",
         LIFECYCLE,
-        "before.is_more_asked(order, asked) and await _is_attention_untold(tx, order)",
-        "before.is_more_asked(order, asked)",
+        "return order.attention_code == before.attention or await _is_attention_untold(tx, order)",
+        "return True",
         (TOLD_ONCE,),
     ),
     Mutation(
@@ -308,8 +308,22 @@ MUTATIONS = (
     Mutation(
         "what is asked after an operator's word is not told, if it was before",
         LIFECYCLE,
-        "    if any(row.type in _ANOTHER_MATTER for row in since):\n        return True\n",
-        "",
+        "    if (await tx.session.scalars(_ANOTHER_MATTER_SINCE, asked_about)).first() is not None:\n",
+        "    if False:\n",
+        (TOLD_ONCE,),
+    ),
+    Mutation(
+        "what flaps and then lasts is not told",
+        LIFECYCLE,
+        "    return (await tx.session.scalars(_ENDED_SINCE, ended)).first() is not None\n",
+        "    return False\n",
+        (TOLD_ONCE,),
+    ),
+    Mutation(
+        "a double is told only if the words name it",
+        LIFECYCLE,
+        "return order.attention_code == before.attention or await _is_attention_untold(tx, order)",
+        "return await _is_attention_untold(tx, order)",
         (TOLD_ONCE,),
     ),
 )

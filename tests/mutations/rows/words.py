@@ -1,7 +1,7 @@
 """Rules of what an operator's word covers, and of what outranks what CloudPress's list shows, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import CALLBACK_HINTS, SEEN_BEFORE, WORDS
+from tests.mutations.proofs import CALLBACK_HINTS, HANDED_OVER, SEEN_BEFORE, WORDS
 
 ADOPTION = "app/reconciler/adopting.py"
 AFTER_RESTORE = "app/maintenance/after_restore.py"
@@ -148,8 +148,8 @@ MUTATIONS = (
     Mutation(
         "what an order was answered with is given away",
         HANDING_OVER,
-        "return is_by_name and is_open and ",
-        "return is_open and ",
+        "return is_open and order.cloudpress_order_id_source == LOOK_UP",
+        "return is_open",
         (WORDS,),
     ),
     Mutation(
@@ -162,8 +162,8 @@ MUTATIONS = (
     Mutation(
         "what an order has ended as is taken from it",
         HANDING_OVER,
-        "return is_by_name and is_open and ",
-        "return is_by_name and ",
+        "return is_open and order.cloudpress_order_id_source == LOOK_UP",
+        "return order.cloudpress_order_id_source == LOOK_UP",
         (WORDS,),
     ),
     Mutation(
@@ -260,7 +260,7 @@ MUTATIONS = (
     Mutation(
         "another's that a callback names keeps the own one from being found",
         CONFIRMING,
-        "own = [order_id for order_id in named.order_ids if order_id not in held]",
+        "own = [order_id for order_id in named.order_ids if order_id not in other]",
         "own = list(named.order_ids)",
         (CALLBACK_HINTS,),
     ),
@@ -270,5 +270,61 @@ MUTATIONS = (
         "    if _is_found(this, progress) and _agrees_with_callbacks(progress.candidates[0], named):\n",
         "    if _is_found(this, progress):\n",
         (CALLBACK_HINTS,),
+    ),
+    Mutation(
+        "what an order had to give away is taken back, where its own answer or callback named it too",
+        HANDING_OVER,
+        "holder.settled_duplicates = sorted({*(holder.settled_duplicates or ()), taken})",
+        "pass",
+        (HANDED_OVER,),
+    ),
+    Mutation(
+        "an order that gave away what it held has its own for a double",
+        HANDING_OVER,
+        "        holder.suspected_duplicates = None  # each of those may be its own now\n",
+        "",
+        (HANDED_OVER,),
+    ),
+    Mutation(
+        "an order that holds another's is freed by nobody",
+        "app/orders/resolvable.py",
+        '        or (action in {"place_again", "fail"} and is_mixed_up(order))\n',
+        "",
+        (HANDED_OVER,),
+    ),
+    Mutation(
+        "what another order has by now is a double for ever",
+        DUPLICATES,
+        "(findings.duplicates_ended | (before & surely_held)) - mixed_up",
+        "findings.duplicates_ended - mixed_up",
+        (SEEN_BEFORE,),
+    ),
+    Mutation(
+        "what is named anew does not keep the pass from the site",
+        DUPLICATES,
+        "    settled = set(order.settled_duplicates or ()) - this.findings.named_anew\n    return",
+        "    settled = set(order.settled_duplicates or ())\n    return",
+        (SEEN_BEFORE,),
+    ),
+    Mutation(
+        "what is dismissed for another order meanwhile is taken",
+        ADOPTION,
+        "        or found in await dismissed_by_others(tx.session, order)\n",
+        "",
+        (SEEN_BEFORE,),
+    ),
+    Mutation(
+        "each repeat of a callback undoes a word",
+        NAMING,
+        "first[callback.task_id] = min(first.get(callback.task_id, at), at)",
+        "first[callback.task_id] = max(first.get(callback.task_id, at), at)",
+        (SEEN_BEFORE,),
+    ),
+    Mutation(
+        "a double that was cancelled is told anew by its own callback",
+        NAMING,
+        "it not in over and ",
+        "",
+        (SEEN_BEFORE,),
     ),
 )
