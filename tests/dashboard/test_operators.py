@@ -254,6 +254,41 @@ async def test_a_page_that_has_shown_nothing_says_so(browser: httpx.AsyncClient,
     assert (odd.status_code, "callbacks" in odd.text) == (422, True)
 
 
+LOST = {"attention_code": "not_found"}
+MIXED_UP = {
+    "attention_code": "suspected_duplicate",
+    "cloudpress_order_id_source": "lookup",
+    "suspected_duplicates": ["cp-7"],
+}
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "told"),
+    [
+        (LOST, {"fail"}, "CloudPress has it no more"),
+        (MIXED_UP, {"dismiss_duplicates", "place_again", "fail"}, "It is this order"),
+        ({}, set(), "There is nothing to resolve."),
+    ],
+)
+async def test_the_resolve_page_of_a_placed_order_offers_what_it_takes(
+    browser: httpx.AsyncClient, service: Service, state: dict[str, object], words: set[str], told: str
+) -> None:
+    order_id = await stored_order(service, status=OrderStatus.PROVISIONING)
+    async with service.db.write() as tx:
+        order = await tx.session.get_one(Order, order_id)
+        order.cloudpress_order_id = "cp-7"
+        for name, value in state.items():
+            setattr(order, name, value)
+        order.attention_since = tx.now if state else None
+    path = f"/ui/orders/{order_id}/resolve"
+    page = (await browser.get(path)).text
+    assert set(re.findall(r'name="action" value="([^"]+)"', page)) == words
+    assert told in page
+    for word in words & {"fail"}:
+        done = await browser.post(path, data={"action": word, "suspects": "cp-7", "callbacks": "0"})
+        assert done.status_code == 303, done.text
+
+
 async def test_who_did_what_is_listed_and_what_happens_too(
     browser: httpx.AsyncClient, service: Service
 ) -> None:

@@ -21,6 +21,7 @@ from app.dashboard.timeline import Told, timeline
 from app.events.reading import Interest, gone_through, read_events
 from app.keys import Grant
 from app.keys import Scope as KeyScope
+from app.orders.handing_over import is_mixed_up
 from app.orders.reading import OrderView
 from app.orders.representation import OrderBody
 from app.orders.resolvable import is_lost, is_not_sent
@@ -158,6 +159,7 @@ async def resolving(
         is_unconfirmed=view.order.status == OrderStatus.UNCONFIRMED,
         is_not_sent=is_not_sent(view.order),
         is_lost=is_lost(view.order),
+        is_mixed_up=is_mixed_up(view.order),
         suspects=[(each, compare(shown, each), leads_to(each)) for each in found.data],
         left_out=found.left_out,
         others=found.others,
