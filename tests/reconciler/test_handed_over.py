@@ -23,6 +23,7 @@ async def test_what_was_suspected_beside_it_may_be_its_own(bench: Bench) -> None
     assert hers in ((await bench.read(rosa)).suspected_duplicates or [])
     await adopt(bench, ben, "cp-2")
     await bench.work_for(60)
+    assert (await bench.read(rosa)).suspected_duplicates is None, "nobody is told to cancel it"
     bench.cloudpress.tell(hers, site=linked)
     await bench.work_for(2 * HOUR)
     order = await bench.read(rosa)

@@ -216,6 +216,24 @@ async def test_what_had_gone_before_a_token_did_is_told_again(bench: Bench) -> N
     assert told == ["credentials_refused", "account_unknown", "credentials_refused"]
 
 
+async def test_what_was_gone_when_the_token_returned_is_told_again_hours_later(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.script["order"] = [REFUSED] * MANY
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).attention_code == "credentials_refused"
+    bench.accounts.clear()
+    await bench.work_for(HOUR)
+    bench.accounts.add(ACCOUNT)
+    bench.cloudpress.script["order"] = []
+    await bench.work_for(6 * HOUR)
+    assert (await bench.read(order_id)).attention_code is None
+    bench.cloudpress.script["order"] = [REFUSED]
+    await bench.work_for(HOUR)
+    told = await codes_told(bench, order_id)
+    assert told == ["credentials_refused", "account_unknown", "credentials_refused"]
+
+
 async def test_what_is_asked_after_an_operators_word_is_told_again(bench: Bench) -> None:
     """It is the same sentence about another attempt."""
     bench.cloudpress.script["place"] = [LOST, LOST]
