@@ -48,10 +48,7 @@ class EventType(Code):
     RESOLUTION_REQUESTED = "order.resolution_requested", "An operator decided what becomes of the order."
     RESOLUTION_IMPOSSIBLE = "order.resolution_impossible", "What an operator decided could not be done."
     DUPLICATE_SUSPECTED = "order.duplicate_suspected", "CloudPress may have the order a second time."
-    DUPLICATE_ENDED = (
-        "order.duplicate_ended",
-        "What was suspected is cancelled, failed or another's.",
-    )
+    DUPLICATE_ENDED = "order.duplicate_ended", "What was suspected is cancelled, failed or another's."
     DUPLICATES_DISMISSED = "order.duplicates_dismissed", "An operator found suspected duplicates to be none."
     ERASED = "order.erased", "What was personal of the order was erased on request; its tombstone stays."
     CREDENTIALS_READ = "order.credentials_read", "Somebody read how to log in to the site."

@@ -10,6 +10,8 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.changing import changing
 from app.orders.orphans import doubt
+from app.orders.spoken import known_to_operator
+from app.queue import leases
 from app.states import LATE_LOOK_AFTER, OrderStatus
 from app.webhooks.registry import disable
 
@@ -48,16 +50,15 @@ async def _doubt(tx: Transaction, order: Order) -> None:
         change.move(OrderStatus.UNCONFIRMED)
     order.due_at = order.scheduled_at = tx.now
     order.late_look_at = tx.now + LATE_LOOK_AFTER  # the original may have placed it, and more than once
-    order.resolution = order.not_before = order.lease_token = order.lease_until = None
-    order.lease_boot = order.lease_ends_at_uptime = None
+    order.resolution = order.not_before = None
+    leases.end(order)
     tx.announce(due=Order)
 
 
 async def _look_up_anew(tx: Transaction, order: Order) -> None:
     """Forget how far the look-up of an order has come, but not what an operator has ruled out."""
     look_up = await tx.session.get(LookUp, order.id)
-    word = order.resolution or {}
-    known = word.get("known", []) if word.get("action") == "place_again" else []
+    known = known_to_operator(order) or ()
     ruled_out = sorted({*(look_up.ruled_out if look_up is not None else ()), *known})
     if look_up is not None:
         await tx.session.delete(look_up)

@@ -3,7 +3,6 @@
 Only an operator can say so: an answer may be another's as well (decision 0004). The database only.
 """
 
-from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
@@ -14,8 +13,10 @@ from app.db.models import Callback, LookUp, Order, Placement, Site, Task
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.changing import changing
+from app.orders.look_ups import begin_anew, without
 from app.orders.names_seen import LOOK_UP
 from app.orders.waking import make_due
+from app.queue import leases
 from app.states import OrderStatus
 
 
@@ -90,16 +91,10 @@ async def take_from(tx: Transaction, holder: Order, *, by: Actor) -> None:
         holder.suspected_duplicates = None  # each of those may be its own now
         look_up = await tx.session.get(LookUp, holder.id)
         if look_up is not None:
-            look_up.begun_at = look_up.last_begun_at = None
-            look_up.completed = 0
-            look_up.candidates, look_up.suspects = (
-                _without(taken, found) for found in (look_up.candidates, look_up.suspects)
-            )
-        holder.lease_token = holder.lease_until = holder.lease_boot = holder.lease_ends_at_uptime = None
+            begin_anew(look_up)
+            look_up.candidates = without([taken], look_up.candidates)
+            look_up.suspects = without([taken], look_up.suspects)
+        leases.end(holder)
         change.move(OrderStatus.UNCONFIRMED)
         change.ask_for(None)
         make_due(tx, holder)
-
-
-def _without(taken: str, order_ids: Iterable[str]) -> list[str]:
-    return [order_id for order_id in order_ids if order_id != taken]

@@ -1,11 +1,13 @@
 """What applications are told of an order: events with the order as it was shown at that moment."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Select, bindparam, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db.database import Transaction
 from app.db.models import Event, Order
@@ -41,45 +43,48 @@ BY_STATUS = {
 FINAL_EVENTS = frozenset(BY_STATUS.values())
 
 
-_TOLD_PAYMENT = (
-    select(Event.shown)
-    .where(Event.order_id == bindparam("order_id"), Event.type == EventType.PAYMENT_REQUIRED.value)
-    .order_by(Event.id.desc())
-    .limit(1)
-)
-NO_NEWS_WITHIN = timedelta(hours=3)
-"""What was asked, and is asked again so soon after its cause seemed gone, is told once: it flaps."""
 # So many of each are read; what lies farther back is told anew.
 _LAST = 20
-_TOLD_ATTENTION = (
-    select(Event.id, Event.shown)
-    .where(Event.order_id == bindparam("order_id"), Event.type == EventType.NEEDS_ATTENTION.value)
-    .order_by(Event.id.desc())
-    .limit(_LAST)
+
+
+def _newest(
+    number: int, *columns: InstrumentedAttribute[Any], types: Iterable[EventType], since: bool = False
+) -> Select[*tuple[Any, ...]]:
+    """Return the statement for the newest events of an order of some types, or of those after `told_id`."""
+    later = (Event.id > bindparam("told_id"),) if since else ()
+    of_types = Event.type.in_(sorted(each.value for each in types))
+    return (
+        select(*columns)
+        .where(Event.order_id == bindparam("order_id"), of_types, *later)
+        .order_by(Event.id.desc())
+        .limit(number)
+    )
+
+
+NO_NEWS_WITHIN = timedelta(hours=3)
+"""What was asked, and is asked again so soon after its cause seemed gone, is told once: it flaps."""
+_TOLD_PAYMENT = _newest(1, Event.shown, types=[EventType.PAYMENT_REQUIRED])
+_TOLD_ATTENTION = _newest(_LAST, Event.id, Event.shown, types=[EventType.NEEDS_ATTENTION])
+_LAST_TOLD = _newest(1, Event.id, Event.at, types=[EventType.NEEDS_ATTENTION])
+_ASKED_SINCE = _newest(
+    _LAST,
+    *(Event.type, Event.at, Event.data),
+    types=[EventType.ATTENTION_STARTED, EventType.ATTENTION_ENDED],
+    since=True,
 )
-_ATTENTION = {EventType.ATTENTION_STARTED.value, EventType.ATTENTION_ENDED.value}
+_ENDED_SINCE = _newest(1, Event.id, types=[EventType.ATTENTION_ENDED], since=True)
 # After these it is another matter, though it be asked in the same words.
-_ANOTHER_MATTER = {
-    EventType.PLACING.value,
-    EventType.RESOLUTION_REQUESTED.value,
-    EventType.DUPLICATES_DISMISSED.value,
-    EventType.CANCEL_REQUESTED.value,
-}
-_SINCE = Event.order_id == bindparam("order_id"), Event.id > bindparam("told_id")
-_ASKED_SINCE = (
-    select(Event.type, Event.at, Event.data)
-    .where(*_SINCE, Event.type.in_(sorted(_ATTENTION)))
-    .order_by(Event.id.desc())
-    .limit(_LAST)
+_ANOTHER_MATTER_SINCE = _newest(
+    1,
+    Event.id,
+    types=[
+        EventType.PLACING,
+        EventType.RESOLUTION_REQUESTED,
+        EventType.DUPLICATES_DISMISSED,
+        EventType.CANCEL_REQUESTED,
+    ],
+    since=True,
 )
-_ANOTHER_MATTER_SINCE = select(Event.id).where(*_SINCE, Event.type.in_(sorted(_ANOTHER_MATTER))).limit(1)
-_LAST_TOLD = (
-    select(Event.id, Event.at)
-    .where(Event.order_id == bindparam("order_id"), Event.type == EventType.NEEDS_ATTENTION.value)
-    .order_by(Event.id.desc())
-    .limit(1)
-)
-_ENDED_SINCE = select(Event.id).where(*_SINCE, Event.type == EventType.ATTENTION_ENDED.value).limit(1)
 
 
 @dataclass(frozen=True)

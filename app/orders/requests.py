@@ -3,7 +3,6 @@
 A request is stored and makes its order due; the reconciler fulfils it, or says why it cannot be.
 """
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from app.events.types import EventType
 from app.orders.attempts import can_have_landed
 from app.orders.changing import changing
 from app.orders.handing_over import is_mixed_up, lock_with_holder, may_be_handed_over, take_from
+from app.orders.look_ups import begin_anew, without
 from app.orders.names_seen import OPERATOR
 from app.orders.orphans import orphans_like
 from app.orders.resolvable import is_lost, is_not_sent, why_not_resolvable
@@ -106,8 +106,7 @@ async def _take_note(tx: Transaction, order: Order, shown: Shown) -> list[str]:
     """
     look_up = await tx.session.get(LookUp, order.id)
     if look_up is not None:
-        look_up.begun_at = look_up.last_begun_at = None
-        look_up.completed = 0
+        begin_anew(look_up)
     if shown.suspects is not None:
         return list(shown.suspects)
     return shown.among(order, await _found(tx, order, look_up))
@@ -158,7 +157,7 @@ async def dismiss_duplicates(
             order.cloudpress_order_id_source = OPERATOR  # he has said that it is this order's
         async with changing(tx, order, action="dismiss_duplicates") as change:
             order.settled_duplicates = sorted({*(order.settled_duplicates or ()), *dismissed})
-            order.suspected_duplicates = _without(dismissed, order.suspected_duplicates or ()) or None
+            order.suspected_duplicates = without(dismissed, order.suspected_duplicates or ()) or None
             record(tx, order_id, EventType.DUPLICATES_DISMISSED, by=by, cloudpress_order_ids=dismissed)
             is_settled = order.suspected_duplicates is None
             if ended_as_never_bought(order) or waits_after_its_end(order):
@@ -196,14 +195,10 @@ async def _dismiss(tx: Transaction, order: Order, shown: Shown) -> list[str]:
             "say in `suspects` which of them you have seen."
         )
     if look_up is not None:
-        look_up.candidates = _without(dismissed, look_up.candidates)
-        look_up.suspects = _without(dismissed, (*look_up.suspects, *look_up.unseen))
+        look_up.candidates = without(dismissed, look_up.candidates)
+        look_up.suspects = without(dismissed, (*look_up.suspects, *look_up.unseen))
         look_up.unseen, look_up.begun_at = [], None
     return dismissed
-
-
-def _without(dismissed: Sequence[str], order_ids: Iterable[str]) -> list[str]:
-    return [order_id for order_id in dict.fromkeys(order_ids) if order_id not in dismissed]
 
 
 @repeated

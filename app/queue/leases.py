@@ -294,6 +294,11 @@ def renew(tx: Transaction, row: Row, claim: Claim[Row], *, lease_seconds: float)
     return replace(claim, row=row, expires_at_uptime=tx.began_at_uptime + lease_seconds)
 
 
+def end(row: Leased) -> None:
+    """Have nobody hold a row, which is locked: whoever did finds that it is lost, and writes nothing."""
+    row.lease_token = row.lease_until = row.lease_boot = row.lease_ends_at_uptime = None
+
+
 def release(
     tx: Transaction,
     row: Row,
@@ -306,7 +311,7 @@ def release(
 
     Neither before `not_before`. Returns in how many seconds that is, None if it is due no more.
     """
-    row.lease_token = row.lease_until = row.lease_boot = row.lease_ends_at_uptime = None
+    end(row)
     row.scheduled_at = tx.now
     woken = row.wakes != claim.wakes
     row.due_at = tx.now if woken else due_at

@@ -8,6 +8,7 @@ from app.db.models import RESTORED
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.orphans import is_left_to_people
+from app.orders.spoken import is_to_end_otherwise, ruled_out
 from app.reconciler.concluding import apply
 from app.reconciler.evidence import (
     LOOK_UP,
@@ -20,11 +21,10 @@ from app.reconciler.evidence import (
 )
 from app.reconciler.look_alikes import has_look_alike
 from app.reconciler.looking_up import load_progress
-from app.reconciler.not_found import apply_not_found
+from app.reconciler.not_found import apply_not_found, has_spoken_again
 from app.reconciler.observing import UNUSABLE_ID, Observer
 from app.reconciler.passes import Pass, PassResult, trouble_of
 from app.reconciler.progress import Progress
-from app.reconciler.spoken import has_spoken_again, is_to_end_otherwise, ruled_out
 from app.reconciler.writing import Held
 from app.states import GONE_AFTER, Rechecked, Seen
 

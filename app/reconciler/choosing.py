@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.accounts.store import UnknownAccountError
+from app.orders.spoken import is_given_up
 from app.reconciler.cancelling import cancel, drop
 from app.reconciler.concluding import apply, conclude
 from app.reconciler.confirming import confirm, give_up
@@ -14,7 +15,6 @@ from app.reconciler.intents import unsent
 from app.reconciler.observing import Observer
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.placing import place
-from app.reconciler.spoken import is_given_up
 from app.reconciler.writing import Held
 from app.states import FINAL, CutOff, OrderStatus, Reappeared, Rechecked, Seen
 

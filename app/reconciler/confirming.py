@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from app.db.models import Order
 from app.orders.attempts import nothing_landed
+from app.orders.spoken import known_to_operator
 from app.orders.waking import make_due
 from app.reconciler.adopting import adopt
 from app.reconciler.callback_hints import Named, is_about_one, named_by_callbacks
@@ -22,10 +23,9 @@ from app.reconciler.evidence import (
 )
 from app.reconciler.looking_up import OrderLookUp, load_progress
 from app.reconciler.naming import named_anew
-from app.reconciler.not_found import apply_not_found, conclude_not_found
+from app.reconciler.not_found import apply_not_found, conclude_not_found, has_spoken_again
 from app.reconciler.passes import Pass, PassResult, trouble_of
 from app.reconciler.progress import Progress
-from app.reconciler.spoken import has_spoken_again, known_to_operator
 from app.reconciler.writing import Held
 from app.states import Doubt, GivenUp, PostEnded, PostOutcome, Trouble
 

@@ -12,6 +12,7 @@ from app.events.types import EventType
 from app.orders.attempts import nothing_landed
 from app.orders.changing import changing
 from app.orders.orphans import doubt, orphans_like
+from app.orders.spoken import PLACE_AGAIN, known_to_operator
 from app.queue import leases
 from app.queue.leases import Claim
 from app.reconciler.concluding import apply
@@ -30,8 +31,6 @@ from app.states import (
     may_have_landed,
 )
 
-PLACE_AGAIN = "place_again"
-"""What an operator decides who has an order placed again."""
 # An order that could not be sent for so long may not be wanted any more.
 GIVEN_UP_AFTER = timedelta(days=1)
 # What look-ups have shown is good for as long as lies between two of them, and for what a pass takes.
@@ -172,7 +171,7 @@ async def _write_intent(this: Pass, held: Held, earlier: list[Placement]) -> Int
 
 async def _rule_out(held: Held) -> None:
     """Keep what an operator knew of who has an order placed again, since his word ends with the attempt."""
-    known: list[str] = (held.order.resolution or {}).get("known") or []
+    known = known_to_operator(held.order) or ()
     look_up = await kept(held.tx.session, held.order.id) if known else None
     if look_up is not None:
         look_up.ruled_out = sorted({*look_up.ruled_out, *known})

@@ -30,6 +30,8 @@ async def named_anew(this: Pass, sent: Sent, called_back: Named) -> frozenset[st
     failed at CloudPress, or is another order's here, stays so.
     """
     settled = set(this.order.settled_duplicates or ())
+    if not settled:
+        return frozenset()
     named = [it for it in _named(this, sent, called_back) if it[0] in settled]
     if not named:
         return frozenset()

@@ -5,6 +5,7 @@ from app.db.models import Order
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.orphans import orphans_like
+from app.orders.spoken import known_to_operator
 from app.reconciler.concluding import apply
 from app.reconciler.evidence import Sent
 from app.reconciler.intents import is_overdue
@@ -12,7 +13,6 @@ from app.reconciler.look_alikes import has_look_alike
 from app.reconciler.looking_up import is_grace_over
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.progress import Progress
-from app.reconciler.spoken import known_to_operator
 from app.reconciler.writing import Held
 from app.states import REFUSALS_FOR_GOOD, NotFoundYet, PostOutcome, Word
 
@@ -75,3 +75,11 @@ def _record_nowhere(tx: Transaction, order: Order, progress: Progress) -> None:
         last_look_up_at=begun_at.isoformat() if begun_at else None,
         proven_by=sorted(progress.canaries),
     )
+
+
+def has_spoken_again(this: Pass, held: Held) -> bool:
+    """Tell whether an operator has said something else since the pass began, which the next one does."""
+    if held.order.resolution == this.order.resolution:
+        return False
+    held.findings.resolved = False
+    return True

@@ -1,11 +1,23 @@
 """What looked like an order before it was found is not forgotten: it may be bought twice."""
 
+from uuid import UUID
+
 import pytest
 
 from app.orders.requests import request_resolution
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 from tests.reconciler.test_attacks import ROSA, answered_late
 from tests.reconciler.test_mixed_up_answers import call_back
+
+
+async def holds_and_is_told_of_the_other(bench: Bench, order_id: UUID, held: str) -> None:
+    """Hold that an order gets the one of two at once, and that a person is told of `cp-2` in time."""
+    await bench.work_for(60)
+    order = await bench.read(order_id)
+    assert order.cloudpress_order_id == held
+    await bench.skim(3 * DAY)
+    order = await bench.read(order_id)
+    assert "cp-2" in (order.attention_detail or ""), (order.status, order.attention_code, order.late_look_at)
 
 
 async def test_a_double_is_told_that_a_look_up_saw_before_a_callback_named_the_other(bench: Bench) -> None:
@@ -17,12 +29,7 @@ async def test_a_double_is_told_that_a_look_up_saw_before_a_callback_named_the_o
     order = await bench.read(order_id)
     assert order.attention_code == "placement_ambiguous"
     await call_back(bench, order_id, 4)
-    await bench.work_for(60)
-    order = await bench.read(order_id)
-    assert order.cloudpress_order_id == second
-    await bench.skim(3 * DAY)
-    order = await bench.read(order_id)
-    assert "cp-2" in (order.attention_detail or ""), (order.status, order.attention_code, order.late_look_at)
+    await holds_and_is_told_of_the_other(bench, order_id, second)
 
 
 @pytest.mark.parametrize("news", ["callback", "answer"])
@@ -39,12 +46,7 @@ async def test_a_double_is_told_that_was_held_before_the_other_replaced_it(bench
         await call_back(bench, order_id, 4)
     else:
         await answered_late(bench, order_id, second)
-    await bench.work_for(60)
-    order = await bench.read(order_id)
-    assert order.cloudpress_order_id == second
-    await bench.skim(3 * DAY)
-    order = await bench.read(order_id)
-    assert "cp-2" in (order.attention_detail or ""), (order.status, order.attention_code, order.late_look_at)
+    await holds_and_is_told_of_the_other(bench, order_id, second)
 
 
 async def test_what_another_order_has_by_now_is_no_double_any_more(bench: Bench) -> None:

@@ -8,10 +8,11 @@ import pytest
 from app.db.models import LookUp
 from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.restorations import remember_restoration
-from tests.reconciler.scripted import GRACE_SECONDS, HOUR, LOST, Bench
+from tests.reconciler.scripted import HOUR, LOST, Bench
 from tests.reconciler.test_attacks import ROSA
 from tests.reconciler.test_orphans import search_of
 from tests.reconciler.test_what_was_shown import look
+from tests.reconciler.test_words import beside_a_twin
 
 
 async def restored_without_bens(bench: Bench, *, is_searched_first: bool) -> tuple[UUID, str]:
@@ -60,13 +61,7 @@ async def test_what_an_operator_ruled_out_stays_so_in_a_restored_database(
     bench: Bench, *, is_sent_again: bool
 ) -> None:
     """Whether the word was carried out by the time of the backup or not."""
-    bench.cloudpress.script["place"] = [None, LOST, None, LOST]
-    order_id = await bench.order_among_others()
-    twin = bench.cloudpress.land("Shop")  # somebody else's, made in CloudPress's own pages, not paid yet
-    linked = bench.cloudpress.orders_made[twin].site
-    bench.cloudpress.tell(twin, site=None)
-    await bench.work_for(2 * GRACE_SECONDS)
-    assert twin in ((await bench.read(order_id)).attention_detail or "")
+    order_id, twin, linked = await beside_a_twin(bench)
     bench.set(placing=is_sent_again)
     await bench.say(order_id, "place_again", by=ROSA, shown=await look(bench, order_id))
     await bench.work_for(60)

@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from app.cloudpress import Answer, OrderDetails
+from app.cloudpress import Answer, OrderDetails, SiteRef
 from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.callbacks import record_callback
@@ -121,7 +122,11 @@ async def test_who_gives_up_before_anybody_was_asked_hides_no_suspect(bench: Ben
     assert "cp-2" in ((await bench.read(order_id)).attention_detail or "")
 
 
-async def test_what_was_ruled_out_by_a_word_is_not_adopted_after_the_attempt_it_led_to(bench: Bench) -> None:
+async def beside_a_twin(bench: Bench) -> tuple[UUID, str, SiteRef | None]:
+    """Have a lost order be suspected to be somebody's twin, which tells no name yet.
+
+    The next attempt is lost too. Returns the order, the twin, and the twin's site.
+    """
     bench.cloudpress.script["place"] = [None, LOST, None, LOST]
     order_id = await bench.order_among_others()
     twin = bench.cloudpress.land("Shop")  # somebody else's, made in CloudPress's own pages, not paid yet
@@ -129,6 +134,11 @@ async def test_what_was_ruled_out_by_a_word_is_not_adopted_after_the_attempt_it_
     bench.cloudpress.tell(twin, site=None)
     await bench.work_for(2 * GRACE_SECONDS)
     assert twin in ((await bench.read(order_id)).attention_detail or "")
+    return order_id, twin, linked
+
+
+async def test_what_was_ruled_out_by_a_word_is_not_adopted_after_the_attempt_it_led_to(bench: Bench) -> None:
+    order_id, twin, linked = await beside_a_twin(bench)
     await bench.say(order_id, "place_again", by=ROSA, shown=await look(bench, order_id))
     await bench.work_for(60)
     assert bench.cloudpress.count("place Shop") == 2

@@ -16,7 +16,6 @@ LOOKING_UP = "app/reconciler/looking_up.py"
 NAMING = "app/reconciler/naming.py"
 NOT_FOUND = "app/reconciler/not_found.py"
 REQUESTS = "app/orders/requests.py"
-SPOKEN = "app/reconciler/spoken.py"
 
 MUTATIONS = (
     Mutation(
@@ -119,7 +118,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a word that was corrected during a pass is done all the same",
-        SPOKEN,
+        NOT_FOUND,
         "    if held.order.resolution == this.order.resolution:\n",
         "    if True:\n",
         (WORDS,),
@@ -176,7 +175,7 @@ MUTATIONS = (
     Mutation(
         "a pass that goes on writes what it has seen of an order that was handed over",
         HANDING_OVER,
-        "holder.lease_token = holder.lease_until = holder.lease_boot = holder.lease_ends_at_uptime = None",
+        "leases.end(holder)",
         "pass",
         (WORDS,),
     ),

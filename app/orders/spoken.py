@@ -1,9 +1,9 @@
 """What an operator has said of an order that is sought, as the order keeps it until it is done."""
 
 from app.db.models import Order
-from app.reconciler.intents import PLACE_AGAIN
-from app.reconciler.passes import Pass
-from app.reconciler.writing import Held
+
+PLACE_AGAIN = "place_again"
+"""What an operator decides who has an order placed again."""
 
 
 def is_given_up(order: Order) -> bool:
@@ -26,11 +26,3 @@ def known_to_operator(order: Order) -> list[str] | None:
 def ruled_out(order: Order) -> set[str]:
     """Return the CloudPress orders of which an operator has said, perhaps just now, that none is it."""
     return {*(order.settled_duplicates or ()), *(known_to_operator(order) or ())}
-
-
-def has_spoken_again(this: Pass, held: Held) -> bool:
-    """Tell whether an operator has said something else since the pass began, which the next one does."""
-    if held.order.resolution == this.order.resolution:
-        return False
-    held.findings.resolved = False
-    return True
