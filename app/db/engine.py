@@ -28,7 +28,14 @@ IDLE_SECONDS = 1.0
 PREPARE_AFTER = 5
 OWN = stat.S_IRUSR | stat.S_IWUSR
 # What the operator's address may say otherwise.
-DEFAULTS = {"connect_timeout": 5, "tcp_user_timeout": 15_000, "fallback_application_name": "presshook"}
+DEFAULTS = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 15_000,
+    # A connection may lie unused until many are needed at once: what stands between us and the server is not
+    # to have forgotten it by then, and the system is to have noticed if it has.
+    "keepalives_idle": 60,
+    "fallback_application_name": "presshook",
+}
 
 
 def make_engine(url: URL, connect_arguments: Mapping[str, Any] | None = None) -> AsyncEngine:
@@ -69,6 +76,9 @@ def _options(url: URL) -> dict[str, Any]:
         "hide_parameters": True,
         "max_overflow": 0,
         "pool_timeout": POOL_WAIT_SECONDS,
+        # The connection that was used last is used next: its statements are prepared, and its server process
+        # has them planned and its caches filled. In turn each of them would be cold for long.
+        "pool_use_lifo": True,
         "isolation_level": None if url.get_backend_name() == "sqlite" else ISOLATION,
         "json_serializer": texts.as_json,
     }

@@ -51,6 +51,25 @@ async def test_behind_a_pooler_nothing_is_prepared(db: Database, monkeypatch: py
     assert await prepared(db) == 0
 
 
+async def server_process(db: Database) -> int:
+    """Return which process of the server a transaction runs in."""
+    async with db.read() as session:
+        return int((await session.execute(text("SELECT pg_backend_pid()"))).scalar_one())
+
+
+async def test_the_connection_that_was_used_last_is_used_next(db: Database) -> None:
+    await fill_pool(db)
+    assert len({await server_process(db) for _ in range(5)}) == 1
+
+
+async def test_unused_connections_are_kept_alive(db: Database) -> None:
+    """The system's own span is two hours, and firewalls forget a connection long before."""
+    async with db.engine.connect() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert isinstance(driver, psycopg.AsyncConnection)
+        assert driver.info.get_parameters()["keepalives_idle"] == "60"
+
+
 async def cut_all_others(db: Database) -> None:
     """Cut every connection but one, which is then no more in the pool."""
     async with db.read() as session:
