@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Transaction
-from app.db.models import Callback, LookUp, Order, Placement, Site, Task
+from app.db.models import Callback, Event, LookUp, Order, Placement, Site, Task
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.changing import changing
@@ -70,6 +70,44 @@ async def may_be_handed_over(session: AsyncSession, holder: Order, order: Order)
     return _has_by_name(holder) and bool((await session.execute(answered)).scalar_one())
 
 
+async def _dismissed_beside(session: AsyncSession, holder: Order, taken: str) -> set[str]:
+    """Return what operators found to be no double of what an order has, since it has that.
+
+    They have not said that it is not the order itself: it may be, now that the other one is not.
+    """
+    told = select(Event.type, Event.data).where(
+        Event.order_id == holder.id,
+        Event.type.in_([EventType.IDENTIFIED.value, EventType.DUPLICATES_DISMISSED.value]),
+    )
+    beside: set[str] = set()
+    for event in await session.execute(told.order_by(Event.id)):
+        if event.type == EventType.IDENTIFIED:
+            beside.clear()
+        else:
+            beside |= set(event.data.get("cloudpress_order_ids") or ())
+    return beside - {taken}
+
+
+def _wish_anew(tx: Transaction, holder: Order, *, by: Actor) -> None:
+    """Have what CloudPress said to the client's wish to cancel the other's order be no answer to his own."""
+    holder.cancel_accepted_at = None
+    if holder.cancel_refusal is not None and holder.cancel_requested_at is None:
+        record(tx, holder.id, EventType.CANCEL_REQUESTED, by=by)
+        holder.cancel_requested_at = tx.now
+    holder.cancel_refusal = None
+
+
+async def _look_anew(session: AsyncSession, holder: Order, taken: str, beside: set[str]) -> None:
+    """Have a look-up begin anew, in which a person is asked about what was dismissed."""
+    look_up = await session.get(LookUp, holder.id)
+    if look_up is None:
+        return
+    begin_anew(look_up)
+    look_up.candidates = without([taken], look_up.candidates)
+    look_up.suspects = without([taken], look_up.suspects)
+    look_up.ruled_out = sorted({*look_up.ruled_out, *beside})
+
+
 async def take_from(tx: Transaction, holder: Order, *, by: Actor) -> None:
     """Have an order, which is locked, not hold its CloudPress order any more: it is looked for anew.
 
@@ -86,14 +124,12 @@ async def take_from(tx: Transaction, holder: Order, *, by: Actor) -> None:
         record(tx, holder.id, EventType.IDENTIFIED, by=by, cloudpress_order_id=None, instead_of=taken)
         holder.cloudpress_order_id = holder.cloudpress_order_id_source = None
         holder.cloudpress_status = holder.cloudpress_answer = holder.payment_url = None
-        holder.missing_since = holder.missing_known_since = holder.cancel_accepted_at = None
-        holder.settled_duplicates = sorted({*(holder.settled_duplicates or ()), taken})
+        holder.missing_since = holder.missing_known_since = holder.silent_since = None
+        _wish_anew(tx, holder, by=by)
+        beside = await _dismissed_beside(tx.session, holder, taken)
+        holder.settled_duplicates = sorted({*(holder.settled_duplicates or ()), taken} - beside)
         holder.suspected_duplicates = None  # each of those may be its own now
-        look_up = await tx.session.get(LookUp, holder.id)
-        if look_up is not None:
-            begin_anew(look_up)
-            look_up.candidates = without([taken], look_up.candidates)
-            look_up.suspects = without([taken], look_up.suspects)
+        await _look_anew(tx.session, holder, taken, beside)
         leases.end(holder)
         change.move(OrderStatus.UNCONFIRMED)
         change.ask_for(None)

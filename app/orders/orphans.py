@@ -137,16 +137,20 @@ def _is_dismissed(settled: dict[str, Any] | None) -> bool:
     return (settled or {}).get("action") == "dismiss"
 
 
-async def is_left_to_people(session: AsyncSession, order: Order, cloudpress_order_id: str) -> bool:
-    """Tell whether a CloudPress order is an open orphan and the order newer than the restored database.
+async def is_left_to_people(
+    session: AsyncSession, order: Order, cloudpress_order_id: str, *, is_doubted: bool
+) -> bool:
+    """Tell whether a CloudPress order is an open orphan, and the order surely none that the backup lacks.
 
     Two clients may call their sites alike: no order gets another's site and password because of its name.
+    One `is_doubted` that was not known to be at CloudPress when the database was restored: of those the ones
+    that are newer than that are sure. One that was known to be there may be looked for anew since.
     """
     orphan = select(Orphan.id).where(
         Orphan.account_id == order.account_id, Orphan.cloudpress_order_id == cloudpress_order_id, is_open()
     )
     restored = select(Restoration.id).where(Restoration.restored_at <= order.created_at)
-    both = select(orphan.exists() & restored.exists())
+    both = select(orphan.exists() & restored.exists() if is_doubted else orphan.exists())
     return bool((await session.execute(both)).scalar_one())
 
 

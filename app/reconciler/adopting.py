@@ -91,6 +91,9 @@ async def _write_adoption(
 ) -> PassResult:
     tx, order, findings = held.tx, held.order, held.findings
     found = findings.order_id or ""
+    settled = set(order.settled_duplicates or ())
+    # While the pass was asking, an operator may have said that it is not this one.
+    is_dismissed = source != OPERATOR and found in settled - set(this.order.settled_duplicates or ())
     unsure = source == LOOK_UP and (
         found in {*ruled_out(order), *progress.ruled_out}
         or found in await answered_to_others(tx.session, order, [found])
@@ -102,7 +105,7 @@ async def _write_adoption(
     if source == OPERATOR and has_spoken_again(this, held):
         findings.forget_identity()
         return await apply_not_found(this, held, sent, progress)
-    if unsure or await held.loaded.is_held_by_another(order, found):
+    if unsure or is_dismissed or await held.loaded.is_held_by_another(order, found):
         # Checked under the lock: what was free when it was looked at may be taken by now.
         findings.forget_identity()
         if source == OPERATOR:
@@ -118,9 +121,11 @@ async def _may_be_younger_than_the_backup(this: Pass, held: Held, sent: Sent) ->
     An order that was not sent by then has nothing but its name to go by, and that it is sent at once.
     """
     order, details = held.order, held.findings.order
-    if await is_left_to_people(held.tx.session, order, held.findings.order_id or ""):
+    is_doubted = any(attempt.callback_key_id == RESTORED for attempt in sent.landed)
+    found = held.findings.order_id or ""
+    if await is_left_to_people(held.tx.session, order, found, is_doubted=is_doubted):
         return True
-    if all(attempt.callback_key_id != RESTORED for attempt in sent.landed):
+    if not is_doubted:
         return False
     if details is None:
         return True

@@ -38,7 +38,11 @@ async def cancel(this: Pass, cloudpress_order_id: str, seen: Seen) -> Seen:
     except Refused as error:
         if not refuses_to_cancel(error.status):
             return replace(seen, trouble=trouble_of(error))
-        this.findings.cancel_refusal = error.errors or (f"CloudPress answered {error.status}.",)
+        if error.status == 404 and this.order.cancel_accepted_at is not None:
+            # What it has agreed to cancel may be gone by now: that is its yes still, and no refusal.
+            this.findings.cancel_accepted = True
+        else:
+            this.findings.cancel_refusal = error.errors or (f"CloudPress answered {error.status}.",)
     except CloudPressError as error:
         return replace(seen, trouble=trouble_of(error))
     looked = await Observer(this).look(cloudpress_order_id)

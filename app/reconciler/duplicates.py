@@ -186,12 +186,12 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
     others = [order_id for order_id in named if order_id not in {*held, order.cloudpress_order_id}]
     replaces = order.cloudpress_order_id_source == LOOK_UP and order.status not in FINAL
     own_is_named = order.cloudpress_order_id in named
-    surer = [it for it in others if it in {*called_back.order_ids, *sent.answered_ids}]
+    settled = set(order.settled_duplicates or ()) - findings.named_anew
+    surer = [it for it in others if it in {*called_back.order_ids, *sent.answered_ids} and it not in settled]
     if surer and replaces and not own_is_named:
         findings.order_id, findings.order_id_source = surer[0], named[surer[0]]
         others.remove(surer[0])
     findings.duplicates |= {*others, *taken}
-    settled = set(order.settled_duplicates or ()) - findings.named_anew
     known = {*settled, *before}
     findings.is_contradicted = any(named[it] == CALLBACK and it not in known for it in (*others, *taken))
     holders = {*(held - taken), order.cloudpress_order_id or "", findings.order_id or ""}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import bindparam, select
 
@@ -14,6 +15,7 @@ from app.reconciler.passes import Pass
 _SETTLED_BY = {
     EventType.DUPLICATES_DISMISSED.value,
     EventType.DUPLICATE_ENDED.value,
+    EventType.IDENTIFIED.value,
     EventType.RESOLUTION_REQUESTED.value,
 }
 _SETTLED = (
@@ -39,12 +41,18 @@ async def named_anew(this: Pass, sent: Sent, called_back: Named) -> frozenset[st
     over: set[str] = set()
     async with this.dependencies.db.read() as session:
         for row in await session.execute(_SETTLED, {"order_id": this.order.id}):
-            about = row.data.get("cloudpress_order_ids") or [row.data.get("cloudpress_order_id")]
             # A word about the order is about all that was known of it then.
-            ids = settled if row.type == EventType.RESOLUTION_REQUESTED else settled.intersection(about)
+            ids = settled if row.type == EventType.RESOLUTION_REQUESTED else settled & _about(row.data)
             settled_at |= dict.fromkeys(ids, row.at)
             over |= ids if row.type == EventType.DUPLICATE_ENDED else set()
     return frozenset(it for it, at in named if it not in over and it in settled_at and at > settled_at[it])
+
+
+def _about(told: dict[str, Any]) -> set[str]:
+    """Return what an event settles: what it names, or what was taken from the order and given to another."""
+    if "instead_of" in told:
+        return {told["instead_of"]} if told.get("cloudpress_order_id") is None else set()
+    return {*(told.get("cloudpress_order_ids") or [told.get("cloudpress_order_id")])}
 
 
 def _named(this: Pass, sent: Sent, called_back: Named) -> Iterator[tuple[str, datetime]]:

@@ -1,6 +1,7 @@
 """Cancelling: what CloudPress says decides, a wish is never forgotten, and the client is told which."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.requests import request_cancel
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
-from tests.reconciler.scripted import HOUR, Bench
+from tests.reconciler.scripted import DAY, HOUR, Bench
 
 GRACE_SECONDS = 1.5
 
@@ -265,3 +266,33 @@ async def test_what_stays_away_after_a_yes_while_its_task_is_shown_is_not_over(b
     bench.cloudpress.end("cp-1", "OK")
     await bench.work_for(HOUR)
     assert (await bench.read(order_id)).status == "completed"
+
+
+async def test_what_cloudpress_agreed_to_cancel_and_shows_no_more_was_not_refused(bench: Bench) -> None:
+    """Presshook was down for a day after the yes: the client is told that cancelling was refused."""
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.heeds_cancelling = False
+    await request_cancel(bench.db, order_id, by=Actor("operator"))
+    await bench.work_for(60)
+    assert (await bench.read(order_id)).cancel_accepted_at is not None
+    bench.clock.time += timedelta(hours=25)
+    for request in ("order", "task", "cancel"):
+        bench.cloudpress.script[request] = [NotFound(404)] * 100_000
+    await bench.work_for(2 * HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.cancel_refusal) == ("cancelled", None)
+
+
+async def test_nor_was_what_it_shows_no_more_but_for_its_task(bench: Bench) -> None:
+    """CloudPress deletes what it cancels and keeps the task: a day later it is asked anew, and "refuses"."""
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.heeds_cancelling = False
+    await request_cancel(bench.db, order_id, by=Actor("operator"))
+    await bench.work_for(60)
+    for request in ("order", "cancel"):
+        bench.cloudpress.script[request] = [NotFound(404)] * 100_000
+    await bench.skim(2 * DAY)
+    order = await bench.read(order_id)
+    assert order.cancel_refusal is None, (order.status, order.attention_code)

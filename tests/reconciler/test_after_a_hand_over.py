@@ -1,0 +1,180 @@
+"""What becomes of an order whose CloudPress order was given to another one."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from app.cloudpress import Refused
+from app.db.models import Order
+from app.events.timeline import Actor
+from app.maintenance.after_restore import doubt_unplaced_orders
+from app.orders.requests import dismiss_duplicates, request_cancel
+from app.orders.restorations import remember_restoration
+from tests.reconciler import test_answers_outrank_names
+from tests.reconciler.scripted import GRACE_SECONDS, HOUR, LOST, Bench
+from tests.reconciler.test_answers_outrank_names import adopt
+from tests.reconciler.test_attacks import answered_late
+from tests.reconciler.test_mixed_up_answers import call_back
+from tests.reconciler.test_orphans import search_of
+from tests.reconciler.test_what_was_shown import look
+
+BY = Actor("operator")
+
+
+async def mixed_up(bench: Bench, *, words: int = 0) -> tuple[UUID, UUID]:
+    """Have Rosa's order hold by its name what Ben's was answered with; her client may have asked before."""
+    if not words:
+        return await test_answers_outrank_names.mixed_up(bench)
+    await bench.order("before")
+    await bench.work()
+    bench.cloudpress.end("cp-1", "OK")
+    await bench.work_for(300)
+    bench.cloudpress.script["place"] = [LOST, LOST]
+    rosa = await bench.order("shop-2")  # it never lands, nor does the second attempt
+    await bench.work()
+    await bench.work_for(2 * GRACE_SECONDS)
+    await bench.say(rosa, "place_again", by=BY, shown=await look(bench, rosa))
+    await bench.work_for(60)
+    assert bench.cloudpress.count("place shop-2") == 2
+    await bench.order("between")
+    await bench.work()
+    between = (await bench.orders())[-1].cloudpress_order_id or ""
+    bench.cloudpress.end(between, "OK")
+    await bench.work_for(60)
+    bench.cloudpress.tidies = lambda name: "shop-2" if name == "shop" else name
+    plain = bench.cloudpress.place
+
+    async def slowly(*args: Any, **more: Any) -> Any:
+        bench.cloudpress.place = plain  # type: ignore[method-assign]
+        answer = await plain(*args, **more)
+        for _ in range(2):
+            bench.clock.time += timedelta(seconds=5)
+            await bench.work()
+        return answer
+
+    bench.clock.time += timedelta(seconds=60)
+    ben = await bench.order("shop")
+    async with bench.db.write() as tx:
+        (await tx.session.get_one(Order, rosa)).due_at = tx.now + timedelta(seconds=3)
+    bench.cloudpress.place = slowly  # type: ignore[method-assign]
+    await bench.work()
+    bench.cloudpress.end("cp-3", "OK")
+    await bench.work_for(2 * HOUR)
+    return rosa, ben
+
+
+async def test_what_was_no_double_of_anothers_may_be_the_freed_orders_own(bench: Bench) -> None:
+    """It was dismissed as no double of what she held; once that is handed over, hers is bought again."""
+    await bench.order("before")
+    await bench.work()
+    bench.cloudpress.end("cp-1", "OK")
+    await bench.work_for(300)
+    bench.cloudpress.script["place"] = [LOST, LOST]
+    rosa = await bench.order("shop-2")
+    await bench.work()
+    await bench.work_for(2 * GRACE_SECONDS)
+    await bench.say(rosa, "place_again", by=BY, shown=await look(bench, rosa))
+    await bench.work_for(60)
+    assert bench.cloudpress.count("place shop-2") == 2
+    await bench.order("between")
+    await bench.work()
+    bench.cloudpress.end("cp-2", "OK")
+    await bench.work_for(60)
+    bench.cloudpress.tidies = lambda name: "shop-2" if name == "shop" else name
+    bench.cloudpress.script["answer"] = [LOST]  # who asked for it is stopped for hours, and goes on then
+    ben = await bench.order("shop")
+    await bench.work()
+    async with bench.db.write() as tx:
+        (await tx.session.get_one(Order, rosa)).due_at = tx.now
+    await bench.work_for(60)
+    assert (await bench.read(rosa)).cloudpress_order_id == "cp-3"
+    hers = bench.cloudpress.land("shop-2", status="RUNNING")  # the second attempt has landed late
+    await bench.work_for(6 * HOUR)
+    assert (await bench.read(rosa)).suspected_duplicates == [hers]
+    await dismiss_duplicates(bench.db, rosa, by=BY, shown=await look(bench, rosa))  # "both are wanted"
+    await bench.work_for(60)
+    await answered_late(bench, ben, "cp-3")
+    await bench.work_for(HOUR)
+    await adopt(bench, ben, "cp-3")
+    await bench.work_for(2 * HOUR)
+    order = await bench.read(rosa)
+    assert bench.cloudpress.count("place shop-2") == 2, (order.status, order.cloudpress_order_id, hers)
+
+
+async def test_a_freed_order_that_is_found_by_its_name_does_not_take_back_what_was_taken_from_it(
+    bench: Bench,
+) -> None:
+    """Her recheck has it replace what the look-up found, though an operator said that it is not hers."""
+    rosa, ben = await mixed_up(bench)
+    await answered_late(bench, rosa, "cp-2")
+    await bench.work_for(60)
+    await bench.say(ben, "fail", by=BY, shown=await look(bench, ben))
+    await bench.work_for(60)
+    hers = bench.cloudpress.land("shop-2", status="RUNNING")  # the list has left it out so far
+    bench.cloudpress.tell(hers, created_at=(await bench.read(rosa)).created_at + timedelta(seconds=30))
+    await bench.say(rosa, "place_again", by=BY, shown=await look(bench, rosa))
+    await bench.work_for(HOUR)
+    told = [it.data for it in await bench.events(rosa, "order.identified")]
+    order = await bench.read(rosa)
+    assert order.cloudpress_order_id != "cp-2", (told, await bench.known_site(rosa))
+
+
+async def test_an_order_that_had_a_word_before_does_not_take_back_what_was_handed_over(bench: Bench) -> None:
+    """An earlier word dates what was taken from her: her callback, later than it, undoes that."""
+    rosa, ben = await mixed_up(bench, words=1)
+    assert (await bench.read(rosa)).attention_code == "suspected_duplicate"
+    await call_back(bench, rosa, 3)
+    await bench.work_for(60)
+    await adopt(bench, ben, "cp-3")
+    await bench.work_for(HOUR)
+    told = [it.data for it in await bench.events(rosa, "order.identified")]
+    assert (await bench.read(ben)).cloudpress_order_id == "cp-3", told
+    assert (await bench.read(rosa)).cloudpress_order_id != "cp-3"
+
+
+async def test_a_freed_order_of_a_backup_does_not_get_what_the_backup_lacks(bench: Bench) -> None:
+    """Rosa's held something when the backup was made; freed, she takes Carl's, whom the backup has lost."""
+    rosa, ben = await mixed_up(bench)
+    # The backup is made here. Carl's is taken in after it, sent and made.
+    bench.clock.time += timedelta(hours=1)
+    carls = bench.cloudpress.land("shop-2")
+    bench.clock.time += timedelta(hours=1)
+    await remember_restoration(bench.db, since=bench.clock.time - timedelta(hours=2))
+    await doubt_unplaced_orders(bench.db)
+    await search_of(bench).search()
+    await adopt(bench, ben, "cp-2")
+    await bench.work_for(2 * HOUR)
+    order = await bench.read(rosa)
+    told = order.status, order.cloudpress_order_id_source, await bench.known_site(rosa)
+    assert order.cloudpress_order_id != carls, told
+
+
+async def test_a_refusal_to_cancel_what_was_anothers_does_not_undo_the_wish(bench: Bench) -> None:
+    """CloudPress refuses to cancel Ben's; hers is looked for anew, and not sent again: she cancelled it."""
+    await bench.order("before")
+    await bench.work()
+    bench.cloudpress.end("cp-1", "OK")
+    await bench.work_for(300)
+    bench.cloudpress.script["place"] = [LOST]
+    rosa = await bench.order("shop-2")  # it never lands
+    await bench.work()
+    bench.cloudpress.tidies = lambda name: "shop-2" if name == "shop" else name
+    bench.cloudpress.script["answer"] = [LOST]
+    bench.clock.time += timedelta(seconds=30)
+    ben = await bench.order("shop")
+    await bench.work()
+    await bench.work_for(60)
+    assert (await bench.read(rosa)).cloudpress_order_id == "cp-2"
+    await bench.order("after")
+    await bench.work()
+    bench.cloudpress.end("cp-3", "OK")
+    bench.cloudpress.script["cancel"] = [Refused(409, ("too late",), is_own_form=True)]
+    await request_cancel(bench.db, rosa, by=BY)
+    await bench.work_for(60)
+    assert (await bench.read(rosa)).cancel_refusal is not None
+    await answered_late(bench, ben, "cp-2")
+    await bench.work_for(HOUR)
+    await adopt(bench, ben, "cp-2")
+    await bench.work_for(2 * HOUR)
+    order = await bench.read(rosa)
+    assert bench.cloudpress.count("place shop-2") == 1, (order.status, order.cancel_refusal)

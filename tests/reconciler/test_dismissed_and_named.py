@@ -1,0 +1,55 @@
+"""What an operator has dismissed is not taken for the order, whatever names it and whenever he says so."""
+
+from typing import Any
+
+from app.events.timeline import Actor
+from app.orders.requests import dismiss_duplicates
+from tests.reconciler.scripted import GRACE_SECONDS, HOUR, LOST, Bench
+from tests.reconciler.test_mixed_up_answers import call_back
+from tests.reconciler.test_what_was_shown import look
+
+BY = Actor("operator")
+
+
+async def test_what_was_dismissed_does_not_replace_what_the_look_up_found(bench: Bench) -> None:
+    """An operator found that cp-2 is another's; once her own is found, her recheck replaces it by cp-2."""
+    bench.cloudpress.script["answer"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    linked = bench.cloudpress.orders_made["cp-2"].site
+    bench.cloudpress.tell("cp-2", site=None)
+    await call_back(bench, order_id, 2)
+    await bench.work_for(2 * GRACE_SECONDS)
+    assert "cp-2" in ((await bench.read(order_id)).attention_detail or "")
+    await bench.say(order_id, "dismiss_duplicates", by=BY, shown=await look(bench, order_id))
+    bench.cloudpress.tell("cp-2", site=linked)
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).cloudpress_order_id is None, "he said that it is not this one"
+    hers = bench.cloudpress.land("Shop", status="RUNNING")
+    await bench.work_for(2 * HOUR)
+    told = [it.data for it in await bench.events(order_id, "order.identified")]
+    assert (await bench.read(order_id)).cloudpress_order_id != "cp-2", (hers, told)
+
+
+async def test_what_is_dismissed_while_a_pass_looks_is_not_adopted_by_a_callback(bench: Bench) -> None:
+    """Its site is named by now; the operator says that it is another's while the pass reads it."""
+    bench.cloudpress.script["answer"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    linked = bench.cloudpress.orders_made["cp-2"].site
+    bench.cloudpress.tell("cp-2", site=None)
+    await call_back(bench, order_id, 2)
+    await bench.work_for(2 * GRACE_SECONDS)
+    shown = await look(bench, order_id)
+    assert list(shown.suspects or ()) == ["cp-2"]
+    bench.cloudpress.tell("cp-2", site=linked)
+    plain = bench.cloudpress.task
+
+    async def meanwhile(*asked: Any, **more: Any) -> Any:
+        bench.cloudpress.task = plain  # type: ignore[method-assign]
+        await dismiss_duplicates(bench.db, order_id, by=BY, shown=shown)
+        return await plain(*asked, **more)
+
+    bench.cloudpress.task = meanwhile  # type: ignore[method-assign]
+    await bench.work_for(2 * HOUR)
+    assert bench.cloudpress.task == plain
+    order = await bench.read(order_id)
+    assert order.cloudpress_order_id != "cp-2", (order.settled_duplicates, await bench.known_site(order_id))
