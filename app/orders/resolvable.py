@@ -26,6 +26,11 @@ def why_not_resolvable(order: Order, action: str) -> str | None:
     if not is_for_its_status:
         return f"Only an unconfirmed order can be resolved; this one is {order.status}."
     if action == "place_again" and order.cancel_requested_at is not None:
+        if is_mixed_up(order):
+            return (
+                "The client wants this order cancelled, so it is not placed again: have the order adopt "
+                f"{order.cloudpress_order_id} whose it is, or fail this one."
+            )
         return (
             "The client wants this order cancelled, so it is not placed again: dismiss what is suspected and "
             "is another's, adopt what is this order's, or fail it."

@@ -133,23 +133,30 @@ async def _orders_of_task(
     except NotFound:
         return None
     own = this.order.cloudpress_order_id
-    if own in task.value.order_ids:
+    named = [_as_held(order_id, own) for order_id in task.value.order_ids]
+    if own in named:
         # It is the order's from now on, listed or not: so it is remembered that its own was named.
         this.findings.tasks[task_id] = task
     is_of_account = not task.value.account_ids or this.order.account_id in task.value.account_ids
     agreeing = {}
-    for order_id in task.value.order_ids:
-        if order_id == own:
-            agreeing[order_id] = Agreement.FULL
+    for named_id in named:
+        if named_id == own:
+            agreeing[named_id] = Agreement.FULL
             continue
-        details = await this.find_order(order_id)
+        details = await this.find_order(named_id)
         if details is None:
             return None
+        order_id = _as_held(named_id, details.value.id)
         if is_of_account:
             agreeing[order_id] = await _agreement(this, sent, details, as_sent=as_sent)
         else:
             agreeing[order_id] = Agreement.NONE
     return agreeing
+
+
+def _as_held(named: str, order_id: str | None) -> str:
+    """Return an order's id for the same in other letters: they are UUIDs (provider page)."""
+    return order_id if order_id is not None and order_id.lower() == named.lower() else named
 
 
 async def _agreement(this: Pass, sent: Sent, details: Answer[OrderDetails], *, as_sent: bool) -> Agreement:

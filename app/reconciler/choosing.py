@@ -10,7 +10,7 @@ from app.reconciler.concluding import apply, conclude
 from app.reconciler.confirming import confirm, give_up
 from app.reconciler.duplicates import recheck
 from app.reconciler.evidence import has_reappeared
-from app.reconciler.giving_up import give_up_lost
+from app.reconciler.giving_up import give_up_lost, give_up_unseen
 from app.reconciler.intents import unsent
 from app.reconciler.observing import Observer
 from app.reconciler.passes import Pass, PassResult
@@ -41,6 +41,8 @@ async def run_pass(this: Pass) -> PassResult | None:
     try:
         this.provider = await this.dependencies.providers(order.account_id)
     except UnknownAccountError:
+        if order.status not in FINAL and is_given_up(order):
+            return await give_up_unseen(this)
         if order.status not in FINAL:
             raise
         # What is left of it may need no request; where it does, it waits for the token.

@@ -16,13 +16,25 @@ async def give_up_lost(this: Pass, observation: Seen | Rechecked) -> PassResult 
     return await this.write(lambda held: _write(this, held, observation))
 
 
+async def give_up_unseen(this: Pass) -> PassResult | None:
+    """Have such an order fail of which nothing can be asked any more: no token of its account is known."""
+    return await this.write(lambda held: _write_failure(this, held))
+
+
+async def _write_failure(this: Pass, held: Held) -> PassResult:
+    held.findings.resolved = True
+    word = held.order.resolution or {}
+    return await apply(this, held, "resolve", GivenUp(word["by"], was_sent=True))
+
+
 async def _write(this: Pass, held: Held, observation: Seen | Rechecked) -> PassResult:
-    tx, order, word = held.tx, held.order, held.order.resolution or {}
+    tx, order = held.tx, held.order
     is_told = not isinstance(observation, Seen) or observation.trouble is None
     if not is_told or order.wakes != this.claim.wakes:
         return await apply(this, held, "observe", observation)
     held.findings.resolved = True
-    if isinstance(observation, Seen) and observation.missing:
-        return await apply(this, held, "resolve", GivenUp(word["by"], was_sent=True))
+    # What is finished, site and all, is no order that failed, even if CloudPress does not show its task.
+    if isinstance(observation, Seen) and observation.missing and not observation.site_read:
+        return await _write_failure(this, held)
     record(tx, order.id, EventType.RESOLUTION_IMPOSSIBLE)
     return await apply(this, held, "observe", observation)

@@ -115,7 +115,7 @@ def refused(trouble: Trouble | None) -> Attention | None:
         return Attention(
             AttentionCode.REFUSED,
             f"CloudPress answered {status}, which is not about the order: ask its support why. The order "
-            "is sent again by itself.",
+            "goes on by itself once CloudPress does not refuse it any more.",
         )
     return None
 
@@ -208,6 +208,8 @@ def duplicate(held: str | None, others: Iterable[str], mixed_up: Collection[str]
 
     Of `mixed_up` its own callbacks say that they are this one, and of what it holds they say nothing.
     """
+    beside = [each for each in others if each not in mixed_up]
+    also = f" CloudPress also has {listed(beside)}, which looks like it." if beside else ""
     if held in mixed_up:
         return Attention(
             AttentionCode.SUSPECTED_DUPLICATE,
@@ -216,11 +218,9 @@ def duplicate(held: str | None, others: Iterable[str], mixed_up: Collection[str]
             "cancel nothing before. If it is this order's, resolve the order: dismiss duplicates. If it is "
             "the other's, hand out nothing of it, and have that one adopt it: this one is looked for anew. "
             "Or resolve this one: place again, or fail. Where it has ended, order anew for whoever is "
-            "without a site.",
+            f"without a site.{also}",
         )
     if mixed_up:
-        beside = [each for each in others if each not in mixed_up]
-        also = f" CloudPress also has {listed(beside)}, which looks like it." if beside else ""
         return Attention(
             AttentionCode.SUSPECTED_DUPLICATE,
             f"This order holds {held}, and a callback for it names {listed(mixed_up)} instead: CloudPress "

@@ -79,8 +79,6 @@ def _is_silent(observation: Observation, decision: Decision) -> bool | None:
             return None
         case NotFoundYet() if observation.unfinished or observation.woken:
             return None
-        case Rechecked() if observation.mixed_up:
-            return None
         case CutOff() | PlacingOff() | Overdue() | Reappeared():
             return None
     return False

@@ -142,7 +142,15 @@ SEEN_BEFORE = by_pytest(
     "-k",
     "sqlite",
 )
-HANDED_OVER = by_pytest("handed over", "tests/reconciler/test_handed_over.py", "-k", "sqlite")
+HANDED_OVER = by_pytest(
+    "handed over",
+    "tests/reconciler/test_handed_over.py",
+    "tests/reconciler/test_after_a_hand_over.py",
+    "-k",
+    "sqlite",
+)
+DISMISSED = by_pytest("dismissed", "tests/reconciler/test_dismissed_and_named.py", "-k", "sqlite")
+TOLD_TO_PEOPLE = by_pytest("told to people", "tests/reconciler/test_what_people_are_told.py", "-k", "sqlite")
 CLOCKS = by_pytest("clocks that step", "tests/reconciler/test_clocks_that_step.py", "-k", "sqlite")
 ADOPTING = by_pytest("adopting", "tests/reconciler/test_adopting.py", "-k", "sqlite")
 RESOLVABLE = by_pytest("resolvable", "tests/reconciler/test_resolvable.py", "-k", "sqlite")

@@ -7,6 +7,7 @@ from app.orders.requests import dismiss_duplicates
 from tests.reconciler.scripted import GRACE_SECONDS, HOUR, LOST, Bench
 from tests.reconciler.test_mixed_up_answers import call_back
 from tests.reconciler.test_what_was_shown import look
+from tests.reconciler.test_words import CaseBlind
 
 BY = Actor("operator")
 
@@ -53,3 +54,32 @@ async def test_what_is_dismissed_while_a_pass_looks_is_not_adopted_by_a_callback
     assert bench.cloudpress.task == plain
     order = await bench.read(order_id)
     assert order.cloudpress_order_id != "cp-2", (order.settled_duplicates, await bench.known_site(order_id))
+
+
+async def test_an_orders_own_id_in_other_letters_is_no_double(bench: Bench) -> None:
+    """Its callback names a task that the order does not list: a person is told to cancel the one too many."""
+    cloudpress = bench.use(CaseBlind(bench.clock))
+    order_id = await bench.order()
+    await bench.work()
+    cloudpress.tasks[9] = cloudpress.tasks[1].model_copy(update={"id": 9, "order_ids": ("CP-1",)})
+    await call_back(bench, order_id, 9)
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert order.suspected_duplicates is None, order.attention_detail
+
+
+async def test_what_was_dismissed_is_not_adopted_because_a_task_spells_it_otherwise(bench: Bench) -> None:
+    """The callback's task calls it CP-2, and the order took its site."""
+    cloudpress = bench.use(CaseBlind(bench.clock))
+    cloudpress.script["answer"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    linked = cloudpress.orders_made["cp-2"].site
+    cloudpress.tell("cp-2", site=None)
+    cloudpress.tasks[2] = cloudpress.tasks[2].model_copy(update={"order_ids": ("CP-2",)})
+    await call_back(bench, order_id, 2)
+    await bench.work_for(2 * GRACE_SECONDS)
+    await dismiss_duplicates(bench.db, order_id, by=BY, shown=await look(bench, order_id))
+    cloudpress.tell("cp-2", site=linked)
+    await bench.work_for(2 * HOUR)
+    order = await bench.read(order_id)
+    assert order.cloudpress_order_id != "cp-2", (order.settled_duplicates, order.cloudpress_order_id_source)

@@ -7,6 +7,7 @@ from tests.mutations.rows import (
     dashboard,
     field,
     final,
+    handed_over,
     hints,
     orders,
     queue,
@@ -33,6 +34,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     *dashboard.MUTATIONS,
     *field.MUTATIONS,
     *final.MUTATIONS,
+    *handed_over.MUTATIONS,
     *hints.MUTATIONS,
     *server.MUTATIONS,
 )

@@ -166,7 +166,7 @@ MUTATIONS = (
     Mutation(
         "a lost order is given to whoever calls his site alike",
         ADOPTION,
-        'if await is_left_to_people(held.tx.session, order, held.findings.order_id or ""):',
+        "if await is_left_to_people(held.tx.session, order, found, is_doubted=is_doubted):",
         "if False:",
         (ORPHANS,),
     ),

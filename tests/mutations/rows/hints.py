@@ -38,8 +38,8 @@ MUTATIONS = (
     Mutation(
         "what is not told replaces what was looked up",
         DUPLICATES,
-        "    surer = [it for it in others if it in {*called_back.order_ids, *sent.answered_ids}]\n",
-        "    surer = list(others)\n",
+        "it for it in others if it in {*called_back.order_ids, *sent.answered_ids} and it not in settled",
+        "it for it in others if it not in settled",
         (CALLBACK_HINTS,),
     ),
     Mutation(

@@ -264,8 +264,8 @@ MUTATIONS = (
     Mutation(
         "an order that another holds is adopted",
         ADOPTION,
-        "if unsure or await held.loaded.is_held_by_another(order, found):",
-        "if unsure:",
+        "if unsure or is_dismissed or await held.loaded.is_held_by_another(order, found):",
+        "if unsure or is_dismissed:",
         (SIMULATION,),
     ),
     Mutation(

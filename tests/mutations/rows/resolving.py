@@ -80,7 +80,7 @@ MUTATIONS = (
     Mutation(
         "an order fails that CloudPress shows again",
         GIVING_UP,
-        "    if isinstance(observation, Seen) and observation.missing:\n",
+        "    if isinstance(observation, Seen) and observation.missing and not observation.site_read:\n",
         "    if True:\n",
         (RESOLVABLE,),
     ),

@@ -273,7 +273,7 @@ MUTATIONS = (
     Mutation(
         "what an order had to give away is taken back, where its own answer or callback named it too",
         HANDING_OVER,
-        "holder.settled_duplicates = sorted({*(holder.settled_duplicates or ()), taken})",
+        "holder.settled_duplicates = sorted({*(holder.settled_duplicates or ()), taken} - beside)",
         "pass",
         (HANDED_OVER,),
     ),

@@ -1,0 +1,86 @@
+"""Rules of what becomes of what was dismissed, handed over or given up, broken."""
+
+from tests.mutations.mutation import Mutation
+from tests.mutations.proofs import DISMISSED, HANDED_OVER, TOLD_TO_PEOPLE
+
+ADOPTION = "app/reconciler/adopting.py"
+CALLBACK_HINTS = "app/reconciler/callback_hints.py"
+CHOOSING = "app/reconciler/choosing.py"
+DUPLICATES = "app/reconciler/duplicates.py"
+GIVING_UP = "app/reconciler/giving_up.py"
+HANDING_OVER = "app/orders/handing_over.py"
+NAMING = "app/reconciler/naming.py"
+ORPHANS = "app/orders/orphans.py"
+
+MUTATIONS = (
+    Mutation(
+        "what was dismissed replaces what was looked up",
+        DUPLICATES,
+        " and it not in settled]",
+        "]",
+        (DISMISSED,),
+    ),
+    Mutation(
+        "what is dismissed while a pass goes on is adopted",
+        ADOPTION,
+        "if unsure or is_dismissed or await",
+        "if unsure or await",
+        (DISMISSED,),
+    ),
+    Mutation(
+        "an order's own id in other letters is its double",
+        CALLBACK_HINTS,
+        "named = [_as_held(order_id, own) for order_id in task.value.order_ids]",
+        "named = list(task.value.order_ids)",
+        (DISMISSED,),
+    ),
+    Mutation(
+        "what was dismissed is adopted in other letters",
+        CALLBACK_HINTS,
+        "order_id = _as_held(named_id, details.value.id)",
+        "order_id = named_id",
+        (DISMISSED,),
+    ),
+    Mutation(
+        "an earlier word dates what was handed over",
+        NAMING,
+        "    EventType.IDENTIFIED.value,\n",
+        "",
+        (HANDED_OVER,),
+    ),
+    Mutation(
+        "what was no double of another's order is not the order's own either",
+        HANDING_OVER,
+        "beside = await _dismissed_beside(tx.session, holder, taken)",
+        "beside = set[str]()",
+        (HANDED_OVER,),
+    ),
+    Mutation(
+        "a refusal to cancel another's order ends the client's wish",
+        HANDING_OVER,
+        "        _wish_anew(tx, holder, by=by)\n",
+        "",
+        (HANDED_OVER,),
+    ),
+    Mutation(
+        "a freed order of a backup takes what the backup lacks",
+        ORPHANS,
+        "orphan.exists() & restored.exists() if is_doubted else orphan.exists()",
+        "orphan.exists() & restored.exists()",
+        (HANDED_OVER,),
+    ),
+    Mutation(
+        "an order fails that is finished, site and all",
+        GIVING_UP,
+        " and not observation.site_read:",
+        ":",
+        (TOLD_TO_PEOPLE,),
+    ),
+    Mutation(
+        "a word to fail a lost order waits for a token",
+        CHOOSING,
+        "        if order.status not in FINAL and is_given_up(order):\n",
+        "        if False:\n",
+        (TOLD_TO_PEOPLE,),
+    ),
+)
