@@ -28,13 +28,6 @@ MUTATIONS = (
         (DISMISSED,),
     ),
     Mutation(
-        "an order's own id in other letters is its double",
-        CALLBACK_HINTS,
-        "named = [_as_held(order_id, own) for order_id in task.value.order_ids]",
-        "named = list(task.value.order_ids)",
-        (DISMISSED,),
-    ),
-    Mutation(
         "what was dismissed is adopted in other letters",
         CALLBACK_HINTS,
         "order_id = _as_held(named_id, details.value.id)",
