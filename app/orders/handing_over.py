@@ -88,13 +88,16 @@ async def _dismissed_beside(session: AsyncSession, holder: Order, taken: str) ->
     return beside - {taken}
 
 
-def _wish_anew(tx: Transaction, holder: Order, *, by: Actor) -> None:
-    """Have what CloudPress said to the client's wish to cancel the other's order be no answer to his own."""
-    holder.cancel_accepted_at = None
-    if holder.cancel_refusal is not None and holder.cancel_requested_at is None:
+def _wish_anew(tx: Transaction, holder: Order, *, by: Actor, is_resolved: bool) -> None:
+    """Have what CloudPress said to the client's wish to cancel another's order be no answer to the wish.
+
+    It stands again, unless the operator says himself what becomes of the order.
+    """
+    was_refused = holder.cancel_refusal is not None
+    holder.cancel_accepted_at = holder.cancel_refusal = None
+    if was_refused and not is_resolved and holder.cancel_requested_at is None:
         record(tx, holder.id, EventType.CANCEL_REQUESTED, by=by)
         holder.cancel_requested_at = tx.now
-    holder.cancel_refusal = None
 
 
 async def _look_anew(session: AsyncSession, holder: Order, taken: str, beside: set[str]) -> None:
@@ -108,8 +111,10 @@ async def _look_anew(session: AsyncSession, holder: Order, taken: str, beside: s
     look_up.ruled_out = sorted({*look_up.ruled_out, *beside})
 
 
-async def take_from(tx: Transaction, holder: Order, *, by: Actor) -> None:
+async def take_from(tx: Transaction, holder: Order, *, by: Actor, is_resolved: bool = False) -> None:
     """Have an order, which is locked, not hold its CloudPress order any more: it is looked for anew.
+
+    `is_resolved` tells whether an operator's word about this order itself takes it away.
 
     What was read of it is forgotten, and it is not taken for that one again, whatever names it. A pass that
     goes on loses its lease, so that it writes nothing of what it has seen.
@@ -125,7 +130,7 @@ async def take_from(tx: Transaction, holder: Order, *, by: Actor) -> None:
         holder.cloudpress_order_id = holder.cloudpress_order_id_source = None
         holder.cloudpress_status = holder.cloudpress_answer = holder.payment_url = None
         holder.missing_since = holder.missing_known_since = holder.silent_since = None
-        _wish_anew(tx, holder, by=by)
+        _wish_anew(tx, holder, by=by, is_resolved=is_resolved)
         beside = await _dismissed_beside(tx.session, holder, taken)
         holder.settled_duplicates = sorted({*(holder.settled_duplicates or ()), taken} - beside)
         holder.suspected_duplicates = None  # each of those may be its own now

@@ -140,11 +140,11 @@ def _is_dismissed(settled: dict[str, Any] | None) -> bool:
 async def is_left_to_people(
     session: AsyncSession, order: Order, cloudpress_order_id: str, *, is_doubted: bool
 ) -> bool:
-    """Tell whether a CloudPress order is an open orphan, and the order surely none that the backup lacks.
+    """Tell whether a CloudPress order is an open orphan, and nothing but its name says that it is this order.
 
-    Two clients may call their sites alike: no order gets another's site and password because of its name.
-    One `is_doubted` that was not known to be at CloudPress when the database was restored: of those the ones
-    that are newer than that are sure. One that was known to be there may be looked for anew since.
+    Two clients may call their sites alike: no order gets another's site and password because of its name. An
+    order `is_doubted` if it may have been sent after the backup that was restored: it can be an orphan unless
+    it is newer than the restoration. What an order of the backup had made then, the backup knows.
     """
     orphan = select(Orphan.id).where(
         Orphan.account_id == order.account_id, Orphan.cloudpress_order_id == cloudpress_order_id, is_open()

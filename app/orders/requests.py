@@ -68,7 +68,7 @@ async def request_resolution(
             raise NotResolvableError(reason)
         await refuse_unseen(tx, order, shown)
         if is_mixed_up(order):
-            await take_from(tx, order, by=by)  # he says that it is not this one's
+            await take_from(tx, order, by=by, is_resolved=True)  # he says that it is not this one's
         is_said = (order.resolution or {}).get("action") == action
         if action == "place_again" and is_said and not is_not_sent(order):
             # Two operators, or one who clicked twice. What came in between the two neither has seen, so the

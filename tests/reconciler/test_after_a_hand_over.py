@@ -149,8 +149,8 @@ async def test_a_freed_order_of_a_backup_does_not_get_what_the_backup_lacks(benc
     assert order.cloudpress_order_id != carls, told
 
 
-async def test_a_refusal_to_cancel_what_was_anothers_does_not_undo_the_wish(bench: Bench) -> None:
-    """CloudPress refuses to cancel Ben's; hers is looked for anew, and not sent again: she cancelled it."""
+async def refused_to_cancel_anothers(bench: Bench) -> tuple[UUID, UUID]:
+    """Have CloudPress refuse to cancel what Rosa's has by its name, and Ben's be answered with the same."""
     await bench.order("before")
     await bench.work()
     bench.cloudpress.end("cp-1", "OK")
@@ -174,7 +174,22 @@ async def test_a_refusal_to_cancel_what_was_anothers_does_not_undo_the_wish(benc
     assert (await bench.read(rosa)).cancel_refusal is not None
     await answered_late(bench, ben, "cp-2")
     await bench.work_for(HOUR)
+    assert (await bench.read(rosa)).attention_code == "suspected_duplicate"
+    return rosa, ben
+
+
+async def test_a_refusal_to_cancel_what_was_anothers_does_not_undo_the_wish(bench: Bench) -> None:
+    """CloudPress refuses to cancel Ben's; hers is looked for anew, and not sent again: she cancelled it."""
+    rosa, ben = await refused_to_cancel_anothers(bench)
     await adopt(bench, ben, "cp-2")
     await bench.work_for(2 * HOUR)
     order = await bench.read(rosa)
     assert bench.cloudpress.count("place shop-2") == 1, (order.status, order.cancel_refusal)
+
+
+async def test_an_operator_who_has_it_placed_again_outweighs_the_wish_that_was_refused(bench: Bench) -> None:
+    rosa, _ben = await refused_to_cancel_anothers(bench)
+    await bench.say(rosa, "place_again", by=BY, shown=await look(bench, rosa))
+    await bench.work_for(2 * HOUR)
+    order = await bench.read(rosa)
+    assert (bench.cloudpress.count("place shop-2"), order.cancel_refusal, order.resolution) == (2, None, None)

@@ -51,7 +51,7 @@ MUTATIONS = (
     Mutation(
         "a refusal to cancel another's order ends the client's wish",
         HANDING_OVER,
-        "        _wish_anew(tx, holder, by=by)\n",
+        "        _wish_anew(tx, holder, by=by, is_resolved=is_resolved)\n",
         "",
         (HANDED_OVER,),
     ),
