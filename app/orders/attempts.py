@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, or_, select
 
 from app.db.database import Database
-from app.db.models import Placement
+from app.db.models import RESTORED, Placement
 from app.states import NOTHING_LANDED, may_have_landed
 
 
@@ -18,6 +18,11 @@ def can_have_landed() -> ColumnElement[bool]:
 def nothing_landed(attempts: Iterable[Placement]) -> bool:
     """Tell whether none of the attempts can have made an order."""
     return not any(may_have_landed(attempt.outcome) for attempt in attempts)
+
+
+def may_be_unknown(attempts: Iterable[Placement]) -> bool:
+    """Tell whether an order may have been sent without our knowing: when its database was restored."""
+    return any(attempt.callback_key_id == RESTORED for attempt in attempts)
 
 
 async def find_placing_trace(db: Database, order_id: UUID) -> str | None:

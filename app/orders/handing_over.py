@@ -95,7 +95,7 @@ def _wish_anew(tx: Transaction, holder: Order, *, by: Actor, is_resolved: bool) 
     """
     was_refused = holder.cancel_refusal is not None
     holder.cancel_accepted_at = holder.cancel_refusal = None
-    if was_refused and not is_resolved and holder.cancel_requested_at is None:
+    if was_refused and not is_resolved:  # a refusal ends the wish
         record(tx, holder.id, EventType.CANCEL_REQUESTED, by=by)
         holder.cancel_requested_at = tx.now
 

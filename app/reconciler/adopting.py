@@ -7,6 +7,7 @@ from app.cloudpress import NotFound
 from app.db.models import RESTORED
 from app.events.timeline import record
 from app.events.types import EventType
+from app.orders.attempts import may_be_unknown
 from app.orders.orphans import is_left_to_people
 from app.orders.spoken import is_to_end_otherwise, ruled_out
 from app.reconciler.concluding import apply
@@ -25,6 +26,7 @@ from app.reconciler.not_found import apply_not_found, has_spoken_again
 from app.reconciler.observing import UNUSABLE_ID, Observer
 from app.reconciler.passes import Pass, PassResult, trouble_of
 from app.reconciler.progress import Progress
+from app.reconciler.window import spelt_as
 from app.reconciler.writing import Held
 from app.states import GONE_AFTER, Rechecked, Seen
 
@@ -38,9 +40,7 @@ async def adopt(this: Pass, sent: Sent, order_ids: list[str], source: str) -> Pa
     findings = this.findings
     if source == OPERATOR and findings.order is None:
         return await _put_off_adoption(this, sent, observation)
-    found = findings.order.value.id if findings.order is not None else order_ids[0]
-    # An operator may write it in other letters than CloudPress, whose ids are UUIDs.
-    findings.order_id = found if found.lower() == order_ids[0].lower() else order_ids[0]
+    findings.order_id = spelt_as(findings.order.value.id if findings.order else None, order_ids[0])
     findings.order_id_source = source
     findings.duplicates = {order_id for order_id in order_ids[1:] if order_id != order_ids[0]}
     progress = await load_progress(this, sent)
@@ -121,7 +121,7 @@ async def _may_be_younger_than_the_backup(this: Pass, held: Held, sent: Sent) ->
     An order that was not sent by then has nothing but its name to go by, and that it is sent at once.
     """
     order, details = held.order, held.findings.order
-    is_doubted = any(attempt.callback_key_id == RESTORED for attempt in sent.landed)
+    is_doubted = may_be_unknown(sent.landed)
     found = held.findings.order_id or ""
     if await is_left_to_people(held.tx.session, order, found, is_doubted=is_doubted):
         return True

@@ -9,7 +9,7 @@ from app.cloudpress import Answer, BadAnswer, CloudPressError, NotFound, OrderDe
 from app.cloudpress.site_names import name_of_site
 from app.reconciler.evidence import Hint, Sent, is_young_enough, seen_tidying
 from app.reconciler.passes import Pass
-from app.reconciler.window import tells_same_kind
+from app.reconciler.window import spelt_as, tells_same_kind
 from app.states import FINAL, MISSING_ATTENTION_SECONDS
 
 # A 404 is not final: what a callback names may be shown later. After a day it is given up.
@@ -133,7 +133,7 @@ async def _orders_of_task(
     except NotFound:
         return None
     own = this.order.cloudpress_order_id
-    named = [_as_held(order_id, own) for order_id in task.value.order_ids]
+    named = [spelt_as(own, order_id) for order_id in task.value.order_ids]
     if own in named:
         # It is the order's from now on, listed or not: so it is remembered that its own was named.
         this.findings.tasks[task_id] = task
@@ -146,17 +146,12 @@ async def _orders_of_task(
         details = await this.find_order(named_id)
         if details is None:
             return None
-        order_id = _as_held(named_id, details.value.id)
+        order_id = spelt_as(details.value.id, named_id)
         if is_of_account:
             agreeing[order_id] = await _agreement(this, sent, details, as_sent=as_sent)
         else:
             agreeing[order_id] = Agreement.NONE
     return agreeing
-
-
-def _as_held(named: str, order_id: str | None) -> str:
-    """Return an order's id for the same in other letters: they are UUIDs (provider page)."""
-    return order_id if order_id is not None and order_id.lower() == named.lower() else named
 
 
 async def _agreement(this: Pass, sent: Sent, details: Answer[OrderDetails], *, as_sent: bool) -> Agreement:

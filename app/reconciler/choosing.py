@@ -41,9 +41,9 @@ async def run_pass(this: Pass) -> PassResult | None:
     try:
         this.provider = await this.dependencies.providers(order.account_id)
     except UnknownAccountError:
-        if order.status not in FINAL and is_given_up(order):
-            return await give_up_unseen(this)
         if order.status not in FINAL:
+            if is_given_up(order):
+                return await give_up_unseen(this)
             raise
         # What is left of it may need no request; where it does, it waits for the token.
         this.is_without_token = True

@@ -169,6 +169,11 @@ def _again_at(this: Pass, sent: Sent) -> datetime:
     return sent.now.wall + min(max((sent.now.wall - last) / LATE_LOOKS_IN_A_TIME, shortest), longest)
 
 
+def _settled(this: Pass) -> set[str]:
+    """Return what an operator has said is not this order, and CloudPress itself has not named since."""
+    return set(this.order.settled_duplicates or ()) - this.findings.named_anew
+
+
 async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, str]) -> set[str]:
     """Find which of the named CloudPress orders replaces the one that is held, and which are duplicates.
 
@@ -186,7 +191,7 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
     others = [order_id for order_id in named if order_id not in {*held, order.cloudpress_order_id}]
     replaces = order.cloudpress_order_id_source == LOOK_UP and order.status not in FINAL
     own_is_named = order.cloudpress_order_id in named
-    settled = set(order.settled_duplicates or ()) - findings.named_anew
+    settled = _settled(this)
     surer = [it for it in others if it in {*called_back.order_ids, *sent.answered_ids} and it not in settled]
     if surer and replaces and not own_is_named:
         findings.order_id, findings.order_id_source = surer[0], named[surer[0]]
@@ -240,5 +245,4 @@ def _not_its_own(this: Pass, sent: Sent, called_back: Named, surely_held: set[st
     found = {*called_back.order_ids, *called_back.suspects, *before} & surely_held
     if order.cloudpress_order_id_source == ANSWER and len(sent.landed) == 1:
         found |= {*called_back.possible, *before}
-    settled = set(order.settled_duplicates or ()) - this.findings.named_anew
-    return found - settled - {own, this.findings.order_id or ""}
+    return found - _settled(this) - {own, this.findings.order_id or ""}

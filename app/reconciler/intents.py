@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
-from app.db.models import RESTORED, Order, Placement
+from app.db.models import Order, Placement
 from app.events.timeline import record
 from app.events.types import EventType
-from app.orders.attempts import nothing_landed
+from app.orders.attempts import may_be_unknown, nothing_landed
 from app.orders.changing import changing
 from app.orders.orphans import doubt, orphans_like
 from app.orders.spoken import PLACE_AGAIN, known_to_operator
@@ -87,7 +87,7 @@ async def _write_intent_unless(
     earlier = await loaded.placements(order.id)
     if await has_reappeared(held):
         return await apply(this, held, "reappeared", Reappeared())
-    if not any(attempt.callback_key_id == RESTORED for attempt in earlier):
+    if not may_be_unknown(earlier):
         if not await loaded.is_searched(order.account_id):
             # A search that fails for a day is told, as all that keeps an order from being sent.
             return await apply(this, held, "orphans_unknown", unsent(order, tx.now))

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import Answer, CloudPressError, OrderDetails, Refused
 from app.cloudpress.site_names import name_of_site
-from app.db.models import RESTORED, Order, Stranger
+from app.db.models import Order, Stranger
+from app.orders.attempts import may_be_unknown
 from app.orders.names import Tidying
 from app.orders.orphans import dismissed_orphans
 from app.reconciler.callback_hints import is_about_one
@@ -80,8 +81,8 @@ class OrderLookUp:
 
     def _doubts(self, progress: Progress) -> list[Doubt]:
         """Say what a look-up leaves open that has seen the list whole."""
-        is_restored = any(attempt.callback_key_id == RESTORED for attempt in self._sent.landed)
-        return doubts_of(progress.canaries.values()) + ([Doubt.RESTORED] if is_restored else [])
+        restored = [Doubt.RESTORED] if may_be_unknown(self._sent.landed) else []
+        return doubts_of(progress.canaries.values()) + restored
 
     async def _list(self, progress: Progress) -> bool:
         """Read the pages that are left; tell whether all were read."""

@@ -10,6 +10,7 @@ from app.cloudpress import Answer, CloudPressError, NotFound, OrderDetails, Task
 from app.cloudpress import Task as CloudPressTask
 from app.db.models import Task
 from app.reconciler.passes import Pass, trouble_of
+from app.reconciler.window import spelt_as
 from app.states import (
     Seen,
     Trouble,
@@ -70,8 +71,8 @@ class Observer:
 
         A number that is remembered may have been given anew, to another order's task.
         """
-        named = {order_id.lower() for order_id in task.order_ids}
-        if cloudpress_order_id.lower() in named:
+        named = {spelt_as(cloudpress_order_id, order_id) for order_id in task.order_ids}
+        if cloudpress_order_id in named:
             return True
         if named or await self._is_anothers(task_id):
             # One that is only remembered may have been given anew. But where its own callback named it, the

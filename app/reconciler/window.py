@@ -81,6 +81,14 @@ def window_of(attempts: Iterable[Placement], now: Now, date: datetime | None) ->
     return Window(first.cloudpress_sent_at - CLOCK_TOLERANCE)
 
 
+def spelt_as(known: str | None, named: str) -> str:
+    """Return a CloudPress order's id as it is known, where what is named is that in other letters.
+
+    They are UUIDs (provider page), which a task, or an operator, may write otherwise.
+    """
+    return known if known is not None and known.lower() == named.lower() else named
+
+
 def tells_same_kind(summary: OrderSummary, account_id: str, variant: str) -> bool:
     """Tell whether the account and the variant agree, as far as they are told."""
     if summary.account_id is not None and summary.account_id != account_id:

@@ -1,7 +1,6 @@
 """What becomes of an order whose CloudPress order was given to another one."""
 
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from app.cloudpress import Refused
@@ -10,9 +9,13 @@ from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.requests import dismiss_duplicates, request_cancel
 from app.orders.restorations import remember_restoration
-from tests.reconciler import test_answers_outrank_names
 from tests.reconciler.scripted import GRACE_SECONDS, HOUR, LOST, Bench
-from tests.reconciler.test_answers_outrank_names import adopt
+from tests.reconciler.test_answers_outrank_names import (
+    adopt,
+    answered_with_what_she_takes,
+    hers_never_lands,
+    mixed_up,
+)
 from tests.reconciler.test_attacks import answered_late
 from tests.reconciler.test_mixed_up_answers import call_back
 from tests.reconciler.test_orphans import search_of
@@ -21,58 +24,11 @@ from tests.reconciler.test_what_was_shown import look
 BY = Actor("operator")
 
 
-async def mixed_up(bench: Bench, *, words: int = 0) -> tuple[UUID, UUID]:
-    """Have Rosa's order hold by its name what Ben's was answered with; her client may have asked before."""
-    if not words:
-        return await test_answers_outrank_names.mixed_up(bench)
-    await bench.order("before")
-    await bench.work()
-    bench.cloudpress.end("cp-1", "OK")
-    await bench.work_for(300)
-    bench.cloudpress.script["place"] = [LOST, LOST]
-    rosa = await bench.order("shop-2")  # it never lands, nor does the second attempt
-    await bench.work()
+async def hers_was_placed_again(bench: Bench) -> UUID:
+    """Send Rosa's order again by an operator's word, in vain as the first time; then one goes well."""
+    rosa = await hers_never_lands(bench)
     await bench.work_for(2 * GRACE_SECONDS)
-    await bench.say(rosa, "place_again", by=BY, shown=await look(bench, rosa))
-    await bench.work_for(60)
-    assert bench.cloudpress.count("place shop-2") == 2
-    await bench.order("between")
-    await bench.work()
-    between = (await bench.orders())[-1].cloudpress_order_id or ""
-    bench.cloudpress.end(between, "OK")
-    await bench.work_for(60)
-    bench.cloudpress.tidies = lambda name: "shop-2" if name == "shop" else name
-    plain = bench.cloudpress.place
-
-    async def slowly(*args: Any, **more: Any) -> Any:
-        bench.cloudpress.place = plain  # type: ignore[method-assign]
-        answer = await plain(*args, **more)
-        for _ in range(2):
-            bench.clock.time += timedelta(seconds=5)
-            await bench.work()
-        return answer
-
-    bench.clock.time += timedelta(seconds=60)
-    ben = await bench.order("shop")
-    async with bench.db.write() as tx:
-        (await tx.session.get_one(Order, rosa)).due_at = tx.now + timedelta(seconds=3)
-    bench.cloudpress.place = slowly  # type: ignore[method-assign]
-    await bench.work()
-    bench.cloudpress.end("cp-3", "OK")
-    await bench.work_for(2 * HOUR)
-    return rosa, ben
-
-
-async def test_what_was_no_double_of_anothers_may_be_the_freed_orders_own(bench: Bench) -> None:
-    """It was dismissed as no double of what she held; once that is handed over, hers is bought again."""
-    await bench.order("before")
-    await bench.work()
-    bench.cloudpress.end("cp-1", "OK")
-    await bench.work_for(300)
-    bench.cloudpress.script["place"] = [LOST, LOST]
-    rosa = await bench.order("shop-2")
-    await bench.work()
-    await bench.work_for(2 * GRACE_SECONDS)
+    bench.cloudpress.script["place"] = [LOST]
     await bench.say(rosa, "place_again", by=BY, shown=await look(bench, rosa))
     await bench.work_for(60)
     assert bench.cloudpress.count("place shop-2") == 2
@@ -80,7 +36,12 @@ async def test_what_was_no_double_of_anothers_may_be_the_freed_orders_own(bench:
     await bench.work()
     bench.cloudpress.end("cp-2", "OK")
     await bench.work_for(60)
-    bench.cloudpress.tidies = lambda name: "shop-2" if name == "shop" else name
+    return rosa
+
+
+async def test_what_was_no_double_of_anothers_may_be_the_freed_orders_own(bench: Bench) -> None:
+    """It was dismissed as no double of what she held; once that is handed over, hers is bought again."""
+    rosa = await hers_was_placed_again(bench)
     bench.cloudpress.script["answer"] = [LOST]  # who asked for it is stopped for hours, and goes on then
     ben = await bench.order("shop")
     await bench.work()
@@ -121,7 +82,8 @@ async def test_a_freed_order_that_is_found_by_its_name_does_not_take_back_what_w
 
 async def test_an_order_that_had_a_word_before_does_not_take_back_what_was_handed_over(bench: Bench) -> None:
     """An earlier word dates what was taken from her: her callback, later than it, undoes that."""
-    rosa, ben = await mixed_up(bench, words=1)
+    rosa = await hers_was_placed_again(bench)
+    ben = await answered_with_what_she_takes(bench, rosa, "cp-3")
     assert (await bench.read(rosa)).attention_code == "suspected_duplicate"
     await call_back(bench, rosa, 3)
     await bench.work_for(60)
@@ -151,14 +113,7 @@ async def test_a_freed_order_of_a_backup_does_not_get_what_the_backup_lacks(benc
 
 async def refused_to_cancel_anothers(bench: Bench) -> tuple[UUID, UUID]:
     """Have CloudPress refuse to cancel what Rosa's has by its name, and Ben's be answered with the same."""
-    await bench.order("before")
-    await bench.work()
-    bench.cloudpress.end("cp-1", "OK")
-    await bench.work_for(300)
-    bench.cloudpress.script["place"] = [LOST]
-    rosa = await bench.order("shop-2")  # it never lands
-    await bench.work()
-    bench.cloudpress.tidies = lambda name: "shop-2" if name == "shop" else name
+    rosa = await hers_never_lands(bench)
     bench.cloudpress.script["answer"] = [LOST]
     bench.clock.time += timedelta(seconds=30)
     ben = await bench.order("shop")

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -268,14 +269,20 @@ async def test_what_stays_away_after_a_yes_while_its_task_is_shown_is_not_over(b
     assert (await bench.read(order_id)).status == "completed"
 
 
-async def test_what_cloudpress_agreed_to_cancel_and_shows_no_more_was_not_refused(bench: Bench) -> None:
-    """Presshook was down for a day after the yes: the client is told that cancelling was refused."""
+async def agreed_to_cancel(bench: Bench) -> UUID:
+    """Have CloudPress agree to cancel an order, and not do it so far."""
     order_id = await bench.order()
     await bench.work()
     bench.cloudpress.heeds_cancelling = False
     await request_cancel(bench.db, order_id, by=Actor("operator"))
     await bench.work_for(60)
     assert (await bench.read(order_id)).cancel_accepted_at is not None
+    return order_id
+
+
+async def test_what_cloudpress_agreed_to_cancel_and_shows_no_more_was_not_refused(bench: Bench) -> None:
+    """Presshook was down for a day after the yes: the client is told that cancelling was refused."""
+    order_id = await agreed_to_cancel(bench)
     bench.clock.time += timedelta(hours=25)
     for request in ("order", "task", "cancel"):
         bench.cloudpress.script[request] = [NotFound(404)] * 100_000
@@ -286,11 +293,7 @@ async def test_what_cloudpress_agreed_to_cancel_and_shows_no_more_was_not_refuse
 
 async def test_nor_was_what_it_shows_no_more_but_for_its_task(bench: Bench) -> None:
     """CloudPress deletes what it cancels and keeps the task: a day later it is asked anew, and "refuses"."""
-    order_id = await bench.order()
-    await bench.work()
-    bench.cloudpress.heeds_cancelling = False
-    await request_cancel(bench.db, order_id, by=Actor("operator"))
-    await bench.work_for(60)
+    order_id = await agreed_to_cancel(bench)
     for request in ("order", "cancel"):
         bench.cloudpress.script[request] = [NotFound(404)] * 100_000
     await bench.skim(2 * DAY)

@@ -1,7 +1,9 @@
 """What an operator has dismissed is not taken for the order, whatever names it and whenever he says so."""
 
 from typing import Any
+from uuid import UUID
 
+from app.cloudpress import SiteRef
 from app.events.timeline import Actor
 from app.orders.requests import dismiss_duplicates
 from tests.reconciler.scripted import GRACE_SECONDS, HOUR, LOST, Bench
@@ -12,14 +14,21 @@ from tests.reconciler.test_words import CaseBlind
 BY = Actor("operator")
 
 
-async def test_what_was_dismissed_does_not_replace_what_the_look_up_found(bench: Bench) -> None:
-    """An operator found that cp-2 is another's; once her own is found, her recheck replaces it by cp-2."""
+async def named_without_a_site(bench: Bench, *, spelt: str = "cp-2") -> tuple[UUID, SiteRef | None]:
+    """Have a lost order's callback name cp-2, which links no site so far; return the order and that site."""
     bench.cloudpress.script["answer"] = [None, LOST]
     order_id = await bench.order_among_others()
     linked = bench.cloudpress.orders_made["cp-2"].site
     bench.cloudpress.tell("cp-2", site=None)
+    bench.cloudpress.tasks[2] = bench.cloudpress.tasks[2].model_copy(update={"order_ids": (spelt,)})
     await call_back(bench, order_id, 2)
     await bench.work_for(2 * GRACE_SECONDS)
+    return order_id, linked
+
+
+async def test_what_was_dismissed_does_not_replace_what_the_look_up_found(bench: Bench) -> None:
+    """An operator found that cp-2 is another's; once her own is found, her recheck replaces it by cp-2."""
+    order_id, linked = await named_without_a_site(bench)
     assert "cp-2" in ((await bench.read(order_id)).attention_detail or "")
     await bench.say(order_id, "dismiss_duplicates", by=BY, shown=await look(bench, order_id))
     bench.cloudpress.tell("cp-2", site=linked)
@@ -33,12 +42,7 @@ async def test_what_was_dismissed_does_not_replace_what_the_look_up_found(bench:
 
 async def test_what_is_dismissed_while_a_pass_looks_is_not_adopted_by_a_callback(bench: Bench) -> None:
     """Its site is named by now; the operator says that it is another's while the pass reads it."""
-    bench.cloudpress.script["answer"] = [None, LOST]
-    order_id = await bench.order_among_others()
-    linked = bench.cloudpress.orders_made["cp-2"].site
-    bench.cloudpress.tell("cp-2", site=None)
-    await call_back(bench, order_id, 2)
-    await bench.work_for(2 * GRACE_SECONDS)
+    order_id, linked = await named_without_a_site(bench)
     shown = await look(bench, order_id)
     assert list(shown.suspects or ()) == ["cp-2"]
     bench.cloudpress.tell("cp-2", site=linked)
@@ -71,13 +75,7 @@ async def test_an_orders_own_id_in_other_letters_is_no_double(bench: Bench) -> N
 async def test_what_was_dismissed_is_not_adopted_because_a_task_spells_it_otherwise(bench: Bench) -> None:
     """The callback's task calls it CP-2, and the order took its site."""
     cloudpress = bench.use(CaseBlind(bench.clock))
-    cloudpress.script["answer"] = [None, LOST]
-    order_id = await bench.order_among_others()
-    linked = cloudpress.orders_made["cp-2"].site
-    cloudpress.tell("cp-2", site=None)
-    cloudpress.tasks[2] = cloudpress.tasks[2].model_copy(update={"order_ids": ("CP-2",)})
-    await call_back(bench, order_id, 2)
-    await bench.work_for(2 * GRACE_SECONDS)
+    order_id, linked = await named_without_a_site(bench, spelt="CP-2")
     await dismiss_duplicates(bench.db, order_id, by=BY, shown=await look(bench, order_id))
     cloudpress.tell("cp-2", site=linked)
     await bench.work_for(2 * HOUR)

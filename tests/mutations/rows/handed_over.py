@@ -30,7 +30,7 @@ MUTATIONS = (
     Mutation(
         "what was dismissed is adopted in other letters",
         CALLBACK_HINTS,
-        "order_id = _as_held(named_id, details.value.id)",
+        "order_id = spelt_as(details.value.id, named_id)",
         "order_id = named_id",
         (DISMISSED,),
     ),
@@ -72,8 +72,8 @@ MUTATIONS = (
     Mutation(
         "a word to fail a lost order waits for a token",
         CHOOSING,
-        "        if order.status not in FINAL and is_given_up(order):\n",
-        "        if False:\n",
+        "            if is_given_up(order):\n                return await give_up_unseen(this)\n",
+        "",
         (TOLD_TO_PEOPLE,),
     ),
 )

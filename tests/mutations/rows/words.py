@@ -98,7 +98,7 @@ MUTATIONS = (
     Mutation(
         "an order holds an id as an operator has written it",
         ADOPTION,
-        "findings.order_id = found if found.lower() == order_ids[0].lower() else order_ids[0]",
+        "findings.order_id = spelt_as(findings.order.value.id if findings.order else None, order_ids[0])",
         "findings.order_id = order_ids[0]",
         (WORDS,),
     ),
@@ -217,7 +217,7 @@ MUTATIONS = (
     Mutation(
         "what CloudPress names after a dismissal is not told",
         DUPLICATES,
-        "settled = set(order.settled_duplicates or ()) - findings.named_anew",
+        "settled = _settled(this)",
         "settled = set(order.settled_duplicates or ())",
         (SEEN_BEFORE,),
     ),
@@ -301,8 +301,8 @@ MUTATIONS = (
     Mutation(
         "what is named anew does not keep the pass from the site",
         DUPLICATES,
-        "    settled = set(order.settled_duplicates or ()) - this.findings.named_anew\n    return",
-        "    settled = set(order.settled_duplicates or ())\n    return",
+        "return found - _settled(this) - {own",
+        "return found - set(order.settled_duplicates or ()) - {own",
         (SEEN_BEFORE,),
     ),
     Mutation(
