@@ -5,7 +5,7 @@ from app.events.types import EventType
 from app.reconciler.concluding import apply
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.writing import Held
-from app.states import GivenUp, Rechecked, Seen
+from app.states import GivenUp, Rechecked, Seen, shows_an_end
 
 
 async def give_up_lost(this: Pass, observation: Seen | Rechecked) -> PassResult | None:
@@ -33,8 +33,8 @@ async def _write(this: Pass, held: Held, observation: Seen | Rechecked) -> PassR
     if not is_told or order.wakes != this.claim.wakes:
         return await apply(this, held, "observe", observation)
     held.findings.resolved = True
-    # What is finished, site and all, is no order that failed, even if CloudPress does not show its task.
-    if isinstance(observation, Seen) and observation.missing and not observation.site_read:
+    # What CloudPress shows as ended has not ended by this word, even if a task of it is not shown.
+    if isinstance(observation, Seen) and observation.missing and not shows_an_end(observation):
         return await _write_failure(this, held)
     record(tx, order.id, EventType.RESOLUTION_IMPOSSIBLE)
     return await apply(this, held, "observe", observation)

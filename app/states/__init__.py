@@ -39,6 +39,7 @@ from app.states.deciding import (
     MISSING_ATTENTION_SECONDS,
     decide,
     is_decided,
+    shows_an_end,
 )
 from app.states.observations import (
     LOOK_UPS_BEFORE_PLACING_AGAIN,
@@ -145,6 +146,7 @@ __all__ = [
     "may_have_landed",
     "outcome_of_refusal",
     "refuses_to_cancel",
+    "shows_an_end",
     "tells_of",
     "tells_of_callbacks",
     "waiting_for",

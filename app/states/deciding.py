@@ -337,6 +337,11 @@ def is_decided(seen: Seen) -> bool:
     return _final(seen) is not None or _settling(seen)
 
 
+def shows_an_end(seen: Seen) -> bool:
+    """Tell whether CloudPress shows that an order has failed, is cancelled, or is finished, site and all."""
+    return seen.site_read or _final(seen) is not None
+
+
 def _settling(seen: Seen) -> bool:
     """Tell whether only the site's details can be missing.
 

@@ -79,6 +79,26 @@ async def test_a_word_to_fail_what_was_lost_fails_nothing_that_is_finished(bench
     assert order.status == "completed", (order.status, await bench.known_site(order_id))
 
 
+@pytest.mark.parametrize(
+    ("told", "status", "error_code"),
+    [("cancelled", "cancelled", None), ("failed", "failed", "order_failed")],
+)
+async def test_a_word_to_fail_what_was_lost_does_not_end_what_cloudpress_ended(
+    bench: Bench, told: str, status: str, error_code: str | None
+) -> None:
+    """Its task is still not shown, but the order tells by then how it ended."""
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.script["task"] = [NotFound(404)] * MANY
+    await bench.skim(2 * DAY)
+    assert (await bench.read(order_id)).attention_code == "not_found"
+    bench.cloudpress.tell("cp-1", status=told, tasks=())
+    await bench.say(order_id, "fail", by=BY, shown=await look(bench, order_id))
+    await bench.work_for(60)
+    order = await bench.read(order_id)
+    assert (order.status, order.error_code) == (status, error_code)
+
+
 async def test_a_word_to_fail_what_is_lost_is_done_without_a_token_too(bench: Bench) -> None:
     """It was taken, the token goes before it is done, and then it waits for ever."""
     order_id = await bench.order()
