@@ -19,6 +19,7 @@ from app.reconciler.evidence import (
     dismissed_by_others,
     is_told_around,
     is_told_soon_after_acceptance,
+    promised_to_others,
 )
 from app.reconciler.look_alikes import has_look_alike
 from app.reconciler.looking_up import load_progress
@@ -98,6 +99,7 @@ async def _write_adoption(
         found in {*ruled_out(order), *progress.ruled_out}
         or found in await answered_to_others(tx.session, order, [found])
         or found in await dismissed_by_others(tx.session, order)
+        or found.lower() in await promised_to_others(tx.session, order)
         or is_to_end_otherwise(order)
         or await has_look_alike(tx, order, findings.tidying)
         or await _may_be_younger_than_the_backup(this, held, sent)

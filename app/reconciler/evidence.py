@@ -18,7 +18,7 @@ from app.orders.names import UNKNOWN_TIDYING, Tidying
 from app.reconciler.passes import Pass
 from app.reconciler.window import CLOCK_TOLERANCE, Now
 from app.reconciler.writing import Held
-from app.states import FINAL, PostOutcome, may_have_landed
+from app.states import FINAL, OrderStatus, PostOutcome, may_have_landed
 
 ANSWER, CALLBACK, LOOK_UP, OPERATOR = (
     names_seen.ANSWER,
@@ -50,6 +50,12 @@ _DISMISSED = select(Order.settled_duplicates).where(
     text(DISMISSED),
     # Else that of what is held would be read, which is most.
     unindexed(Order.cloudpress_order_id).is_not(None),
+)
+_SPOKEN_OF = select(Order.resolution).where(
+    Order.account_id == bindparam("account_id"),
+    Order.status == OrderStatus.UNCONFIRMED,
+    Order.id != bindparam("order_id"),
+    Order.resolution.is_not(None),
 )
 _ENDED_BY_NAME = select(Order).where(
     Order.account_id == bindparam("account_id"),
@@ -258,6 +264,16 @@ async def dismissed_by_others(session: AsyncSession, order: Order) -> set[str]:
     """
     others = {"account_id": order.account_id, "order_id": order.id}
     return {order_id for ids in await session.scalars(_DISMISSED, others) for order_id in ids or ()}
+
+
+async def promised_to_others(session: AsyncSession, order: Order) -> set[str]:
+    """Return what operators said that other orders of the account are and are not yet, in small letters.
+
+    Such a word waits while CloudPress does not show what it names, and names it in an operator's letters.
+    """
+    others = {"account_id": order.account_id, "order_id": order.id}
+    words = [word or {} for word in await session.scalars(_SPOKEN_OF, others)]
+    return {word["cloudpress_order_id"].lower() for word in words if "cloudpress_order_id" in word}
 
 
 async def ended_by_anothers(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> list[UUID]:

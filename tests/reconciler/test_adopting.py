@@ -65,6 +65,37 @@ async def test_while_it_cannot_be_read_no_other_order_takes_it_in_other_letters(
     assert (hers.cloudpress_order_id, his.cloudpress_order_id) == ("cp-3", None)
 
 
+@pytest.mark.parametrize("named", ["cp-2", "CP-2"])
+async def test_while_it_cannot_be_read_no_other_order_takes_it_by_its_name(bench: Bench, named: str) -> None:
+    """The list shows it to another's look-up first, and CloudPress calls it as that one is called."""
+    cloudpress = bench.use(CaseBlind(bench.clock))
+    await bench.order("before")
+    await bench.work()
+    cloudpress.end("cp-1", "OK")
+    await bench.work_for(300)
+    cloudpress.script["place"] = [LOST]
+    rosas = await bench.order("shop-2")  # it never lands
+    await bench.work()
+    cloudpress.tidies = lambda name: "shop-2" if name == "shop" else name
+    cloudpress.script["answer"] = [LOST]
+    cloudpress.hides = lambda it: it == "cp-2"
+    bens = await bench.order("shop")
+    await bench.work()
+    await bench.work_for(30)
+    await adopt(bench, bens, named)  # he has seen it in CloudPress, whose list leaves it out so far
+    cloudpress.script["order"] = [Refused(502)]
+    await bench.work()
+    assert (await bench.read(bens)).resolution is not None
+    cloudpress.hides = lambda _it: False
+    cloudpress.script["order"] = []
+    async with bench.db.write() as tx:
+        make_due(tx, await tx.session.get_one(Order, rosas))
+    bench.clock.time += timedelta(seconds=0.5)
+    await bench.work_for(HOUR)
+    assert (await bench.read(rosas)).cloudpress_order_id is None
+    assert (await bench.read(bens)).cloudpress_order_id == "cp-2"
+
+
 async def test_what_cloudpress_does_not_have_is_not_adopted_and_bought_by_nobody(bench: Bench) -> None:
     """It is a slip, and can be put right. He has seen an order, so it is not placed again by itself."""
     order_id = await lost_and_hidden(bench)
