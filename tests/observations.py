@@ -98,7 +98,7 @@ def _of(name: str, wanted: Any) -> st.SearchStrategy[Any]:
         return BY_TYPE[wanted]
     if get_origin(wanted) in {Union, UnionType}:
         return st.one_of(*(_of(name, member) for member in get_args(wanted)))
-    if wanted in {Trouble, Attention, Rechecked, Word}:
+    if wanted in {Attention, GivenUp, Rechecked, Trouble, Word}:
         return every(wanted)
     if name in BY_NAME:
         return BY_NAME[name]

@@ -15,6 +15,7 @@ from app.states import (
     AttentionCode,
     CutOff,
     Doubt,
+    GivenUp,
     NotFoundYet,
     Observation,
     OrderStatus,
@@ -230,3 +231,14 @@ def test_when_an_order_asks_for_attention(
 def test_a_payment_url_that_could_not_be_read_is_kept() -> None:
     decision = decide(Standing(S.AWAITING_PAYMENT), seen(None, (), trouble=Trouble("timeout")), NOW)
     assert decision.keeps_payment_url
+
+
+def test_what_cloudpress_has_ended_is_not_failed_by_a_word_that_waited() -> None:
+    """Its task failed, and a request beside that told nothing."""
+    order = Standing(S.PROVISIONING, attention=Attention(AttentionCode.UNANSWERED, "…"))
+    seen = Seen(
+        "processing", ("FAILED",), trouble=Trouble("timeout"), given_up=GivenUp("Rosa", was_sent=True)
+    )
+    decision = decide(order, seen, NOW)
+    assert decision.problem is not None
+    assert (decision.status, decision.problem.code, decision.ends_word) == (S.FAILED, "task_failed", True)

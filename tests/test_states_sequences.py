@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from app.states import (
     FINAL,
+    GIVEN_UP_FOR,
     LOOK_UPS_BEFORE_PLACING_AGAIN,
     PLACED,
     AttentionCode,
     Decision,
     Doubt,
+    ErrorCode,
     GivenUp,
     NotFoundYet,
     Observation,
@@ -79,6 +81,13 @@ def written(order: Standing, decision: Decision, now: datetime) -> Standing:
 
 def check(order: Standing, observation: Observation, decision: Decision, now: datetime) -> None:
     """Check what holds for every decision."""
+    if isinstance(observation, Seen | Rechecked) and observation.given_up is not None:
+        without = decide(order, replace(observation, given_up=None), now)
+        if decision.problem is not None and decision.problem.code is ErrorCode.FAILED_BY_OPERATOR:
+            assert without.status not in FINAL, "CloudPress has ended it"
+            assert without.attention is not None, "nobody is asked any more"
+            assert without.attention.code in GIVEN_UP_FOR
+            observation = observation.given_up
     assert may_follow(order.status, decision.status)
     if order.duplicates:
         assert decision.attention is not None

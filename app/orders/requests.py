@@ -20,7 +20,7 @@ from app.orders.handing_over import is_mixed_up, lock_with_holder, may_be_handed
 from app.orders.look_ups import begin_anew, without
 from app.orders.names_seen import OPERATOR
 from app.orders.orphans import orphans_like
-from app.orders.resolvable import is_lost, is_not_sent, why_not_resolvable
+from app.orders.resolvable import is_not_sent, may_never_go_on, why_not_resolvable
 from app.orders.shown import (
     NOTHING_SAID,
     Shown,
@@ -51,8 +51,8 @@ async def request_resolution(
     """Store what an operator decides about an unconfirmed order; the reconciler does it.
 
     `action` is `adopt` (with `cloudpress_order_id`), `place_again` or `fail`. To place it again can be asked
-    too for an order that waits for a person before it is sent, and to fail it for one that CloudPress has not
-    shown for a day. Either can be asked for one that holds by its name what is another's. None if there is no
+    too for an order that waits for a person before it is sent, and to fail it for one that
+    may never go on. Either can be asked for one that holds by its name what is another's. None if there is no
     such order.
 
     Raises:
@@ -82,7 +82,7 @@ async def request_resolution(
                 await take_from(tx, holder, by=by)
             resolution["cloudpress_order_id"] = cloudpress_order_id
         record(tx, order_id, EventType.RESOLUTION_REQUESTED, **resolution)
-        if not is_lost(order):
+        if not may_never_go_on(order):
             resolution |= await _covered(tx, order, action, shown)
         order.resolution = resolution
         make_due(tx, order)

@@ -2,7 +2,7 @@
 
 from app.db.models import Order
 from app.orders.handing_over import is_mixed_up
-from app.states import FINAL, AttentionCode, OrderStatus
+from app.states import FINAL, GIVEN_UP_FOR, PLACED, AttentionCode, OrderStatus
 
 
 def is_not_sent(order: Order) -> bool:
@@ -10,9 +10,9 @@ def is_not_sent(order: Order) -> bool:
     return order.status == OrderStatus.PENDING and order.attention_code == AttentionCode.NOT_SENT
 
 
-def is_lost(order: Order) -> bool:
-    """Tell whether a person is asked about an order that CloudPress had and does not show any more."""
-    return order.status not in FINAL and order.attention_code == AttentionCode.NOT_FOUND
+def may_never_go_on(order: Order) -> bool:
+    """Tell whether a person is asked about a placed order what may stay so for ever."""
+    return order.status in PLACED - FINAL and order.attention_code in GIVEN_UP_FOR
 
 
 def why_not_resolvable(order: Order, action: str) -> str | None:
@@ -20,7 +20,7 @@ def why_not_resolvable(order: Order, action: str) -> str | None:
     is_for_its_status = (
         order.status == OrderStatus.UNCONFIRMED
         or (action == "place_again" and is_not_sent(order))
-        or (action == "fail" and is_lost(order))
+        or (action == "fail" and may_never_go_on(order))
         or (action in {"place_again", "fail"} and is_mixed_up(order))
     )
     if not is_for_its_status:

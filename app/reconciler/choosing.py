@@ -10,7 +10,7 @@ from app.reconciler.concluding import apply, conclude
 from app.reconciler.confirming import confirm, give_up
 from app.reconciler.duplicates import recheck
 from app.reconciler.evidence import has_reappeared
-from app.reconciler.giving_up import give_up_lost, give_up_unseen
+from app.reconciler.giving_up import give_up_placed, give_up_unseen
 from app.reconciler.intents import unsent
 from app.reconciler.observing import Observer
 from app.reconciler.passes import Pass, PassResult
@@ -72,7 +72,7 @@ async def _observe(this: Pass) -> PassResult | None:
         seen = await _look(this, this.findings.order_id or order.cloudpress_order_id)
         observation = replace(seen, rechecked=rechecked)
     if order.status not in FINAL and is_given_up(order):
-        return await give_up_lost(this, observation)
+        return await give_up_placed(this, observation)
     return await conclude(this, "observe", observation)
 
 

@@ -19,15 +19,14 @@ from app.states import (
     Attention,
     AttentionCode,
     Decision,
-    NotFoundYet,
     Observation,
     PostEnded,
-    Rechecked,
     Seen,
     Standing,
     Trouble,
     Wait,
     decide,
+    trouble_in,
 )
 
 
@@ -60,7 +59,7 @@ async def apply(this: Pass, held: Held, action: str, observation: Observation) -
         _write(tx, change, decision)
         due_in_seconds = _reschedule(this, tx, change, decision)
         _note_trouble(order, decision, observation)
-        trouble = _trouble_in(observation)
+        trouble = trouble_in(observation)
         if trouble is not None and not trouble.is_without_token:
             _record_trouble(tx, order, trouble)
     finished = _finished(this, held) if order.status in FINAL and before not in FINAL else None
@@ -141,15 +140,9 @@ def _keep_missing(tx: Transaction, order: Order, *, is_missing: bool) -> None:
         }
 
 
-def _trouble_in(observation: Observation) -> Trouble | None:
-    if isinstance(observation, Seen):
-        return observation.trouble or observation.rechecked.trouble
-    return observation.trouble if isinstance(observation, Rechecked | NotFoundYet) else None
-
-
 def _note_trouble(order: Order, decision: Decision, observation: Observation) -> None:
     """Keep what went wrong, for as long as the order waits because of it."""
-    told = observation.trouble if isinstance(observation, PostEnded) else _trouble_in(observation)
+    told = observation.trouble if isinstance(observation, PostEnded) else trouble_in(observation)
     trouble = told if decision.wait is Wait.RETRY else None
     order.trouble_kind = trouble.kind if trouble else None
     order.trouble_status = trouble.status if trouble else None

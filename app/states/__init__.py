@@ -39,8 +39,8 @@ from app.states.deciding import (
     MISSING_ATTENTION_SECONDS,
     decide,
     is_decided,
-    shows_an_end,
 )
+from app.states.given_up import GIVEN_UP_FOR
 from app.states.observations import (
     LOOK_UPS_BEFORE_PLACING_AGAIN,
     WITHOUT_TOKEN,
@@ -60,6 +60,7 @@ from app.states.observations import (
     Unwanted,
     Wait,
     Word,
+    trouble_in,
 )
 from app.states.statuses import (
     FINAL,
@@ -95,6 +96,7 @@ __all__ = [
     "ALIVE_SECONDS",
     "BEAT_SECONDS",
     "FINAL",
+    "GIVEN_UP_FOR",
     "GONE_AFTER",
     "LATE_LOOK_AFTER",
     "LOOK_UPS_BEFORE_PLACING_AGAIN",
@@ -146,8 +148,8 @@ __all__ = [
     "may_have_landed",
     "outcome_of_refusal",
     "refuses_to_cancel",
-    "shows_an_end",
     "tells_of",
     "tells_of_callbacks",
+    "trouble_in",
     "waiting_for",
 ]

@@ -27,7 +27,8 @@ CALLED_BACK_TOO = "A callback was let in for this order too, so CloudPress has i
 NO_TOKEN = Attention(
     AttentionCode.ACCOUNT_UNKNOWN,
     "No API token that can be decrypted is stored for the order's CloudPress account: store it (again). "
-    "The order goes on by itself.",
+    "The order goes on by itself. If the account is gone for good, resolve the order: fail; or cancel it, if "
+    "it was not sent.",
 )
 NO_TOKEN_AFTER_ITS_END = Attention(
     AttentionCode.ACCOUNT_UNKNOWN,
@@ -44,7 +45,8 @@ MISSING = Attention(
 UNANSWERED = Attention(
     AttentionCode.UNANSWERED,
     "For a day each look at this order has met with a request to CloudPress that failed, so what became "
-    "of it is not known. If CloudPress works otherwise, ask it about this order; Presshook goes on asking.",
+    "of it is not known. If CloudPress works otherwise, ask it about this order; Presshook goes on asking. "
+    "If nothing will come of it, resolve the order: fail.",
 )
 UNANSWERED_AFTER_ITS_END = Attention(
     AttentionCode.UNANSWERED,
@@ -55,12 +57,12 @@ UNANSWERED_AFTER_ITS_END = Attention(
 NO_SITE = Attention(
     AttentionCode.SITE_MISSING,
     "CloudPress has finished this order and has linked no site to it for a day. Ask CloudPress which site is "
-    "this order's; Presshook goes on asking.",
+    "this order's; Presshook goes on asking. If none ever will be, resolve the order: fail.",
 )
 NOT_CANCELLED = Attention(
     AttentionCode.UNANSWERED,
     "CloudPress agreed to cancel this order, and for a day it has not shown it as cancelled. Ask CloudPress "
-    "what becomes of it; Presshook goes on asking.",
+    "what becomes of it; Presshook goes on asking. If nothing does, resolve the order: fail.",
 )
 
 NOT_SENT = Attention(
@@ -74,7 +76,7 @@ FOREIGN_LINK = Attention(
     AttentionCode.FOREIGN_LINK,
     "CloudPress links a task or a site to this order that names another order, or that another order here "
     "has. Nothing is taken from it. Ask CloudPress which site is this order's; the order goes on by itself "
-    "once that fits.",
+    "once that fits. If it never will, resolve the order: fail.",
 )
 NO_PAYMENT_PAGE = Attention(
     AttentionCode.PAYMENT_URL_UNUSABLE,

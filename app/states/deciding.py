@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from app.states import attention
 from app.states.codes import Attention, AttentionCode, ErrorCode, Problem
+from app.states.given_up import given_up_in, is_to_fail
 from app.states.observations import (
     CutOff,
     Decision,
@@ -51,6 +52,17 @@ LATE_LOOK_BACKSTOP = timedelta(hours=2)
 
 def decide(order: Standing, observation: Observation, now: datetime) -> Decision:
     """Say what an observation means for an order. A final order stays as it is."""
+    decision = _by_what_was_observed(order, observation, now)
+    word = given_up_in(observation)
+    if word is None:
+        return decision
+    is_failing = is_to_fail(observation, decision)
+    if is_failing:
+        return _by_what_was_observed(order, word, now)
+    return replace(decision, ends_word=is_failing is False)
+
+
+def _by_what_was_observed(order: Standing, observation: Observation, now: datetime) -> Decision:
     order, counted = without_refuted(without_counted(order), observation), order
     if order.status in FINAL:
         decision = _stays_final(order, observation)
@@ -335,11 +347,6 @@ def _final(seen: Seen) -> Decision | None:
 def is_decided(seen: Seen) -> bool:
     """Tell whether CloudPress shows that it has finished with an order, one way or another."""
     return _final(seen) is not None or _settling(seen)
-
-
-def shows_an_end(seen: Seen) -> bool:
-    """Tell whether CloudPress shows that an order has failed, is cancelled, or is finished, site and all."""
-    return seen.site_read or _final(seen) is not None
 
 
 def _settling(seen: Seen) -> bool:

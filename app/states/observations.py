@@ -224,6 +224,8 @@ class Rechecked:
     """What the order's own callback names and another order here holds, where none names what it holds."""
     called_back: bool = False
     """Whether the order holds none, and a callback was let in for it of which nothing else is known."""
+    given_up: GivenUp | None = None
+    """An operator's word to fail the order, if that was all there was to know of it by then."""
 
 
 @dataclass(frozen=True)
@@ -248,6 +250,8 @@ class Seen:
     trouble: Trouble | None = None
     rechecked: Rechecked = Rechecked()
     """What came of looking whether CloudPress has the order a second time."""
+    given_up: GivenUp | None = None
+    """An operator's word to fail the order, as of one that was rechecked."""
 
 
 Observation = (
@@ -262,6 +266,13 @@ Observation = (
     | Rechecked
     | Seen
 )
+
+
+def trouble_in(observation: Observation) -> Trouble | None:
+    """Return which request of a look told nothing, if one did."""
+    if isinstance(observation, Seen):
+        return observation.trouble or observation.rechecked.trouble
+    return observation.trouble if isinstance(observation, Rechecked | NotFoundYet) else None
 
 
 def mixed_up_in(observation: Observation) -> tuple[str, ...]:

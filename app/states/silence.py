@@ -13,11 +13,10 @@ from app.states.observations import (
     Overdue,
     PlacingOff,
     Reappeared,
-    Rechecked,
     Seen,
     Standing,
-    Trouble,
     Wait,
+    trouble_in,
 )
 from app.states.statuses import FINAL
 from app.states.words import is_done
@@ -70,7 +69,7 @@ def _is_silent(observation: Observation, decision: Decision) -> bool | None:
     """
     if decision.wait is Wait.NOTHING:
         return False
-    if _trouble_in(observation) is not None:
+    if trouble_in(observation) is not None:
         return True
     match observation:
         case Seen() if observation.cancel_accepted or _lacks_site(observation):
@@ -88,9 +87,3 @@ def _lacks_site(seen: Seen) -> bool:
     """Tell whether CloudPress has finished and links no site that could be read."""
     is_told_otherwise = seen.missing or seen.foreign or seen.cancel_accepted or seen.site_read
     return not is_told_otherwise and is_done(seen.order_status, seen.tasks)
-
-
-def _trouble_in(observation: Observation) -> Trouble | None:
-    if isinstance(observation, Seen):
-        return observation.trouble or observation.rechecked.trouble
-    return observation.trouble if isinstance(observation, Rechecked | NotFoundYet) else None

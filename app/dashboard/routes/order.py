@@ -24,7 +24,7 @@ from app.keys import Scope as KeyScope
 from app.orders.handing_over import is_mixed_up
 from app.orders.reading import OrderView
 from app.orders.representation import OrderBody
-from app.orders.resolvable import is_lost, is_not_sent
+from app.orders.resolvable import is_not_sent, may_never_go_on
 from app.orders.shown import may_be_dismissed
 from app.states import FINAL, OrderStatus, Suspicion
 from app.webhooks.outbox import find_deliveries_of
@@ -115,7 +115,7 @@ def possible(grant: Grant, view: OrderView) -> set[str]:
     if order.status not in FINAL:
         can |= {"refresh"} | ({"cancel"} if order.cancel_requested_at is None else set())
     waits_for_word = order.status == OrderStatus.UNCONFIRMED or order.suspected_duplicates
-    if waits_for_word or is_not_sent(order) or is_lost(order) or may_be_dismissed(order):
+    if waits_for_word or is_not_sent(order) or may_never_go_on(order) or may_be_dismissed(order):
         can.add("resolve")
     return can
 
@@ -158,7 +158,7 @@ async def resolving(
         order=shown,
         is_unconfirmed=view.order.status == OrderStatus.UNCONFIRMED,
         is_not_sent=is_not_sent(view.order),
-        is_lost=is_lost(view.order),
+        may_never_go_on=may_never_go_on(view.order),
         is_mixed_up=is_mixed_up(view.order),
         suspects=[(each, compare(shown, each), leads_to(each)) for each in found.data],
         left_out=found.left_out,

@@ -1,13 +1,13 @@
 """Rules of what becomes of what was dismissed, handed over or given up, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import DISMISSED, HANDED_OVER, TOLD_TO_PEOPLE
+from tests.mutations.proofs import DISMISSED, HANDED_OVER, STATES, TOLD_TO_PEOPLE
 
 ADOPTION = "app/reconciler/adopting.py"
 CALLBACK_HINTS = "app/reconciler/callback_hints.py"
 CHOOSING = "app/reconciler/choosing.py"
 DUPLICATES = "app/reconciler/duplicates.py"
-GIVING_UP = "app/reconciler/giving_up.py"
+GIVEN_UP = "app/states/given_up.py"
 HANDING_OVER = "app/orders/handing_over.py"
 NAMING = "app/reconciler/naming.py"
 ORPHANS = "app/orders/orphans.py"
@@ -63,11 +63,11 @@ MUTATIONS = (
         (HANDED_OVER,),
     ),
     Mutation(
-        "an order fails that is finished, site and all",
-        GIVING_UP,
-        " and not observation.site_read:",
-        ":",
-        (TOLD_TO_PEOPLE,),
+        "a word to fail an order is silent about an end that was CloudPress's",
+        GIVEN_UP,
+        "    if decision.status in FINAL:\n        return False\n",
+        "",
+        (STATES,),
     ),
     Mutation(
         "a word to fail a lost order waits for a token",

@@ -8,7 +8,7 @@ CONCLUDING = "app/reconciler/concluding.py"
 CONFIRMING = "app/reconciler/confirming.py"
 DECIDING = "app/states/deciding.py"
 DUPLICATES = "app/reconciler/duplicates.py"
-GIVING_UP = "app/reconciler/giving_up.py"
+GIVEN_UP = "app/states/given_up.py"
 REQUESTS = "app/orders/requests.py"
 RESOLVING = "app/orders/resolvable.py"
 SHOWN = "app/orders/shown.py"
@@ -73,22 +73,22 @@ MUTATIONS = (
     Mutation(
         "an order that CloudPress has no more can be ended by nobody",
         RESOLVING,
-        '        or (action == "fail" and is_lost(order))\n',
+        '        or (action == "fail" and may_never_go_on(order))\n',
         "",
         (RESOLVABLE,),
     ),
     Mutation(
         "an order fails that CloudPress shows again",
-        GIVING_UP,
-        "    if isinstance(observation, Seen) and observation.missing and not observation.site_read:\n",
-        "    if True:\n",
+        GIVEN_UP,
+        "    return asked in GIVEN_UP_FOR\n",
+        "    return True\n",
         (RESOLVABLE,),
     ),
     Mutation(
         "a word to fail what is not shown ends where CloudPress tells nothing",
-        GIVING_UP,
-        "    if not is_told or order.wakes != this.claim.wakes:\n",
-        "    if order.wakes != this.claim.wakes:\n",
+        GIVEN_UP,
+        "    if trouble_in(observation) is not None and asked not in _ASKED_FOR_TROUBLE:\n",
+        "    if False:\n",
         (RESOLVABLE,),
     ),
     Mutation(
