@@ -27,6 +27,7 @@ from app.orders.shown import (
     ended_as_never_bought,
     may_be_dismissed,
     overrule_callbacks,
+    refuse_just_answered,
     refuse_unseen,
     waits_after_its_end,
 )
@@ -145,7 +146,7 @@ async def dismiss_duplicates(
 
     Raises:
         NotResolvableError: nothing that he knows of is suspected.
-        UnseenError: something is suspected that is not in what he was `shown`.
+        UnseenError: something is suspected that is not in what he was `shown`, or was just answered.
     """
     async with db.write() as tx:
         order = await tx.session.get(Order, order_id, with_for_update=True)
@@ -153,6 +154,7 @@ async def dismiss_duplicates(
             return None
         await refuse_unseen(tx, order, shown)
         dismissed = await _dismiss(tx, order, shown)
+        await refuse_just_answered(tx, order, dismissed)
         if order.cloudpress_order_id in dismissed:
             order.cloudpress_order_id_source = OPERATOR  # he has said that it is this order's
         async with changing(tx, order, action="dismiss_duplicates") as change:

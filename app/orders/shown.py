@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Transaction
-from app.db.models import Callback, Order
+from app.db.models import Callback, Order, Placement
 from app.orders.suspects import find_suspects
 from app.orders.waking import has_unseen_news
 from app.states import FINAL, AttentionCode, listed, tells_of, tells_of_callbacks
@@ -74,6 +74,21 @@ async def refuse_unseen(tx: Transaction, order: Order, shown: Shown) -> None:
         callbacks = max(await count_callbacks(tx.session, order) - shown.callbacks, 0)
     if suspects or callbacks:
         raise UnseenError(suspects, callbacks)
+
+
+async def refuse_just_answered(tx: Transaction, order: Order, dismissed: Sequence[str]) -> None:
+    """Refuse to dismiss what CloudPress has answered the order with, unless a pass has seen to that.
+
+    Raises:
+        UnseenError: it has.
+    """
+    if not has_unseen_news(order, tx.now):
+        return
+    answered = select(Placement.cloudpress_order_id).where(
+        Placement.order_id == order.id, Placement.cloudpress_order_id.in_(dismissed)
+    )
+    if named := [order_id for order_id in await tx.session.scalars(answered) if order_id is not None]:
+        raise UnseenError(named, 0)
 
 
 async def count_callbacks(session: AsyncSession, order: Order) -> int:

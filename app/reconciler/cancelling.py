@@ -5,9 +5,9 @@ from dataclasses import replace
 from app.cloudpress import CloudPressError, Refused
 from app.orders.attempts import nothing_landed
 from app.reconciler.concluding import apply
-from app.reconciler.evidence import has_reappeared
 from app.reconciler.observing import Observer
 from app.reconciler.passes import Pass, PassResult, trouble_of
+from app.reconciler.reappearing import has_reappeared
 from app.reconciler.writing import Held
 from app.states import Reappeared, Seen, Unwanted, is_decided, refuses_to_cancel
 

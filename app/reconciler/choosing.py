@@ -9,12 +9,12 @@ from app.reconciler.cancelling import cancel, drop
 from app.reconciler.concluding import apply, conclude
 from app.reconciler.confirming import confirm, give_up
 from app.reconciler.duplicates import recheck
-from app.reconciler.evidence import has_reappeared
 from app.reconciler.giving_up import give_up_placed, give_up_unseen
 from app.reconciler.intents import unsent
 from app.reconciler.observing import Observer
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.placing import place
+from app.reconciler.reappearing import has_reappeared
 from app.reconciler.writing import Held
 from app.states import FINAL, CutOff, OrderStatus, Reappeared, Rechecked, Seen
 

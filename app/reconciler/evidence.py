@@ -17,7 +17,6 @@ from app.orders.attempts import nothing_landed
 from app.orders.names import UNKNOWN_TIDYING, Tidying
 from app.reconciler.passes import Pass
 from app.reconciler.window import CLOCK_TOLERANCE, Now
-from app.reconciler.writing import Held
 from app.states import FINAL, OrderStatus, PostOutcome, may_have_landed
 
 ANSWER, CALLBACK, LOOK_UP, OPERATOR = (
@@ -156,19 +155,6 @@ def what_was_sent(this: Pass) -> Sent:
         speaking=frozenset(it.task_id for it in known.speaking if it.task_id is not None),
         now=this.now(),
     )
-
-
-async def has_reappeared(held: Held) -> bool:
-    """Tell whether something speaks for an order, which is to be sent, being at CloudPress already.
-
-    What an operator has overruled, by having it placed again all the same, no longer counts.
-    """
-    order, loaded = held.order, held.loaded
-    placements = await loaded.placements(order.id)
-    answered = [it.cloudpress_order_id for it in placements if it.cloudpress_order_id is not None]
-    if set(answered) - await held_among(held.tx.session, order, answered):
-        return True
-    return any(callback.overruled_at is None for callback in await loaded.callbacks(order.id))
 
 
 async def seen_tidying(this: Pass) -> Tidying:

@@ -16,9 +16,9 @@ from app.orders.spoken import PLACE_AGAIN, known_to_operator
 from app.queue import leases
 from app.queue.leases import Claim
 from app.reconciler.concluding import apply
-from app.reconciler.evidence import has_reappeared
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.progress import Progress, kept
+from app.reconciler.reappearing import has_reappeared
 from app.reconciler.window import Now
 from app.reconciler.writing import Held
 from app.states import (

@@ -80,6 +80,20 @@ async def test_a_freed_order_that_is_found_by_its_name_does_not_take_back_what_w
     assert order.cloudpress_order_id != "cp-2", (told, await bench.known_site(rosa))
 
 
+async def test_a_freed_order_that_its_own_answer_named_too_is_placed_again_by_a_word(bench: Bench) -> None:
+    """What was taken from it speaks for it no more, so the word is done, and does not go round and round."""
+    rosa, ben = await mixed_up(bench)
+    await answered_late(bench, rosa, "cp-2")
+    await bench.work_for(60)
+    await bench.say(ben, "fail", by=BY, shown=await look(bench, ben))
+    await bench.work_for(60)
+    sent = bench.cloudpress.count("place shop-2")
+    await bench.say(rosa, "place_again", by=BY, shown=await look(bench, rosa))
+    await bench.work_for(HOUR)
+    assert bench.cloudpress.count("place shop-2") == sent + 1
+    assert (await bench.read(rosa)).status == "provisioning"
+
+
 async def test_an_order_that_had_a_word_before_does_not_take_back_what_was_handed_over(bench: Bench) -> None:
     """An earlier word dates what was taken from her: her callback, later than it, undoes that."""
     rosa = await hers_was_placed_again(bench)

@@ -1,12 +1,20 @@
 """What an operator has dismissed is not taken for the order, whatever names it and whenever he says so."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
+
+import pytest
 
 from app.cloudpress import SiteRef
 from app.events.timeline import Actor
 from app.orders.requests import dismiss_duplicates
+from app.orders.shown import NOTHING_SAID, UnseenError
+from app.reconciler import intents
+from app.reconciler.reappearing import has_reappeared
+from app.reconciler.writing import Held
 from tests.reconciler.scripted import GRACE_SECONDS, HOUR, LOST, Bench
+from tests.reconciler.test_attacks import answered_late
 from tests.reconciler.test_mixed_up_answers import call_back
 from tests.reconciler.test_what_was_shown import look
 from tests.reconciler.test_words import CaseBlind
@@ -58,6 +66,50 @@ async def test_what_is_dismissed_while_a_pass_looks_is_not_adopted_by_a_callback
     assert bench.cloudpress.task == plain
     order = await bench.read(order_id)
     assert order.cloudpress_order_id != "cp-2", (order.settled_duplicates, await bench.known_site(order_id))
+
+
+async def test_what_an_answer_has_just_named_is_not_dismissed_with_what_was_shown(bench: Bench) -> None:
+    """He was shown cp-2 without a name; CloudPress's late answer came between his look and his word."""
+    bench.cloudpress.script["answer"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    bench.cloudpress.tell("cp-2", site=None)
+    await bench.work_for(2 * GRACE_SECONDS)
+    shown = await look(bench, order_id)
+    assert list(shown.suspects or ()) == ["cp-2"]
+    await answered_late(bench, order_id, "cp-2")
+    for said in (shown, NOTHING_SAID):
+        with pytest.raises(UnseenError, match="cp-2"):
+            await dismiss_duplicates(bench.db, order_id, by=BY, shown=said)
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.cloudpress_order_id, order.cloudpress_order_id_source) == ("cp-2", "answer")
+
+
+async def test_what_was_dismissed_and_is_answered_with_since_is_not_bought_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer comes once the order is to be sent again: that is the last moment to see it."""
+    bench.cloudpress.script["answer"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    bench.cloudpress.tell("cp-2", site=None)
+    await bench.work_for(2 * GRACE_SECONDS)
+    await bench.say(order_id, "dismiss_duplicates", by=BY, shown=await look(bench, order_id))
+    seen: list[str] = []
+
+    async def just_before(held: Held) -> bool:
+        if held.order.id == order_id and not seen:
+            for attempt in await held.loaded.placements(order_id):
+                attempt.cloudpress_order_id, attempt.answered_at = "cp-2", held.tx.now
+                seen.append("cp-2")
+        return await has_reappeared(held)
+
+    monkeypatch.setattr(intents, "has_reappeared", just_before)
+    await bench.say(order_id, "place_again", by=BY, shown=await look(bench, order_id))
+    bench.clock.time += timedelta(seconds=1)
+    await bench.work_for(HOUR)
+    assert seen
+    assert (await bench.read(order_id)).cloudpress_order_id == "cp-2"
+    assert bench.cloudpress.count("place Shop") == 1
 
 
 async def test_an_orders_own_id_in_other_letters_is_no_double(bench: Bench) -> None:

@@ -1,7 +1,7 @@
 """Rules of what becomes of what was dismissed, handed over or given up, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import DISMISSED, HANDED_OVER, STATES, TOLD_TO_PEOPLE
+from tests.mutations.proofs import ADOPTING, DISMISSED, HANDED_OVER, STATES, TOLD_TO_PEOPLE
 
 ADOPTION = "app/reconciler/adopting.py"
 CALLBACK_HINTS = "app/reconciler/callback_hints.py"
@@ -11,8 +11,37 @@ GIVEN_UP = "app/states/given_up.py"
 HANDING_OVER = "app/orders/handing_over.py"
 NAMING = "app/reconciler/naming.py"
 ORPHANS = "app/orders/orphans.py"
+REAPPEARING = "app/reconciler/reappearing.py"
 
 MUTATIONS = (
+    Mutation(
+        "an answer that names what was taken away speaks for ever",
+        REAPPEARING,
+        "    if speaking - settled or ",
+        "    if speaking or ",
+        (HANDED_OVER,),
+    ),
+    Mutation(
+        "an answer after a word is settled by the word",
+        REAPPEARING,
+        " or settled & await named_since(session, order, [*answers(placements)]):",
+        ":",
+        (DISMISSED,),
+    ),
+    Mutation(
+        "what CloudPress has just answered is dismissed with what was shown",
+        "app/orders/requests.py",
+        "        await refuse_just_answered(tx, order, dismissed)\n",
+        "",
+        (DISMISSED,),
+    ),
+    Mutation(
+        "what an operator says is one order is taken for another by its name",
+        ADOPTION,
+        "        or found.lower() in await promised_to_others(tx.session, order)\n",
+        "",
+        (ADOPTING,),
+    ),
     Mutation(
         "what was dismissed replaces what was looked up",
         DUPLICATES,
