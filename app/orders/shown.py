@@ -77,7 +77,9 @@ async def refuse_unseen(tx: Transaction, order: Order, shown: Shown) -> None:
 
 
 async def refuse_just_answered(tx: Transaction, order: Order, dismissed: Sequence[str]) -> None:
-    """Refuse to dismiss what CloudPress has answered the order with, unless a pass has seen to that.
+    """Refuse to dismiss what CloudPress has answered the order with since a person was asked about it.
+
+    Once a pass has seen to that he is asked anew, or the order is that one.
 
     Raises:
         UnseenError: it has.
@@ -87,6 +89,8 @@ async def refuse_just_answered(tx: Transaction, order: Order, dismissed: Sequenc
     answered = select(Placement.cloudpress_order_id).where(
         Placement.order_id == order.id, Placement.cloudpress_order_id.in_(dismissed)
     )
+    if order.attention_since is not None:
+        answered = answered.where(Placement.answered_at > order.attention_since)
     if named := [order_id for order_id in await tx.session.scalars(answered) if order_id is not None]:
         raise UnseenError(named, 0)
 

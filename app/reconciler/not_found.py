@@ -25,6 +25,8 @@ async def conclude_not_found(this: Pass, sent: Sent, progress: Progress) -> Pass
 async def apply_not_found(this: Pass, held: Held, sent: Sent, progress: Progress) -> PassResult:
     """Conclude the same of an order that is held: with what is known of it under its lock."""
     tx, order = held.tx, held.order
+    if _said_of(this.order) != _said_of(order):
+        progress.look_again()  # the list, of which pages may be read, is older than what was said
     last = sent.landed[-1] if sent.landed else None
     tidying = held.findings.tidying
     is_rejected = last is not None and last.outcome == PostOutcome.REJECTED
@@ -62,6 +64,11 @@ def _word(order: Order, sent: Sent, found: tuple[str, ...]) -> Word | None:
     if known is None:
         return None
     return Word(tuple(it for it in found if it not in known), sent.called_back_since)
+
+
+def _said_of(order: Order) -> tuple[object, ...]:
+    """Return what operators have said of an order."""
+    return order.resolution, order.settled_duplicates
 
 
 def _record_nowhere(tx: Transaction, order: Order, progress: Progress) -> None:

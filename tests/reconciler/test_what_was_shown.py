@@ -1,5 +1,6 @@
 """What an operator decides holds only for what he was shown: something may come in before his word does."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,7 +11,8 @@ from app.orders.callbacks import record_callback
 from app.orders.requests import NotResolvableError, dismiss_duplicates
 from app.orders.shown import Shown, UnseenError, count_callbacks
 from app.orders.suspects import find_suspects
-from tests.reconciler.scripted import GRACE_SECONDS, LOST, Bench
+from app.reconciler.passes import Pass
+from tests.reconciler.scripted import GRACE_SECONDS, HOUR, LOST, Bench
 
 LONG = 5 * GRACE_SECONDS
 ROSA = Actor("Rosa")
@@ -169,3 +171,33 @@ async def test_a_double_that_shows_up_between_look_and_word_is_not_dismissed(ben
     await bench.work_for(LONG)
     order = await bench.read(order_id)
     assert (order.attention_code, order.settled_duplicates) == (None, [first, second])
+
+
+async def test_a_word_to_place_again_is_not_done_by_a_list_that_was_read_before_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a long list some pages were read before, and what came since is on none of the others."""
+    has_time = Pass.has_time
+    bench.set(may_place_again=False)
+    bench.cloudpress.script["place"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    await bench.work_for(2 * GRACE_SECONDS)
+    shown = await look(bench, order_id)
+    plain = bench.cloudpress.orders
+
+    async def meanwhile(*asked: Any, **more: Any) -> Any:
+        answer = await plain(*asked, **more)
+        bench.cloudpress.orders = plain  # type: ignore[method-assign]
+        await bench.say(order_id, "place_again", by=ROSA, shown=shown)
+        bench.cloudpress.land("Shop")
+        monkeypatch.setattr(Pass, "has_time", out_of_time)
+        return answer
+
+    def out_of_time(_this: Pass) -> bool:
+        monkeypatch.setattr(Pass, "has_time", has_time)
+        return False
+
+    bench.cloudpress.orders = meanwhile  # type: ignore[method-assign]
+    await bench.work_for(HOUR)
+    assert bench.cloudpress.count("place Shop") == 1
+    assert (await bench.read(order_id)).cloudpress_order_id == "cp-3"

@@ -1,7 +1,7 @@
 """Rules of what becomes of what was dismissed, handed over or given up, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import ADOPTING, DISMISSED, HANDED_OVER, STATES, TOLD_TO_PEOPLE
+from tests.mutations.proofs import ADOPTING, DISMISSED, HANDED_OVER, SHOWN, STATES, TOLD_TO_PEOPLE
 
 ADOPTION = "app/reconciler/adopting.py"
 CALLBACK_HINTS = "app/reconciler/callback_hints.py"
@@ -20,6 +20,13 @@ MUTATIONS = (
         "    if speaking - settled or ",
         "    if speaking or ",
         (HANDED_OVER,),
+    ),
+    Mutation(
+        "a word is done by a list of which pages were read before it",
+        "app/reconciler/not_found.py",
+        "        progress.look_again()  # the list",
+        "        pass  # the list",
+        (SHOWN,),
     ),
     Mutation(
         "an answer after a word is settled by the word",
