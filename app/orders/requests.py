@@ -24,7 +24,7 @@ from app.orders.resolvable import is_not_sent, may_never_go_on, why_not_resolvab
 from app.orders.shown import (
     NOTHING_SAID,
     Shown,
-    ended_as_never_bought,
+    awaits_no_callback,
     may_be_dismissed,
     overrule_callbacks,
     refuse_just_answered,
@@ -141,8 +141,8 @@ async def dismiss_duplicates(
     """Note that an operator found that what may be an order, or its duplicate, at CloudPress is neither.
 
     What he knows of is not suspected again. Nor are callbacks that he knows of where they were let in for an
-    order that ended as never bought, or that is final and waits for a token or for CloudPress to answer: that
-    is not waited for any more. None if there is no such order.
+    order that ended as never bought or by an operator, or that is final and waits for a token or for
+    CloudPress to answer: that is not waited for any more. None if there is no such order.
 
     Raises:
         NotResolvableError: nothing that he knows of is suspected.
@@ -162,7 +162,7 @@ async def dismiss_duplicates(
             order.suspected_duplicates = without(dismissed, order.suspected_duplicates or ()) or None
             record(tx, order_id, EventType.DUPLICATES_DISMISSED, by=by, cloudpress_order_ids=dismissed)
             is_settled = order.suspected_duplicates is None
-            if ended_as_never_bought(order) or waits_after_its_end(order):
+            if awaits_no_callback(order) or waits_after_its_end(order):
                 await overrule_callbacks(tx, order, shown)
             if waits_after_its_end(order):
                 order.silent_since = None

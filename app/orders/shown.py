@@ -13,7 +13,7 @@ from app.db.database import Transaction
 from app.db.models import Callback, Order, Placement
 from app.orders.suspects import find_suspects
 from app.orders.waking import has_unseen_news
-from app.states import FINAL, AttentionCode, listed, tells_of, tells_of_callbacks
+from app.states import FINAL, AttentionCode, ErrorCode, listed, tells_of, tells_of_callbacks
 
 
 @dataclass(frozen=True)
@@ -101,14 +101,19 @@ async def count_callbacks(session: AsyncSession, order: Order) -> int:
     return (await session.execute(counted)).scalar_one()
 
 
-def ended_as_never_bought(order: Order) -> bool:
-    """Tell whether an order is final and none of CloudPress's, so that a callback for it is unexpected."""
-    return order.status in FINAL and order.cloudpress_order_id is None
+def is_failed_by_operator(order: Order) -> bool:
+    """Tell whether it was an operator who ended an order, whatever CloudPress makes of it."""
+    return order.error_code == ErrorCode.FAILED_BY_OPERATOR
+
+
+def awaits_no_callback(order: Order) -> bool:
+    """Tell whether an order is final and none of CloudPress's, or was given up by an operator."""
+    return order.status in FINAL and (order.cloudpress_order_id is None or is_failed_by_operator(order))
 
 
 def is_called_back_after_its_end(order: Order) -> bool:
     """Tell whether a person is asked about such a callback, which he may dismiss."""
-    return ended_as_never_bought(order) and order.attention_code == AttentionCode.PLACEMENT_CALLED_BACK
+    return awaits_no_callback(order) and order.attention_code == AttentionCode.PLACEMENT_CALLED_BACK
 
 
 _WAITS = {AttentionCode.ACCOUNT_UNKNOWN, AttentionCode.UNANSWERED}

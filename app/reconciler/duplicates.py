@@ -8,6 +8,7 @@ callbacks contradict each other is looked up at once, for neither may have named
 from datetime import datetime, timedelta
 
 from app.cloudpress import CloudPressError
+from app.orders.shown import is_failed_by_operator
 from app.reconciler.callback_hints import Named, is_about_one, named_by_callbacks
 from app.reconciler.evidence import (
     ANSWER,
@@ -56,8 +57,16 @@ async def recheck(this: Pass) -> Rechecked:
         trouble,
         open_hints=not called_back.is_complete,
         mixed_up=tuple(sorted(mixed_up)),
-        called_back=order.cloudpress_order_id is None and _leads_nowhere(this, sent, called_back),
+        called_back=_is_called_back_in_vain(this, sent, called_back),
     )
+
+
+def _is_called_back_in_vain(this: Pass, sent: Sent, called_back: Named) -> bool:
+    """Tell whether CloudPress calls back for what it never had, or what an operator had failed by then."""
+    if this.order.cloudpress_order_id is None:
+        return _leads_nowhere(this, sent, called_back)
+    ended_at = this.order.finalized_at if is_failed_by_operator(this.order) else None
+    return ended_at is not None and any(it.first_received_at > ended_at for it in this.known.speaking)
 
 
 def _leads_nowhere(this: Pass, sent: Sent, called_back: Named) -> bool:

@@ -93,6 +93,18 @@ CALLED_BACK_AFTER_ITS_END = Attention(
 )
 
 
+def called_back_after_its_end(held: str | None) -> Attention:
+    """Say that CloudPress goes on with an order that ended without it."""
+    if held is None:
+        return CALLED_BACK_AFTER_ITS_END
+    return Attention(
+        AttentionCode.PLACEMENT_CALLED_BACK,
+        "This order was failed by an operator, and a callback was let in for it since, so CloudPress seems "
+        f"to go on with it. Look at {held} there, and cancel it there if nobody wants it. Then resolve the "
+        "order: dismiss duplicates.",
+    )
+
+
 def defect(where: str) -> Attention:
     """Say that a defect of ours keeps an order from going on."""
     return Attention(AttentionCode.PASS_BROKEN, f"A defect of Presshook ({where}): report it.")

@@ -130,7 +130,7 @@ def _stays_final(order: Standing, observation: Observation) -> Decision:
 def _asked_after_its_end(order: Standing, rechecked: Rechecked) -> Attention | None:
     trouble, before = rechecked.trouble, order.attention
     if rechecked.called_back or _is_called_back_after_its_end(order):
-        return attention.CALLED_BACK_AFTER_ITS_END  # no trouble with CloudPress hides it
+        return attention.called_back_after_its_end(order.held)  # no trouble with CloudPress hides it
     if trouble is None:
         return None
     # No cause has gone but those that are refuted by now.

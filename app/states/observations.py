@@ -223,7 +223,7 @@ class Rechecked:
     mixed_up: tuple[str, ...] = ()
     """What the order's own callback names and another order here holds, where none names what it holds."""
     called_back: bool = False
-    """Whether the order holds none, and a callback was let in for it of which nothing else is known."""
+    """Whether a callback was let in that leads to no order of CloudPress's, or to one that was given up."""
     given_up: GivenUp | None = None
     """An operator's word to fail the order, if that was all there was to know of it by then."""
 

@@ -19,7 +19,8 @@ def without_refuted(order: Standing, observation: Observation) -> Standing:
 def _is_refuted(order: Standing, observation: Observation) -> bool:
     code = order.attention.code if order.attention is not None else None
     if code in OF_PLACEMENTS:
-        return order.held is not None
+        # A final one that is held was failed by an operator, and CloudPress goes on with it.
+        return order.held is not None and order.status not in FINAL
     if code is AttentionCode.SUSPECTED_DUPLICATE:
         return not order.duplicates and not mixed_up_in(observation)
     if code is AttentionCode.NOT_SENT:

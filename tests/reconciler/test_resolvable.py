@@ -264,3 +264,25 @@ async def test_a_word_to_place_again_ends_where_the_client_cancels(bench: Bench)
     await bench.work()
     assert (await bench.read(order_id)).resolution is None
     assert len(await bench.events(order_id, IMPOSSIBLE)) == 1
+
+
+@pytest.mark.parametrize("world", [unanswered, foreign_link])
+async def test_what_cloudpress_finishes_after_it_was_failed_is_told(
+    bench: Bench, world: Callable[[Bench], Awaitable[None]]
+) -> None:
+    order_id = await stuck(bench, world)
+    await bench.say(order_id, "fail", by=ROSA, shown=await look(bench, order_id))
+    await bench.skim(2 * DAY)
+    assert (await bench.read(order_id)).attention_code is None
+    bench.cloudpress.script.clear()
+    bench.cloudpress.end("cp-1", "OK")
+    await record_callback(bench.db, order_id, b'{"task": {"id": 1}}')
+    await bench.work_for(2 * HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_code) == ("failed", "placement_called_back")
+    assert "Look at cp-1 there" in (order.attention_detail or "")
+    assert len(await bench.events(order_id, "order.needs_attention")) == 2, "it is told once"
+    await dismiss_duplicates(bench.db, order_id, by=ROSA, shown=await look(bench, order_id))
+    await bench.skim(2 * DAY)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_code, order.due_at) == ("failed", None, None)

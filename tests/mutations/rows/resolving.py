@@ -15,6 +15,13 @@ SHOWN = "app/orders/shown.py"
 
 MUTATIONS = (
     Mutation(
+        "nobody is told that CloudPress goes on with what an operator failed",
+        DUPLICATES,
+        "    ended_at = this.order.finalized_at if is_failed_by_operator(this.order) else None\n",
+        "    ended_at = None\n",
+        (RESOLVABLE,),
+    ),
+    Mutation(
         "how long an order is away after a yes is counted by a clock that steps",
         CONCLUDING,
         "timedelta(seconds=uptime - (order.missing_known_since or {}).get(tx.clock.boot, uptime))",
