@@ -265,7 +265,8 @@ MIXED_UP = {
 @pytest.mark.parametrize(
     ("state", "words", "told"),
     [
-        (LOST, {"fail"}, "CloudPress has it no more"),
+        (LOST, {"fail"}, "It will never be finished"),
+        ({"attention_code": "site_missing"}, {"fail"}, "It will never be finished"),
         (MIXED_UP, {"dismiss_duplicates", "place_again", "fail"}, "It is this order"),
         ({}, set(), "There is nothing to resolve."),
     ],
