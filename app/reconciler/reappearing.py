@@ -1,7 +1,7 @@
 """Whether an order that is to be sent is at CloudPress already, by what has come in since then."""
 
 from app.reconciler.evidence import held_among
-from app.reconciler.naming import answers, named_since
+from app.reconciler.naming import named_since
 from app.reconciler.writing import Held
 
 
@@ -16,6 +16,6 @@ async def has_reappeared(held: Held) -> bool:
     answered = {it.cloudpress_order_id for it in placements if it.cloudpress_order_id is not None}
     speaking = answered - await held_among(session, order, answered)
     settled = speaking & {*(order.settled_duplicates or ())}
-    if speaking - settled or settled & await named_since(session, order, [*answers(placements)]):
+    if speaking - settled or (settled and settled & await named_since(session, order)):
         return True
     return any(callback.overruled_at is None for callback in await loaded.callbacks(order.id))

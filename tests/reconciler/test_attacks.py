@@ -12,7 +12,8 @@ import pytest
 
 from app.cloudpress import Answer, NotFound, OrderDetails, Refused
 from app.db.models import Order, Placement
-from app.events.timeline import Actor
+from app.events.timeline import Actor, record
+from app.events.types import EventType
 from app.orders.callbacks import record_callback
 from app.orders.waking import make_due
 from app.states import PostOutcome
@@ -54,6 +55,7 @@ async def answered_late(bench: Bench, order_id: UUID, named: str = "cp-2") -> No
         placement = await tx.session.get_one(Placement, (order_id, 1))
         placement.outcome, placement.cloudpress_order_id = PostOutcome.PLACED, named
         placement.answered_at = tx.now
+        record(tx, order_id, EventType.PLACEMENT_ENDED, attempt=1, cloudpress_order_id=named)
         make_due(tx, await tx.session.get_one(Order, order_id))
 
 

@@ -1,6 +1,5 @@
 """What an operator has dismissed is not taken for the order, whatever names it and whenever he says so."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +9,8 @@ from app.cloudpress import SiteRef
 from app.events.timeline import Actor
 from app.orders.requests import dismiss_duplicates
 from app.orders.shown import NOTHING_SAID, UnseenError
-from app.reconciler import intents
-from app.reconciler.reappearing import has_reappeared
-from app.reconciler.writing import Held
+from app.reconciler import intents, placing
+from app.reconciler.passes import Pass
 from tests.reconciler.scripted import GRACE_SECONDS, HOUR, LOST, Bench
 from tests.reconciler.test_attacks import answered_late
 from tests.reconciler.test_mixed_up_answers import call_back
@@ -96,16 +94,14 @@ async def test_what_was_dismissed_and_is_answered_with_since_is_not_bought_again
     await bench.say(order_id, "dismiss_duplicates", by=BY, shown=await look(bench, order_id))
     seen: list[str] = []
 
-    async def just_before(held: Held) -> bool:
-        if held.order.id == order_id and not seen:
-            for attempt in await held.loaded.placements(order_id):
-                attempt.cloudpress_order_id, attempt.answered_at = "cp-2", held.tx.now
-                seen.append("cp-2")
-        return await has_reappeared(held)
+    async def just_before(this: Pass) -> Any:
+        if this.order.id == order_id and not seen:
+            seen.append("cp-2")
+            await answered_late(bench, order_id, "cp-2")
+        return await intents.intend(this)
 
-    monkeypatch.setattr(intents, "has_reappeared", just_before)
+    monkeypatch.setattr(placing, "intend", just_before)
     await bench.say(order_id, "place_again", by=BY, shown=await look(bench, order_id))
-    bench.clock.time += timedelta(seconds=1)
     await bench.work_for(HOUR)
     assert seen
     assert (await bench.read(order_id)).cloudpress_order_id == "cp-2"

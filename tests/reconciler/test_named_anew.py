@@ -49,6 +49,34 @@ async def test_what_cloudpress_itself_names_after_a_dismissal_is_told(bench: Ben
 
 
 @pytest.mark.parametrize("news", [late_answer, own_callback])
+async def test_a_clock_that_is_put_right_hides_nothing_that_is_named_after_a_word(
+    bench: Bench, news: News
+) -> None:
+    """It was two hours ahead when the operator spoke."""
+    bench.clock.step(2 * HOUR)
+    order_id = await dismissed(bench)
+    bench.clock.step(-2 * HOUR)
+    await news(bench, order_id)
+    await bench.skim(3 * DAY)
+    assert "cp-2" in ((await bench.read(order_id)).attention_detail or "")
+
+
+@pytest.mark.parametrize("news", [late_answer, own_callback])
+async def test_a_clock_that_is_put_right_undoes_no_word(bench: Bench, news: News) -> None:
+    """It was two hours ahead when CloudPress named what the operator dismisses again, after that."""
+    order_id = await dismissed(bench)
+    bench.clock.step(2 * HOUR)
+    await news(bench, order_id)
+    await bench.work_for(60)
+    assert "cp-2" in ((await bench.read(order_id)).attention_detail or "")
+    bench.clock.step(-2 * HOUR)
+    await dismiss_duplicates(bench.db, order_id, by=ROSA, shown=await look(bench, order_id))
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.attention_code, order.suspected_duplicates) == (None, None)
+
+
+@pytest.mark.parametrize("news", [late_answer, own_callback])
 async def test_what_he_settles_after_that_stays_so(bench: Bench, news: News) -> None:
     order_id = await dismissed(bench)
     await news(bench, order_id)

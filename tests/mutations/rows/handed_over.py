@@ -31,7 +31,7 @@ MUTATIONS = (
     Mutation(
         "an answer after a word is settled by the word",
         REAPPEARING,
-        " or settled & await named_since(session, order, [*answers(placements)]):",
+        " or (settled and settled & await named_since(session, order)):",
         ":",
         (DISMISSED,),
     ),

@@ -224,8 +224,8 @@ MUTATIONS = (
     Mutation(
         "what an operator settles after CloudPress has named it is told all the same",
         NAMING,
-        " and at > settled_at[it])",
-        ")",
+        "            since -= ids\n",
+        "",
         (SEEN_BEFORE,),
     ),
     Mutation(
@@ -315,15 +315,15 @@ MUTATIONS = (
     Mutation(
         "each repeat of a callback undoes a word",
         NAMING,
-        "first[callback.task_id] = min(first.get(callback.task_id, at), at)",
-        "first[callback.task_id] = max(first.get(callback.task_id, at), at)",
+        "if task_id in of_tasks and task_id not in heard:",
+        "if task_id in of_tasks:",
         (SEEN_BEFORE,),
     ),
     Mutation(
         "a double that was cancelled is told anew by its own callback",
         NAMING,
-        "it not in over and ",
-        "",
+        "frozenset(since - over)",
+        "frozenset(since)",
         (SEEN_BEFORE,),
     ),
 )
