@@ -52,8 +52,8 @@ async def request_resolution(
     """Store what an operator decides about an unconfirmed order; the reconciler does it.
 
     `action` is `adopt` (with `cloudpress_order_id`), `place_again` or `fail`. To place it again can be asked
-    too for an order that waits for a person before it is sent, and to fail it for one that
-    may never go on. Either can be asked for one that holds by its name what is another's. None if there is no
+    too for an order that waits for a person before it is sent, and to fail it for a placed one that may
+    never go on. Either can be asked for one that holds by its name what is another's. None if there is no
     such order.
 
     Raises:
