@@ -56,7 +56,7 @@ def decide(order: Standing, observation: Observation, now: datetime) -> Decision
     word = given_up_in(observation)
     if word is None:
         return decision
-    is_failing = is_to_fail(observation, decision)
+    is_failing = is_to_fail(order, observation, decision, now)
     if is_failing:
         return _by_what_was_observed(order, word, now)
     return replace(decision, ends_word=is_failing is False)

@@ -1,8 +1,11 @@
 """What becomes of a placed order that an operator fails, by what CloudPress shows of it then. Pure."""
 
+from datetime import datetime
+
 from app.states.attention import REFUSALS
 from app.states.codes import AttentionCode
-from app.states.observations import Decision, GivenUp, Observation, Rechecked, Seen, trouble_in
+from app.states.observations import Decision, GivenUp, Observation, Rechecked, Seen, Standing, trouble_in
+from app.states.silence import is_lasting
 from app.states.statuses import FINAL
 
 GIVEN_UP_FOR = frozenset(
@@ -25,15 +28,16 @@ def given_up_in(observation: Observation) -> GivenUp | None:
     return observation.given_up if isinstance(observation, Seen | Rechecked) else None
 
 
-def is_to_fail(observation: Observation, decision: Decision) -> bool | None:
+def is_to_fail(order: Standing, observation: Observation, decision: Decision, now: datetime) -> bool | None:
     """Tell whether a placed order is to fail by such a word; None where the word waits.
 
     It is, if a person would still be asked. Where a look met with trouble nothing is known of that, unless
-    trouble is what he is asked about.
+    trouble is what he is asked about, or would be by now.
     """
     asked = decision.attention.code if decision.attention is not None else None
     if decision.status in FINAL:
         return False
-    if trouble_in(observation) is not None and asked not in _ASKED_FOR_TROUBLE:
+    is_troubled = trouble_in(observation) is not None and asked not in _ASKED_FOR_TROUBLE
+    if is_troubled and not is_lasting(order.silent_since, now):
         return None
     return asked in GIVEN_UP_FOR

@@ -36,11 +36,14 @@ def with_silence(order: Standing, observation: Observation, decision: Decision, 
     silent = _is_silent(observation, decision)
     since = order.silent_since if silent is not False else None
     decision = replace(decision, silent=silent)
-    if since is None or decision.attention is not None:
-        return decision
-    if now - since < timedelta(seconds=SILENCE_ATTENTION_SECONDS):
+    if not is_lasting(since, now) or decision.attention is not None:
         return decision
     return replace(decision, attention=_asked(order, observation))
+
+
+def is_lasting(silent_since: datetime | None, now: datetime) -> bool:
+    """Tell whether nothing was learned for so long that a person is asked."""
+    return silent_since is not None and now - silent_since >= timedelta(seconds=SILENCE_ATTENTION_SECONDS)
 
 
 def _asked(order: Standing, observation: Observation) -> Attention:

@@ -157,6 +157,17 @@ async def test_what_only_waits_cannot_be_failed(bench: Bench) -> None:
         await bench.say(order_id, "fail", by=ROSA)
 
 
+async def test_a_word_does_not_wait_for_ever_where_cloudpress_tells_nothing_any_more(bench: Bench) -> None:
+    order_id = await lost_at_cloudpress(bench)
+    await bench.say(order_id, "fail", by=ROSA)
+    bench.cloudpress.script["order"] = [Refused(500)] * MANY
+    await bench.skim(DAY / 2)
+    assert (await bench.read(order_id)).resolution is not None
+    await bench.skim(DAY)
+    order = await bench.read(order_id)
+    assert (order.status, order.error_code, order.resolution) == ("failed", "failed_by_operator", None)
+
+
 @pytest.mark.parametrize("word", ["place_again", "dismiss_duplicates"])
 async def test_it_takes_no_other_word(bench: Bench, word: str) -> None:
     order_id = await lost_at_cloudpress(bench)

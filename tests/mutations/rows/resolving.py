@@ -15,6 +15,13 @@ SHOWN = "app/orders/shown.py"
 
 MUTATIONS = (
     Mutation(
+        "a word to fail what is not shown waits for ever where CloudPress tells nothing any more",
+        GIVEN_UP,
+        " and not is_lasting(order.silent_since, now):",
+        ":",
+        (RESOLVABLE,),
+    ),
+    Mutation(
         "nobody is told that CloudPress goes on with what an operator failed",
         DUPLICATES,
         "    ended_at = this.order.finalized_at if is_failed_by_operator(this.order) else None\n",
@@ -94,7 +101,7 @@ MUTATIONS = (
     Mutation(
         "a word to fail what is not shown ends where CloudPress tells nothing",
         GIVEN_UP,
-        "    if trouble_in(observation) is not None and asked not in _ASKED_FOR_TROUBLE:\n",
+        "    if is_troubled and not is_lasting(order.silent_since, now):\n",
         "    if False:\n",
         (RESOLVABLE,),
     ),
