@@ -76,6 +76,7 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "held": IDS,
     "duplicates": st.just(()) | st.lists(IDS, max_size=7).map(tuple),
     "doubts": st.just(()) | st.lists(st.sampled_from(Doubt), max_size=3).map(tuple),
+    "claimed": st.just(()) | st.lists(IDS, max_size=2).map(tuple),
     "mixed_up": st.just(()) | st.lists(IDS, max_size=2).map(tuple),
     "unknown": st.just(()) | st.lists(IDS, max_size=2).map(tuple),
     "by": st.just("operator"),

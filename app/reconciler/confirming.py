@@ -1,14 +1,9 @@
 """Looks for an order whose placement is unknown: by late answers, callbacks, look-up, an operator's word."""
 
-from uuid import UUID
-
-from sqlalchemy import select
-
-from app.db.models import Order
 from app.orders.attempts import nothing_landed
 from app.orders.spoken import known_to_operator
-from app.orders.waking import make_due
 from app.reconciler.adopting import adopt
+from app.reconciler.asking_others import have_others_asked
 from app.reconciler.callback_hints import Named, is_about_one, named_by_callbacks
 from app.reconciler.concluding import apply, conclude
 from app.reconciler.evidence import (
@@ -17,7 +12,6 @@ from app.reconciler.evidence import (
     LOOK_UP,
     OPERATOR,
     Sent,
-    ended_by_anothers,
     held_among,
     what_was_sent,
 )
@@ -44,9 +38,7 @@ async def confirm(this: Pass) -> PassResult | None:
             return await adopt(this, sent, [resolution["cloudpress_order_id"]], OPERATOR)
     async with this.dependencies.db.read() as session:
         held = await held_among(session, this.order, sent.answered_ids)
-        ended = await ended_by_anothers(session, this.order, held)
-    if ended:
-        await _have_asked(this, ended)
+    await have_others_asked(this, held)
     other = held | await _settled(this, sent)
     answered = [order_id for order_id in sent.answered_ids if order_id not in other]
     if answered:
@@ -54,17 +46,6 @@ async def confirm(this: Pass) -> PassResult | None:
     if sent.late_outcome is not None:
         return await conclude(this, "late_answer", _late_answer(sent, sent.late_outcome))
     return await _look_for(this, sent)
-
-
-async def _have_asked(this: Pass, order_ids: list[UUID]) -> None:
-    """Have orders looked at that have ended as what this one was answered with: it is asked whose it is.
-
-    In a transaction of its own: where many orders are locked, they are by their ids.
-    """
-    async with this.dependencies.db.write() as tx:
-        ended = select(Order).where(Order.id.in_(order_ids)).order_by(Order.id).with_for_update()
-        for order in await tx.session.scalars(ended):
-            make_due(tx, order)
 
 
 def _late_answer(sent: Sent, outcome: PostOutcome) -> PostEnded:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from app.cloudpress import CloudPressError
 from app.orders.shown import is_failed_by_operator
+from app.reconciler.asking_others import have_others_asked
 from app.reconciler.callback_hints import Named, is_about_one, named_by_callbacks
 from app.reconciler.evidence import (
     ANSWER,
@@ -53,10 +54,12 @@ async def recheck(this: Pass) -> Rechecked:
         trouble = await _look_beside(this, sent) or trouble
     this.findings.named_anew = await named_anew(this, sent, called_back)
     mixed_up = await _judge(this, sent, called_back, named)
+    await have_others_asked(this, this.findings.claimed.intersection(sent.answered_ids))
     return Rechecked(
         trouble,
         open_hints=not called_back.is_complete,
         mixed_up=tuple(sorted(mixed_up)),
+        claimed=tuple(sorted(this.findings.claimed)),
         called_back=_is_called_back_in_vain(this, sent, called_back),
     )
 
@@ -206,6 +209,7 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
         findings.order_id, findings.order_id_source = surer[0], named[surer[0]]
         others.remove(surer[0])
     findings.duplicates |= {*others, *taken}
+    findings.claimed = frozenset(taken - settled)
     known = {*settled, *before}
     findings.is_contradicted = any(named[it] == CALLBACK and it not in known for it in (*others, *taken))
     holders = {*(held - taken), order.cloudpress_order_id or "", findings.order_id or ""}

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,7 +16,7 @@ from app.orders.attempts import nothing_landed
 from app.orders.names import UNKNOWN_TIDYING, Tidying
 from app.reconciler.passes import Pass
 from app.reconciler.window import CLOCK_TOLERANCE, Now
-from app.states import FINAL, OrderStatus, PostOutcome, may_have_landed
+from app.states import OrderStatus, PostOutcome, may_have_landed
 
 ANSWER, CALLBACK, LOOK_UP, OPERATOR = (
     names_seen.ANSWER,
@@ -55,13 +54,6 @@ _SPOKEN_OF = select(Order.resolution).where(
     Order.status == OrderStatus.UNCONFIRMED,
     Order.id != bindparam("order_id"),
     Order.resolution.is_not(None),
-)
-_ENDED_BY_NAME = select(Order).where(
-    Order.account_id == bindparam("account_id"),
-    among(Order.cloudpress_order_id, "asked"),
-    Order.id != bindparam("order_id"),
-    Order.cloudpress_order_id_source == LOOK_UP,
-    Order.status.in_(sorted(FINAL)),
 )
 
 
@@ -260,19 +252,3 @@ async def promised_to_others(session: AsyncSession, order: Order) -> set[str]:
     others = {"account_id": order.account_id, "order_id": order.id}
     words = [word or {} for word in await session.scalars(_SPOKEN_OF, others)]
     return {word["cloudpress_order_id"].lower() for word in words if "cloudpress_order_id" in word}
-
-
-async def ended_by_anothers(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> list[UUID]:
-    """Return the orders that have ended as those CloudPress orders, by name, and do not ask whose it is.
-
-    An order that goes on finds out by itself, with its next look.
-    """
-    asked = list(order_ids)
-    if not asked:
-        return []
-    others = {"account_id": order.account_id, "asked": asked, "order_id": order.id}
-    return [
-        it.id
-        for it in await session.scalars(_ENDED_BY_NAME, others)
-        if it.cloudpress_order_id not in {*(it.suspected_duplicates or ()), *(it.settled_duplicates or ())}
-    ]

@@ -24,6 +24,8 @@ class Findings:
     duplicates: set[str] = field(default_factory=set)
     duplicates_ended: set[str] = field(default_factory=set)
     """Suspected ones that CloudPress has cancelled or failed to carry out, or that another order has now."""
+    claimed: frozenset[str] = frozenset()
+    """What an answer or a callback named as this order, and another order has by its name."""
     hints: tuple[int, ...] = ()
     """Tasks that callbacks named, and that need not be asked about again."""
     reads_callbacks_anew: bool = False

@@ -217,10 +217,13 @@ def _missing_proof(sought: NotFoundYet) -> str:
     return f"It is not sent again by itself: {' '.join(doubt.sentence for doubt in doubts)}"
 
 
-def duplicate(held: str | None, others: Iterable[str], mixed_up: Collection[str] = ()) -> Attention:
+def duplicate(
+    held: str | None, others: Iterable[str], mixed_up: Collection[str] = (), claimed: Collection[str] = ()
+) -> Attention:
     """Say that CloudPress may have an order twice, or one that was taken for never made.
 
-    Of `mixed_up` its own callbacks say that they are this one, and of what it holds they say nothing.
+    What is `claimed` another order here has by its name, so nobody is told to cancel it. Of `mixed_up` its
+    own callbacks say that they are this one, and of what it holds they say nothing.
     """
     beside = [each for each in others if each not in mixed_up]
     also = f" CloudPress also has {listed(beside)}, which looks like it." if beside else ""
@@ -242,6 +245,14 @@ def duplicate(held: str | None, others: Iterable[str], mixed_up: Collection[str]
             f"by the names of their sites, and cancel nothing before. If {held} is this order's, resolve the "
             "order: dismiss duplicates. If not, hand out its site yourself: nothing of it is told here."
             f"{also}",
+        )
+    if claimed:
+        seems = "It seemed not to have heard of this order" if held is None else f"This order is {held}"
+        return Attention(
+            AttentionCode.SUSPECTED_DUPLICATE,
+            f"CloudPress has {listed(others)}, which looks like this order. {seems}, and another order here "
+            f"has {listed(claimed)} by its name. Find out in CloudPress whose that is, and cancel nothing "
+            "before. If it is the other's, resolve the order: dismiss duplicates.",
         )
     if held is None:
         return Attention(

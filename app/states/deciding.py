@@ -23,6 +23,7 @@ from app.states.observations import (
     Unwanted,
     Wait,
     Word,
+    claimed_in,
     mixed_up_in,
 )
 from app.states.refuting import without_refuted
@@ -104,7 +105,9 @@ def _with_what_stands_beside(
 ) -> Decision:
     """Add what follows from suspected duplicates, from the request to cancel, and from the late look."""
     if order.duplicates:
-        asked = attention.duplicate(order.held, order.duplicates, mixed_up_in(observation))
+        asked = attention.duplicate(
+            order.held, order.duplicates, mixed_up_in(observation), claimed_in(observation)
+        )
         is_called_back = isinstance(observation, Rechecked) and observation.called_back
         asked = attention.with_callback(asked, is_called_back=is_called_back)
         # A final order is looked at until one of them is cancelled, or an operator has spoken.

@@ -222,6 +222,8 @@ class Rechecked:
     open_hints: bool = False
     mixed_up: tuple[str, ...] = ()
     """What the order's own callback names and another order here holds, where none names what it holds."""
+    claimed: tuple[str, ...] = ()
+    """What an answer or a callback named as this order, and another order here has by its name."""
     called_back: bool = False
     """Whether a callback was let in that leads to no order of CloudPress's, or to one that was given up."""
     given_up: GivenUp | None = None
@@ -278,6 +280,12 @@ def trouble_in(observation: Observation) -> Trouble | None:
 def mixed_up_in(observation: Observation) -> tuple[str, ...]:
     """Return what an order may be mixed up with; of one that is, nothing else is looked at."""
     return observation.mixed_up if isinstance(observation, Rechecked) else ()
+
+
+def claimed_in(observation: Observation) -> tuple[str, ...]:
+    """Return what of an order's duplicates another order here has by its name."""
+    rechecked = observation.rechecked if isinstance(observation, Seen) else observation
+    return rechecked.claimed if isinstance(rechecked, Rechecked) else ()
 
 
 @dataclass(frozen=True)

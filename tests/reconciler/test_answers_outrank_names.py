@@ -15,6 +15,7 @@ from app.orders.callbacks import record_callback
 from app.orders.requests import NotResolvableError, request_cancel, request_resolution
 from app.orders.waking import make_due
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
+from tests.reconciler.test_attacks import answered_late
 from tests.reconciler.test_what_was_shown import look
 
 BY = Actor("operator")
@@ -198,6 +199,40 @@ async def test_one_that_had_ended_as_anothers_is_asked_about_too(bench: Bench) -
     await bench.say(rosa, "dismiss_duplicates", by=BY, shown=await look(bench, rosa))
     await bench.work_for(DAY)
     assert (await bench.read(rosa)).attention_code is None
+
+
+async def ended_before_his_answer_came(bench: Bench) -> tuple[UUID, UUID]:
+    """Have Rosa's order end by its name as what Ben's is answered with late, once his has ended as well."""
+    rosa = await hers_never_lands(bench)
+    bench.cloudpress.tidies = lambda name: "shop-2" if name == "shop" else name
+    bench.cloudpress.script["answer"] = [LOST]
+    bench.clock.time += timedelta(seconds=30)
+    ben = await bench.order("shop")
+    await bench.work()
+    bench.cloudpress.end("cp-2", "OK")
+    await bench.work_for(HOUR)
+    assert (await bench.read(rosa)).status == "completed"
+    await bench.say(ben, "fail", by=BY, shown=await look(bench, ben))
+    await bench.work_for(60)
+    await answered_late(bench, ben, "cp-2")
+    await bench.work_for(HOUR)
+    return rosa, ben
+
+
+async def test_who_is_told_of_what_another_has_by_its_name_is_not_told_to_cancel_it(bench: Bench) -> None:
+    """It is another customer's finished site, of which the other order is asked as well."""
+    rosa, ben = await ended_before_his_answer_came(bench)
+    his, hers = await bench.read(ben), await bench.read(rosa)
+    assert (his.suspected_duplicates, hers.suspected_duplicates) == (["cp-2"], ["cp-2"])
+    assert "cancel it there" not in (his.attention_detail or "")
+    assert "another order here has cp-2 by its name" in (his.attention_detail or "")
+    asked = [len(await bench.events(it, "order.needs_attention")) for it in (rosa, ben)]
+    await bench.skim(2 * DAY)
+    assert [len(await bench.events(it, "order.needs_attention")) for it in (rosa, ben)] == asked, "told once"
+    for order_id in (ben, rosa):
+        await bench.say(order_id, "dismiss_duplicates", by=BY, shown=await look(bench, order_id))
+        await bench.skim(DAY)
+    assert [(await bench.read(it)).attention_code for it in (rosa, ben)] == [None, None]
 
 
 @pytest.mark.parametrize("field", ["source", "answer"])

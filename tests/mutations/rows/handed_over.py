@@ -1,7 +1,7 @@
 """Rules of what becomes of what was dismissed, handed over or given up, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import ADOPTING, DISMISSED, HANDED_OVER, SHOWN, STATES, TOLD_TO_PEOPLE
+from tests.mutations.proofs import ADOPTING, DISMISSED, HANDED_OVER, SHOWN, STATES, TOLD_TO_PEOPLE, WORDS
 
 ADOPTION = "app/reconciler/adopting.py"
 CALLBACK_HINTS = "app/reconciler/callback_hints.py"
@@ -14,6 +14,20 @@ ORPHANS = "app/orders/orphans.py"
 REAPPEARING = "app/reconciler/reappearing.py"
 
 MUTATIONS = (
+    Mutation(
+        "a final order's late answer has nobody else asked",
+        DUPLICATES,
+        "    await have_others_asked(this, this.findings.claimed.intersection(sent.answered_ids))\n",
+        "",
+        (WORDS,),
+    ),
+    Mutation(
+        "a person is told to cancel what another order has by its name",
+        "app/states/attention.py",
+        "    if claimed:\n",
+        "    if False:\n",
+        (WORDS,),
+    ),
     Mutation(
         "an answer that names what was taken away speaks for ever",
         REAPPEARING,

@@ -182,7 +182,7 @@ MUTATIONS = (
     Mutation(
         "an order that has ended as another's asks nobody",
         CONFIRMING,
-        "    if ended:\n        await _have_asked(this, ended)\n",
+        "    await have_others_asked(this, held)\n",
         "",
         (WORDS,),
     ),

@@ -1,0 +1,45 @@
+"""Has other orders ask whose it is what CloudPress answered this one with, and they ended as by its name."""
+
+from collections.abc import Collection
+
+from sqlalchemy import bindparam, select
+
+from app.db.models import Order
+from app.db.several import among
+from app.orders.waking import make_due
+from app.reconciler.evidence import LOOK_UP
+from app.reconciler.passes import Pass
+from app.states import FINAL
+
+_ENDED_BY_NAME = select(Order).where(
+    Order.account_id == bindparam("account_id"),
+    among(Order.cloudpress_order_id, "asked"),
+    Order.id != bindparam("order_id"),
+    Order.cloudpress_order_id_source == LOOK_UP,
+    Order.status.in_(sorted(FINAL)),
+)
+
+
+async def have_others_asked(this: Pass, answered: Collection[str]) -> None:
+    """Have those orders looked at that have ended as such a CloudPress order, unless they ask already.
+
+    An order that goes on finds out by itself, with its next look. Where many orders are locked, they are by
+    their ids, so this is a transaction of its own.
+    """
+    if not answered:
+        return
+    others = {"account_id": this.order.account_id, "asked": sorted(answered), "order_id": this.order.id}
+    async with this.dependencies.db.read() as session:
+        ended = [order.id for order in await session.scalars(_ENDED_BY_NAME, others) if not _is_asked(order)]
+    if not ended:
+        return
+    async with this.dependencies.db.write() as tx:
+        locked = select(Order).where(Order.id.in_(ended)).order_by(Order.id).with_for_update()
+        for order in await tx.session.scalars(locked):
+            make_due(tx, order)
+
+
+def _is_asked(order: Order) -> bool:
+    """Tell whether a person is asked about what the order has, or has said that it is this order's."""
+    told = {*(order.suspected_duplicates or ()), *(order.settled_duplicates or ())}
+    return order.cloudpress_order_id in told
