@@ -130,6 +130,9 @@ async def take_from(tx: Transaction, holder: Order, *, by: Actor, is_resolved: b
         holder.cloudpress_order_id = holder.cloudpress_order_id_source = None
         holder.cloudpress_status = holder.cloudpress_answer = holder.payment_url = None
         holder.missing_since = holder.missing_known_since = holder.silent_since = None
+        if holder.resolution is not None:  # it was about what the order had
+            record(tx, holder.id, EventType.RESOLUTION_IMPOSSIBLE)
+            holder.resolution = None
         _wish_anew(tx, holder, by=by, is_resolved=is_resolved)
         beside = await _dismissed_beside(tx.session, holder, taken)
         holder.settled_duplicates = sorted({*(holder.settled_duplicates or ()), taken} - beside)

@@ -59,7 +59,7 @@ async def request_resolution(
     Raises:
         NotResolvableError: the order is not to be resolved so, or another order has that CloudPress order,
             unless it has it by its name alone and CloudPress answered this one with it: then it loses it.
-        UnseenError: something is known of it that is not in what he was `shown`.
+        UnseenError: something is known of it that is not in what he was `shown`, or was just answered.
     """
     async with db.write() as tx:
         order, holder = await lock_with_holder(tx, order_id, cloudpress_order_id)
@@ -68,6 +68,8 @@ async def request_resolution(
         if (reason := why_not_resolvable(order, action)) is not None:
             raise NotResolvableError(reason)
         await refuse_unseen(tx, order, shown)
+        if action == "place_again":
+            await refuse_just_answered(tx, order, order.settled_duplicates or ())
         if is_mixed_up(order):
             await take_from(tx, order, by=by, is_resolved=True)  # he says that it is not this one's
         is_said = (order.resolution or {}).get("action") == action
@@ -83,7 +85,9 @@ async def request_resolution(
                 await take_from(tx, holder, by=by)
             resolution["cloudpress_order_id"] = cloudpress_order_id
         record(tx, order_id, EventType.RESOLUTION_REQUESTED, **resolution)
-        if not may_never_go_on(order):
+        if may_never_go_on(order):
+            resolution["at"] = tx.now.isoformat()
+        else:
             resolution |= await _covered(tx, order, action, shown)
         order.resolution = resolution
         make_due(tx, order)

@@ -3,14 +3,15 @@
 Between his look and his word a look-up may have found the very order that he would never have dismissed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Transaction
-from app.db.models import Callback, Order, Placement
+from app.db.models import Callback, Event, Order
+from app.events.types import EventType
 from app.orders.suspects import find_suspects
 from app.orders.waking import has_unseen_news
 from app.states import FINAL, AttentionCode, ErrorCode, listed, tells_of, tells_of_callbacks
@@ -36,6 +37,21 @@ class Shown:
 
 
 NOTHING_SAID = Shown()
+_ASKED_AND_ANSWERED = (
+    select(Event.type, Event.data)
+    .where(
+        Event.order_id == bindparam("order_id"),
+        Event.type.in_(
+            [
+                EventType.ATTENTION_STARTED.value,
+                EventType.DUPLICATES_DISMISSED.value,
+                EventType.IDENTIFIED.value,
+                EventType.PLACEMENT_ENDED.value,
+            ]
+        ),
+    )
+    .order_by(Event.id)
+)
 
 
 class UnseenError(Exception):
@@ -76,23 +92,27 @@ async def refuse_unseen(tx: Transaction, order: Order, shown: Shown) -> None:
         raise UnseenError(suspects, callbacks)
 
 
-async def refuse_just_answered(tx: Transaction, order: Order, dismissed: Sequence[str]) -> None:
-    """Refuse to dismiss what CloudPress has answered the order with since a person was asked about it.
+async def refuse_just_answered(tx: Transaction, order: Order, settled: Collection[str]) -> None:
+    """Refuse a word that settles what CloudPress has answered the order with since a person was asked.
 
-    Once a pass has seen to that he is asked anew, or the order is that one.
+    Once a pass has seen to that he is asked anew, or the order is that one. By the order of events: clocks
+    may have stepped between the two.
 
     Raises:
         UnseenError: it has.
     """
-    if not has_unseen_news(order, tx.now):
+    if not settled or not has_unseen_news(order, tx.now):
         return
-    answered = select(Placement.cloudpress_order_id).where(
-        Placement.order_id == order.id, Placement.cloudpress_order_id.in_(dismissed)
-    )
-    if order.attention_since is not None:
-        answered = answered.where(Placement.answered_at > order.attention_since)
-    if named := [order_id for order_id in await tx.session.scalars(answered) if order_id is not None]:
-        raise UnseenError(named, 0)
+    answered: set[str] = set()
+    for event in await tx.session.execute(_ASKED_AND_ANSWERED, {"order_id": order.id}):
+        if event.type == EventType.PLACEMENT_ENDED:
+            answered |= {event.data.get("cloudpress_order_id")}.intersection(settled)
+        elif event.type == EventType.ATTENTION_STARTED:
+            answered.clear()
+        else:  # dismissed since, or taken from the order
+            answered -= {*event.data.get("cloudpress_order_ids", ()), event.data.get("instead_of")}
+    if answered:
+        raise UnseenError(sorted(answered), 0)
 
 
 async def count_callbacks(session: AsyncSession, order: Order) -> int:

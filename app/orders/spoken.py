@@ -23,6 +23,11 @@ def known_to_operator(order: Order) -> list[str] | None:
     return known if resolution.get("action") == PLACE_AGAIN else None
 
 
+def dismissed_meanwhile(before: Order, now: Order) -> set[str]:
+    """Return the CloudPress orders that were settled since an order was read before."""
+    return {*(now.settled_duplicates or ())} - {*(before.settled_duplicates or ())}
+
+
 def ruled_out(order: Order) -> set[str]:
     """Return the CloudPress orders of which an operator has said, perhaps just now, that none is it."""
     return {*(order.settled_duplicates or ()), *(known_to_operator(order) or ())}

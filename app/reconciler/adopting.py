@@ -9,7 +9,7 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.attempts import may_be_unknown
 from app.orders.orphans import is_left_to_people
-from app.orders.spoken import is_to_end_otherwise, ruled_out
+from app.orders.spoken import dismissed_meanwhile, is_to_end_otherwise, ruled_out
 from app.reconciler.concluding import apply
 from app.reconciler.evidence import (
     LOOK_UP,
@@ -92,9 +92,8 @@ async def _write_adoption(
 ) -> PassResult:
     tx, order, findings = held.tx, held.order, held.findings
     found = findings.order_id or ""
-    settled = set(order.settled_duplicates or ())
     # While the pass was asking, an operator may have said that it is not this one.
-    is_dismissed = source != OPERATOR and found in settled - set(this.order.settled_duplicates or ())
+    is_dismissed = source != OPERATOR and found in dismissed_meanwhile(this.order, order)
     unsure = source == LOOK_UP and (
         found in {*ruled_out(order), *progress.ruled_out}
         or found in await answered_to_others(tx.session, order, [found])

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.accounts.store import UnknownAccountError
-from app.orders.spoken import is_given_up
+from app.orders.spoken import dismissed_meanwhile, is_given_up
 from app.reconciler.cancelling import cancel, drop
 from app.reconciler.concluding import apply, conclude
 from app.reconciler.confirming import confirm, give_up
@@ -73,7 +73,15 @@ async def _observe(this: Pass) -> PassResult | None:
         observation = replace(seen, rechecked=rechecked)
     if order.status not in FINAL and is_given_up(order):
         return await give_up_placed(this, observation)
-    return await conclude(this, "observe", observation)
+    return await this.write(lambda held: _conclude_look(this, held, observation))
+
+
+async def _conclude_look(this: Pass, held: Held, observation: Seen | Rechecked) -> PassResult:
+    """Conclude a look; one at what was found, and was dismissed in its midst, says nothing of the order."""
+    if this.findings.order_id in dismissed_meanwhile(this.order, held.order):
+        held.findings.forget_identity()
+        observation = Rechecked()
+    return await apply(this, held, "observe", observation)
 
 
 def _was_just_accepted(this: Pass, accepted_at: datetime | None) -> bool:

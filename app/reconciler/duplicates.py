@@ -60,16 +60,33 @@ async def recheck(this: Pass) -> Rechecked:
         open_hints=not called_back.is_complete,
         mixed_up=tuple(sorted(mixed_up)),
         claimed=tuple(sorted(this.findings.claimed)),
-        called_back=_is_called_back_in_vain(this, sent, called_back),
+        called_back=await _is_called_back_in_vain(this, sent, called_back),
     )
 
 
-def _is_called_back_in_vain(this: Pass, sent: Sent, called_back: Named) -> bool:
-    """Tell whether CloudPress calls back for what it never had, or what an operator had failed by then."""
-    if this.order.cloudpress_order_id is None:
+async def _is_called_back_in_vain(this: Pass, sent: Sent, called_back: Named) -> bool:
+    """Tell whether CloudPress calls back for what it never had, or goes on with what an operator failed."""
+    order_id = this.order.cloudpress_order_id
+    if order_id is None:
         return _leads_nowhere(this, sent, called_back)
-    ended_at = this.order.finalized_at if is_failed_by_operator(this.order) else None
-    return ended_at is not None and any(it.first_received_at > ended_at for it in this.known.speaking)
+    if not is_failed_by_operator(this.order) or not this.known.speaking:
+        return False
+    try:
+        return not await _is_over_there(this, order_id)
+    except CloudPressError:
+        return True
+
+
+async def _is_over_there(this: Pass, order_id: str) -> bool:
+    """Tell whether CloudPress shows that an order was cancelled or has failed.
+
+    Raises:
+        CloudPressError: CloudPress does not tell.
+    """
+    details = await this.find_order(order_id)
+    return details is not None and is_over(
+        details.value.status, (task.status for task in details.value.tasks)
+    )
 
 
 def _leads_nowhere(this: Pass, sent: Sent, called_back: Named) -> bool:
@@ -129,16 +146,12 @@ async def _look_at_duplicates(this: Pass) -> Trouble | None:
     trouble: Trouble | None = None
     for order_id in this.order.suspected_duplicates or ():
         try:
-            details = await this.find_order(order_id)
+            if await _is_over_there(this, order_id):
+                this.findings.duplicates_ended.add(order_id)
         except CloudPressError as error:
             if not is_about_one(error):
                 raise
             trouble = trouble_of(error)
-            continue
-        if details is not None and is_over(
-            details.value.status, (task.status for task in details.value.tasks)
-        ):
-            this.findings.duplicates_ended.add(order_id)
     return trouble
 
 

@@ -44,8 +44,8 @@ MISSING = Attention(
 )
 UNANSWERED = Attention(
     AttentionCode.UNANSWERED,
-    "For a day each look at this order has met with a request to CloudPress that failed, so what became "
-    "of it is not known. If CloudPress works otherwise, ask it about this order; Presshook goes on asking. "
+    "For a day each look at this order has met with a request to CloudPress that failed, so not all of "
+    "it is known. If CloudPress works otherwise, ask it about this order; Presshook goes on asking. "
     "If nothing will come of it, resolve the order: fail.",
 )
 UNANSWERED_AFTER_ITS_END = Attention(

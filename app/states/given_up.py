@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from app.states.attention import REFUSALS
+from app.states.attention import NOT_CANCELLED, REFUSALS
 from app.states.codes import AttentionCode
 from app.states.observations import Decision, GivenUp, Observation, Rechecked, Seen, Standing, trouble_in
 from app.states.silence import is_lasting
@@ -14,6 +14,7 @@ GIVEN_UP_FOR = frozenset(
         AttentionCode.CREDENTIALS_REFUSED,
         AttentionCode.FOREIGN_LINK,
         AttentionCode.NOT_FOUND,
+        AttentionCode.REDIRECTED,
         AttentionCode.REFUSED,
         AttentionCode.SITE_MISSING,
         AttentionCode.UNANSWERED,
@@ -31,13 +32,15 @@ def given_up_in(observation: Observation) -> GivenUp | None:
 def is_to_fail(order: Standing, observation: Observation, decision: Decision, now: datetime) -> bool | None:
     """Tell whether a placed order is to fail by such a word; None where the word waits.
 
-    It is, if a person would still be asked. Where a look met with trouble nothing is known of that, unless
-    trouble is what he is asked about, or would be by now.
+    It is, if a person would still be asked about the order itself. Where a look at that met with trouble
+    nothing is known of it, unless trouble is what he is asked about, or would be by now.
     """
-    asked = decision.attention.code if decision.attention is not None else None
-    if decision.status in FINAL:
+    if decision.status in FINAL or decision.attention is None:
         return False
-    is_troubled = trouble_in(observation) is not None and asked not in _ASKED_FOR_TROUBLE
-    if is_troubled and not is_lasting(order.silent_since, now):
-        return None
-    return asked in GIVEN_UP_FOR
+    asked = decision.attention.code
+    trouble = observation.trouble if isinstance(observation, Seen) else trouble_in(observation)
+    if trouble is None:
+        return asked in GIVEN_UP_FOR - _ASKED_FOR_TROUBLE or decision.attention == NOT_CANCELLED
+    if asked in _ASKED_FOR_TROUBLE or is_lasting(order.silent_since, now):
+        return asked in GIVEN_UP_FOR
+    return None

@@ -3,13 +3,13 @@
 from datetime import timedelta
 from uuid import UUID
 
-from app.cloudpress import Refused
+from app.cloudpress import NotFound, Refused
 from app.db.models import Order
 from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.requests import dismiss_duplicates, request_cancel
 from app.orders.restorations import remember_restoration
-from tests.reconciler.scripted import GRACE_SECONDS, HOUR, LOST, Bench
+from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
 from tests.reconciler.test_answers_outrank_names import (
     adopt,
     answered_with_what_she_takes,
@@ -19,6 +19,7 @@ from tests.reconciler.test_answers_outrank_names import (
 from tests.reconciler.test_attacks import answered_late
 from tests.reconciler.test_mixed_up_answers import call_back
 from tests.reconciler.test_orphans import search_of
+from tests.reconciler.test_resolvable import MANY
 from tests.reconciler.test_what_was_shown import look
 
 BY = Actor("operator")
@@ -162,3 +163,42 @@ async def test_an_operator_who_has_it_placed_again_outweighs_the_wish_that_was_r
     await bench.work_for(2 * HOUR)
     order = await bench.read(rosa)
     assert (bench.cloudpress.count("place shop-2"), order.cancel_refusal, order.resolution) == (2, None, None)
+
+
+async def taken_and_gone(bench: Bench) -> tuple[UUID, UUID]:
+    """Have Rosa's take Ben's by its name, and CloudPress not show it for days."""
+    rosa = await hers_never_lands(bench)
+    bench.cloudpress.script["answer"] = [LOST]
+    bench.clock.time += timedelta(seconds=30)
+    ben = await bench.order("shop")
+    await bench.work()
+    await bench.work_for(60)
+    assert (await bench.read(rosa)).cloudpress_order_id == "cp-2"
+    await bench.order("after")
+    await bench.work()
+    bench.cloudpress.end("cp-3", "OK")
+    await bench.work_for(60)
+    assert (await bench.read(ben)).status == "unconfirmed"
+    bench.set(may_place_again=False)
+    bench.cloudpress.script["order"] = [NotFound(404)] * MANY
+    bench.cloudpress.script["task"] = [NotFound(404)] * MANY
+    await bench.skim(3 * DAY)
+    assert (await bench.read(rosa)).attention_code == "not_found"
+    return rosa, ben
+
+
+async def test_a_word_to_fail_what_an_order_held_does_not_fail_it_once_that_is_anothers(
+    bench: Bench,
+) -> None:
+    """He failed hers for what CloudPress shows no more; that was Ben's, and hers is there, and is found."""
+    rosa, ben = await taken_and_gone(bench)
+    bench.cloudpress.script["order"] = [Refused(500)] * MANY
+    await bench.say(rosa, "fail", by=BY, shown=await look(bench, rosa))
+    await bench.work_for(60)
+    assert (await bench.read(rosa)).resolution is not None
+    await answered_late(bench, ben, "cp-2")
+    await adopt(bench, ben, "cp-2")
+    bench.cloudpress.script.clear()
+    await bench.work_for(60)
+    order = await bench.read(rosa)
+    assert order.status != "failed", [it.type for it in await bench.events(rosa)][-8:]

@@ -1,11 +1,13 @@
 """What an operator has dismissed is not taken for the order, whatever names it and whenever he says so."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from app.cloudpress import SiteRef
+from app.db.models import Order
 from app.events.timeline import Actor
 from app.orders.requests import dismiss_duplicates
 from app.orders.shown import NOTHING_SAID, UnseenError
@@ -66,7 +68,10 @@ async def test_what_is_dismissed_while_a_pass_looks_is_not_adopted_by_a_callback
     assert order.cloudpress_order_id != "cp-2", (order.settled_duplicates, await bench.known_site(order_id))
 
 
-async def test_what_an_answer_has_just_named_is_not_dismissed_with_what_was_shown(bench: Bench) -> None:
+@pytest.mark.parametrize("stepped", [0, -HOUR])
+async def test_what_an_answer_has_just_named_is_not_dismissed_with_what_was_shown(
+    bench: Bench, stepped: float
+) -> None:
     """He was shown cp-2 without a name; CloudPress's late answer came between his look and his word."""
     bench.cloudpress.script["answer"] = [None, LOST]
     order_id = await bench.order_among_others()
@@ -74,6 +79,7 @@ async def test_what_an_answer_has_just_named_is_not_dismissed_with_what_was_show
     await bench.work_for(2 * GRACE_SECONDS)
     shown = await look(bench, order_id)
     assert list(shown.suspects or ()) == ["cp-2"]
+    bench.clock.step(stepped)
     await answered_late(bench, order_id, "cp-2")
     for said in (shown, NOTHING_SAID):
         with pytest.raises(UnseenError, match="cp-2"):
@@ -129,3 +135,62 @@ async def test_what_was_dismissed_is_not_adopted_because_a_task_spells_it_otherw
     await bench.work_for(2 * HOUR)
     order = await bench.read(order_id)
     assert order.cloudpress_order_id != "cp-2", (order.settled_duplicates, order.cloudpress_order_id_source)
+
+
+async def found_by_name_with_a_double(bench: Bench) -> tuple[UUID, str]:
+    """Have an order be sent twice, be found by its name, and hours later a double beside it."""
+    bench.cloudpress.script["place"] = [None, LOST, LOST]
+    order_id = await bench.order_among_others()
+    bench.clock.time += timedelta(seconds=30)
+    held = bench.cloudpress.land("Shop", status="RUNNING")
+    await bench.work_for(2 * HOUR)
+    order = await bench.read(order_id)
+    assert (order.cloudpress_order_id, order.cloudpress_order_id_source) == (held, "lookup"), (
+        order.status,
+        order.cloudpress_order_id,
+        order.cloudpress_order_id_source,
+        order.attention_detail,
+    )
+    double = bench.cloudpress.land("Shop", status="RUNNING")
+    async with bench.db.write() as tx:
+        stored = await tx.session.get_one(Order, order_id)
+        stored.late_look_at = tx.now
+        stored.due_at = tx.now
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).suspected_duplicates == [double]
+    return order_id, double
+
+
+async def test_what_is_dismissed_while_a_recheck_looks_is_not_taken_by_it(bench: Bench) -> None:
+    """A callback names the double; he has seen both, and says so while the pass reads the task."""
+    order_id, double = await found_by_name_with_a_double(bench)
+    number = int(double.removeprefix("cp-"))
+    await call_back(bench, order_id, number)
+    shown = await look(bench, order_id)
+    plain = bench.cloudpress.task
+
+    async def meanwhile(*asked: Any, **more: Any) -> Any:
+        bench.cloudpress.task = plain  # type: ignore[method-assign]
+        await dismiss_duplicates(bench.db, order_id, by=BY, shown=shown)
+        return await plain(*asked, **more)
+
+    bench.cloudpress.task = meanwhile  # type: ignore[method-assign]
+    await bench.work_for(HOUR)
+    assert bench.cloudpress.task == plain
+    order = await bench.read(order_id)
+    assert order.cloudpress_order_id != double, order.settled_duplicates
+
+
+async def test_a_word_to_place_again_is_not_about_what_an_answer_has_just_named(bench: Bench) -> None:
+    """It names what he had dismissed, and no pass has seen it yet."""
+    bench.cloudpress.script["answer"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    bench.cloudpress.tell("cp-2", site=None)
+    await bench.work_for(2 * GRACE_SECONDS)
+    await bench.say(order_id, "dismiss_duplicates", by=BY, shown=await look(bench, order_id))
+    shown = await look(bench, order_id)
+    await answered_late(bench, order_id, "cp-2")
+    with pytest.raises(UnseenError, match="cp-2"):
+        await bench.say(order_id, "place_again", by=BY, shown=shown)
+    await bench.work_for(HOUR)
+    assert bench.cloudpress.count("place Shop") == 1

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from app.cloudpress import NotFound, Refused, SiteRef, TaskRef
+from app.cloudpress import NotFound, Refused
 from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.callbacks import record_callback
 from app.orders.erasing import erase_order
@@ -72,100 +72,6 @@ async def test_it_does_not_fail_while_cloudpress_tells_nothing(bench: Bench) -> 
     bench.cloudpress.script["order"] = [NotFound(404)] * MANY
     await bench.work_for(HOUR)
     assert (await bench.read(order_id)).status == "failed"
-
-
-async def account_unknown(bench: Bench) -> None:
-    bench.accounts.clear()
-
-
-async def credentials_refused(bench: Bench) -> None:
-    for request in ("order", "task", "cancel", "orders"):
-        bench.cloudpress.script[request] = [Refused(403, ("closed",), is_own_form=True)] * MANY
-
-
-async def unanswered(bench: Bench) -> None:
-    bench.cloudpress.script["order"] = [Refused(500)] * MANY
-
-
-async def site_missing(bench: Bench) -> None:
-    bench.cloudpress.end("cp-1", "OK")
-    bench.cloudpress.tell("cp-1", site=None)
-    bench.cloudpress.tasks[1] = bench.cloudpress.tasks[1].model_copy(update={"site_ids": ()})
-
-
-async def foreign_link(bench: Bench) -> None:
-    """Have it link another order's task, and then be deleted: a 404 takes nothing of that back."""
-    await bench.order("Other")
-    await bench.work()
-    bench.cloudpress.tell("cp-1", tasks=(TaskRef(id=1, status="RUNNING"), TaskRef(id=2, status="RUNNING")))
-    await bench.work_for(HOUR)
-    for request in ("order", "task", "cancel"):
-        bench.cloudpress.script[request] = [NotFound(404)] * MANY
-
-
-WORLDS = (account_unknown, credentials_refused, unanswered, site_missing, foreign_link)
-
-
-async def stuck(bench: Bench, world: Callable[[Bench], Awaitable[None]]) -> UUID:
-    """Have an order be placed and then never go on, until a person is asked."""
-    order_id = await bench.order()
-    await bench.work()
-    await world(bench)
-    await bench.skim(3 * DAY)
-    order = await bench.read(order_id)
-    assert (order.status, order.attention_code) == ("provisioning", world.__name__)
-    return order_id
-
-
-@pytest.mark.parametrize("world", WORLDS)
-async def test_what_will_never_go_on_can_be_failed(
-    bench: Bench, world: Callable[[Bench], Awaitable[None]]
-) -> None:
-    order_id = await stuck(bench, world)
-    assert "fail" in ((await bench.read(order_id)).attention_detail or "") or world is credentials_refused
-    await bench.say(order_id, "fail", by=ROSA, shown=await look(bench, order_id))
-    await bench.skim(HOUR)
-    order = await bench.read(order_id)
-    assert (order.status, order.error_code) == ("failed", "failed_by_operator")
-    assert order.resolution is None
-    assert not await bench.events(order_id, IMPOSSIBLE)
-
-
-@pytest.mark.parametrize("world", WORLDS)
-async def test_what_goes_on_after_all_does_not_fail(
-    bench: Bench, world: Callable[[Bench], Awaitable[None]]
-) -> None:
-    """CloudPress finishes it between the operator's look and the next one of the service."""
-    accounts = set(bench.accounts)
-    order_id = await stuck(bench, world)
-    bench.accounts.update(accounts)
-    bench.cloudpress.script.clear()
-    bench.cloudpress.tell("cp-1", site=SiteRef(id="site-1", name="Shop"))
-    bench.cloudpress.tasks[1] = bench.cloudpress.tasks[1].model_copy(update={"site_ids": ("site-1",)})
-    bench.cloudpress.end("cp-1", "OK")
-    await bench.say(order_id, "fail", by=ROSA)
-    await bench.work_for(HOUR)
-    order = await bench.read(order_id)
-    assert (order.status, order.attention_code, order.resolution) == ("completed", None, None)
-    assert len(await bench.events(order_id, IMPOSSIBLE)) == 1
-
-
-async def test_what_only_waits_cannot_be_failed(bench: Bench) -> None:
-    order_id = await bench.order()
-    await bench.work()
-    with pytest.raises(NotResolvableError):
-        await bench.say(order_id, "fail", by=ROSA)
-
-
-async def test_a_word_does_not_wait_for_ever_where_cloudpress_tells_nothing_any_more(bench: Bench) -> None:
-    order_id = await lost_at_cloudpress(bench)
-    await bench.say(order_id, "fail", by=ROSA)
-    bench.cloudpress.script["order"] = [Refused(500)] * MANY
-    await bench.skim(DAY / 2)
-    assert (await bench.read(order_id)).resolution is not None
-    await bench.skim(DAY)
-    order = await bench.read(order_id)
-    assert (order.status, order.error_code, order.resolution) == ("failed", "failed_by_operator", None)
 
 
 @pytest.mark.parametrize("word", ["place_again", "dismiss_duplicates"])
@@ -275,25 +181,3 @@ async def test_a_word_to_place_again_ends_where_the_client_cancels(bench: Bench)
     await bench.work()
     assert (await bench.read(order_id)).resolution is None
     assert len(await bench.events(order_id, IMPOSSIBLE)) == 1
-
-
-@pytest.mark.parametrize("world", [unanswered, foreign_link])
-async def test_what_cloudpress_finishes_after_it_was_failed_is_told(
-    bench: Bench, world: Callable[[Bench], Awaitable[None]]
-) -> None:
-    order_id = await stuck(bench, world)
-    await bench.say(order_id, "fail", by=ROSA, shown=await look(bench, order_id))
-    await bench.skim(2 * DAY)
-    assert (await bench.read(order_id)).attention_code is None
-    bench.cloudpress.script.clear()
-    bench.cloudpress.end("cp-1", "OK")
-    await record_callback(bench.db, order_id, b'{"task": {"id": 1}}')
-    await bench.work_for(2 * HOUR)
-    order = await bench.read(order_id)
-    assert (order.status, order.attention_code) == ("failed", "placement_called_back")
-    assert "Look at cp-1 there" in (order.attention_detail or "")
-    assert len(await bench.events(order_id, "order.needs_attention")) == 2, "it is told once"
-    await dismiss_duplicates(bench.db, order_id, by=ROSA, shown=await look(bench, order_id))
-    await bench.skim(2 * DAY)
-    order = await bench.read(order_id)
-    assert (order.status, order.attention_code, order.due_at) == ("failed", None, None)

@@ -15,6 +15,27 @@ REAPPEARING = "app/reconciler/reappearing.py"
 
 MUTATIONS = (
     Mutation(
+        "a word to place again is about what an answer has just named",
+        "app/orders/requests.py",
+        "            await refuse_just_answered(tx, order, order.settled_duplicates or ())\n",
+        "            pass\n",
+        (DISMISSED,),
+    ),
+    Mutation(
+        "what is dismissed while a recheck looks is taken by it",
+        CHOOSING,
+        "    if this.findings.order_id in dismissed_meanwhile(this.order, held.order):\n",
+        "    if False:\n",
+        (DISMISSED,),
+    ),
+    Mutation(
+        "a word about what was handed over is about the order that has lost it",
+        HANDING_OVER,
+        "            holder.resolution = None\n",
+        "            pass\n",
+        (HANDED_OVER,),
+    ),
+    Mutation(
         "a final order's late answer has nobody else asked",
         DUPLICATES,
         "    await have_others_asked(this, this.findings.claimed.intersection(sent.answered_ids))\n",
@@ -115,8 +136,8 @@ MUTATIONS = (
     Mutation(
         "a word to fail an order is silent about an end that was CloudPress's",
         GIVEN_UP,
-        "    if decision.status in FINAL:\n        return False\n",
-        "",
+        "    if decision.status in FINAL or decision.attention is None:\n        return False\n",
+        "    if decision.attention is None:\n        return None\n",
         (STATES,),
     ),
     Mutation(

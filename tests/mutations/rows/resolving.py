@@ -15,17 +15,31 @@ SHOWN = "app/orders/shown.py"
 
 MUTATIONS = (
     Mutation(
+        "an order that CloudPress shows well fails because something beside it is not answered",
+        GIVEN_UP,
+        "observation.trouble if isinstance(observation, Seen) else trouble_in(observation)",
+        "trouble_in(observation)",
+        (RESOLVABLE,),
+    ),
+    Mutation(
+        "what CloudPress called back for before a word is told as if it had come since",
+        "app/reconciler/giving_up.py",
+        "            callback.overruled_at = held.tx.now\n",
+        "            pass\n",
+        (RESOLVABLE,),
+    ),
+    Mutation(
         "a word to fail what is not shown waits for ever where CloudPress tells nothing any more",
         GIVEN_UP,
-        " and not is_lasting(order.silent_since, now):",
+        " or is_lasting(order.silent_since, now):",
         ":",
         (RESOLVABLE,),
     ),
     Mutation(
         "nobody is told that CloudPress goes on with what an operator failed",
         DUPLICATES,
-        "    ended_at = this.order.finalized_at if is_failed_by_operator(this.order) else None\n",
-        "    ended_at = None\n",
+        "    if not is_failed_by_operator(this.order) or not this.known.speaking:\n",
+        "    if True:\n",
         (RESOLVABLE,),
     ),
     Mutation(
@@ -94,15 +108,15 @@ MUTATIONS = (
     Mutation(
         "an order fails that CloudPress shows again",
         GIVEN_UP,
-        "    return asked in GIVEN_UP_FOR\n",
-        "    return True\n",
+        "        return asked in GIVEN_UP_FOR - _ASKED_FOR_TROUBLE or decision.attention == NOT_CANCELLED\n",
+        "        return True\n",
         (RESOLVABLE,),
     ),
     Mutation(
         "a word to fail what is not shown ends where CloudPress tells nothing",
         GIVEN_UP,
-        "    if is_troubled and not is_lasting(order.silent_since, now):\n",
-        "    if False:\n",
+        "    if asked in _ASKED_FOR_TROUBLE or is_lasting(order.silent_since, now):\n",
+        "    if True:\n",
         (RESOLVABLE,),
     ),
     Mutation(
