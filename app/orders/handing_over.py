@@ -15,9 +15,10 @@ from app.events.types import EventType
 from app.orders.changing import changing
 from app.orders.look_ups import begin_anew, without
 from app.orders.names_seen import LOOK_UP
+from app.orders.shown import is_failed_by_operator
 from app.orders.waking import make_due
 from app.queue import leases
-from app.states import OrderStatus
+from app.states import FINAL, OrderStatus
 
 
 def _spelt(cloudpress_order_id: str) -> set[str]:
@@ -63,11 +64,15 @@ def _has_by_name(order: Order) -> bool:
 
 
 async def may_be_handed_over(session: AsyncSession, holder: Order, order: Order) -> bool:
-    """Tell whether what a holder has by its name alone is what CloudPress answered the order with."""
+    """Tell whether what a holder has by its name alone is what CloudPress answered the order with.
+
+    One that has ended keeps what it was told with, unless an operator failed it: that tells of no site.
+    """
     answered = select(func.count()).where(
         Placement.order_id == order.id, Placement.cloudpress_order_id == holder.cloudpress_order_id
     )
-    return _has_by_name(holder) and bool((await session.execute(answered)).scalar_one())
+    is_kept_in_vain = is_failed_by_operator(holder) and holder.cloudpress_order_id_source == LOOK_UP
+    return (_has_by_name(holder) or is_kept_in_vain) and bool((await session.execute(answered)).scalar_one())
 
 
 async def _dismissed_beside(session: AsyncSession, holder: Order, taken: str) -> set[str]:
@@ -133,12 +138,13 @@ async def take_from(tx: Transaction, holder: Order, *, by: Actor, is_resolved: b
         if holder.resolution is not None:  # it was about what the order had
             record(tx, holder.id, EventType.RESOLUTION_IMPOSSIBLE)
             holder.resolution = None
-        _wish_anew(tx, holder, by=by, is_resolved=is_resolved)
+        is_over = holder.status in FINAL  # an operator has failed it: it stays so
+        _wish_anew(tx, holder, by=by, is_resolved=is_resolved or is_over)
         beside = await _dismissed_beside(tx.session, holder, taken)
         holder.settled_duplicates = sorted({*(holder.settled_duplicates or ()), taken} - beside)
         holder.suspected_duplicates = None  # each of those may be its own now
         await _look_anew(tx.session, holder, taken, beside)
         leases.end(holder)
-        change.move(OrderStatus.UNCONFIRMED)
+        change.move(OrderStatus(holder.status) if is_over else OrderStatus.UNCONFIRMED)
         change.ask_for(None)
         make_due(tx, holder)

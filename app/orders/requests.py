@@ -28,6 +28,7 @@ from app.orders.shown import (
     may_be_dismissed,
     overrule_callbacks,
     refuse_just_answered,
+    refuse_just_called_back,
     refuse_unseen,
     waits_after_its_end,
 )
@@ -68,7 +69,7 @@ async def request_resolution(
         if (reason := why_not_resolvable(order, action)) is not None:
             raise NotResolvableError(reason)
         await refuse_unseen(tx, order, shown)
-        if action == "place_again":
+        if action != "adopt":
             await refuse_just_answered(tx, order, order.settled_duplicates or ())
         if is_mixed_up(order):
             await take_from(tx, order, by=by, is_resolved=True)  # he says that it is not this one's
@@ -159,6 +160,7 @@ async def dismiss_duplicates(
         await refuse_unseen(tx, order, shown)
         dismissed = await _dismiss(tx, order, shown)
         await refuse_just_answered(tx, order, dismissed)
+        await refuse_just_called_back(tx, order, shown)
         if order.cloudpress_order_id in dismissed:
             order.cloudpress_order_id_source = OPERATOR  # he has said that it is this order's
         async with changing(tx, order, action="dismiss_duplicates") as change:

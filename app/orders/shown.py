@@ -44,6 +44,7 @@ _ASKED_AND_ANSWERED = (
         Event.type.in_(
             [
                 EventType.ATTENTION_STARTED.value,
+                EventType.CALLBACK_RECEIVED.value,
                 EventType.DUPLICATES_DISMISSED.value,
                 EventType.IDENTIFIED.value,
                 EventType.PLACEMENT_ENDED.value,
@@ -109,10 +110,28 @@ async def refuse_just_answered(tx: Transaction, order: Order, settled: Collectio
             answered |= {event.data.get("cloudpress_order_id")}.intersection(settled)
         elif event.type == EventType.ATTENTION_STARTED:
             answered.clear()
-        else:  # dismissed since, or taken from the order
+        elif event.type != EventType.CALLBACK_RECEIVED:  # dismissed since, or taken from the order
             answered -= {*event.data.get("cloudpress_order_ids", ()), event.data.get("instead_of")}
     if answered:
         raise UnseenError(sorted(answered), 0)
+
+
+async def refuse_just_called_back(tx: Transaction, order: Order, shown: Shown) -> None:
+    """Refuse to dismiss what is suspected if a callback has come since, and he does not say that he knows.
+
+    A pass has to see whether it speaks for that. What asks a person because of callbacks he may dismiss.
+
+    Raises:
+        UnseenError: one has.
+    """
+    if shown.callbacks is not None or may_be_dismissed(order) or not has_unseen_news(order, tx.now):
+        return
+    calls = 0
+    for event in await tx.session.execute(_ASKED_AND_ANSWERED, {"order_id": order.id}):
+        is_asked = event.type == EventType.ATTENTION_STARTED
+        calls = 0 if is_asked else calls + (event.type == EventType.CALLBACK_RECEIVED)
+    if calls:
+        raise UnseenError((), calls)
 
 
 async def count_callbacks(session: AsyncSession, order: Order) -> int:

@@ -8,9 +8,10 @@ from sqlalchemy import bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import Answer, OrderDetails
-from app.db.models import DISMISSED, RESTORED, Order, Placement
+from app.db.models import DISMISSED, RESTORED, Event, Order, Placement
 from app.db.several import among
 from app.db.unindexed import unindexed
+from app.events.types import EventType
 from app.orders import names_seen
 from app.orders.attempts import nothing_landed
 from app.orders.names import UNKNOWN_TIDYING, Tidying
@@ -49,11 +50,15 @@ _DISMISSED = select(Order.settled_duplicates).where(
     # Else that of what is held would be read, which is most.
     unindexed(Order.cloudpress_order_id).is_not(None),
 )
-_SPOKEN_OF = select(Order.resolution).where(
-    Order.account_id == bindparam("account_id"),
-    Order.status == OrderStatus.UNCONFIRMED,
-    Order.id != bindparam("order_id"),
-    Order.resolution.is_not(None),
+_SPOKEN_OF = (
+    select(Event.data)
+    .join(Order, Order.id == Event.order_id)
+    .where(
+        Order.account_id == bindparam("account_id"),
+        Order.status == OrderStatus.UNCONFIRMED,
+        Order.id != bindparam("order_id"),
+        Event.type == EventType.RESOLUTION_REQUESTED.value,
+    )
 )
 
 
@@ -247,8 +252,9 @@ async def dismissed_by_others(session: AsyncSession, order: Order) -> set[str]:
 async def promised_to_others(session: AsyncSession, order: Order) -> set[str]:
     """Return what operators said that other orders of the account are and are not yet, in small letters.
 
-    Such a word waits while CloudPress does not show what it names, and names it in an operator's letters.
+    Such a word waits while CloudPress does not show what it names, in an operator's letters, and then ends.
+    Whose it is he has said all the same.
     """
     others = {"account_id": order.account_id, "order_id": order.id}
-    words = [word or {} for word in await session.scalars(_SPOKEN_OF, others)]
-    return {word["cloudpress_order_id"].lower() for word in words if "cloudpress_order_id" in word}
+    words = await session.scalars(_SPOKEN_OF, others)
+    return {word["cloudpress_order_id"].lower() for word in words if word.get("cloudpress_order_id")}

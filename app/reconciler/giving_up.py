@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from app.orders.shown import is_failed_by_operator
+from app.queue import leases
 from app.reconciler.concluding import apply
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.writing import Held
@@ -33,8 +34,11 @@ async def _write(this: Pass, held: Held, observation: Seen | Rechecked) -> PassR
     return result
 
 
-async def _write_unseen(this: Pass, held: Held) -> PassResult:
+async def _write_unseen(this: Pass, held: Held) -> PassResult | None:
     word = held.order.resolution or {}
+    if held.order.wakes != this.claim.wakes:
+        leases.release(held.tx, held.order, this.claim, held.tx.now)  # its account may be there again
+        return None
     result = await apply(this, held, "resolve", _word(held))
     await _overrule_earlier(held, word)
     return result
@@ -51,4 +55,6 @@ async def _overrule_earlier(held: Held, word: dict[str, Any]) -> None:
 
 
 def _word(held: Held) -> GivenUp:
-    return GivenUp((held.order.resolution or {})["by"], was_sent=True)
+    word = held.order.resolution or {}
+    said_at = datetime.fromisoformat(word["at"]) if "at" in word else None
+    return GivenUp(word["by"], was_sent=True, said_at=said_at)

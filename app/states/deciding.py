@@ -57,7 +57,7 @@ def decide(order: Standing, observation: Observation, now: datetime) -> Decision
     word = given_up_in(observation)
     if word is None:
         return decision
-    is_failing = is_to_fail(order, observation, decision, now)
+    is_failing = is_to_fail(observation, word, decision, now)
     if is_failing:
         return _by_what_was_observed(order, word, now)
     return replace(decision, ends_word=is_failing is False)

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from app.states.attention import NOT_CANCELLED, REFUSALS
+from app.states.attention import NOT_CANCELLED, REFUSALS, refused
 from app.states.codes import AttentionCode
-from app.states.observations import Decision, GivenUp, Observation, Rechecked, Seen, Standing, trouble_in
+from app.states.observations import Decision, GivenUp, Observation, Rechecked, Seen, trouble_in
 from app.states.silence import is_lasting
 from app.states.statuses import FINAL
 
@@ -29,11 +29,11 @@ def given_up_in(observation: Observation) -> GivenUp | None:
     return observation.given_up if isinstance(observation, Seen | Rechecked) else None
 
 
-def is_to_fail(order: Standing, observation: Observation, decision: Decision, now: datetime) -> bool | None:
+def is_to_fail(observation: Observation, word: GivenUp, decision: Decision, now: datetime) -> bool | None:
     """Tell whether a placed order is to fail by such a word; None where the word waits.
 
-    It is, if a person would still be asked about the order itself. Where a look at that met with trouble
-    nothing is known of it, unless trouble is what he is asked about, or would be by now.
+    It is, if a person would still be asked about the order itself. Where a look at that met with other
+    trouble than he was asked about, nothing is known of that: the word waits, for a day at most.
     """
     if decision.status in FINAL or decision.attention is None:
         return False
@@ -41,6 +41,5 @@ def is_to_fail(order: Standing, observation: Observation, decision: Decision, no
     trouble = observation.trouble if isinstance(observation, Seen) else trouble_in(observation)
     if trouble is None:
         return asked in GIVEN_UP_FOR - _ASKED_FOR_TROUBLE or decision.attention == NOT_CANCELLED
-    if asked in _ASKED_FOR_TROUBLE or is_lasting(order.silent_since, now):
-        return asked in GIVEN_UP_FOR
-    return None
+    is_asked_for_it = refused(trouble) is not None or asked is AttentionCode.UNANSWERED
+    return asked in GIVEN_UP_FOR if is_asked_for_it or is_lasting(word.said_at, now) else None

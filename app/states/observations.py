@@ -209,6 +209,7 @@ class GivenUp:
 
     by: str
     was_sent: bool = False
+    said_at: datetime | None = None
 
 
 @dataclass(frozen=True)

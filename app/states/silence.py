@@ -41,9 +41,9 @@ def with_silence(order: Standing, observation: Observation, decision: Decision, 
     return replace(decision, attention=_asked(order, observation))
 
 
-def is_lasting(silent_since: datetime | None, now: datetime) -> bool:
-    """Tell whether nothing was learned for so long that a person is asked."""
-    return silent_since is not None and now - silent_since >= timedelta(seconds=SILENCE_ATTENTION_SECONDS)
+def is_lasting(since: datetime | None, now: datetime) -> bool:
+    """Tell whether something lasts for so long that a person is asked."""
+    return since is not None and now - since >= timedelta(seconds=SILENCE_ATTENTION_SECONDS)
 
 
 def _asked(order: Standing, observation: Observation) -> Attention:

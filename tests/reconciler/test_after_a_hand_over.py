@@ -202,3 +202,22 @@ async def test_a_word_to_fail_what_an_order_held_does_not_fail_it_once_that_is_a
     await bench.work_for(60)
     order = await bench.read(rosa)
     assert order.status != "failed", [it.type for it in await bench.events(rosa)][-8:]
+
+
+async def test_what_an_operator_failed_as_gone_is_adopted_by_whom_cloudpress_answered_with_it(
+    bench: Bench,
+) -> None:
+    """Nothing was handed out of it, and Ben's own answer names it: else his is bought and never told."""
+    rosa, ben = await taken_and_gone(bench)
+    await bench.say(rosa, "fail", by=BY, shown=await look(bench, rosa))
+    await bench.work_for(HOUR)
+    assert (await bench.read(rosa)).status == "failed"
+    bench.cloudpress.script.clear()
+    bench.cloudpress.end("cp-2", "OK")
+    await answered_late(bench, ben, "cp-2")
+    await bench.work_for(HOUR)
+    order = await bench.read(ben)
+    assert order.status == "unconfirmed", (order.status, order.attention_detail)
+    await adopt(bench, ben, "cp-2")
+    await bench.work_for(2 * HOUR)
+    assert await bench.known_site(ben) == "site-2"

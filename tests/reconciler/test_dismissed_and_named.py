@@ -181,7 +181,8 @@ async def test_what_is_dismissed_while_a_recheck_looks_is_not_taken_by_it(bench:
     assert order.cloudpress_order_id != double, order.settled_duplicates
 
 
-async def test_a_word_to_place_again_is_not_about_what_an_answer_has_just_named(bench: Bench) -> None:
+@pytest.mark.parametrize("word", ["place_again", "fail"])
+async def test_a_word_is_not_about_what_an_answer_has_just_named(bench: Bench, word: str) -> None:
     """It names what he had dismissed, and no pass has seen it yet."""
     bench.cloudpress.script["answer"] = [None, LOST]
     order_id = await bench.order_among_others()
@@ -191,6 +192,19 @@ async def test_a_word_to_place_again_is_not_about_what_an_answer_has_just_named(
     shown = await look(bench, order_id)
     await answered_late(bench, order_id, "cp-2")
     with pytest.raises(UnseenError, match="cp-2"):
-        await bench.say(order_id, "place_again", by=BY, shown=shown)
+        await bench.say(order_id, word, by=BY, shown=shown)
     await bench.work_for(HOUR)
     assert bench.cloudpress.count("place Shop") == 1
+
+
+async def test_what_its_own_callback_has_just_named_is_not_dismissed_unseen(bench: Bench) -> None:
+    """It says of what is held by name that it is not this one; he was told of the double alone."""
+    order_id, double = await found_by_name_with_a_double(bench)
+    await call_back(bench, order_id, int(double.removeprefix("cp-")))
+    with pytest.raises(UnseenError):
+        await dismiss_duplicates(bench.db, order_id, by=BY)
+    bench.cloudpress.end((await bench.read(order_id)).cloudpress_order_id or "", "OK")
+    await bench.work_for(2 * HOUR)
+    order = await bench.read(order_id)
+    told = order.cloudpress_order_id, order.cloudpress_order_id_source, order.status
+    assert order.cloudpress_order_id == double or order.attention_code is not None, told

@@ -2,13 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 import pytest
 
+from app.accounts.store import UnknownAccountError
 from app.cloudpress import NotFound, Refused, SiteRef, TaskRef
 from app.orders.callbacks import record_callback
-from app.orders.requests import NotResolvableError, dismiss_duplicates, request_cancel
+from app.orders.requests import NotResolvableError, dismiss_duplicates, request_cancel, request_refresh
 from tests.reconciler.scripted import DAY, HOUR, Bench
 from tests.reconciler.test_attacks import ROSA
 from tests.reconciler.test_mixed_up_answers import call_back
@@ -213,3 +215,37 @@ async def test_what_it_was_called_back_for_before_the_word_is_no_news_after_it(b
     await bench.skim(3 * DAY)
     order = await bench.read(order_id)
     assert (order.status, order.attention_code) == ("failed", None)
+
+
+async def test_a_failure_says_nothing_of_a_refusal_and_fails_no_order_by_it(bench: Bench) -> None:
+    """The token is taken again since; CloudPress is away for the one look, and has finished the order."""
+    order_id = await stuck(bench, credentials_refused)
+    await bench.say(order_id, "fail", by=ROSA, shown=await look(bench, order_id))
+    bench.cloudpress.script.clear()
+    bench.cloudpress.end("cp-1", "OK")
+    bench.cloudpress.script["order"] = [Refused(500)]
+    bench.cloudpress.script["task"] = [Refused(500)]
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert order.status == "completed", (order.status, order.error_code)
+
+
+async def test_a_token_that_comes_while_a_pass_misses_it_has_the_word_wait_for_a_look(bench: Bench) -> None:
+    """Its account was stored again, and the order asked for, between the pass's look for it and its end."""
+    order_id = await stuck(bench, account_unknown)
+    bench.cloudpress.end("cp-1", "OK")
+    await bench.say(order_id, "fail", by=ROSA, shown=await look(bench, order_id))
+    plain = bench.dependencies.providers
+
+    async def meanwhile(account_id: str) -> Any:
+        try:
+            return await plain(account_id)
+        except UnknownAccountError:
+            bench.accounts.add(account_id)
+            await request_refresh(bench.db, order_id, by=ROSA)
+            raise
+
+    bench.set(providers=meanwhile)
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert order.status == "completed", (order.status, order.error_code)

@@ -122,7 +122,7 @@ MUTATIONS = (
     Mutation(
         "a refusal to cancel another's order ends the client's wish",
         HANDING_OVER,
-        "        _wish_anew(tx, holder, by=by, is_resolved=is_resolved)\n",
+        "        _wish_anew(tx, holder, by=by, is_resolved=is_resolved or is_over)\n",
         "",
         (HANDED_OVER,),
     ),

@@ -52,8 +52,8 @@ MUTATIONS = (
     Mutation(
         "who gives an order up has not heard of its callbacks",
         "app/orders/requests.py",
-        '    if action != "adopt":\n',
-        '    if action == "place_again":\n',
+        '    if action != "adopt":\n        await overrule',
+        '    if action == "place_again":\n        await overrule',
         (LATE_CALLBACKS,),
     ),
     Mutation(

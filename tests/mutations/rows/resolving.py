@@ -31,8 +31,8 @@ MUTATIONS = (
     Mutation(
         "a word to fail what is not shown waits for ever where CloudPress tells nothing any more",
         GIVEN_UP,
-        " or is_lasting(order.silent_since, now):",
-        ":",
+        "if is_asked_for_it or is_lasting(word.said_at, now) else None",
+        "if is_asked_for_it else None",
         (RESOLVABLE,),
     ),
     Mutation(
@@ -115,8 +115,8 @@ MUTATIONS = (
     Mutation(
         "a word to fail what is not shown ends where CloudPress tells nothing",
         GIVEN_UP,
-        "    if asked in _ASKED_FOR_TROUBLE or is_lasting(order.silent_since, now):\n",
-        "    if True:\n",
+        "if is_asked_for_it or is_lasting(word.said_at, now) else None",
+        "if True else None",
         (RESOLVABLE,),
     ),
     Mutation(
