@@ -153,6 +153,7 @@ DISMISSED = by_pytest("dismissed", "tests/reconciler/test_dismissed_and_named.py
 TOLD_TO_PEOPLE = by_pytest("told to people", "tests/reconciler/test_what_people_are_told.py", "-k", "sqlite")
 CLOCKS = by_pytest("clocks that step", "tests/reconciler/test_clocks_that_step.py", "-k", "sqlite")
 ADOPTING = by_pytest("adopting", "tests/reconciler/test_adopting.py", "-k", "sqlite")
+PROMISED = by_pytest("promised", "tests/reconciler/test_promised.py", "-k", "sqlite")
 RESOLVABLE = by_pytest(
     "resolvable", "tests/reconciler/test_resolvable.py", "tests/reconciler/test_given_up.py", "-k", "sqlite"
 )

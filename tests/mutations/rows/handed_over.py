@@ -1,7 +1,16 @@
 """Rules of what becomes of what was dismissed, handed over or given up, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import ADOPTING, DISMISSED, HANDED_OVER, SHOWN, STATES, TOLD_TO_PEOPLE, WORDS
+from tests.mutations.proofs import (
+    ADOPTING,
+    DISMISSED,
+    HANDED_OVER,
+    PROMISED,
+    SHOWN,
+    STATES,
+    TOLD_TO_PEOPLE,
+    WORDS,
+)
 
 ADOPTION = "app/reconciler/adopting.py"
 CALLBACK_HINTS = "app/reconciler/callback_hints.py"
@@ -14,6 +23,27 @@ ORPHANS = "app/orders/orphans.py"
 REAPPEARING = "app/reconciler/reappearing.py"
 
 MUTATIONS = (
+    Mutation(
+        "a callback that has just come is overruled by who dismisses what is suspected",
+        "app/orders/requests.py",
+        "        await refuse_just_called_back(tx, order, shown)\n",
+        "",
+        (DISMISSED,),
+    ),
+    Mutation(
+        "what an operator said is one order's is nobody's once his word has ended",
+        "app/reconciler/evidence.py",
+        "    words = await session.scalars(_SPOKEN_OF, others)\n",
+        "    words = [it for it in await session.scalars(_SPOKEN_OF, others) if not it]\n",
+        (PROMISED,),
+    ),
+    Mutation(
+        "what an operator failed keeps what another order was answered with",
+        HANDING_OVER,
+        "(_has_by_name(holder) or is_kept_in_vain)",
+        "_has_by_name(holder)",
+        (HANDED_OVER,),
+    ),
     Mutation(
         "a word to place again is about what an answer has just named",
         "app/orders/requests.py",

@@ -15,6 +15,20 @@ SHOWN = "app/orders/shown.py"
 
 MUTATIONS = (
     Mutation(
+        "a token that has come since is no reason to look before an order fails",
+        "app/reconciler/giving_up.py",
+        "    if held.order.wakes != this.claim.wakes:\n",
+        "    if False:\n",
+        (RESOLVABLE,),
+    ),
+    Mutation(
+        "a refusal that is over fails an order with any other failure",
+        GIVEN_UP,
+        "refused(trouble) is not None or asked is",
+        "asked in _ASKED_FOR_TROUBLE or asked is",
+        (RESOLVABLE,),
+    ),
+    Mutation(
         "an order that CloudPress shows well fails because something beside it is not answered",
         GIVEN_UP,
         "observation.trouble if isinstance(observation, Seen) else trouble_in(observation)",
