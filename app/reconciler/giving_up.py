@@ -2,14 +2,13 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from app.orders.shown import is_failed_by_operator
 from app.queue import leases
 from app.reconciler.concluding import apply
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.writing import Held
-from app.states import GivenUp, Rechecked, Seen
+from app.states import GivenUp, Observation, Rechecked, Seen
 
 
 async def give_up_placed(this: Pass, observation: Seen | Rechecked) -> PassResult | None:
@@ -26,35 +25,33 @@ async def give_up_unseen(this: Pass) -> PassResult | None:
 
 
 async def _write(this: Pass, held: Held, observation: Seen | Rechecked) -> PassResult:
-    word = held.order.resolution or {}
     if held.order.wakes == this.claim.wakes:
         observation = replace(observation, given_up=_word(held))
-    result = await apply(this, held, "observe", observation)
-    await _overrule_earlier(held, word)
-    return result
+    return await _apply(this, held, "observe", observation)
 
 
 async def _write_unseen(this: Pass, held: Held) -> PassResult | None:
-    word = held.order.resolution or {}
     if held.order.wakes != this.claim.wakes:
         leases.release(held.tx, held.order, this.claim, held.tx.now)  # its account may be there again
         return None
-    result = await apply(this, held, "resolve", _word(held))
-    await _overrule_earlier(held, word)
+    return await _apply(this, held, "resolve", _word(held))
+
+
+async def _apply(this: Pass, held: Held, action: str, observation: Observation) -> PassResult:
+    """Overrule the callbacks of before a word that fails the order: whichever comes later is told."""
+    said_at = _said_at(held)
+    result = await apply(this, held, action, observation)
+    if is_failed_by_operator(held.order) and said_at is not None:
+        for callback in await held.loaded.callbacks(held.order.id):
+            if callback.overruled_at is None and callback.first_received_at < said_at:
+                callback.overruled_at = held.tx.now
     return result
 
 
-async def _overrule_earlier(held: Held, word: dict[str, Any]) -> None:
-    """Overrule the callbacks of before the word that has failed an order: whichever comes later is told."""
-    if not is_failed_by_operator(held.order) or "at" not in word:
-        return
-    said_at = datetime.fromisoformat(word["at"])
-    for callback in await held.loaded.callbacks(held.order.id):
-        if callback.overruled_at is None and callback.first_received_at < said_at:
-            callback.overruled_at = held.tx.now
-
-
 def _word(held: Held) -> GivenUp:
-    word = held.order.resolution or {}
-    said_at = datetime.fromisoformat(word["at"]) if "at" in word else None
-    return GivenUp(word["by"], was_sent=True, said_at=said_at)
+    return GivenUp((held.order.resolution or {})["by"], was_sent=True, said_at=_said_at(held))
+
+
+def _said_at(held: Held) -> datetime | None:
+    said_at = (held.order.resolution or {}).get("at")
+    return datetime.fromisoformat(said_at) if said_at is not None else None

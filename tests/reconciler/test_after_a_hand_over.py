@@ -126,8 +126,8 @@ async def test_a_freed_order_of_a_backup_does_not_get_what_the_backup_lacks(benc
     assert order.cloudpress_order_id != carls, told
 
 
-async def refused_to_cancel_anothers(bench: Bench) -> tuple[UUID, UUID]:
-    """Have CloudPress refuse to cancel what Rosa's has by its name, and Ben's be answered with the same."""
+async def taken_by_its_name(bench: Bench) -> tuple[UUID, UUID]:
+    """Have Rosa's take by its name what is made of Ben's, whose answer is lost; then one goes well."""
     rosa = await hers_never_lands(bench)
     bench.cloudpress.script["answer"] = [LOST]
     bench.clock.time += timedelta(seconds=30)
@@ -138,6 +138,12 @@ async def refused_to_cancel_anothers(bench: Bench) -> tuple[UUID, UUID]:
     await bench.order("after")
     await bench.work()
     bench.cloudpress.end("cp-3", "OK")
+    return rosa, ben
+
+
+async def refused_to_cancel_anothers(bench: Bench) -> tuple[UUID, UUID]:
+    """Have CloudPress refuse to cancel what Rosa's has by its name, and Ben's be answered with the same."""
+    rosa, ben = await taken_by_its_name(bench)
     bench.cloudpress.script["cancel"] = [Refused(409, ("too late",), is_own_form=True)]
     await request_cancel(bench.db, rosa, by=BY)
     await bench.work_for(60)
@@ -167,16 +173,7 @@ async def test_an_operator_who_has_it_placed_again_outweighs_the_wish_that_was_r
 
 async def taken_and_gone(bench: Bench) -> tuple[UUID, UUID]:
     """Have Rosa's take Ben's by its name, and CloudPress not show it for days."""
-    rosa = await hers_never_lands(bench)
-    bench.cloudpress.script["answer"] = [LOST]
-    bench.clock.time += timedelta(seconds=30)
-    ben = await bench.order("shop")
-    await bench.work()
-    await bench.work_for(60)
-    assert (await bench.read(rosa)).cloudpress_order_id == "cp-2"
-    await bench.order("after")
-    await bench.work()
-    bench.cloudpress.end("cp-3", "OK")
+    rosa, ben = await taken_by_its_name(bench)
     await bench.work_for(60)
     assert (await bench.read(ben)).status == "unconfirmed"
     bench.set(may_place_again=False)

@@ -10,7 +10,7 @@ from app.cloudpress import SiteRef
 from app.db.models import Order
 from app.events.timeline import Actor
 from app.orders.requests import dismiss_duplicates
-from app.orders.shown import NOTHING_SAID, UnseenError
+from app.orders.shown import NOTHING_SAID, Shown, UnseenError
 from app.reconciler import intents, placing
 from app.reconciler.passes import Pass
 from tests.reconciler.scripted import GRACE_SECONDS, HOUR, LOST, Bench
@@ -34,6 +34,20 @@ async def named_without_a_site(bench: Bench, *, spelt: str = "cp-2") -> tuple[UU
     return order_id, linked
 
 
+async def dismiss_while_a_task_is_read(bench: Bench, order_id: UUID, shown: Shown, seconds: float) -> None:
+    """Let time pass, in which an operator dismisses what he was shown in the midst of a pass."""
+    plain = bench.cloudpress.task
+
+    async def meanwhile(*asked: Any, **more: Any) -> Any:
+        bench.cloudpress.task = plain  # type: ignore[method-assign]
+        await dismiss_duplicates(bench.db, order_id, by=BY, shown=shown)
+        return await plain(*asked, **more)
+
+    bench.cloudpress.task = meanwhile  # type: ignore[method-assign]
+    await bench.work_for(seconds)
+    assert bench.cloudpress.task == plain
+
+
 async def test_what_was_dismissed_does_not_replace_what_the_look_up_found(bench: Bench) -> None:
     """An operator found that cp-2 is another's; once her own is found, her recheck replaces it by cp-2."""
     order_id, linked = await named_without_a_site(bench)
@@ -54,16 +68,7 @@ async def test_what_is_dismissed_while_a_pass_looks_is_not_adopted_by_a_callback
     shown = await look(bench, order_id)
     assert list(shown.suspects or ()) == ["cp-2"]
     bench.cloudpress.tell("cp-2", site=linked)
-    plain = bench.cloudpress.task
-
-    async def meanwhile(*asked: Any, **more: Any) -> Any:
-        bench.cloudpress.task = plain  # type: ignore[method-assign]
-        await dismiss_duplicates(bench.db, order_id, by=BY, shown=shown)
-        return await plain(*asked, **more)
-
-    bench.cloudpress.task = meanwhile  # type: ignore[method-assign]
-    await bench.work_for(2 * HOUR)
-    assert bench.cloudpress.task == plain
+    await dismiss_while_a_task_is_read(bench, order_id, shown, 2 * HOUR)
     order = await bench.read(order_id)
     assert order.cloudpress_order_id != "cp-2", (order.settled_duplicates, await bench.known_site(order_id))
 
@@ -167,16 +172,7 @@ async def test_what_is_dismissed_while_a_recheck_looks_is_not_taken_by_it(bench:
     number = int(double.removeprefix("cp-"))
     await call_back(bench, order_id, number)
     shown = await look(bench, order_id)
-    plain = bench.cloudpress.task
-
-    async def meanwhile(*asked: Any, **more: Any) -> Any:
-        bench.cloudpress.task = plain  # type: ignore[method-assign]
-        await dismiss_duplicates(bench.db, order_id, by=BY, shown=shown)
-        return await plain(*asked, **more)
-
-    bench.cloudpress.task = meanwhile  # type: ignore[method-assign]
-    await bench.work_for(HOUR)
-    assert bench.cloudpress.task == plain
+    await dismiss_while_a_task_is_read(bench, order_id, shown, HOUR)
     order = await bench.read(order_id)
     assert order.cloudpress_order_id != double, order.settled_duplicates
 

@@ -38,8 +38,8 @@ MUTATIONS = (
     Mutation(
         "what CloudPress called back for before a word is told as if it had come since",
         "app/reconciler/giving_up.py",
-        "            callback.overruled_at = held.tx.now\n",
-        "            pass\n",
+        "                callback.overruled_at = held.tx.now\n",
+        "                pass\n",
         (RESOLVABLE,),
     ),
     Mutation(
