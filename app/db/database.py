@@ -177,14 +177,9 @@ class Database:
             await session.rollback()
         return await self._clock.now(session, *LIMITS)
 
-    async def write_whole(self, work: Work[Result], *, before: Callable[[], object] | None = None) -> Result:
-        """Run `work` as one write transaction, committed when this returns, in one go (`app/db/whole.py`).
-
-        `before` is called right before, on the event loop, once nothing has to be waited for any more.
-        """
+    async def write_whole(self, work: Work[Result]) -> Result:
+        """Run `work` as one write transaction, committed when this returns, in one go (`app/db/whole.py`)."""
         async with self._noting(), self._turn(is_urgent=False):
-            if before is not None:
-                before()
             if self._threads is not None:
                 result, notice = await self._threads.run(work)
             else:

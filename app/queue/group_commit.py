@@ -21,6 +21,7 @@ What a batch promises each of its items:
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterable, MutableSequence, Sequence
 from enum import Enum
@@ -67,10 +68,13 @@ class TooManyWaitingError(Exception):
 
 
 def whole(db: Database, write: Write[Item, Result]) -> Run[Item, Result]:
-    """Return what writes a batch by `write`, in one go. (`app/db/whole.py`)"""
+    """Return what writes a batch by `write`, in one go. (`app/db/whole.py`)
+
+    It is gathered there, in another thread than those come in: while the transaction begins, most of them do.
+    """
 
     async def run(gather: Gather[Item]) -> Sequence[Result | Later]:
-        return await db.write_whole(lambda tx: write(tx, gather()), before=gather)
+        return await db.write_whole(lambda tx: write(tx, gather()))
 
     return run
 
@@ -180,19 +184,25 @@ class GroupCommit(Generic[Item, Result]):
 
 
 class _Batch(Generic[Item, Result]):
-    """What is written together: of those who wait as many as may be, taken when it is first asked for."""
+    """What is written together: of those who wait as many as may be, taken when it is first asked for.
+
+    It may be asked for in the thread that writes, while others come to wait, and by the event loop at the same
+    time where the process ends: it is taken once.
+    """
 
     def __init__(self, waiting: MutableSequence[Entry[Item, Result]], most: int = MOST_AT_ONCE) -> None:
         self._waiting = waiting
         self._most = most
         self._entries: list[Entry[Item, Result]] | None = None
+        self._taking = threading.Lock()
 
     def entries(self) -> Sequence[Entry[Item, Result]]:
         """Return them, and who waits for each."""
-        if self._entries is None:
-            self._entries = list(self._waiting[: self._most])
-            del self._waiting[: self._most]
-        return self._entries
+        with self._taking:
+            if self._entries is None:
+                self._entries = list(self._waiting[: self._most])
+                del self._waiting[: len(self._entries)]
+            return self._entries
 
     def items(self) -> Sequence[Item]:
         """Return them."""

@@ -4,14 +4,16 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
+from app.db.beginning import begin
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.db.models import Callback, Event, Order
@@ -99,6 +101,46 @@ async def test_what_arrives_while_a_batch_is_written_is_the_next_batch(db: Datab
     assert held.batches == [ids[:1], ids[1:]]
     assert await received(db) == ids
     assert [row.wakes for row in await all_of(db, Order.id, Order.wakes)] == [1] * 5
+
+
+class Beginning:
+    """Stands still in every transaction that has begun, before its batch is gathered."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.has_begun = threading.Event()
+        self.may_go_on = threading.Event()
+        monkeypatch.setattr("app.db.whole.begin", self.begin)
+
+    def begin(self, connection: Connection) -> datetime:
+        moment = begin(connection)
+        self.has_begun.set()
+        self.may_go_on.wait(10)
+        return moment
+
+    async def one_alone(self, commits: GroupCommit[Received, bool], item: Received) -> asyncio.Task[bool]:
+        """Add an item; return once the transaction for it has begun."""
+        task = asyncio.create_task(commits.add(item))
+        await eventually(self._begun, lambda begun: begun)
+        return task
+
+    async def _begun(self) -> bool:
+        return self.has_begun.is_set()
+
+
+async def test_what_arrives_while_a_transaction_begins_is_in_its_batch(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [await place(db) for _ in range(4)]
+    beginning, held = Beginning(monkeypatch), Held()
+    held.may_go_on.set()
+    commits = group(db, held)
+    tasks = [await beginning.one_alone(commits, Received(ids[0], b"{}"))]
+    tasks += [asyncio.create_task(commits.add(Received(each, b"{}"))) for each in ids[1:]]
+    await asyncio.sleep(0)
+    beginning.may_go_on.set()
+    assert await asyncio.gather(*tasks) == [True] * 4
+    assert held.batches == [ids]
+    assert await received(db) == ids
 
 
 async def test_a_batch_has_a_size_and_so_has_what_waits(db: Database) -> None:
@@ -355,3 +397,24 @@ async def test_on_the_end_of_the_process_whoever_waits_is_told_that_nothing_is_k
         with pytest.raises(DATABASE_AWAY):
             await task
     held.may_go_on.set()
+
+
+async def test_what_the_end_of_the_process_cuts_off_in_its_beginning_is_written_once_or_not_at_all(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [await place(db) for _ in range(3)]
+    beginning, held = Beginning(monkeypatch), Held()
+    held.may_go_on.set()
+    commits = group(db, held)
+    tasks = [await beginning.one_alone(commits, Received(ids[0], b"{}"))]
+    tasks += [asyncio.create_task(commits.add(Received(each, b"{}"))) for each in ids[1:]]
+    await asyncio.sleep(0)
+    committing = commits._committing
+    assert committing is not None
+    committing.cancel()
+    for task in tasks:
+        with pytest.raises(DATABASE_AWAY):
+            await task
+    beginning.may_go_on.set()
+    await eventually(_number_of(held), lambda number: number == 1)
+    assert held.batches == [ids], "what both have taken is the same, and taken once"

@@ -18,6 +18,13 @@ MUTATIONS = (
         (GROUP_COMMIT,),
     ),
     Mutation(
+        "a batch is gathered before its transaction has begun",
+        BATCHES,
+        "        return await db.write_whole(lambda tx: write(tx, gather()))\n",
+        "        items = gather()\n        return await db.write_whole(lambda tx: write(tx, items))\n",
+        (GROUP_COMMIT,),
+    ),
+    Mutation(
         "a batch is acknowledged without its commit",
         WHOLE,
         "            connection.commit()\n",
