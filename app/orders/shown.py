@@ -44,7 +44,6 @@ _ASKED_AND_ANSWERED = (
         Event.type.in_(
             [
                 EventType.ATTENTION_STARTED.value,
-                EventType.CALLBACK_RECEIVED.value,
                 EventType.DUPLICATES_DISMISSED.value,
                 EventType.IDENTIFIED.value,
                 EventType.PLACEMENT_ENDED.value,
@@ -52,6 +51,12 @@ _ASKED_AND_ANSWERED = (
         ),
     )
     .order_by(Event.id)
+)
+_OF_ORDER = select(func.max(Event.id)).where(Event.order_id == bindparam("order_id"))
+_CALLED_BACK_SINCE = select(func.count()).where(
+    Event.order_id == bindparam("order_id"),
+    Event.type == EventType.CALLBACK_RECEIVED.value,
+    Event.id > func.coalesce(_OF_ORDER.where(Event.type == bindparam("since")).scalar_subquery(), 0),
 )
 
 
@@ -110,7 +115,7 @@ async def refuse_just_answered(tx: Transaction, order: Order, settled: Collectio
             answered |= {event.data.get("cloudpress_order_id")}.intersection(settled)
         elif event.type == EventType.ATTENTION_STARTED:
             answered.clear()
-        elif event.type != EventType.CALLBACK_RECEIVED:  # dismissed since, or taken from the order
+        else:  # dismissed since, or taken from the order
             answered -= {*event.data.get("cloudpress_order_ids", ()), event.data.get("instead_of")}
     if answered:
         raise UnseenError(sorted(answered), 0)
@@ -126,12 +131,17 @@ async def refuse_just_called_back(tx: Transaction, order: Order, shown: Shown) -
     """
     if shown.callbacks is not None or may_be_dismissed(order) or not has_unseen_news(order, tx.now):
         return
-    calls = 0
-    for event in await tx.session.execute(_ASKED_AND_ANSWERED, {"order_id": order.id}):
-        is_asked = event.type == EventType.ATTENTION_STARTED
-        calls = 0 if is_asked else calls + (event.type == EventType.CALLBACK_RECEIVED)
-    if calls:
+    if calls := await count_called_back_since(tx.session, order, EventType.ATTENTION_STARTED):
         raise UnseenError((), calls)
+
+
+async def count_called_back_since(session: AsyncSession, order: Order, since: EventType) -> int:
+    """Return how many different callbacks were let in for an order since the last event of a type.
+
+    By the order of events: clocks may have stepped, and a callback may have waited for the order's lock.
+    """
+    given = {"order_id": order.id, "since": since.value}
+    return (await session.execute(_CALLED_BACK_SINCE, given)).scalar_one()
 
 
 async def count_callbacks(session: AsyncSession, order: Order) -> int:
@@ -178,7 +188,9 @@ async def overrule_callbacks(tx: Transaction, order: Order, shown: Shown) -> Non
     """
     overruled = update(Callback).where(Callback.order_id == order.id, Callback.overruled_at.is_(None))
     if shown.callbacks is None and waits_after_its_end(order):
-        overruled = overruled.where(Callback.first_received_at <= order.attention_since)
+        since = await count_called_back_since(tx.session, order, EventType.ATTENTION_STARTED)
+        latest = select(Callback.id).where(Callback.order_id == order.id).order_by(Callback.id.desc())
+        overruled = overruled.where(Callback.id.not_in(latest.limit(since)))
     elif shown.callbacks is None and (has_unseen_news(order, tx.now) or not _tells_of_callbacks(order)):
         return
     is_unanswered = waits_after_its_end(order) and order.attention_code == AttentionCode.UNANSWERED

@@ -186,8 +186,8 @@ class GroupCommit(Generic[Item, Result]):
 class _Batch(Generic[Item, Result]):
     """What is written together: of those who wait as many as may be, taken when it is first asked for.
 
-    It may be asked for in the thread that writes, while others come to wait, and by the event loop at the same
-    time where the process ends: it is taken once.
+    The thread that writes may ask for it while others come to wait, and the event loop at the same time where
+    the process ends: it is taken once.
     """
 
     def __init__(self, waiting: MutableSequence[Entry[Item, Result]], most: int = MOST_AT_ONCE) -> None:

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from datetime import datetime
 
-from app.orders.shown import is_failed_by_operator
+from app.events.types import EventType
+from app.orders.shown import count_called_back_since, is_failed_by_operator
 from app.queue import leases
 from app.reconciler.concluding import apply
 from app.reconciler.passes import Pass, PassResult
@@ -39,19 +40,16 @@ async def _write_unseen(this: Pass, held: Held) -> PassResult | None:
 
 async def _apply(this: Pass, held: Held, action: str, observation: Observation) -> PassResult:
     """Overrule the callbacks of before a word that fails the order: whichever comes later is told."""
-    said_at = _said_at(held)
+    order, is_of_a_placed_one = held.order, "at" in (held.order.resolution or {})
     result = await apply(this, held, action, observation)
-    if is_failed_by_operator(held.order) and said_at is not None:
-        for callback in await held.loaded.callbacks(held.order.id):
-            if callback.overruled_at is None and callback.first_received_at < said_at:
-                callback.overruled_at = held.tx.now
+    if is_failed_by_operator(order) and is_of_a_placed_one:
+        since = await count_called_back_since(held.tx.session, order, EventType.RESOLUTION_REQUESTED)
+        for callback in (await held.loaded.callbacks(order.id))[since:]:
+            callback.overruled_at = callback.overruled_at or held.tx.now
     return result
 
 
 def _word(held: Held) -> GivenUp:
-    return GivenUp((held.order.resolution or {})["by"], was_sent=True, said_at=_said_at(held))
-
-
-def _said_at(held: Held) -> datetime | None:
-    said_at = (held.order.resolution or {}).get("at")
-    return datetime.fromisoformat(said_at) if said_at is not None else None
+    said = held.order.resolution or {}
+    said_at = datetime.fromisoformat(said["at"]) if "at" in said else None
+    return GivenUp(said["by"], was_sent=True, said_at=said_at)

@@ -6,8 +6,10 @@ import pytest
 
 from app.cloudpress import BadAnswer, CloudPressError, Refused, SiteRef
 from app.orders.callbacks import record_callback
+from app.orders.requests import dismiss_duplicates
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 from tests.reconciler.test_anothers_answers import before
+from tests.reconciler.test_called_back_after_the_end import ROSA
 from tests.reconciler.test_mixed_up_answers import call_back
 from tests.reconciler.test_names_that_come_late import change_task, lost
 
@@ -213,6 +215,29 @@ async def test_it_is_not_where_the_account_is_refused(bench: Bench) -> None:
     bench.cloudpress.tasks[77] = task.model_copy(update={"id": 77})
     await bench.work_for(2 * HOUR)
     assert (await bench.read(order_id)).suspected_duplicates == [double]
+
+
+@pytest.mark.parametrize("stepped", [0, -5 * DAY])
+async def test_one_that_comes_after_a_person_was_asked_is_not_dismissed_with_those_before(
+    bench: Bench, stepped: float
+) -> None:
+    order_id = await completed_and_called_back(bench, Refused(500))
+    await bench.skim(3 * DAY)
+    assert (await bench.read(order_id)).attention_code == "unanswered"
+    double = bench.cloudpress.land("Shop")
+    bench.clock.step(stepped)
+    await call_back(bench, order_id, int(double.removeprefix("cp-")))
+    await dismiss_duplicates(bench.db, order_id, by=ROSA)
+    await bench.work_for(3 * HOUR)
+    assert (await bench.read(order_id)).suspected_duplicates == [double]
+    assert not await is_asked_about(bench, 77)
+
+
+async def is_asked_about(bench: Bench, task_id: int) -> bool:
+    """Tell whether a task is asked about that CloudPress tells nothing of."""
+    before = bench.cloudpress.count(f"task {task_id}")
+    await bench.work_for(3 * HOUR)
+    return bench.cloudpress.count(f"task {task_id}") > before
 
 
 @pytest.mark.parametrize(

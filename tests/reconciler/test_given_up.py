@@ -130,11 +130,13 @@ async def test_what_cloudpress_finishes_after_it_was_failed_is_told(bench: Bench
     assert (order.status, order.attention_code, order.due_at) == ("failed", None, None)
 
 
+@pytest.mark.parametrize("stepped", [0, -HOUR, HOUR])
 async def test_a_callback_that_comes_after_the_word_to_fail_and_before_it_is_done_is_told(
-    bench: Bench,
+    bench: Bench, stepped: float
 ) -> None:
     order_id = await stuck(bench, unanswered)
     await bench.say(order_id, "fail", by=ROSA, shown=await look(bench, order_id))
+    bench.clock.step(stepped)
     bench.cloudpress.end("cp-1", "OK")
     await call_back(bench, order_id, 1)
     await bench.skim(3 * DAY)
@@ -205,12 +207,17 @@ async def test_what_is_cancelled_there_after_it_was_failed_is_not_told_as_going_
     assert "seems to go on with it" not in (order.attention_detail or "")
 
 
-async def test_what_it_was_called_back_for_before_the_word_is_no_news_after_it(bench: Bench) -> None:
+@pytest.mark.parametrize("stepped", [0, -HOUR])
+async def test_what_it_was_called_back_for_before_the_word_is_no_news_after_it(
+    bench: Bench, stepped: float
+) -> None:
     order_id = await bench.order()
     await bench.work()
-    await call_back(bench, order_id, 1)
     await unanswered(bench)
     await bench.skim(3 * DAY)
+    await call_back(bench, order_id, 1)
+    await bench.work_for(HOUR)
+    bench.clock.step(stepped)
     await bench.say(order_id, "fail", by=ROSA, shown=await look(bench, order_id))
     await bench.skim(3 * DAY)
     order = await bench.read(order_id)

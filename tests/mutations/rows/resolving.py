@@ -1,7 +1,7 @@
 """Rules of what a person can always resolve, of spans that no step of a clock ends, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import ADOPTING, CLOCKS, RESOLVABLE, TOLD_ONCE
+from tests.mutations.proofs import ADOPTING, CALLBACK_HINTS, CLOCKS, RESOLVABLE, TOLD_ONCE
 
 ADOPTION = "app/reconciler/adopting.py"
 CONCLUDING = "app/reconciler/concluding.py"
@@ -38,9 +38,23 @@ MUTATIONS = (
     Mutation(
         "what CloudPress called back for before a word is told as if it had come since",
         "app/reconciler/giving_up.py",
-        "                callback.overruled_at = held.tx.now\n",
-        "                pass\n",
+        "            callback.overruled_at = callback.overruled_at or held.tx.now\n",
+        "            pass\n",
         (RESOLVABLE,),
+    ),
+    Mutation(
+        "what calls back after a word to fail is overruled with what did before",
+        "app/reconciler/giving_up.py",
+        "(await held.loaded.callbacks(order.id))[since:]",
+        "(await held.loaded.callbacks(order.id))[since - since :]",
+        (RESOLVABLE,),
+    ),
+    Mutation(
+        "what calls back after a person was asked is dismissed with what did before",
+        SHOWN,
+        "        overruled = overruled.where(Callback.id.not_in(latest.limit(since)))\n",
+        "        overruled = overruled.where(Callback.id.not_in(latest.limit(since - since)))\n",
+        (CALLBACK_HINTS,),
     ),
     Mutation(
         "a word to fail what is not shown waits for ever where CloudPress tells nothing any more",
