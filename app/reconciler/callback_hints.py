@@ -41,6 +41,8 @@ class Named:
     """Whether that is so for all that callbacks named."""
     error: CloudPressError | None = None
     """Why some of their tasks could not be read."""
+    is_unread_young: bool = False
+    """Whether one that could not be read came in less than a day ago: it may be shown soon."""
 
     @property
     def settled(self) -> tuple[int, ...]:
@@ -69,9 +71,10 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
     A task that cannot be read hides no other one.
     """
     error: CloudPressError | None = None
+    unread: list[Hint] = []
     agreeing: dict[str, Agreement] = {}
     of_tasks: dict[int, tuple[str, ...]] = {}
-    for hint in sent.hints:
+    for number, hint in enumerate(sent.hints):
         try:
             found = await _orders_of_task(this, sent, hint.task_id, as_sent=as_sent)
         except CloudPressError as failed:
@@ -80,14 +83,16 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
                 continue
             error = error or failed
             if is_about_one(failed):
+                unread.append(hint)
                 continue
+            unread += sent.hints[number:]
             break
         for order_id, agreement in (found or {}).items():
             # Two tasks may name one order: what speaks against it counts, whichever of them tells it.
             if agreeing.get(order_id) is not Agreement.NONE:
                 agreeing[order_id] = agreement
         is_all_told = found is not None and Agreement.UNTOLD not in found.values()
-        if is_all_told or sent.now.wall - hint.since >= HINT_LIFETIME:
+        if is_all_told or _is_old(hint, sent):
             of_tasks[hint.task_id] = tuple(found or ())
 
     def those(agreement: Agreement) -> tuple[str, ...]:
@@ -100,7 +105,12 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
         of_tasks,
         len(of_tasks) == len(sent.hints),
         error,
+        is_unread_young=not all(_is_old(hint, sent) for hint in unread),
     )
+
+
+def _is_old(hint: Hint, sent: Sent) -> bool:
+    return sent.now.wall - hint.since >= HINT_LIFETIME
 
 
 def is_about_one(error: CloudPressError) -> bool:
@@ -115,8 +125,9 @@ async def _is_given_up(this: Pass, sent: Sent, hint: Hint, error: CloudPressErro
     """
     order = this.order
     is_refused = isinstance(error, Refused) and error.is_own_form and error.status in {402, 403}
-    is_old = sent.now.wall - hint.since >= HINT_LIFETIME
-    if not (is_refused and is_old and order.status in FINAL and order.cloudpress_order_id is not None):
+    if not (
+        is_refused and _is_old(hint, sent) and order.status in FINAL and order.cloudpress_order_id is not None
+    ):
         return False
     try:
         return await this.find_order(order.cloudpress_order_id) is not None

@@ -38,8 +38,8 @@ async def recheck(this: Pass) -> Rechecked:
     sent = what_was_sent(this)
     called_back = await named_by_callbacks(this, sent, as_sent=True)
     error = called_back.error
-    if error is not None and order.cloudpress_order_id is not None:
-        # One that could not be read may name its own, so it is not judged by the others.
+    if called_back.is_unread_young and order.cloudpress_order_id is not None:
+        # One that could not be read may name its own, so for a day it is not judged by the others.
         called_back = Named()
     this.findings.hints = called_back.settled
     # What is not told hides no double. It only takes nothing's place. (`_judge`)

@@ -217,6 +217,36 @@ async def test_it_is_not_where_the_account_is_refused(bench: Bench) -> None:
     assert (await bench.read(order_id)).suspected_duplicates == [double]
 
 
+@pytest.mark.parametrize("failing", [1, 20])
+@pytest.mark.parametrize("failure", [LOST, Refused(500)])
+async def test_those_that_fail_for_days_hide_no_other(
+    bench: Bench, failure: CloudPressError, failing: int
+) -> None:
+    order_id = await completed_and_called_back(bench, failure)
+    double = bench.cloudpress.land("Shop")
+    await call_back(bench, order_id, int(double.removeprefix("cp-")))
+    for number in range(78, 77 + failing):
+        bench.cloudpress.script[f"task {number}"] = [failure] * 100_000
+        await call_back(bench, order_id, number)
+    await bench.work_for(4 * DAY)
+    assert (await bench.read(order_id)).suspected_duplicates == [double]
+
+
+async def test_of_many_all_are_asked_about(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.end("cp-1", "OK")
+    await bench.work_for(HOUR)
+    for number in range(100, 125):
+        own = bench.cloudpress.tasks[1].model_copy(update={"id": number})
+        bench.cloudpress.tasks[number] = own
+        await call_back(bench, order_id, number)
+    double = bench.cloudpress.land("Shop")
+    await call_back(bench, order_id, int(double.removeprefix("cp-")))
+    await bench.work_for(6 * HOUR)
+    assert (await bench.read(order_id)).suspected_duplicates == [double]
+
+
 @pytest.mark.parametrize("stepped", [0, -5 * DAY])
 async def test_one_that_comes_after_a_person_was_asked_is_not_dismissed_with_those_before(
     bench: Bench, stepped: float

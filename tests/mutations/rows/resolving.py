@@ -50,6 +50,20 @@ MUTATIONS = (
         (RESOLVABLE,),
     ),
     Mutation(
+        "a callback's task that always fails is always asked about first",
+        "app/reconciler/evidence.py",
+        "    first = this.order.failures % max(len(hints), 1)\n",
+        "    first = 0\n",
+        (CALLBACK_HINTS,),
+    ),
+    Mutation(
+        "a callback's task that fails for ever hides what the others name",
+        DUPLICATES,
+        "    if called_back.is_unread_young and order.cloudpress_order_id is not None:\n",
+        "    if called_back.error is not None and order.cloudpress_order_id is not None:\n",
+        (CALLBACK_HINTS,),
+    ),
+    Mutation(
         "what calls back after a person was asked is dismissed with what did before",
         SHOWN,
         "        overruled = overruled.where(Callback.id.not_in(latest.limit(since)))\n",
