@@ -86,7 +86,8 @@ def check(order: Standing, observation: Observation, decision: Decision, now: da
         if decision.problem is not None and decision.problem.code is ErrorCode.FAILED_BY_OPERATOR:
             assert without.status not in FINAL, "CloudPress has ended it"
             assert without.attention is not None, "nobody is asked any more"
-            assert without.attention.code in GIVEN_UP_FOR
+            is_mixed_up = isinstance(observation, Rechecked) and observation.mixed_up
+            assert without.attention.code in GIVEN_UP_FOR or is_mixed_up, "it goes on by itself"
             observation = observation.given_up
     assert may_follow(order.status, decision.status)
     if order.duplicates:

@@ -2,7 +2,7 @@
 
 from app.db.models import Order
 from app.orders.handing_over import is_mixed_up
-from app.states import FINAL, GIVEN_UP_FOR, PLACED, AttentionCode, OrderStatus
+from app.states import FINAL, GIVEN_UP_FOR, PLACED, AttentionCode, OrderStatus, tells_of_mix_up
 
 
 def is_not_sent(order: Order) -> bool:
@@ -12,7 +12,8 @@ def is_not_sent(order: Order) -> bool:
 
 def may_never_go_on(order: Order) -> bool:
     """Tell whether a person is asked about a placed order what may stay so for ever."""
-    return order.status in PLACED - FINAL and order.attention_code in GIVEN_UP_FOR
+    may_hold_anothers = tells_of_mix_up(order.attention_detail or "")
+    return order.status in PLACED - FINAL and (order.attention_code in GIVEN_UP_FOR or may_hold_anothers)
 
 
 def why_not_resolvable(order: Order, action: str) -> str | None:

@@ -23,7 +23,7 @@ Who moves an order, and when:
 `attention` and `waiting` what a person is told.
 """
 
-from app.states.attention import is_asked_already, listed, tells_of, tells_of_callbacks
+from app.states.attention import is_asked_already, listed, tells_of, tells_of_callbacks, tells_of_mix_up
 from app.states.codes import (
     Attention,
     AttentionCode,
@@ -150,6 +150,7 @@ __all__ = [
     "refuses_to_cancel",
     "tells_of",
     "tells_of_callbacks",
+    "tells_of_mix_up",
     "trouble_in",
     "waiting_for",
 ]

@@ -23,6 +23,7 @@ REFUSALS = frozenset({AttentionCode.CREDENTIALS_REFUSED, AttentionCode.REDIRECTE
 """What is told where CloudPress refuses the deployment rather than an order."""
 RESOLVE = "Then resolve the order: adopt that CloudPress order, place again, or fail."
 CALLED_BACK_TOO = "A callback was let in for this order too, so CloudPress has it."
+_MIXED_UP = "CloudPress may have mixed up its answers to two orders"
 
 NO_TOKEN = Attention(
     AttentionCode.ACCOUNT_UNKNOWN,
@@ -186,6 +187,11 @@ def tells_of_callbacks(detail: str) -> bool:
     return CALLED_BACK_TOO in detail
 
 
+def tells_of_mix_up(detail: str) -> bool:
+    """Tell whether what a person is told says that an order may hold another's."""
+    return _MIXED_UP in detail
+
+
 def _overtaken(word: Word) -> Attention:
     if word.called_back:
         return Attention(
@@ -240,11 +246,11 @@ def duplicate(
     if mixed_up:
         return Attention(
             AttentionCode.SUSPECTED_DUPLICATE,
-            f"This order holds {held}, and a callback for it names {listed(mixed_up)} instead: CloudPress "
-            "may have mixed up its answers to two orders, or have this one twice. Compare them in CloudPress "
-            f"by the names of their sites, and cancel nothing before. If {held} is this order's, resolve the "
-            "order: dismiss duplicates. If not, hand out its site yourself: nothing of it is told here."
-            f"{also}",
+            f"This order holds {held}, and a callback for it names {listed(mixed_up)} instead: {_MIXED_UP}, "
+            "or have this one twice. Compare them in CloudPress by the names of their sites, and cancel "
+            f"nothing before. If {held} is this order's, resolve the order: dismiss duplicates. If not, hand "
+            "out its site yourself: nothing of it is told here; and if the order has not ended, resolve it: "
+            f"fail.{also}",
         )
     if claimed:
         seems = "It seemed not to have heard of this order" if held is None else f"This order is {held}"

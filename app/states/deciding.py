@@ -57,9 +57,11 @@ def decide(order: Standing, observation: Observation, now: datetime) -> Decision
     word = given_up_in(observation)
     if word is None:
         return decision
-    is_failing = is_to_fail(observation, word, decision, now)
+    is_failing = is_to_fail(order, observation, word, decision, now)
     if is_failing:
-        return _by_what_was_observed(order, word, now)
+        failed = _by_what_was_observed(order, word, now)
+        # Whose it is what the order holds is still asked: nobody is to cancel it as one too many.
+        return replace(failed, attention=decision.attention) if mixed_up_in(observation) else failed
     return replace(decision, ends_word=is_failing is False)
 
 

@@ -2,9 +2,18 @@
 
 from datetime import datetime
 
-from app.states.attention import NOT_CANCELLED, REFUSALS, refused
+from app.states.attention import NOT_CANCELLED, REFUSALS, refused, tells_of_mix_up
 from app.states.codes import AttentionCode
-from app.states.observations import Decision, GivenUp, Observation, Rechecked, Seen, trouble_in
+from app.states.observations import (
+    Decision,
+    GivenUp,
+    Observation,
+    Rechecked,
+    Seen,
+    Standing,
+    mixed_up_in,
+    trouble_in,
+)
 from app.states.silence import is_lasting
 from app.states.statuses import FINAL
 
@@ -29,14 +38,19 @@ def given_up_in(observation: Observation) -> GivenUp | None:
     return observation.given_up if isinstance(observation, Seen | Rechecked) else None
 
 
-def is_to_fail(observation: Observation, word: GivenUp, decision: Decision, now: datetime) -> bool | None:
+def is_to_fail(
+    order: Standing, observation: Observation, word: GivenUp, decision: Decision, now: datetime
+) -> bool | None:
     """Tell whether a placed order is to fail by such a word; None where the word waits.
 
-    It is, if a person would still be asked about the order itself. Where a look at that met with other
-    trouble than he was asked about, nothing is known of that: the word waits, for a day at most.
+    It is, if a person would still be asked about the order itself, or was, and still would be, whether it
+    holds another's. Where a look at that met with other trouble than he was asked about, nothing is known of
+    that: the word waits, for a day at most.
     """
     if decision.status in FINAL or decision.attention is None:
         return False
+    if mixed_up_in(observation) and order.attention is not None:
+        return tells_of_mix_up(order.attention.detail)
     asked = decision.attention.code
     trouble = observation.trouble if isinstance(observation, Seen) else trouble_in(observation)
     if trouble is None:

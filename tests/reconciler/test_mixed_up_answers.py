@@ -9,7 +9,7 @@ from app.cloudpress import Answer, Placed, Refused, TaskRef
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.requests import dismiss_duplicates, request_cancel
-from tests.reconciler.scripted import HOUR, Bench
+from tests.reconciler.scripted import DAY, HOUR, Bench
 
 OTHER = {"cp-2": "cp-3", "cp-3": "cp-2"}
 
@@ -56,6 +56,50 @@ async def test_answers_that_were_mixed_up_are_told_and_neither_order_is_conclude
         assert named in (order.attention_detail or "")
         assert "cancel nothing" in (order.attention_detail or "")
         assert await bench.known_site(order_id) is None
+
+
+async def test_who_finds_that_an_order_holds_anothers_can_fail_it(bench: Bench) -> None:
+    rosa, _ben = await mixed_up(bench)
+    await call_back(bench, rosa, 2)
+    await bench.work_for(HOUR)
+    told = (await bench.read(rosa)).attention_detail
+    await bench.say(rosa, "fail", by=Actor("Rosa"))
+    await bench.work_for(HOUR)
+    order = await bench.read(rosa)
+    assert (order.status, order.error_code, order.resolution) == ("failed", "failed_by_operator", None)
+    assert order.attention_detail == told, "nobody is told now to cancel one of the two"
+    assert len(await bench.events(rosa, "order.attention_started")) == 1
+    await dismiss_duplicates(bench.db, rosa, by=Actor("Rosa"))
+    await bench.skim(DAY)
+    order = await bench.read(rosa)
+    assert (order.status, order.attention_code, order.due_at) == ("failed", None, None)
+    assert bench.cloudpress.count("cancel") == 0
+
+
+async def test_what_its_own_callback_says_after_such_a_word_ends_the_word(bench: Bench) -> None:
+    rosa, _ben = await mixed_up(bench)
+    await call_back(bench, rosa, 2)
+    await bench.work_for(HOUR)
+    await bench.say(rosa, "fail", by=Actor("Rosa"))
+    bench.cloudpress.end("cp-3", "OK")
+    await call_back(bench, rosa, 3)
+    await bench.work_for(HOUR)
+    order = await bench.read(rosa)
+    assert (order.status, order.resolution) == ("completed", None)
+
+
+async def test_a_word_to_fail_is_about_no_mix_up_that_is_found_after_it(bench: Bench) -> None:
+    rosa, _ben = await mixed_up(bench)
+    bench.cloudpress.script["order"] = [Refused(500)] * 5000
+    await bench.skim(3 * DAY)
+    assert (await bench.read(rosa)).attention_code == "unanswered"
+    await bench.say(rosa, "fail", by=Actor("Rosa"))
+    bench.cloudpress.script.clear()
+    await call_back(bench, rosa, 2)
+    await bench.work_for(HOUR)
+    order = await bench.read(rosa)
+    assert (order.status, order.attention_code) == ("provisioning", "suspected_duplicate")
+    assert order.resolution is None
 
 
 async def test_what_holds_anothers_is_not_cancelled_there(bench: Bench) -> None:

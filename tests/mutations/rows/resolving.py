@@ -1,7 +1,7 @@
 """Rules of what a person can always resolve, of spans that no step of a clock ends, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import ADOPTING, CALLBACK_HINTS, CLOCKS, RESOLVABLE, TOLD_ONCE
+from tests.mutations.proofs import ADOPTING, CALLBACK_HINTS, CLOCKS, MIXED_UP, RESOLVABLE, TOLD_ONCE
 
 ADOPTION = "app/reconciler/adopting.py"
 CONCLUDING = "app/reconciler/concluding.py"
@@ -48,6 +48,27 @@ MUTATIONS = (
         "(await held.loaded.callbacks(order.id))[since:]",
         "(await held.loaded.callbacks(order.id))[since - since :]",
         (RESOLVABLE,),
+    ),
+    Mutation(
+        "nobody can end an order that holds another's by a mixed-up answer",
+        GIVEN_UP,
+        "        return tells_of_mix_up(order.attention.detail)\n",
+        "        return False\n",
+        (MIXED_UP,),
+    ),
+    Mutation(
+        "a word to fail is about a mix-up that was found after it",
+        GIVEN_UP,
+        "        return tells_of_mix_up(order.attention.detail)\n",
+        "        return True\n",
+        (MIXED_UP,),
+    ),
+    Mutation(
+        "who fails an order that holds another's is told to cancel one of the two",
+        DECIDING,
+        "        return replace(failed, attention=decision.attention) if mixed_up_in(observation) else failed\n",
+        "        return failed\n",
+        (MIXED_UP,),
     ),
     Mutation(
         "a callback's task that always fails is always asked about first",
