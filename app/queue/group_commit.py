@@ -138,7 +138,10 @@ class GroupCommit(Generic[Item, Result]):
         """Write what was put off, each time all that needs the same."""
         try:
             while self._put_off:
-                await self._commit(_Batch(self._put_off.pop(next(iter(self._put_off)))))
+                key, waiting = next(iter(self._put_off.items()))
+                await self._commit(_Batch(waiting, self._most_at_once))
+                if not waiting:
+                    del self._put_off[key]
         finally:
             self._committing_put_off = None
             for batch in self._put_off.values():

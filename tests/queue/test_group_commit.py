@@ -24,9 +24,9 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.callbacks import CallbackIntake, Received, write_callbacks
 from app.orders.intake import NewOrder, create_order
-from app.queue.group_commit import GroupCommit, Later, TooManyWaitingError, whole
+from app.queue.group_commit import LATER, Gather, GroupCommit, Later, TooManyWaitingError, whole
 from app.secrets import Encryption
-from tests.harness import eventually, waiting_for_locks
+from tests.harness import PATIENCE_SECONDS, eventually, waiting_for_locks
 from tests.settings import SECRET_KEY
 
 
@@ -247,6 +247,33 @@ async def test_who_has_locked_an_order_holds_up_no_other_order(postgres_url: str
     assert held.batches[-1] == [ids[2], ids[2]], "both of it together"
     assert [row.count for row in await all_of(db, Callback.id, Callback.count)] == [1, 1, 1, 2]
     await db.dispose()
+
+
+async def test_of_what_is_put_off_nothing_is_lost_that_does_not_fit_into_a_batch() -> None:
+    """A row that stays locked for a moment, and more items that need it than a batch holds."""
+    is_free, put_off, written = asyncio.Event(), list[int](), list[int]()
+
+    async def run(gather: Gather[int]) -> Sequence[bool | Later]:
+        items = gather()
+        task = asyncio.current_task()
+        if task is not None and task.get_name() == "group commit":  # others' are beside them
+            put_off.extend(items)
+            return [LATER] * len(items)
+        await is_free.wait()
+        written.extend(items)
+        return [True] * len(items)
+
+    commits: GroupCommit[int, bool] = GroupCommit(run, key=lambda _item: "one order", most_at_once=4)
+    tasks = [asyncio.create_task(commits.add(number)) for number in range(11)]
+
+    async def number_put_off() -> int:
+        return len(put_off)
+
+    await eventually(number_put_off, lambda number: number == len(tasks))
+    is_free.set()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert await asyncio.gather(*tasks) == [True] * len(tasks)
+    assert written == list(range(len(tasks)))
 
 
 async def test_what_is_kept_of_an_order_is_read_once_it_is_locked(postgres_url: str) -> None:

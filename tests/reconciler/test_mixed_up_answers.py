@@ -64,6 +64,8 @@ async def test_who_finds_that_an_order_holds_anothers_can_fail_it(bench: Bench) 
     await bench.work_for(HOUR)
     told = (await bench.read(rosa)).attention_detail
     await bench.say(rosa, "fail", by=Actor("Rosa"))
+    await bench.work()
+    assert (await bench.read(rosa)).attention_detail == told
     await bench.work_for(HOUR)
     order = await bench.read(rosa)
     assert (order.status, order.error_code, order.resolution) == ("failed", "failed_by_operator", None)

@@ -25,6 +25,13 @@ MUTATIONS = (
         (GROUP_COMMIT,),
     ),
     Mutation(
+        "what does not fit into a batch of what was put off is forgotten",
+        BATCHES,
+        "                if not waiting:\n                    del self._put_off[key]\n",
+        "                del self._put_off[key]\n",
+        (GROUP_COMMIT,),
+    ),
+    Mutation(
         "a batch is acknowledged without its commit",
         WHOLE,
         "            connection.commit()\n",

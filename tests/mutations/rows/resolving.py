@@ -66,8 +66,8 @@ MUTATIONS = (
     Mutation(
         "who fails an order that holds another's is told to cancel one of the two",
         DECIDING,
-        "        return replace(failed, attention=decision.attention) if mixed_up_in(observation) else failed\n",
-        "        return failed\n",
+        "return replace(failed, attention=decision.attention) if mixed_up_in(observation) else failed",
+        "return failed",
         (MIXED_UP,),
     ),
     Mutation(

@@ -52,7 +52,8 @@ async def resolve_order(
     What is adopted has to be shown by CloudPress, and what its client wants cancelled is not placed again. To
     fail can be said too of a placed order that may never go on (`not_found`, `unanswered`, `site_missing`,
     `foreign_link`, `credentials_refused`, `redirected`, `refused`, `account_unknown`) or that holds another's
-    by a mixed-up answer (`suspected_duplicate`), and is done if that is still so; to dismiss, of a final one that waits for what cannot be had (`unanswered`, `account_unknown`).
+    by a mixed-up answer (`suspected_duplicate`), and is done if that is still so; to dismiss, of a final one
+    that waits for what cannot be had (`unanswered`, `account_unknown`).
 
     Or that CloudPress orders which were taken for doubles of an order are none. Whoever says which suspects
     and how many callbacks he has seen is answered 409 (`unseen-news`, with what is new) where there is more.
