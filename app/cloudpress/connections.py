@@ -21,6 +21,8 @@ KEEP_OPEN_SECONDS = 5.0
 HEADERS = {
     "Accept": "application/json",
     ACCEPT_IDENTITY[0]: ACCEPT_IDENTITY[1],
+    # What stands in between is to tell nothing of before: neither what an order was, nor what time it was.
+    "Cache-Control": "no-cache",
     "User-Agent": f"presshook/{version('presshook')}",
 }
 

@@ -3,6 +3,7 @@
 Only an operator can say so: an answer may be another's as well (decision 0004). The database only.
 """
 
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
@@ -33,23 +34,51 @@ async def _holder_of(session: AsyncSession, account_id: str, cloudpress_order_id
     return (await session.scalars(holder.limit(1))).one_or_none()
 
 
+def is_promised(order: Order, cloudpress_order_ids: Collection[str]) -> bool:
+    """Tell whether an operator's word to have an order adopt one of these waits for CloudPress to show it."""
+    named = (order.resolution or {}).get("cloudpress_order_id") or ""
+    return named.lower() in {each.lower() for each in cloudpress_order_ids}
+
+
+async def _promised(session: AsyncSession, account_id: str, cloudpress_order_id: str) -> set[UUID]:
+    """Return the orders of an account that an operator has said are that CloudPress order."""
+    spoken_of = select(Order.id, Order.resolution).where(
+        Order.account_id == account_id,
+        Order.status == OrderStatus.UNCONFIRMED,
+        Order.resolution.is_not(None),
+    )
+    said = await session.execute(spoken_of)
+    names = {order_id: (word or {}).get("cloudpress_order_id") or "" for order_id, word in said}
+    return {order_id for order_id, name in names.items() if name.lower() == cloudpress_order_id.lower()}
+
+
+def take_back(tx: Transaction, order: Order) -> None:
+    """End an operator's word about an order, which is locked, by another word of his."""
+    record(tx, order.id, EventType.RESOLUTION_IMPOSSIBLE)
+    order.resolution = None
+    make_due(tx, order)
+
+
 async def lock_with_holder(
     tx: Transaction, order_id: UUID, cloudpress_order_id: str | None
-) -> tuple[Order | None, Order | None]:
-    """Lock an order, and whichever has that CloudPress order, by their ids as everybody does.
+) -> tuple[Order | None, Order | None, list[Order]]:
+    """Lock an order, and whichever has that CloudPress order or waits for it, by their ids as everybody does.
 
-    Returns both, None for what there is not. One that got it since is the caller's to find.
+    Returns it and who has it, None for what there is not, and those that an operator has said are that one.
+    One that got it since is the caller's to find.
     """
     ids = {order_id}
     if cloudpress_order_id is not None:
         account_id = await tx.session.scalar(select(Order.account_id).where(Order.id == order_id))
         holder_id = await _holder_of(tx.session, account_id or "", cloudpress_order_id)
         ids |= {holder_id} if holder_id is not None else set()
+        ids |= await _promised(tx.session, account_id or "", cloudpress_order_id)
     lock = select(Order).where(Order.id.in_(ids)).order_by(Order.id).with_for_update()
     locked = {order.id: order for order in await tx.session.scalars(lock)}
     order = locked.pop(order_id, None)
     held = (it for it in locked.values() if it.cloudpress_order_id in _spelt(cloudpress_order_id or ""))
-    return order, next(held, None)
+    promised = [it for it in locked.values() if is_promised(it, [cloudpress_order_id or " "])]
+    return order, next(held, None), promised
 
 
 def is_mixed_up(order: Order) -> bool:
@@ -136,8 +165,7 @@ async def take_from(tx: Transaction, holder: Order, *, by: Actor, is_resolved: b
         holder.cloudpress_status = holder.cloudpress_answer = holder.payment_url = None
         holder.missing_since = holder.missing_known_since = holder.silent_since = None
         if holder.resolution is not None:  # it was about what the order had
-            record(tx, holder.id, EventType.RESOLUTION_IMPOSSIBLE)
-            holder.resolution = None
+            take_back(tx, holder)
         is_over = holder.status in FINAL  # an operator has failed it: it stays so
         _wish_anew(tx, holder, by=by, is_resolved=is_resolved or is_over)
         beside = await _dismissed_beside(tx.session, holder, taken)

@@ -15,7 +15,7 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.reading import OrderView
 from app.orders.representation import OrderBody
-from app.states import Attention, AttentionCode, OrderStatus, is_asked_already
+from app.states import Attention, AttentionCode, OrderStatus, is_asked_already, tells_to_cancel_nothing
 from app.webhooks.outbox import enqueue
 
 View = Callable[[Order], Awaitable[OrderView]]
@@ -118,6 +118,12 @@ class Before:
             return not self.duplicates.issuperset(order.suspected_duplicates or ())
         return order.attention_code is not None and order.attention_code != self.attention
 
+    def is_told_otherwise(self, order: Order) -> bool:
+        """Tell whether a person is told now to cancel nothing who was told to cancel one of two."""
+        is_as_before = order.attention_code == AttentionCode.SUSPECTED_DUPLICATE == self.attention
+        told = order.attention_detail or ""
+        return is_as_before and tells_to_cancel_nothing(told) and not tells_to_cancel_nothing(self.detail)
+
     def is_payable_now(self, order: Order) -> bool:
         """Tell whether a payment is awaited only now, or it is known only now where it is to be made."""
         if order.status != OrderStatus.AWAITING_PAYMENT:
@@ -127,12 +133,14 @@ class Before:
 
 
 async def _is_payment_untold(tx: Transaction, order: Order) -> bool:
-    """Tell whether applications were told last of another address at which the order is to be paid.
+    """Tell whether applications were told last of another address to pay at, or of another CloudPress order.
 
     That a payment is awaited and nobody knows where is told once: an address may come and go with each look.
     """
     told = (await tx.session.scalars(_TOLD_PAYMENT, {"order_id": order.id})).first()
-    return told is None or order.payment_url not in {None, told.get("payment_url")}
+    if told is None or told.get("cloudpress_order_id") != order.cloudpress_order_id:
+        return True
+    return order.payment_url not in {None, told.get("payment_url")}
 
 
 async def _is_attention_untold(tx: Transaction, order: Order) -> bool:
@@ -164,6 +172,8 @@ async def _is_attention_untold(tx: Transaction, order: Order) -> bool:
 
 async def _is_news(tx: Transaction, order: Order, before: Before, asked: Attention | None) -> bool:
     """Tell whether applications are to hear what is asked: it is new, or was passed over and lasts."""
+    if before.is_told_otherwise(order):
+        return await _is_attention_untold(tx, order)
     if before.is_more_asked(order, asked):
         # Of the same code it is another double, which the words may not name.
         return order.attention_code == before.attention or await _is_attention_untold(tx, order)

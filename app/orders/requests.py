@@ -16,7 +16,14 @@ from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.attempts import can_have_landed
 from app.orders.changing import changing
-from app.orders.handing_over import is_mixed_up, lock_with_holder, may_be_handed_over, take_from
+from app.orders.handing_over import (
+    is_mixed_up,
+    is_promised,
+    lock_with_holder,
+    may_be_handed_over,
+    take_back,
+    take_from,
+)
 from app.orders.look_ups import begin_anew, without
 from app.orders.names_seen import OPERATOR
 from app.orders.orphans import orphans_like
@@ -25,6 +32,7 @@ from app.orders.shown import (
     NOTHING_SAID,
     Shown,
     awaits_no_callback,
+    count_known_callbacks,
     may_be_dismissed,
     overrule_callbacks,
     refuse_just_answered,
@@ -63,14 +71,16 @@ async def request_resolution(
         UnseenError: something is known of it that is not in what he was `shown`, or was just answered.
     """
     async with db.write() as tx:
-        order, holder = await lock_with_holder(tx, order_id, cloudpress_order_id)
+        order, holder, promised = await lock_with_holder(tx, order_id, cloudpress_order_id)
         if order is None:
             return None
         if (reason := why_not_resolvable(order, action)) is not None:
             raise NotResolvableError(reason)
         await refuse_unseen(tx, order, shown)
-        if action != "adopt":
-            await refuse_just_answered(tx, order, order.settled_duplicates or ())
+        # What is taken from it is settled as well; of what he adopts he says that it is the order.
+        held = {order.cloudpress_order_id} if is_mixed_up(order) else set()
+        settled = {*(order.settled_duplicates or ()), *held} - {cloudpress_order_id}
+        await refuse_just_answered(tx, order, settled)
         if is_mixed_up(order):
             await take_from(tx, order, by=by, is_resolved=True)  # he says that it is not this one's
         is_said = (order.resolution or {}).get("action") == action
@@ -84,10 +94,13 @@ async def request_resolution(
                 raise NotResolvableError(f"Order {holder.id} has that CloudPress order already.")
             if holder is not None:
                 await take_from(tx, holder, by=by)
+            for other in promised:  # the later word counts
+                take_back(tx, other)
             resolution["cloudpress_order_id"] = cloudpress_order_id
         record(tx, order_id, EventType.RESOLUTION_REQUESTED, **resolution)
         if may_never_go_on(order):
-            resolution["at"] = tx.now.isoformat()
+            resolution["about"] = order.attention_code
+            resolution["callbacks"] = await count_known_callbacks(tx.session, order, shown)
         else:
             resolution |= await _covered(tx, order, action, shown)
         order.resolution = resolution
@@ -164,6 +177,8 @@ async def dismiss_duplicates(
         if order.cloudpress_order_id in dismissed:
             order.cloudpress_order_id_source = OPERATOR  # he has said that it is this order's
         async with changing(tx, order, action="dismiss_duplicates") as change:
+            if is_promised(order, dismissed):
+                take_back(tx, order)
             order.settled_duplicates = sorted({*(order.settled_duplicates or ()), *dismissed})
             order.suspected_duplicates = without(dismissed, order.suspected_duplicates or ()) or None
             record(tx, order_id, EventType.DUPLICATES_DISMISSED, by=by, cloudpress_order_ids=dismissed)

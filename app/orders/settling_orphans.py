@@ -1,6 +1,7 @@
 """What an operator decides about orphans: he lists them, adopts or dismisses them. The database only."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -41,6 +42,7 @@ async def adopt_orphan(db: Database, account_id: str, cloudpress_order_id: str, 
     """
     async with db.write() as tx:
         orphan = await _locked(tx.session, account_id, cloudpress_order_id)
+        word: dict[str, Any] = {"action": "adopt", "cloudpress_order_id": cloudpress_order_id, **by.told}
         order = Order(
             id=uuid7(),
             status=OrderStatus.UNCONFIRMED,
@@ -48,12 +50,7 @@ async def adopt_orphan(db: Database, account_id: str, cloudpress_order_id: str, 
             site_name=orphan.site_name or cloudpress_order_id,
             variant=orphan.variant or "vanilla",
             client_metadata={},
-            resolution={
-                "action": "adopt",
-                "cloudpress_order_id": cloudpress_order_id,
-                "at": tx.now.isoformat(),
-                **by.told,
-            },
+            resolution={**word, "at": tx.now.isoformat()},
             due_at=tx.now,
             created_at=tx.now,
             updated_at=tx.now,
@@ -62,6 +59,7 @@ async def adopt_orphan(db: Database, account_id: str, cloudpress_order_id: str, 
         await tx.session.flush()
         await doubt(tx, order)
         record(tx, order.id, EventType.ACCEPTED, by=by)
+        record(tx, order.id, EventType.RESOLUTION_REQUESTED, **word)
         _settle(tx, orphan, "adopt", by)
         tell(tx, EventType.ORPHAN_ADOPTED, account_id, cloudpress_order_id, by=by, order=str(order.id))
         tx.announce(due=Order)

@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Transaction
 from app.db.models import Callback, Event, Order
+from app.db.several import among
 from app.events.types import EventType
 from app.orders.suspects import find_suspects
 from app.orders.waking import has_unseen_news
-from app.states import FINAL, AttentionCode, ErrorCode, listed, tells_of, tells_of_callbacks
+from app.states import FINAL, OF_TROUBLE, AttentionCode, ErrorCode, listed, tells_of, tells_of_callbacks
 
 
 @dataclass(frozen=True)
@@ -37,27 +38,18 @@ class Shown:
 
 
 NOTHING_SAID = Shown()
-_ASKED_AND_ANSWERED = (
+# By their numbers, in which they were committed: clocks may have stepped between two of them.
+_HAPPENED = (
     select(Event.type, Event.data)
-    .where(
-        Event.order_id == bindparam("order_id"),
-        Event.type.in_(
-            [
-                EventType.ATTENTION_STARTED.value,
-                EventType.DUPLICATES_DISMISSED.value,
-                EventType.IDENTIFIED.value,
-                EventType.PLACEMENT_ENDED.value,
-            ]
-        ),
-    )
+    .where(Event.order_id == bindparam("order_id"), among(Event.type, "types"))
     .order_by(Event.id)
 )
-_OF_ORDER = select(func.max(Event.id)).where(Event.order_id == bindparam("order_id"))
-_CALLED_BACK_SINCE = select(func.count()).where(
-    Event.order_id == bindparam("order_id"),
-    Event.type == EventType.CALLBACK_RECEIVED.value,
-    Event.id > func.coalesce(_OF_ORDER.where(Event.type == bindparam("since")).scalar_subquery(), 0),
-)
+_ASKED_AND_ANSWERED = [
+    EventType.ATTENTION_STARTED.value,
+    EventType.DUPLICATES_DISMISSED.value,
+    EventType.IDENTIFIED.value,
+    EventType.PLACEMENT_ENDED.value,
+]
 
 
 class UnseenError(Exception):
@@ -107,14 +99,16 @@ async def refuse_just_answered(tx: Transaction, order: Order, settled: Collectio
     Raises:
         UnseenError: it has.
     """
-    if not settled or not has_unseen_news(order, tx.now):
+    if not settled or not has_unseen_news(order):
         return
     answered: set[str] = set()
-    for event in await tx.session.execute(_ASKED_AND_ANSWERED, {"order_id": order.id}):
+    given = {"order_id": order.id, "types": _ASKED_AND_ANSWERED}
+    for event in await tx.session.execute(_HAPPENED, given):
         if event.type == EventType.PLACEMENT_ENDED:
             answered |= {event.data.get("cloudpress_order_id")}.intersection(settled)
         elif event.type == EventType.ATTENTION_STARTED:
-            answered.clear()
+            # What is asked about trouble with CloudPress may be asked by a pass that has not seen it.
+            answered = answered if event.data.get("code") in OF_TROUBLE else set()
         else:  # dismissed since, or taken from the order
             answered -= {*event.data.get("cloudpress_order_ids", ()), event.data.get("instead_of")}
     if answered:
@@ -129,19 +123,42 @@ async def refuse_just_called_back(tx: Transaction, order: Order, shown: Shown) -
     Raises:
         UnseenError: one has.
     """
-    if shown.callbacks is not None or may_be_dismissed(order) or not has_unseen_news(order, tx.now):
+    if shown.callbacks is not None or may_be_dismissed(order) or not has_unseen_news(order):
         return
-    if calls := await count_called_back_since(tx.session, order, EventType.ATTENTION_STARTED):
+    if calls := await count_called_back_since(tx.session, order, EventType.ATTENTION_STARTED, but=OF_TROUBLE):
         raise UnseenError((), calls)
 
 
-async def count_called_back_since(session: AsyncSession, order: Order, since: EventType) -> int:
-    """Return how many different callbacks were let in for an order since the last event of a type.
+async def count_called_back_since(
+    session: AsyncSession, order: Order, since: EventType, *, but: Collection[str] = ()
+) -> int:
+    """Return how many different callbacks were let in since the last event of a type, but of some codes.
 
     By the order of events: clocks may have stepped, and a callback may have waited for the order's lock.
     """
-    given = {"order_id": order.id, "since": since.value}
-    return (await session.execute(_CALLED_BACK_SINCE, given)).scalar_one()
+    calls = 0
+    given = {"order_id": order.id, "types": [since.value, EventType.CALLBACK_RECEIVED.value]}
+    for event in await session.execute(_HAPPENED, given):
+        if event.type == EventType.CALLBACK_RECEIVED:
+            calls += 1
+        elif event.data.get("code") not in but:
+            calls = 0
+    return calls
+
+
+async def count_known_callbacks(session: AsyncSession, order: Order, shown: Shown) -> int:
+    """Return how many callbacks, the oldest, an operator knows of who fails a placed order.
+
+    Of one who does not say, these are all that came before a person was asked, and those that a pass has seen
+    since. Of one who says it again, none that came between his words.
+    """
+    if shown.callbacks is not None:
+        return shown.callbacks
+    known = await count_callbacks(session, order)
+    if has_unseen_news(order):
+        known -= await count_called_back_since(session, order, EventType.ATTENTION_STARTED)
+    before: int = (order.resolution or {}).get("callbacks", known)
+    return min(known, before)
 
 
 async def count_callbacks(session: AsyncSession, order: Order) -> int:
@@ -191,7 +208,7 @@ async def overrule_callbacks(tx: Transaction, order: Order, shown: Shown) -> Non
         since = await count_called_back_since(tx.session, order, EventType.ATTENTION_STARTED)
         latest = select(Callback.id).where(Callback.order_id == order.id).order_by(Callback.id.desc())
         overruled = overruled.where(Callback.id.not_in(latest.limit(since)))
-    elif shown.callbacks is None and (has_unseen_news(order, tx.now) or not _tells_of_callbacks(order)):
+    elif shown.callbacks is None and (has_unseen_news(order) or not _tells_of_callbacks(order)):
         return
     is_unanswered = waits_after_its_end(order) and order.attention_code == AttentionCode.UNANSWERED
     checked_at = func.coalesce(Callback.checked_at, tx.now) if is_unanswered else Callback.checked_at

@@ -1,6 +1,9 @@
 """What an operator has said of an order that is sought, as the order keeps it until it is done."""
 
+from datetime import datetime
+
 from app.db.models import Order
+from app.states import AttentionCode
 
 PLACE_AGAIN = "place_again"
 """What an operator decides who has an order placed again."""
@@ -9,6 +12,23 @@ PLACE_AGAIN = "place_again"
 def is_given_up(order: Order) -> bool:
     """Tell whether an operator has decided that the order fails."""
     return (order.resolution or {}).get("action") == "fail"
+
+
+def is_given_up_for_its_token(order: Order) -> bool:
+    """Tell whether he did so because no token of its account was left, and not for what a look may refute."""
+    asked_about = (order.resolution or {}).get("about", AttentionCode.ACCOUNT_UNKNOWN)
+    return is_given_up(order) and asked_about == AttentionCode.ACCOUNT_UNKNOWN
+
+
+def waits_since(order: Order) -> datetime | None:
+    """Return since when an operator's word to fail an order waits for a look that tells what to do."""
+    since = (order.resolution or {}).get("waits_since")
+    return datetime.fromisoformat(since) if since is not None else None
+
+
+def have_word_wait(order: Order, now: datetime) -> None:
+    """Count from now on for how long such a word waits, unless it does already."""
+    order.resolution = {"waits_since": now.isoformat(), **(order.resolution or {})}
 
 
 def is_to_end_otherwise(order: Order) -> bool:

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -44,11 +43,12 @@ def make_due(tx: Transaction, order: Order) -> None:
     tx.announce(due=Order, account=order.account_id)
 
 
-def has_unseen_news(order: Order, now: datetime) -> bool:
-    """Tell whether there may be news of an order that no pass has seen to: it is due, or looked at now."""
-    due_at, not_before = order.due_at, order.not_before
-    is_due = due_at is not None and due_at <= max(now, not_before or now)
-    return is_due or order.lease_token is not None
+def has_unseen_news(order: Order) -> bool:
+    """Tell whether there may be news of an order that no pass has seen to, or one looks at it now.
+
+    When it is due says nothing of that: a pass may have been put off, and clocks step.
+    """
+    return order.wakes != order.seen_wakes or order.lease_token is not None
 
 
 async def wake_orders(tx: Transaction, account_id: str, status: OrderStatus) -> None:

@@ -4,19 +4,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.accounts.store import UnknownAccountError
-from app.orders.spoken import dismissed_meanwhile, is_given_up
+from app.orders.spoken import is_given_up, is_given_up_for_its_token, waits_since
 from app.reconciler.cancelling import cancel, drop
 from app.reconciler.concluding import apply, conclude
 from app.reconciler.confirming import confirm, give_up
 from app.reconciler.duplicates import recheck
-from app.reconciler.giving_up import give_up_placed, give_up_unseen
+from app.reconciler.giving_up import give_up_placed, give_up_unseen, without_dismissed
 from app.reconciler.intents import unsent
 from app.reconciler.observing import Observer
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.placing import place
 from app.reconciler.reappearing import has_reappeared
 from app.reconciler.writing import Held
-from app.states import FINAL, CutOff, OrderStatus, Reappeared, Rechecked, Seen
+from app.states import FINAL, CutOff, OrderStatus, Reappeared, Rechecked, Seen, is_lasting
 
 # A yes may have been a proxy's, or forgotten.
 CANCEL_PATIENCE = timedelta(hours=24)
@@ -42,7 +42,8 @@ async def run_pass(this: Pass) -> PassResult | None:
         this.provider = await this.dependencies.providers(order.account_id)
     except UnknownAccountError:
         if order.status not in FINAL:
-            if is_given_up(order):
+            is_over = is_given_up(order) and is_lasting(waits_since(order), this.now().wall)
+            if is_over or is_given_up_for_its_token(order):
                 return await give_up_unseen(this)
             raise
         # What is left of it may need no request; where it does, it waits for the token.
@@ -73,15 +74,9 @@ async def _observe(this: Pass) -> PassResult | None:
         observation = replace(seen, rechecked=rechecked)
     if order.status not in FINAL and is_given_up(order):
         return await give_up_placed(this, observation)
-    return await this.write(lambda held: _conclude_look(this, held, observation))
-
-
-async def _conclude_look(this: Pass, held: Held, observation: Seen | Rechecked) -> PassResult:
-    """Conclude a look; one at what was found, and was dismissed in its midst, says nothing of the order."""
-    if this.findings.order_id in dismissed_meanwhile(this.order, held.order):
-        held.findings.forget_identity()
-        observation = Rechecked()
-    return await apply(this, held, "observe", observation)
+    return await this.write(
+        lambda held: apply(this, held, "observe", without_dismissed(this, held, observation))
+    )
 
 
 def _was_just_accepted(this: Pass, accepted_at: datetime | None) -> bool:

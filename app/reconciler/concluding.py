@@ -8,6 +8,7 @@ from app.db.models import Order
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.changing import Change, changing
+from app.orders.spoken import have_word_wait, is_given_up
 from app.queue import leases
 from app.reconciler.keeping import keep
 from app.reconciler.known import Known
@@ -94,6 +95,8 @@ async def put_off(this: Pass, attention: Attention) -> float | None:
         tx, order = held.tx, held.order
         async with changing(tx, order, action="put_off", view=held.loaded.view) as change:
             change.ask_for(attention)
+            if is_given_up(order):
+                have_word_wait(order, tx.now)
             order.failures += 1
             delay = this.dependencies.schedule.delay_seconds(Wait.RETRY, quiet=0, failures=order.failures)
             due_at = tx.now + timedelta(seconds=delay or 0.0)
@@ -178,6 +181,8 @@ def _write(tx: Transaction, change: Change, decision: Decision) -> None:
         _keep_missing(tx, order, is_missing=decision.missing)
     if decision.silent is not None:
         order.silent_since = (order.silent_since or tx.now) if decision.silent else None
+    if decision.word_waits:
+        have_word_wait(order, tx.now)
     if decision.ends_word:
         order.resolution = None
         record(tx, order.id, EventType.RESOLUTION_IMPOSSIBLE)
@@ -188,6 +193,7 @@ def _reschedule(this: Pass, tx: Transaction, change: Change, decision: Decision)
     """Set when the order is due again, release it, and return in how many seconds that is."""
     order, claim = change.order, this.claim
     is_news = change.is_news or order.wakes != claim.wakes
+    order.seen_wakes = claim.wakes
     order.failures = order.failures + 1 if decision.wait is Wait.RETRY else 0
     delay = this.dependencies.schedule.delay_seconds(
         decision.wait,

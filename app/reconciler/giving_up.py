@@ -1,10 +1,9 @@
 """Ends a placed order by an operator's word, if a person would still be asked about it."""
 
 from dataclasses import replace
-from datetime import datetime
 
-from app.events.types import EventType
-from app.orders.shown import count_called_back_since, is_failed_by_operator
+from app.orders.shown import is_failed_by_operator
+from app.orders.spoken import dismissed_meanwhile, waits_since
 from app.queue import leases
 from app.reconciler.concluding import apply
 from app.reconciler.passes import Pass, PassResult
@@ -25,7 +24,16 @@ async def give_up_unseen(this: Pass) -> PassResult | None:
     return await this.write(lambda held: _write_unseen(this, held))
 
 
+def without_dismissed(this: Pass, held: Held, observation: Seen | Rechecked) -> Seen | Rechecked:
+    """Return what was seen; a look at what was found, and was dismissed in its midst, says nothing."""
+    if this.findings.order_id not in dismissed_meanwhile(this.order, held.order):
+        return observation
+    held.findings.forget_identity()
+    return Rechecked()
+
+
 async def _write(this: Pass, held: Held, observation: Seen | Rechecked) -> PassResult:
+    observation = without_dismissed(this, held, observation)
     if held.order.wakes == this.claim.wakes:
         observation = replace(observation, given_up=_word(held))
     return await _apply(this, held, "observe", observation)
@@ -39,17 +47,16 @@ async def _write_unseen(this: Pass, held: Held) -> PassResult | None:
 
 
 async def _apply(this: Pass, held: Held, action: str, observation: Observation) -> PassResult:
-    """Overrule the callbacks of before a word that fails the order: whichever comes later is told."""
-    order, is_of_a_placed_one = held.order, "at" in (held.order.resolution or {})
+    """Overrule the callbacks that an operator knew of whose word fails the order: any other one is told."""
+    order, known = held.order, (held.order.resolution or {}).get("callbacks", 0)
     result = await apply(this, held, action, observation)
-    if is_failed_by_operator(order) and is_of_a_placed_one:
-        since = await count_called_back_since(held.tx.session, order, EventType.RESOLUTION_REQUESTED)
-        for callback in (await held.loaded.callbacks(order.id))[since:]:
+    if is_failed_by_operator(order):
+        oldest_first = (await held.loaded.callbacks(order.id))[::-1]
+        for callback in oldest_first[:known]:
             callback.overruled_at = callback.overruled_at or held.tx.now
     return result
 
 
 def _word(held: Held) -> GivenUp:
     said = held.order.resolution or {}
-    said_at = datetime.fromisoformat(said["at"]) if "at" in said else None
-    return GivenUp(said["by"], was_sent=True, said_at=said_at)
+    return GivenUp(said["by"], was_sent=True, waits_since=waits_since(held.order))

@@ -23,7 +23,15 @@ Who moves an order, and when:
 `attention` and `waiting` what a person is told.
 """
 
-from app.states.attention import is_asked_already, listed, tells_of, tells_of_callbacks, tells_of_mix_up
+from app.states.attention import (
+    OF_TROUBLE,
+    is_asked_already,
+    listed,
+    tells_of,
+    tells_of_callbacks,
+    tells_of_mix_up,
+    tells_to_cancel_nothing,
+)
 from app.states.codes import (
     Attention,
     AttentionCode,
@@ -62,6 +70,7 @@ from app.states.observations import (
     Word,
     trouble_in,
 )
+from app.states.silence import is_lasting
 from app.states.statuses import (
     FINAL,
     PLACED,
@@ -102,6 +111,7 @@ __all__ = [
     "LOOK_UPS_BEFORE_PLACING_AGAIN",
     "MISSING_ATTENTION_SECONDS",
     "NOTHING_LANDED",
+    "OF_TROUBLE",
     "PLACED",
     "REFUSALS_FOR_GOOD",
     "TRANSITIONS",
@@ -142,6 +152,7 @@ __all__ = [
     "is_final_task",
     "is_known_order_status",
     "is_known_task_status",
+    "is_lasting",
     "is_over",
     "listed",
     "may_follow",
@@ -151,6 +162,7 @@ __all__ = [
     "tells_of",
     "tells_of_callbacks",
     "tells_of_mix_up",
+    "tells_to_cancel_nothing",
     "trouble_in",
     "waiting_for",
 ]

@@ -21,8 +21,11 @@ OF_THOSE_FOUND = frozenset({AttentionCode.PLACEMENT_AMBIGUOUS, AttentionCode.PLA
 """What of that is asked about CloudPress orders, each of which may be it."""
 REFUSALS = frozenset({AttentionCode.CREDENTIALS_REFUSED, AttentionCode.REDIRECTED, AttentionCode.REFUSED})
 """What is told where CloudPress refuses the deployment rather than an order."""
+OF_TROUBLE = REFUSALS | {AttentionCode.ACCOUNT_UNKNOWN, AttentionCode.UNANSWERED}
+"""What is told where nothing could be learned: it says nothing of what has come in by then."""
 RESOLVE = "Then resolve the order: adopt that CloudPress order, place again, or fail."
 CALLED_BACK_TOO = "A callback was let in for this order too, so CloudPress has it."
+CANCEL_NOTHING = "cancel nothing before"
 _MIXED_UP = "CloudPress may have mixed up its answers to two orders"
 
 NO_TOKEN = Attention(
@@ -192,6 +195,11 @@ def tells_of_mix_up(detail: str) -> bool:
     return _MIXED_UP in detail
 
 
+def tells_to_cancel_nothing(detail: str) -> bool:
+    """Tell whether a person is told to find out whose an order is, and not to cancel one of two before."""
+    return CANCEL_NOTHING in detail
+
+
 def _overtaken(word: Word) -> Attention:
     if word.called_back:
         return Attention(
@@ -238,7 +246,7 @@ def duplicate(
             AttentionCode.SUSPECTED_DUPLICATE,
             f"This order was taken for {held} by its name, and CloudPress named the same in its answer to "
             "another order here, so one of the two was not made. Find out in CloudPress whose it is, and "
-            "cancel nothing before. If it is this order's, resolve the order: dismiss duplicates. If it is "
+            f"{CANCEL_NOTHING}. If it is this order's, resolve the order: dismiss duplicates. If it is "
             "the other's, hand out nothing of it, and have that one adopt it: this one is looked for anew. "
             "Or resolve this one: place again, or fail. Where it has ended, order anew for whoever is "
             f"without a site.{also}",
@@ -247,18 +255,18 @@ def duplicate(
         return Attention(
             AttentionCode.SUSPECTED_DUPLICATE,
             f"This order holds {held}, and a callback for it names {listed(mixed_up)} instead: {_MIXED_UP}, "
-            "or have this one twice. Compare them in CloudPress by the names of their sites, and cancel "
-            f"nothing before. If {held} is this order's, resolve the order: dismiss duplicates. If not, hand "
-            "out its site yourself: nothing of it is told here; and if the order has not ended, resolve it: "
-            f"fail.{also}",
+            "or have this one twice. Compare them in CloudPress by the names of their sites, and "
+            f"{CANCEL_NOTHING}. If {held} is this order's, resolve the order: dismiss duplicates. If not, "
+            "hand out its site yourself: nothing of it is told here; and if the order has not ended, resolve "
+            f"it: fail.{also}",
         )
     if claimed:
         seems = "It seemed not to have heard of this order" if held is None else f"This order is {held}"
         return Attention(
             AttentionCode.SUSPECTED_DUPLICATE,
             f"CloudPress has {listed(others)}, which looks like this order. {seems}, and another order here "
-            f"has {listed(claimed)} by its name. Find out in CloudPress whose that is, and cancel nothing "
-            "before. If it is the other's, resolve the order: dismiss duplicates.",
+            f"has {listed(claimed)} by its name. Find out in CloudPress whose that is, and "
+            f"{CANCEL_NOTHING}. If it is the other's, resolve the order: dismiss duplicates.",
         )
     if held is None:
         return Attention(

@@ -62,7 +62,7 @@ def decide(order: Standing, observation: Observation, now: datetime) -> Decision
         failed = _by_what_was_observed(order, word, now)
         # Whose it is what the order holds is still asked: nobody is to cancel it as one too many.
         return replace(failed, attention=decision.attention) if mixed_up_in(observation) else failed
-    return replace(decision, ends_word=is_failing is False)
+    return replace(decision, ends_word=is_failing is False, word_waits=is_failing is None)
 
 
 def _by_what_was_observed(order: Standing, observation: Observation, now: datetime) -> Decision:

@@ -45,7 +45,7 @@ def is_to_fail(
 
     It is, if a person would still be asked about the order itself, or was, and still would be, whether it
     holds another's. Where a look at that met with other trouble than he was asked about, nothing is known of
-    that: the word waits, for a day at most.
+    that: the word waits, for a day at most from the first such look.
     """
     if decision.status in FINAL or decision.attention is None:
         return False
@@ -56,4 +56,4 @@ def is_to_fail(
     if trouble is None:
         return asked in GIVEN_UP_FOR - _ASKED_FOR_TROUBLE or decision.attention == NOT_CANCELLED
     is_asked_for_it = refused(trouble) is not None or asked is AttentionCode.UNANSWERED
-    return asked in GIVEN_UP_FOR if is_asked_for_it or is_lasting(word.said_at, now) else None
+    return asked in GIVEN_UP_FOR if is_asked_for_it or is_lasting(word.waits_since, now) else None

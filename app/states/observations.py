@@ -209,7 +209,8 @@ class GivenUp:
 
     by: str
     was_sent: bool = False
-    said_at: datetime | None = None
+    waits_since: datetime | None = None
+    """Since when his word waits for a look that tells whether it is to be done."""
 
 
 @dataclass(frozen=True)
@@ -311,5 +312,7 @@ class Decision:
     """Whether a request that is still on its way could make an order yet."""
     ends_word: bool = False
     """Whether an operator's word to place the order again does not hold any more."""
+    word_waits: bool = False
+    """Whether an operator's word to fail the order waits for another look."""
     due_by: datetime | None = None
     """When the order is due at the latest, whatever it waits for."""

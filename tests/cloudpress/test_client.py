@@ -157,6 +157,7 @@ async def test_what_is_sent(base: str) -> None:
     assert headers["x-auth-account"] == "acct"
     assert headers["accept"] == "application/json"
     assert headers["accept-encoding"] == "identity"
+    assert headers["cache-control"] == "no-cache"
     assert headers["host"] == server.url.removeprefix("http://")
     assert json.loads(body) == {
         "site": {"name": "Site", "variant": "vanilla"},

@@ -91,6 +91,9 @@ NEVER_TWICE = by_pytest(
 ANOTHERS_ANSWERS = by_pytest("another's answers", "tests/reconciler/test_anothers_answers.py", "-k", "sqlite")
 LATE_NAMES = by_pytest("late names", "tests/reconciler/test_names_that_come_late.py", "-k", "sqlite")
 CALLBACK_HINTS = by_pytest("callback hints", "tests/reconciler/test_callback_hints.py", "-k", "sqlite")
+UNSEEN_NEWS = by_pytest("unseen news", "tests/reconciler/test_unseen_news.py", "-k", "sqlite")
+WORDS_THAT_WAIT = by_pytest("words that wait", "tests/reconciler/test_words_that_wait.py", "-k", "sqlite")
+TOLD_ANEW = by_pytest("told anew", "tests/reconciler/test_told_anew.py", "-k", "sqlite")
 MIXED_UP = by_pytest("mixed-up answers", "tests/reconciler/test_mixed_up_answers.py", "-k", "sqlite")
 LATE_CALLBACKS = by_pytest(
     "callbacks after the end", "tests/reconciler/test_called_back_after_the_end.py", "-k", "sqlite"

@@ -16,6 +16,7 @@ from tests.mutations.rows import (
     server,
     states,
     told,
+    waiting_words,
     webhooks,
     words,
 )
@@ -29,6 +30,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     *orders.MUTATIONS,
     *reconciler.MUTATIONS,
     *resolving.MUTATIONS,
+    *waiting_words.MUTATIONS,
     *webhooks.MUTATIONS,
     *words.MUTATIONS,
     *dashboard.MUTATIONS,

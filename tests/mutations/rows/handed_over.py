@@ -47,21 +47,21 @@ MUTATIONS = (
     Mutation(
         "a word to place again is about what an answer has just named",
         "app/orders/requests.py",
-        "            await refuse_just_answered(tx, order, order.settled_duplicates or ())\n",
-        "            pass\n",
+        "        await refuse_just_answered(tx, order, settled)\n",
+        "",
         (DISMISSED,),
     ),
     Mutation(
         "what is dismissed while a recheck looks is taken by it",
-        CHOOSING,
-        "    if this.findings.order_id in dismissed_meanwhile(this.order, held.order):\n",
-        "    if False:\n",
+        "app/reconciler/giving_up.py",
+        "    if this.findings.order_id not in dismissed_meanwhile(this.order, held.order):\n",
+        "    if True:\n",
         (DISMISSED,),
     ),
     Mutation(
         "a word about what was handed over is about the order that has lost it",
         HANDING_OVER,
-        "            holder.resolution = None\n",
+        "            take_back(tx, holder)\n",
         "            pass\n",
         (HANDED_OVER,),
     ),
@@ -173,7 +173,8 @@ MUTATIONS = (
     Mutation(
         "a word to fail a lost order waits for a token",
         CHOOSING,
-        "            if is_given_up(order):\n                return await give_up_unseen(this)\n",
+        "            if is_over or is_given_up_for_its_token(order):\n"
+        "                return await give_up_unseen(this)\n",
         "",
         (TOLD_TO_PEOPLE,),
     ),

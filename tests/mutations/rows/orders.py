@@ -45,7 +45,7 @@ MUTATIONS = (
     Mutation(
         "a word overrules callbacks that came after what was told",
         WORDS,
-        "(has_unseen_news(order, tx.now) or not _tells_of_callbacks(order))",
+        "(has_unseen_news(order) or not _tells_of_callbacks(order))",
         "False",
         (SHOWN, LATE_CALLBACKS),
     ),

@@ -45,8 +45,8 @@ MUTATIONS = (
     Mutation(
         "what calls back after a word to fail is overruled with what did before",
         "app/reconciler/giving_up.py",
-        "(await held.loaded.callbacks(order.id))[since:]",
-        "(await held.loaded.callbacks(order.id))[since - since :]",
+        "in oldest_first[:known]:",
+        "in oldest_first:",
         (RESOLVABLE,),
     ),
     Mutation(
@@ -94,7 +94,7 @@ MUTATIONS = (
     Mutation(
         "a word to fail what is not shown waits for ever where CloudPress tells nothing any more",
         GIVEN_UP,
-        "if is_asked_for_it or is_lasting(word.said_at, now) else None",
+        "if is_asked_for_it or is_lasting(word.waits_since, now) else None",
         "if is_asked_for_it else None",
         (RESOLVABLE,),
     ),
@@ -178,7 +178,7 @@ MUTATIONS = (
     Mutation(
         "a word to fail what is not shown ends where CloudPress tells nothing",
         GIVEN_UP,
-        "if is_asked_for_it or is_lasting(word.said_at, now) else None",
+        "if is_asked_for_it or is_lasting(word.waits_since, now) else None",
         "if True else None",
         (RESOLVABLE,),
     ),
