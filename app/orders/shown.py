@@ -50,6 +50,7 @@ _ASKED_AND_ANSWERED = [
     EventType.IDENTIFIED.value,
     EventType.PLACEMENT_ENDED.value,
 ]
+_ASKED_AND_CALLED_BACK = [EventType.ATTENTION_STARTED.value, EventType.CALLBACK_RECEIVED.value]
 
 
 class UnseenError(Exception):
@@ -125,20 +126,19 @@ async def refuse_just_called_back(tx: Transaction, order: Order, shown: Shown) -
     """
     if shown.callbacks is not None or may_be_dismissed(order) or not has_unseen_news(order):
         return
-    if calls := await count_called_back_since(tx.session, order, EventType.ATTENTION_STARTED, but=OF_TROUBLE):
+    if calls := await _called_back_since_asked(tx.session, order, but=OF_TROUBLE):
         raise UnseenError((), calls)
 
 
-async def count_called_back_since(
-    session: AsyncSession, order: Order, since: EventType, *, but: Collection[str] = ()
+async def _called_back_since_asked(
+    session: AsyncSession, order: Order, *, but: Collection[AttentionCode] = ()
 ) -> int:
-    """Return how many different callbacks were let in since the last event of a type, but of some codes.
+    """Return how many different callbacks were let in since a person was asked last, `but` about those.
 
     By the order of events: clocks may have stepped, and a callback may have waited for the order's lock.
     """
     calls = 0
-    given = {"order_id": order.id, "types": [since.value, EventType.CALLBACK_RECEIVED.value]}
-    for event in await session.execute(_HAPPENED, given):
+    for event in await session.execute(_HAPPENED, {"order_id": order.id, "types": _ASKED_AND_CALLED_BACK}):
         if event.type == EventType.CALLBACK_RECEIVED:
             calls += 1
         elif event.data.get("code") not in but:
@@ -156,7 +156,7 @@ async def count_known_callbacks(session: AsyncSession, order: Order, shown: Show
         return shown.callbacks
     known = await count_callbacks(session, order)
     if has_unseen_news(order):
-        known -= await count_called_back_since(session, order, EventType.ATTENTION_STARTED)
+        known -= await _called_back_since_asked(session, order)
     before: int = (order.resolution or {}).get("callbacks", known)
     return min(known, before)
 
@@ -205,7 +205,7 @@ async def overrule_callbacks(tx: Transaction, order: Order, shown: Shown) -> Non
     """
     overruled = update(Callback).where(Callback.order_id == order.id, Callback.overruled_at.is_(None))
     if shown.callbacks is None and waits_after_its_end(order):
-        since = await count_called_back_since(tx.session, order, EventType.ATTENTION_STARTED)
+        since = await _called_back_since_asked(tx.session, order)
         latest = select(Callback.id).where(Callback.order_id == order.id).order_by(Callback.id.desc())
         overruled = overruled.where(Callback.id.not_in(latest.limit(since)))
     elif shown.callbacks is None and (has_unseen_news(order) or not _tells_of_callbacks(order)):
