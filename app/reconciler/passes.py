@@ -1,7 +1,7 @@
 """A pass over one order: what it holds, what it works with, and what it has found so far."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -47,6 +47,7 @@ class Pass:
     traceparent: str | None = field(default_factory=tracing.current)
     """The trace that the pass is part of. (W3C)"""
     _has_asked: bool = False
+    _latest_date: datetime | None = None
 
     @property
     def order(self) -> Order:
@@ -96,6 +97,11 @@ class Pass:
         except Refused as error:
             self.note(error.date)
             raise
+        if answer.date is not None:
+            # What stands in between may answer as it was answered once, with the time of then: nothing old
+            # gets young by that.
+            self._latest_date = max(answer.date, self._latest_date or answer.date)
+            answer = replace(answer, date=self._latest_date)
         self.note(answer.date)
         return answer
 

@@ -94,6 +94,9 @@ CALLBACK_HINTS = by_pytest("callback hints", "tests/reconciler/test_callback_hin
 UNSEEN_NEWS = by_pytest("unseen news", "tests/reconciler/test_unseen_news.py", "-k", "sqlite")
 WORDS_THAT_WAIT = by_pytest("words that wait", "tests/reconciler/test_words_that_wait.py", "-k", "sqlite")
 TOLD_ANEW = by_pytest("told anew", "tests/reconciler/test_told_anew.py", "-k", "sqlite")
+ANSWERS_OF_BEFORE = by_pytest(
+    "answers of before", "tests/reconciler/test_answers_of_before.py", "-k", "sqlite"
+)
 MIXED_UP = by_pytest("mixed-up answers", "tests/reconciler/test_mixed_up_answers.py", "-k", "sqlite")
 LATE_CALLBACKS = by_pytest(
     "callbacks after the end", "tests/reconciler/test_called_back_after_the_end.py", "-k", "sqlite"

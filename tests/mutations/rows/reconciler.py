@@ -4,6 +4,7 @@ from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import (
     ABOUT_TO_ASK,
     ANOTHERS_ANSWERS,
+    ANSWERS_OF_BEFORE,
     CANCELLING,
     LATE_CALLBACKS,
     MIXED_UP,
@@ -478,5 +479,12 @@ MUTATIONS = (
         "    return sent.names_no_task or bool(nowhere)",
         "    return sent.names_no_task",
         (LATE_CALLBACKS,),
+    ),
+    Mutation(
+        "what a cache tells with an old `Date` is young",
+        "app/reconciler/passes.py",
+        "            answer = replace(answer, date=self._latest_date)\n",
+        "",
+        (ANSWERS_OF_BEFORE,),
     ),
 )
