@@ -24,7 +24,7 @@ from app.reconciler.looking_up import OrderLookUp, load_progress
 from app.reconciler.naming import named_anew
 from app.reconciler.passes import Pass, trouble_of
 from app.reconciler.progress import Progress
-from app.reconciler.window import DRIFT
+from app.reconciler.window import DRIFT, spelt_as
 from app.states import FINAL, LATE_LOOK_AFTER, OrderStatus, Rechecked, Trouble, is_over
 
 LATE_LOOK_AGAIN = timedelta(minutes=1), timedelta(days=1)
@@ -166,7 +166,9 @@ async def _look_again(this: Pass, sent: Sent, late_look_at: datetime) -> Trouble
         progress.look_again()
     progress = await OrderLookUp(this, sent, by_name=True).go_on()
     if progress.has_ended:
-        this.findings.duplicates |= {*progress.candidates, *progress.suspects}
+        own = this.order.cloudpress_order_id
+        found = (*progress.candidates, *progress.suspects)
+        this.findings.duplicates |= {spelt_as(own, order_id) for order_id in found}
         has_seen_all = _shows_its_own(this, progress) and not progress.unseen
         this.findings.late_look_done = has_seen_all
         # A final order is tried again as all is that fails, so that a person is asked in the end.
@@ -184,7 +186,8 @@ def _shows_its_own(this: Pass, progress: Progress) -> bool:
     if own is None or this.order.status in {OrderStatus.CANCELLED, OrderStatus.FAILED}:
         return True
     canary = progress.canaries.get(own)
-    return canary is not None and canary.is_listed
+    is_in_other_letters = own.lower() in map(str.lower, (*progress.candidates, *progress.suspects))
+    return is_in_other_letters or (canary is not None and canary.is_listed)
 
 
 def _again_at(this: Pass, sent: Sent) -> datetime:

@@ -1,10 +1,11 @@
 """The look hours later for what a late request has made."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
 
-from app.cloudpress import Answer, BadAnswer, CloudPressError, OrderDetails, Refused
+from app.cloudpress import Answer, BadAnswer, CloudPressError, OrderDetails, Placed, Refused
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.requests import request_resolution
@@ -183,3 +184,28 @@ async def test_a_list_that_is_refused_for_ever_is_asked_for_once_an_hour(bench: 
     await bench.work_for(2 * HOUR)
     order = await bench.read(order_id)
     assert (order.late_look_at, order.due_at, order.attention_code) == (None, None, None)
+
+
+class Shouting(ScriptedCloudPress):
+    """Answers a request to order with the order's UUID in capitals, and shows it in small letters."""
+
+    async def order(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[OrderDetails]:
+        return await super().order(order_id.lower(), timeout_seconds=timeout_seconds)
+
+    async def place(self, *given: Any, **more: Any) -> Answer[Placed]:
+        answer = await super().place(*given, **more)
+        return self._answer(answer.value.model_copy(update={"order_id": answer.value.order_id.upper()}))
+
+
+async def test_its_own_in_other_letters_is_no_double(bench: Bench) -> None:
+    cloudpress = bench.use(Shouting(bench.clock))
+    cloudpress.script["place"] = [None, LOST]
+    order_id = await sent_twice(bench)
+    held = (await bench.read(order_id)).cloudpress_order_id
+    assert held is not None
+    assert held.isupper()
+    cloudpress.end(held.lower(), "OK")
+    await bench.work_for(8 * HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.suspected_duplicates) == ("completed", None)
+    assert (order.late_look_at, order.due_at) == (None, None)

@@ -191,3 +191,17 @@ async def test_a_callback_after_which_a_clock_steps_back_is_not_overruled_unseen
     await bench.say(order_id, "place_again", by=BY)
     await bench.work_for(3 * HOUR)
     assert bench.cloudpress.count("place Shop") == 1
+
+
+async def test_a_callback_that_a_pass_has_seen_and_nobody_was_told_of_is_not_overruled(bench: Bench) -> None:
+    """The grace goes on, so no person is asked about the order yet."""
+    bench.cloudpress.script["place"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    await call_back(bench, order_id, 9)  # names nothing that is ever shown
+    await bench.work_for(60)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_code) == ("unconfirmed", None)
+    await bench.say(order_id, "place_again", by=BY)
+    await bench.work_for(3 * HOUR)
+    assert bench.cloudpress.count("place Shop") == 1
+    assert (await bench.read(order_id)).attention_code == "placement_called_back"

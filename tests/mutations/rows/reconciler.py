@@ -7,6 +7,7 @@ from tests.mutations.proofs import (
     ANSWERS_OF_BEFORE,
     CANCELLING,
     LATE_CALLBACKS,
+    LATE_LOOKS,
     MIXED_UP,
     NEVER_TWICE,
     SECOND_LOOKS,
@@ -486,5 +487,12 @@ MUTATIONS = (
         "            answer = replace(answer, date=self._latest_date)\n",
         "",
         (ANSWERS_OF_BEFORE,),
+    ),
+    Mutation(
+        "an order's own id in other letters is its double",
+        "app/reconciler/duplicates.py",
+        "{spelt_as(own, order_id) for order_id in found}",
+        "{*found}",
+        (LATE_LOOKS,),
     ),
 )

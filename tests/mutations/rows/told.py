@@ -9,6 +9,7 @@ from tests.mutations.proofs import (
     SILENCE,
     TOLD,
     TOLD_ONCE,
+    UNSEEN_NEWS,
 )
 
 ATTENTION = "app/states/attention.py"
@@ -30,7 +31,7 @@ MUTATIONS = (
         SHOWN,
         "(has_unseen_news(order) or not _tells_of_callbacks(order))",
         "has_unseen_news(order)",
-        (TOLD,),
+        (UNSEEN_NEWS,),
     ),
     Mutation(
         "a word overrules callbacks that no look has seen",
