@@ -287,8 +287,8 @@ MUTATIONS = (
     Mutation(
         "suspects of the late look are not told",
         DUPLICATES,
-        "this.findings.duplicates |= {*progress.candidates, *progress.suspects}",
-        "this.findings.duplicates |= {*progress.candidates}",
+        "        found = (*progress.candidates, *progress.suspects)\n",
+        "        found = (*progress.candidates,)\n",
         (SECOND_LOOKS, SIMULATION),
     ),
     Mutation(
