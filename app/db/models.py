@@ -185,9 +185,9 @@ class Order(Leased):
     missing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # The same by the uptime of each machine that has met with it (`Clock.uptime`).
     missing_known_since: Mapped[dict[str, float] | None] = mapped_column(NullableDocument)
-    # Since when no pass has learned anything: each request failed, or what is finished links no site.
-    # How much of that the last pass knew which concluded anything. (`app/orders/waking.py`)
+    # How many of its `wakes` the last pass knew which concluded anything. (`app/orders/waking.py`)
     seen_wakes: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    # Since when no pass has learned anything: each request failed, or what is finished links no site.
     silent_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # What went wrong with CloudPress in the last pass, if that is what the order waits for.
     trouble_kind: Mapped[str | None] = mapped_column(Text)

@@ -3,7 +3,8 @@
 Only an operator can say so: an answer may be another's as well (decision 0004). The database only.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
@@ -36,7 +37,11 @@ async def _holder_of(session: AsyncSession, account_id: str, cloudpress_order_id
 
 def is_promised(order: Order, cloudpress_order_ids: Collection[str]) -> bool:
     """Tell whether an operator's word to have an order adopt one of these waits for CloudPress to show it."""
-    named = (order.resolution or {}).get("cloudpress_order_id") or ""
+    return _names_one_of(order.resolution, cloudpress_order_ids)
+
+
+def _names_one_of(word: Mapping[str, Any] | None, cloudpress_order_ids: Collection[str]) -> bool:
+    named = (word or {}).get("cloudpress_order_id") or ""
     return named.lower() in {each.lower() for each in cloudpress_order_ids}
 
 
@@ -48,15 +53,13 @@ async def _promised(session: AsyncSession, account_id: str, cloudpress_order_id:
         Order.resolution.is_not(None),
     )
     said = await session.execute(spoken_of)
-    names = {order_id: (word or {}).get("cloudpress_order_id") or "" for order_id, word in said}
-    return {order_id for order_id, name in names.items() if name.lower() == cloudpress_order_id.lower()}
+    return {order_id for order_id, word in said if _names_one_of(word, [cloudpress_order_id])}
 
 
 def take_back(tx: Transaction, order: Order) -> None:
     """End an operator's word about an order, which is locked, by another word of his."""
     record(tx, order.id, EventType.RESOLUTION_IMPOSSIBLE)
     order.resolution = None
-    make_due(tx, order)
 
 
 async def lock_with_holder(
@@ -77,8 +80,8 @@ async def lock_with_holder(
     locked = {order.id: order for order in await tx.session.scalars(lock)}
     order = locked.pop(order_id, None)
     held = (it for it in locked.values() if it.cloudpress_order_id in _spelt(cloudpress_order_id or ""))
-    promised = [it for it in locked.values() if is_promised(it, [cloudpress_order_id or " "])]
-    return order, next(held, None), promised
+    named = [cloudpress_order_id] if cloudpress_order_id is not None else []
+    return order, next(held, None), [it for it in locked.values() if is_promised(it, named)]
 
 
 def is_mixed_up(order: Order) -> bool:

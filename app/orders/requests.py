@@ -96,6 +96,7 @@ async def request_resolution(
                 await take_from(tx, holder, by=by)
             for other in promised:  # the later word counts
                 take_back(tx, other)
+                make_due(tx, other)
             resolution["cloudpress_order_id"] = cloudpress_order_id
         record(tx, order_id, EventType.RESOLUTION_REQUESTED, **resolution)
         if may_never_go_on(order):

@@ -135,7 +135,7 @@ class GroupCommit(Generic[Item, Result]):
             self._waiting.clear()
 
     async def _commit_put_off(self) -> None:
-        """Write what was put off, each time all that needs the same."""
+        """Write what was put off, each time what needs the same."""
         try:
             while self._put_off:
                 key, waiting = next(iter(self._put_off.items()))

@@ -71,10 +71,10 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
     A task that cannot be read hides no other one.
     """
     error: CloudPressError | None = None
-    unread: list[Hint] = []
+    read: set[int] = set()
     agreeing: dict[str, Agreement] = {}
     of_tasks: dict[int, tuple[str, ...]] = {}
-    for number, hint in enumerate(sent.hints):
+    for hint in sent.hints:
         try:
             found = await _orders_of_task(this, sent, hint.task_id, as_sent=as_sent)
         except CloudPressError as failed:
@@ -83,10 +83,9 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
                 continue
             error = error or failed
             if is_about_one(failed):
-                unread.append(hint)
                 continue
-            unread += sent.hints[number:]
             break
+        read.add(hint.task_id)
         for order_id, agreement in (found or {}).items():
             # Two tasks may name one order: what speaks against it counts, whichever of them tells it.
             if agreeing.get(order_id) is not Agreement.NONE:
@@ -105,7 +104,7 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
         of_tasks,
         len(of_tasks) == len(sent.hints),
         error,
-        is_unread_young=not all(_is_old(hint, sent) for hint in unread),
+        is_unread_young=not all(hint.task_id in read or _is_old(hint, sent) for hint in sent.hints),
     )
 
 

@@ -117,11 +117,16 @@ class Beginning:
         self.may_go_on.wait(10)
         return moment
 
-    async def one_alone(self, commits: GroupCommit[Received, bool], item: Received) -> asyncio.Task[bool]:
-        """Add an item; return once the transaction for it has begun."""
-        task = asyncio.create_task(commits.add(item))
+    async def gathered(
+        self, commits: GroupCommit[Received, bool], items: Sequence[Received]
+    ) -> list[asyncio.Task[bool]]:
+        """Add items, all but the first once the transaction for that has begun."""
+        first, *others = items
+        tasks = [asyncio.create_task(commits.add(first))]
         await eventually(self._begun, lambda begun: begun)
-        return task
+        tasks += [asyncio.create_task(commits.add(item)) for item in others]
+        await asyncio.sleep(0)
+        return tasks
 
     async def _begun(self) -> bool:
         return self.has_begun.is_set()
@@ -134,9 +139,7 @@ async def test_what_arrives_while_a_transaction_begins_is_in_its_batch(
     beginning, held = Beginning(monkeypatch), Held()
     held.may_go_on.set()
     commits = group(db, held)
-    tasks = [await beginning.one_alone(commits, Received(ids[0], b"{}"))]
-    tasks += [asyncio.create_task(commits.add(Received(each, b"{}"))) for each in ids[1:]]
-    await asyncio.sleep(0)
+    tasks = await beginning.gathered(commits, [Received(each, b"{}") for each in ids])
     beginning.may_go_on.set()
     assert await asyncio.gather(*tasks) == [True] * 4
     assert held.batches == [ids]
@@ -433,9 +436,7 @@ async def test_what_the_end_of_the_process_cuts_off_in_its_beginning_is_written_
     beginning, held = Beginning(monkeypatch), Held()
     held.may_go_on.set()
     commits = group(db, held)
-    tasks = [await beginning.one_alone(commits, Received(ids[0], b"{}"))]
-    tasks += [asyncio.create_task(commits.add(Received(each, b"{}"))) for each in ids[1:]]
-    await asyncio.sleep(0)
+    tasks = await beginning.gathered(commits, [Received(each, b"{}") for each in ids])
     committing = commits._committing
     assert committing is not None
     committing.cancel()

@@ -224,17 +224,31 @@ async def test_what_it_was_called_back_for_before_the_word_is_no_news_after_it(
     assert (order.status, order.attention_code) == ("failed", None)
 
 
-async def test_a_failure_says_nothing_of_a_refusal_and_fails_no_order_by_it(bench: Bench) -> None:
-    """The token is taken again since; CloudPress is away for the one look, and has finished the order."""
+async def refused_and_to_fail(bench: Bench) -> UUID:
+    """Have an operator fail an order whose token is not taken."""
     order_id = await stuck(bench, credentials_refused)
     await bench.say(order_id, "fail", by=ROSA, shown=await look(bench, order_id))
+    return order_id
+
+
+async def outlives_one_failure(bench: Bench, order_id: UUID, failure: Refused, *requests: str) -> None:
+    """Have CloudPress take the token again, have finished the order, and be away for one look at it."""
     bench.cloudpress.script.clear()
     bench.cloudpress.end("cp-1", "OK")
-    bench.cloudpress.script["order"] = [Refused(500)]
-    bench.cloudpress.script["task"] = [Refused(500)]
+    for request in requests:
+        bench.cloudpress.script[request] = [failure]
     await bench.work_for(HOUR)
     order = await bench.read(order_id)
     assert order.status == "completed", (order.status, order.error_code)
+
+
+@pytest.mark.parametrize("stepped", [0, 2 * DAY])
+async def test_a_failure_says_nothing_of_a_refusal_and_fails_no_order_by_it(
+    bench: Bench, stepped: float
+) -> None:
+    order_id = await refused_and_to_fail(bench)
+    bench.clock.step(stepped)
+    await outlives_one_failure(bench, order_id, Refused(500), "order", "task")
 
 
 async def test_a_token_that_comes_while_a_pass_misses_it_has_the_word_wait_for_a_look(bench: Bench) -> None:

@@ -10,7 +10,7 @@ from app.cloudpress import NotFound, Refused
 from app.events.timeline import Actor
 from app.orders.requests import NotResolvableError, dismiss_duplicates
 from app.orders.shown import NOTHING_SAID, Shown, UnseenError
-from tests.reconciler.scripted import GRACE_SECONDS, HOUR, LOST, Bench
+from tests.reconciler.scripted import ACCOUNT, GRACE_SECONDS, HOUR, LOST, Bench
 from tests.reconciler.test_answers_outrank_names import adopt
 from tests.reconciler.test_answers_outrank_names import mixed_up as taken_for_rosas
 from tests.reconciler.test_attacks import answered_late
@@ -64,22 +64,26 @@ async def test_a_clock_that_steps_back_after_an_answer_hides_it_from_no_word(
     assert bench.cloudpress.count("place Shop") == 1, await told(bench, order_id)
 
 
-@pytest.mark.parametrize("is_away", [False, True])
-async def test_an_answer_that_came_while_no_token_was_known_is_dismissed_by_no_word(
-    bench: Bench, *, is_away: bool
-) -> None:
-    order_id = await suspected(bench)
-    shown = await look(bench, order_id)
-    accounts = set(bench.accounts)
+async def answered_without_a_token(bench: Bench, order_id: UUID, *, is_away: bool) -> None:
+    """Have a late answer come in; if the account's token is away, that is what a person is asked about."""
     if is_away:
         bench.accounts.clear()
     await answered_late(bench, order_id, "cp-2")
     if is_away:
         await bench.work_for(60)
         assert (await bench.read(order_id)).attention_code == "account_unknown"
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+async def test_an_answer_that_came_while_no_token_was_known_is_dismissed_by_no_word(
+    bench: Bench, *, is_away: bool
+) -> None:
+    order_id = await suspected(bench)
+    shown = await look(bench, order_id)
+    await answered_without_a_token(bench, order_id, is_away=is_away)
     with suppress(UnseenError):
         await dismiss_duplicates(bench.db, order_id, by=BY, shown=shown)
-    bench.accounts.update(accounts)
+    bench.accounts.add(ACCOUNT)
     await bench.work_for(HOUR)
     assert (await bench.read(order_id)).cloudpress_order_id == "cp-2", (
         bench.cloudpress.count("place Shop"),
@@ -94,16 +98,10 @@ async def test_an_answer_that_came_while_no_token_was_known_does_not_have_it_bou
     order_id = await suspected(bench)
     await dismiss_duplicates(bench.db, order_id, by=BY, shown=await look(bench, order_id))
     bench.set(may_place_again=False)
-    accounts = set(bench.accounts)
-    if is_away:
-        bench.accounts.clear()
-    await answered_late(bench, order_id, "cp-2")
-    if is_away:
-        await bench.work_for(60)
-        assert (await bench.read(order_id)).attention_code == "account_unknown"
+    await answered_without_a_token(bench, order_id, is_away=is_away)
     with suppress(UnseenError):
         await bench.say(order_id, "place_again", by=BY, shown=await look(bench, order_id))
-    bench.accounts.update(accounts)
+    bench.accounts.add(ACCOUNT)
     await bench.work_for(HOUR)
     assert bench.cloudpress.count("place Shop") == 1, await told(bench, order_id)
 

@@ -17,7 +17,7 @@ from tests.reconciler.test_answers_outrank_names import adopt
 from tests.reconciler.test_dismissed_and_named import (
     dismiss_while_a_task_is_read,
 )
-from tests.reconciler.test_given_up import credentials_refused, stuck, unanswered
+from tests.reconciler.test_given_up import outlives_one_failure, refused_and_to_fail, stuck, unanswered
 from tests.reconciler.test_mixed_up_answers import call_back
 from tests.reconciler.test_orphans import search_of
 from tests.reconciler.test_resolvable import MANY
@@ -106,49 +106,22 @@ async def test_what_is_dismissed_while_a_word_to_fail_waits_is_not_taken(bench: 
     assert order.cloudpress_order_id != double, order.settled_duplicates
 
 
-@pytest.mark.parametrize("stepped", [0, 2 * DAY])
-async def test_a_clock_that_steps_a_day_on_does_not_have_a_word_fail_what_is_finished(
-    bench: Bench, stepped: float
-) -> None:
-    order_id = await stuck(bench, credentials_refused)
-    await bench.say(order_id, "fail", by=BY, shown=await look(bench, order_id))
-    bench.cloudpress.script.clear()
-    bench.cloudpress.end("cp-1", "OK")
-    bench.clock.step(stepped)
-    bench.cloudpress.script["order"] = [Refused(500)]
-    bench.cloudpress.script["task"] = [Refused(500)]
-    await bench.work_for(HOUR)
-    order = await bench.read(order_id)
-    assert order.status == "completed", (order.status, order.error_code)
-
-
 async def test_where_no_worker_ran_for_a_day_a_word_fails_nothing_by_one_failure(bench: Bench) -> None:
-    order_id = await stuck(bench, credentials_refused)
-    await bench.say(order_id, "fail", by=BY, shown=await look(bench, order_id))
+    order_id = await refused_and_to_fail(bench)
     bench.clock.time += timedelta(days=1)
-    bench.cloudpress.script.clear()
-    bench.cloudpress.end("cp-1", "OK")
-    bench.cloudpress.script["order"] = [Refused(502)]
-    await bench.work_for(HOUR)
-    order = await bench.read(order_id)
-    assert order.status == "completed", (order.status, order.error_code)
+    await outlives_one_failure(bench, order_id, Refused(502), "order")
 
 
 async def test_a_word_from_a_backup_fails_nothing_by_one_failure(bench: Bench) -> None:
     """A word of a week ago is in the backup; the token is taken again since, and one look fails."""
-    order_id = await stuck(bench, credentials_refused)
-    await bench.say(order_id, "fail", by=BY, shown=await look(bench, order_id))
+    order_id = await refused_and_to_fail(bench)
     # The backup is made here, and restored a week later.
     bench.clock.time += timedelta(days=7)
     bench.cloudpress.script.clear()
-    bench.cloudpress.end("cp-1", "OK")
     await remember_restoration(bench.db)
     await doubt_unplaced_orders(bench.db)
     await search_of(bench).search()
-    bench.cloudpress.script["order"] = [Refused(502)]
-    await bench.work_for(HOUR)
-    order = await bench.read(order_id)
-    assert order.status == "completed", (order.status, order.error_code)
+    await outlives_one_failure(bench, order_id, Refused(502), "order")
 
 
 @pytest.mark.parametrize("away", [Refused(500), NotFound(404)])
