@@ -42,7 +42,8 @@ async def run_pass(this: Pass) -> PassResult | None:
         this.provider = await this.dependencies.providers(order.account_id)
     except UnknownAccountError:
         if order.status not in FINAL:
-            is_over = is_lasting(waits_since(order), this.now().wall)
+            # What was never sent takes no such word, and a pass over it has read no time.
+            is_over = is_given_up(order) and is_lasting(waits_since(order), this.now().wall)
             if is_over or is_given_up_for_its_token(order):
                 return await give_up_unseen(this)
             raise
