@@ -98,6 +98,7 @@ async def put_off(this: Pass, attention: Attention) -> float | None:
             if is_given_up(order):
                 have_word_wait(order, tx.now)
             order.failures += 1
+            order.silent_since = None  # it was not CloudPress that told nothing
             delay = this.dependencies.schedule.delay_seconds(Wait.RETRY, quiet=0, failures=order.failures)
             due_at = tx.now + timedelta(seconds=delay or 0.0)
             return leases.release(tx, order, this.claim, due_at, not_before=order.not_before)

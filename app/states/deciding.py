@@ -27,7 +27,7 @@ from app.states.observations import (
     mixed_up_in,
 )
 from app.states.refuting import without_refuted
-from app.states.silence import with_silence, without_counted
+from app.states.silence import with_silence, without_counted, without_overtaken
 from app.states.statuses import (
     AWAITING_PAYMENT,
     CANCELLED,
@@ -67,6 +67,7 @@ def decide(order: Standing, observation: Observation, now: datetime) -> Decision
 
 def _by_what_was_observed(order: Standing, observation: Observation, now: datetime) -> Decision:
     order, counted = without_refuted(without_counted(order), observation), order
+    order = without_overtaken(order, observation, now)
     if order.status in FINAL:
         decision = _stays_final(order, observation)
     else:

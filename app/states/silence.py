@@ -24,11 +24,28 @@ from app.states.words import is_done
 SILENCE_ATTENTION_SECONDS = 24 * 3600
 COUNTED = frozenset({AttentionCode.UNANSWERED, AttentionCode.SITE_MISSING})
 """What is asked for by the time that has passed, found anew by each decision."""
+_MET_WITH = attention.REFUSALS | {
+    AttentionCode.FOREIGN_LINK,
+    AttentionCode.PASS_BROKEN,
+    AttentionCode.PAYMENT_URL_UNUSABLE,
+}
+"""What is asked because of one look, and stands while later ones learn nothing."""
 
 
 def without_counted(order: Standing) -> Standing:
     """Return the order without attention that is found anew, so that it stands before no other cause."""
     return order if _counted(order) is None else replace(order, attention=None)
+
+
+def without_overtaken(order: Standing, observation: Observation, now: datetime) -> Standing:
+    """Return the order without attention whose cause was not met with for a day in which nothing was learned.
+
+    One such answer and then failures for weeks are failures: what is asked about the one is true no more.
+    """
+    is_overtaken = trouble_in(observation) is not None and is_lasting(order.silent_since, now)
+    if is_overtaken and order.attention is not None and order.attention.code in _MET_WITH:
+        return replace(order, attention=None)
+    return order
 
 
 def with_silence(order: Standing, observation: Observation, decision: Decision, now: datetime) -> Decision:
@@ -72,8 +89,11 @@ def _is_silent(observation: Observation, decision: Decision) -> bool | None:
     """
     if decision.wait is Wait.NOTHING:
         return False
-    if trouble_in(observation) is not None:
-        return True
+    trouble = trouble_in(observation)
+    if trouble is not None:
+        # That the deployment is refused is something learned, where a person is told so.
+        told = attention.refused(trouble)
+        return told is None or decision.attention is None or decision.attention.code is not told.code
     match observation:
         case Seen() if observation.cancel_accepted or _lacks_site(observation):
             return True
