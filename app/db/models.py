@@ -393,6 +393,10 @@ class Callback(Base):
     task_id: Mapped[int | None] = mapped_column(BigInteger)
     # When CloudPress was asked about that task, and it led to something; NULL until then.
     checked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # Since when each machine has met with it that the task cannot be read, or that it is read and leads to no
+    # order yet, by its uptime (`Clock.uptime`).
+    unread_since: Mapped[dict[str, float] | None] = mapped_column(NullableDocument)
+    untold_since: Mapped[dict[str, float] | None] = mapped_column(NullableDocument)
     # When an operator had the order placed again all the same, gave it up, or dismissed it.
     overruled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     count: Mapped[int] = mapped_column(Integer, default=1)

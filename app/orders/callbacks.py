@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, column, func, insert, select, update
+from sqlalchemy import bindparam, column, func, insert, null, select, update
 
 from app.db.database import Database
 from app.db.models import Callback, Order
@@ -50,7 +50,11 @@ _COUNT = (
     .where(among(Callback.id, "ids"))
     .values(count=Callback.count + bindparam("repeats"), last_received_at=bindparam("now"))
 )
-_SPEAKS_AGAIN = update(Callback).where(among(Callback.id, "ids")).values(overruled_at=None, checked_at=None)
+_SPEAKS_AGAIN = (
+    update(Callback)
+    .where(among(Callback.id, "ids"))
+    .values(overruled_at=None, checked_at=None, unread_since=null(), untold_since=null())
+)
 _STORED = Callback.__table__.c
 _COLUMNS = ("order_id", "body_sha256", "body", "task_id", "count")
 _GIVEN = (

@@ -62,6 +62,16 @@ def take_back(tx: Transaction, order: Order) -> None:
     order.resolution = None
 
 
+async def take_back_promises(tx: Transaction, account_id: str, cloudpress_order_id: str) -> None:
+    """End words of before that take orders for a CloudPress order: the later word counts."""
+    ids = await _promised(tx.session, account_id, cloudpress_order_id)
+    lock = select(Order).where(Order.id.in_(ids)).order_by(Order.id).with_for_update()
+    for order in await tx.session.scalars(lock) if ids else ():
+        if is_promised(order, [cloudpress_order_id]):
+            take_back(tx, order)
+            make_due(tx, order)
+
+
 async def lock_with_holder(
     tx: Transaction, order_id: UUID, cloudpress_order_id: str | None
 ) -> tuple[Order | None, Order | None, list[Order]]:

@@ -33,6 +33,7 @@ from app.orders.shown import (
     Shown,
     awaits_no_callback,
     count_known_callbacks,
+    find_just_answered,
     may_be_dismissed,
     overrule_callbacks,
     refuse_just_answered,
@@ -42,6 +43,9 @@ from app.orders.shown import (
 )
 from app.orders.waking import make_due
 from app.states import FINAL, AttentionCode, OrderStatus
+
+_SEES_NOTHING = frozenset({AttentionCode.ACCOUNT_UNKNOWN, AttentionCode.PASS_BROKEN})
+"""What a person is asked about an order of which no pass comes to an end."""
 
 
 class NotResolvableError(Exception):
@@ -80,7 +84,8 @@ async def request_resolution(
         # What is taken from it is settled as well; of what he adopts he says that it is the order.
         held = {order.cloudpress_order_id} if is_mixed_up(order) else set()
         settled = {*(order.settled_duplicates or ()), *held} - {cloudpress_order_id}
-        await refuse_just_answered(tx, order, settled)
+        never_seen = await _never_seen(tx, order, action, settled)
+        await refuse_just_answered(tx, order, settled - never_seen)
         if is_mixed_up(order):
             await take_from(tx, order, by=by, is_resolved=True)  # he says that it is not this one's
         is_said = (order.resolution or {}).get("action") == action
@@ -104,9 +109,27 @@ async def request_resolution(
             resolution["callbacks"] = await count_known_callbacks(tx.session, order, shown)
         else:
             resolution |= await _covered(tx, order, action, shown)
-        order.resolution = resolution
+        order.resolution = resolution | _left_untold(order, resolution, never_seen)
         make_due(tx, order)
         return order
+
+
+async def _never_seen(tx: Transaction, order: Order, action: str, settled: set[str]) -> set[str]:
+    """Return what an order was answered with and no pass may ever come to see.
+
+    It fails all the same by an operator's word, and is asked about then.
+    """
+    if action != "fail" or order.attention_code not in _SEES_NOTHING:
+        return set()
+    return await find_just_answered(tx, order, settled - {order.cloudpress_order_id or ""})
+
+
+def _left_untold(order: Order, resolution: dict[str, Any], never_seen: set[str]) -> dict[str, Any]:
+    """Have what was never seen be settled no more; return what the word leaves to be told."""
+    if not never_seen:
+        return {}
+    order.settled_duplicates = without(never_seen, order.settled_duplicates or ()) or None
+    return {"untold": sorted({*resolution.get("untold", ()), *never_seen})}
 
 
 async def _covered(tx: Transaction, order: Order, action: str, shown: Shown) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from app.db.errors import repeated
 from app.db.models import Order, Orphan
 from app.events.timeline import Actor, record
 from app.events.types import EventType
+from app.orders.handing_over import take_back_promises
 from app.orders.orphans import doubt, is_open, tell
 from app.orders.waking import wake_orders
 from app.states import OrderStatus
@@ -41,6 +42,7 @@ async def adopt_orphan(db: Database, account_id: str, cloudpress_order_id: str, 
         NoSuchOrphanError: there is none.
     """
     async with db.write() as tx:
+        await take_back_promises(tx, account_id, cloudpress_order_id)
         orphan = await _locked(tx.session, account_id, cloudpress_order_id)
         word: dict[str, Any] = {"action": "adopt", "cloudpress_order_id": cloudpress_order_id, **by.told}
         order = Order(
@@ -75,6 +77,7 @@ async def dismiss_orphan(db: Database, account_id: str, cloudpress_order_id: str
     """
     async with db.write() as tx:
         await wake_orders(tx, account_id, OrderStatus.UNCONFIRMED)
+        await take_back_promises(tx, account_id, cloudpress_order_id)
         orphan = await _locked(tx.session, account_id, cloudpress_order_id)
         _settle(tx, orphan, "dismiss", by)
         tell(tx, EventType.ORPHAN_DISMISSED, account_id, cloudpress_order_id, by=by)

@@ -6,11 +6,11 @@ Between his look and his word a look-up may have found the very order that he wo
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Transaction
-from app.db.models import Callback, Event, Order
+from app.db.models import Callback, Event, Order, Task
 from app.db.several import among
 from app.events.types import EventType
 from app.orders.suspects import find_suspects
@@ -44,8 +44,7 @@ _HAPPENED = (
     .where(Event.order_id == bindparam("order_id"), among(Event.type, "types"))
     .order_by(Event.id)
 )
-_ASKED_AND_ANSWERED = [
-    EventType.ATTENTION_STARTED.value,
+_ANSWERED_AND_SETTLED = [
     EventType.DUPLICATES_DISMISSED.value,
     EventType.IDENTIFIED.value,
     EventType.PLACEMENT_ENDED.value,
@@ -92,28 +91,33 @@ async def refuse_unseen(tx: Transaction, order: Order, shown: Shown) -> None:
 
 
 async def refuse_just_answered(tx: Transaction, order: Order, settled: Collection[str]) -> None:
-    """Refuse a word that settles what CloudPress has answered the order with since a person was asked.
+    """Refuse a word that settles what CloudPress has answered the order with, where no pass may have seen it.
 
-    Once a pass has seen to that he is asked anew, or the order is that one. By the order of events: clocks
-    may have stepped between the two.
+    Once one has, a person is asked anew, or the order is that one.
 
     Raises:
-        UnseenError: it has.
+        UnseenError: there is such an answer.
     """
-    if not settled or not has_unseen_news(order):
-        return
+    if answered := await find_just_answered(tx, order, settled):
+        raise UnseenError(sorted(answered), 0)
+
+
+async def find_just_answered(tx: Transaction, order: Order, settled: Collection[str]) -> set[str]:
+    """Return which of those CloudPress has answered the order with, where no pass may have seen that.
+
+    By the order of events: clocks may have stepped. That a person was asked since says nothing, for that was
+    done perhaps by a pass that began before the answer came.
+    """
     answered: set[str] = set()
-    given = {"order_id": order.id, "types": _ASKED_AND_ANSWERED}
+    if not settled or not has_unseen_news(order):
+        return answered
+    given = {"order_id": order.id, "types": _ANSWERED_AND_SETTLED}
     for event in await tx.session.execute(_HAPPENED, given):
         if event.type == EventType.PLACEMENT_ENDED:
             answered |= {event.data.get("cloudpress_order_id")}.intersection(settled)
-        elif event.type == EventType.ATTENTION_STARTED:
-            # What is asked about trouble with CloudPress may be asked by a pass that has not seen it.
-            answered = answered if event.data.get("code") in OF_TROUBLE else set()
         else:  # dismissed since, or taken from the order
             answered -= {*event.data.get("cloudpress_order_ids", ()), event.data.get("instead_of")}
-    if answered:
-        raise UnseenError(sorted(answered), 0)
+    return answered
 
 
 async def refuse_just_called_back(tx: Transaction, order: Order, shown: Shown) -> None:
@@ -124,10 +128,25 @@ async def refuse_just_called_back(tx: Transaction, order: Order, shown: Shown) -
     Raises:
         UnseenError: one has.
     """
-    if shown.callbacks is not None or may_be_dismissed(order) or not has_unseen_news(order):
+    if shown.callbacks is not None or may_be_dismissed(order):
+        return
+    if not has_unseen_news(order) and not await _has_unread_callbacks(tx.session, order):
         return
     if calls := await _called_back_since_asked(tx.session, order, but=OF_TROUBLE):
         raise UnseenError((), calls)
+
+
+async def _has_unread_callbacks(session: AsyncSession, order: Order) -> bool:
+    """Tell whether a callback speaks for an order of which no pass could find out what it names."""
+    is_known = exists().where(Task.order_id == Callback.order_id, Task.id == Callback.task_id)
+    unread = select(Callback.id).where(
+        Callback.order_id == order.id,
+        Callback.task_id.is_not(None),
+        Callback.checked_at.is_(None),
+        Callback.overruled_at.is_(None),
+        ~is_known,
+    )
+    return (await session.execute(unread.limit(1))).first() is not None
 
 
 async def _called_back_since_asked(
@@ -135,28 +154,28 @@ async def _called_back_since_asked(
 ) -> int:
     """Return how many different callbacks were let in since a person was asked last, `but` about those.
 
-    By the order of events: clocks may have stepped, and a callback may have waited for the order's lock.
+    By the order of events: clocks may have stepped, and a callback may have waited for the order's lock. A
+    pass that asks a person may have begun before the last ones came: as many as there may be of these count.
     """
-    calls = 0
+    calls = called_back = 0
     for event in await session.execute(_HAPPENED, {"order_id": order.id, "types": _ASKED_AND_CALLED_BACK}):
         if event.type == EventType.CALLBACK_RECEIVED:
             calls += 1
         elif event.data.get("code") not in but:
             calls = 0
-    return calls
+        called_back += event.type == EventType.CALLBACK_RECEIVED
+    return max(calls, min(called_back, order.wakes - order.seen_wakes))
 
 
 async def count_known_callbacks(session: AsyncSession, order: Order, shown: Shown) -> int:
     """Return how many callbacks, the oldest, an operator knows of who fails a placed order.
 
-    Of one who does not say, these are all that came before a person was asked, and those that a pass has seen
-    since. Of one who says it again, none that came between his words.
+    Of one who does not say, these are all that came before a person was asked: a pass that has seen one since
+    may have learned nothing. Of one who says it again, none that came between his words.
     """
     if shown.callbacks is not None:
         return shown.callbacks
-    known = await count_callbacks(session, order)
-    if has_unseen_news(order):
-        known -= await _called_back_since_asked(session, order)
+    known = max(await count_callbacks(session, order) - await _called_back_since_asked(session, order), 0)
     before: int = (order.resolution or {}).get("callbacks", known)
     return min(known, before)
 

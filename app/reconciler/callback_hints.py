@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from enum import Enum, auto
 
 from app.cloudpress import Answer, BadAnswer, CloudPressError, NotFound, OrderDetails, Refused
@@ -13,7 +12,7 @@ from app.reconciler.window import spelt_as, tells_same_kind
 from app.states import FINAL, MISSING_ATTENTION_SECONDS
 
 # A 404 is not final: what a callback names may be shown later. After a day it is given up.
-HINT_LIFETIME = timedelta(seconds=MISSING_ATTENTION_SECONDS)
+HINT_LIFETIME_SECONDS = MISSING_ATTENTION_SECONDS
 
 
 class Agreement(Enum):
@@ -42,7 +41,9 @@ class Named:
     error: CloudPressError | None = None
     """Why some of their tasks could not be read."""
     is_unread_young: bool = False
-    """Whether one that could not be read came in less than a day ago: it may be shown soon."""
+    """Whether one could not be read, and that for less than a day: it may be shown soon."""
+    may_be_told_soon: bool = False
+    """Whether one was not shown, or could not be read, and that for less than the grace period."""
 
     @property
     def settled(self) -> tuple[int, ...]:
@@ -71,7 +72,7 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
     A task that cannot be read hides no other one.
     """
     error: CloudPressError | None = None
-    read: set[int] = set()
+    unread, shown, untold = set[int](), set[int](), set[int]()
     agreeing: dict[str, Agreement] = {}
     of_tasks: dict[int, tuple[str, ...]] = {}
     for hint in sent.hints:
@@ -81,18 +82,23 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
             if await _is_given_up(this, sent, hint, failed):
                 of_tasks[hint.task_id] = ()
                 continue
+            unread.add(hint.task_id)
             error = error or failed
             if is_about_one(failed):
                 continue
             break
-        read.add(hint.task_id)
+        shown |= {hint.task_id} if found is not None else set()
         for order_id, agreement in (found or {}).items():
             # Two tasks may name one order: what speaks against it counts, whichever of them tells it.
             if agreeing.get(order_id) is not Agreement.NONE:
                 agreeing[order_id] = agreement
         is_all_told = found is not None and Agreement.UNTOLD not in found.values()
-        if is_all_told or _is_old(hint, sent):
+        if is_all_told or _lasts(hint.untold_since, sent):
             of_tasks[hint.task_id] = tuple(found or ())
+        else:
+            untold.add(hint.task_id)
+
+    _note_first_met(this, sent, unread=unread, untold=untold)
 
     def those(agreement: Agreement) -> tuple[str, ...]:
         return tuple(order_id for order_id, it in agreeing.items() if it is agreement)
@@ -104,12 +110,32 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
         of_tasks,
         len(of_tasks) == len(sent.hints),
         error,
-        is_unread_young=not all(hint.task_id in read or _is_old(hint, sent) for hint in sent.hints),
+        is_unread_young=any(
+            hint.task_id not in {*shown, *untold, *of_tasks} and not _lasts(hint.unread_since, sent)
+            for hint in sent.hints
+        ),
+        may_be_told_soon=any(
+            hint.task_id not in {*shown, *of_tasks} and _is_fresh(this, hint, sent)
+            for hint in sent.hints
+            if hint.task_id in sent.speaking
+        ),
     )
 
 
-def _is_old(hint: Hint, sent: Sent) -> bool:
-    return sent.now.wall - hint.since >= HINT_LIFETIME
+def _lasts(since: Mapping[str, float], sent: Sent) -> bool:
+    return sent.lasted_seconds(since) >= HINT_LIFETIME_SECONDS
+
+
+def _is_fresh(this: Pass, hint: Hint, sent: Sent) -> bool:
+    met_with = max(sent.lasted_seconds(since) for since in (hint.unread_since, hint.untold_since))
+    return met_with < this.dependencies.schedule.placement_grace_seconds
+
+
+def _note_first_met(this: Pass, sent: Sent, *, unread: set[int], untold: set[int]) -> None:
+    """Have the pass keep from when on this machine meets with what could not be read, or leads nowhere."""
+    boot = sent.now.boot
+    this.findings.unread_hints = unread - {it.task_id for it in sent.hints if boot in it.unread_since}
+    this.findings.untold_hints = untold - {it.task_id for it in sent.hints if boot in it.untold_since}
 
 
 def is_about_one(error: CloudPressError) -> bool:
@@ -122,14 +148,12 @@ async def _is_given_up(this: Pass, sent: Sent, hint: Hint, error: CloudPressErro
 
     Only where CloudPress itself refuses it, and shows what the order holds: else it may refuse the account.
     """
-    order = this.order
+    order, held = this.order, this.order.cloudpress_order_id
     is_refused = isinstance(error, Refused) and error.is_own_form and error.status in {402, 403}
-    if not (
-        is_refused and _is_old(hint, sent) and order.status in FINAL and order.cloudpress_order_id is not None
-    ):
+    if held is None or not (is_refused and order.status in FINAL and _lasts(hint.unread_since, sent)):
         return False
     try:
-        return await this.find_order(order.cloudpress_order_id) is not None
+        return await this.find_order(held) is not None
     except CloudPressError:
         return False
 

@@ -69,7 +69,9 @@ async def _observe(this: Pass) -> PassResult | None:
     order = this.order
     rechecked = await recheck(this)
     observation: Seen | Rechecked = rechecked
-    is_looked_at = order.status not in FINAL and not rechecked.mixed_up
+    # Its own callback may be about to say that it holds another's.
+    is_anothers = rechecked.mixed_up or rechecked.may_be_told_soon
+    is_looked_at = order.status not in FINAL and not is_anothers
     if is_looked_at and order.cloudpress_order_id is not None:
         seen = await _look(this, this.findings.order_id or order.cloudpress_order_id)
         observation = replace(seen, rechecked=rechecked)

@@ -19,6 +19,7 @@ from app.states import (
     LATE_LOOK_AFTER,
     Attention,
     AttentionCode,
+    CutOff,
     Decision,
     Observation,
     PostEnded,
@@ -59,6 +60,8 @@ async def apply(this: Pass, held: Held, action: str, observation: Observation) -
         decision = decide(standing(tx, order), observation, tx.now)
         _write(tx, change, decision)
         due_in_seconds = _reschedule(this, tx, change, decision)
+        if not isinstance(observation, CutOff):  # which looks at nothing of what has come in
+            order.seen_wakes = this.claim.wakes
         _note_trouble(order, decision, observation)
         trouble = trouble_in(observation)
         if trouble is not None and not trouble.is_without_token:
@@ -194,7 +197,6 @@ def _reschedule(this: Pass, tx: Transaction, change: Change, decision: Decision)
     """Set when the order is due again, release it, and return in how many seconds that is."""
     order, claim = change.order, this.claim
     is_news = change.is_news or order.wakes != claim.wakes
-    order.seen_wakes = claim.wakes
     order.failures = order.failures + 1 if decision.wait is Wait.RETRY else 0
     delay = this.dependencies.schedule.delay_seconds(
         decision.wait,

@@ -88,7 +88,8 @@ async def _look_for(this: Pass, sent: Sent) -> PassResult | None:
         return await conclude_not_found(this, sent, progress)
     await OrderLookUp(this, sent).go_on()
     await _suspect(this, sent, progress, named)
-    if _is_found(this, progress) and _agrees_with_callbacks(progress.candidates[0], named):
+    is_found = _is_found(this, progress) and not named.may_be_told_soon
+    if is_found and _agrees_with_callbacks(progress.candidates[0], named):
         return await adopt(this, sent, progress.candidates, LOOK_UP)
     if named.error is not None:
         # It is told of before what was in the way of the list: its own callback leads there.

@@ -38,6 +38,9 @@ async def recheck(this: Pass) -> Rechecked:
     sent = what_was_sent(this)
     called_back = await named_by_callbacks(this, sent, as_sent=True)
     error = called_back.error
+    # An order that is looked for anew, or has ended, holds nothing that could be taken for another's.
+    is_held = order.cloudpress_order_id is not None and order.status not in FINAL
+    may_be_told_soon = is_held and called_back.may_be_told_soon
     if called_back.is_unread_young and order.cloudpress_order_id is not None:
         # One that could not be read may name its own, so for a day it is not judged by the others.
         called_back = Named()
@@ -58,6 +61,7 @@ async def recheck(this: Pass) -> Rechecked:
     return Rechecked(
         trouble,
         open_hints=not called_back.is_complete,
+        may_be_told_soon=may_be_told_soon,
         mixed_up=tuple(sorted(mixed_up)),
         claimed=tuple(sorted(this.findings.claimed)),
         called_back=await _is_called_back_in_vain(this, sent, called_back),

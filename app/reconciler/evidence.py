@@ -1,8 +1,8 @@
 """What speaks for a CloudPress order being ours: what was sent and when, how old it is told to be."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -67,7 +67,10 @@ class Hint:
     """A task that a callback named and that CloudPress has not shown yet."""
 
     task_id: int
-    since: datetime
+    unread_since: Mapping[str, float]
+    """Since when each machine has met with it that the task cannot be read, by its uptime."""
+    untold_since: Mapping[str, float]
+    """The same of its being not shown, or of its leading to no order that tells its name."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,10 @@ class Sent:
             return uptime - last.sent_uptime
         return uptime - known_since.setdefault(boot, uptime)
 
+    def lasted_seconds(self, since: Mapping[str, float]) -> float:
+        """Return for how long this machine has met with something, that is told by machines' uptimes."""
+        return self.now.uptime - since.get(self.now.boot, self.now.uptime)
+
     @property
     def answered_ids(self) -> tuple[str, ...]:
         """The CloudPress orders that answers to the attempts named."""
@@ -134,15 +141,15 @@ class Sent:
 def what_was_sent(this: Pass) -> Sent:
     """Return what is known of the attempts to place an order."""
     known = this.known
-    since = {
-        callback.task_id: callback.first_received_at
+    open_hints = {
+        callback.task_id: Hint(callback.task_id, callback.unread_since or {}, callback.untold_since or {})
         for callback in known.callbacks
         if callback.checked_at is None
         and callback.task_id is not None
         # Nobody waits for a token to ask about what an operator knows of.
         and not (this.is_without_token and callback.overruled_at is not None)
     }
-    hints = [Hint(task_id, moment) for task_id, moment in since.items() if task_id not in known.task_ids]
+    hints = [hint for task_id, hint in open_hints.items() if task_id not in known.task_ids]
     # Another one comes first after each failure: what always fails would keep the rest from being asked.
     first = this.order.failures % max(len(hints), 1)
     return Sent(

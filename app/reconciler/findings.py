@@ -28,6 +28,10 @@ class Findings:
     """What an answer or a callback named as this order, and another order has by its name."""
     hints: tuple[int, ...] = ()
     """Tasks that callbacks named, and that need not be asked about again."""
+    unread_hints: set[int] = field(default_factory=set)
+    """Those that could not be read, where this machine meets with that for the first time."""
+    untold_hints: set[int] = field(default_factory=set)
+    """The same of those that are not shown, or lead to no order that tells its name."""
     reads_callbacks_anew: bool = False
     """Whether tasks that callbacks named are to be asked about again, since the order was found."""
     look_up: Progress | None = None

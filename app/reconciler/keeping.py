@@ -80,13 +80,26 @@ async def _keep_evidence(held: Held) -> None:
     order.late_look_at = _late_look_at(tx, order, findings)
     if findings.resolved:
         order.resolution = None
-    if findings.hints or findings.reads_callbacks_anew:
-        for callback in await held.loaded.callbacks(order.id):
-            if callback.task_id in findings.hints:
-                callback.checked_at = callback.checked_at or tx.now
-            elif findings.reads_callbacks_anew and callback.overruled_at is None:
-                callback.checked_at = None
+    await _keep_hints(held)
     _keep_duplicates(tx, order, findings)
+
+
+async def _keep_hints(held: Held) -> None:
+    """Keep which tasks that callbacks named need not be asked about again, and since when others do."""
+    tx, findings = held.tx, held.findings
+    first_met = findings.unread_hints | findings.untold_hints
+    if not (findings.hints or findings.reads_callbacks_anew or first_met):
+        return
+    now = {tx.clock.boot: tx.began_at_uptime}
+    for callback in await held.loaded.callbacks(held.order.id):
+        if callback.task_id in findings.hints:
+            callback.checked_at = callback.checked_at or tx.now
+        elif findings.reads_callbacks_anew and callback.overruled_at is None:
+            callback.checked_at = callback.unread_since = callback.untold_since = None
+        if callback.task_id in findings.unread_hints:
+            callback.unread_since = now | (callback.unread_since or {})
+        if callback.task_id in findings.untold_hints:
+            callback.untold_since = now | (callback.untold_since or {})
 
 
 def _late_look_at(tx: Transaction, order: Order, findings: Findings) -> datetime | None:

@@ -1,12 +1,13 @@
 """What CloudPress has named as an order since an operator said that it is not: his word was about less."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Event, Order
+from app.db.notice import NewEvent
 from app.events.types import EventType
 from app.reconciler.callback_hints import Named
 from app.reconciler.evidence import Sent
@@ -43,29 +44,36 @@ async def named_anew(this: Pass, sent: Sent, called_back: Named) -> frozenset[st
 
 
 async def named_since(
-    session: AsyncSession, order: Order, of_tasks: Mapping[int, Collection[str]] = _NO_TASKS
+    session: AsyncSession,
+    order: Order,
+    of_tasks: Mapping[int, Collection[str]] = _NO_TASKS,
+    *,
+    recorded: Iterable[NewEvent] = (),
 ) -> frozenset[str]:
     """Return which of the CloudPress orders that were settled CloudPress has named since.
 
     `of_tasks` are those that the tasks lead to which the order's own callbacks name. What was cancelled or
-    has failed at CloudPress, or is another order's here, stays settled.
+    has failed at CloudPress, or is another order's here, stays settled. `recorded` are the events of the
+    transaction itself, which are inserted as it ends.
     """
     settled = set(order.settled_duplicates or ())
     before, since, over, heard = set[str](), set[str](), set[str](), set[int]()
-    for event in await session.execute(_TOLD, {"order_id": order.id}):
-        if event.type == EventType.PLACEMENT_ENDED:
-            since |= before & {event.data.get("cloudpress_order_id")}
-        elif event.type == EventType.CALLBACK_RECEIVED:
-            task_id = event.data.get("task_id")
+    told = [(event.type, event.data) for event in await session.execute(_TOLD, {"order_id": order.id})]
+    told += [(event.type, event.data) for event in recorded if event.order_id == order.id]
+    for happened, data in told:
+        if happened == EventType.PLACEMENT_ENDED:
+            since |= before & {data.get("cloudpress_order_id")}
+        elif happened == EventType.CALLBACK_RECEIVED:
+            task_id = data.get("task_id")
             if task_id in of_tasks and task_id not in heard:
                 since |= before.intersection(of_tasks[task_id])
                 heard.add(task_id)
-        else:
+        elif happened in _SETTLING:
             # A word about the order is about all that was known of it then.
-            ids = settled if event.type == EventType.RESOLUTION_REQUESTED else settled & _about(event.data)
+            ids = settled if happened == EventType.RESOLUTION_REQUESTED else settled & _about(data)
             before |= ids
             since -= ids
-            over |= ids if event.type == EventType.DUPLICATE_ENDED else set()
+            over |= ids if happened == EventType.DUPLICATE_ENDED else set()
     return frozenset(since - over)
 
 

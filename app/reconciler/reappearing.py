@@ -16,6 +16,8 @@ async def has_reappeared(held: Held) -> bool:
     answered = {it.cloudpress_order_id for it in placements if it.cloudpress_order_id is not None}
     speaking = answered - await held_among(session, order, answered)
     settled = speaking & {*(order.settled_duplicates or ())}
-    if speaking - settled or (settled and settled & await named_since(session, order)):
+    if speaking - settled:
+        return True
+    if settled and settled & await named_since(session, order, recorded=held.tx.events):
         return True
     return any(callback.overruled_at is None for callback in await loaded.callbacks(order.id))

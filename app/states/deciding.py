@@ -153,7 +153,7 @@ def _looked_at(order: Standing, observation: Seen | Rechecked, now: datetime) ->
         decision = _seen(order, observation, now)
         return _until_rechecked(decision, observation.rechecked, beside=observation.trouble)
     # Where it may hold another's, nothing is asked of that, done to it, or taken from it.
-    wait = Wait.NAMED if observation.mixed_up else Wait.TURN
+    wait = Wait.NAMED if observation.mixed_up or observation.may_be_told_soon else Wait.TURN
     unchanged = Decision(
         order.status, wait, keeps_payment_url=not observation.mixed_up, attention=order.attention
     )

@@ -47,6 +47,8 @@ def is_to_fail(
     holds another's. Where a look at that met with other trouble than he was asked about, nothing is known of
     that: the word waits, for a day at most from the first such look.
     """
+    if isinstance(observation, Rechecked) and observation.may_be_told_soon:
+        return None
     if decision.status in FINAL or decision.attention is None:
         return False
     if mixed_up_in(observation) and order.attention is not None:

@@ -217,11 +217,13 @@ class GivenUp:
 class Rechecked:
     """Observation: a placed order was checked for a double; what was found is written beside its status.
 
-    `open_hints` says that callbacks name tasks that CloudPress does not show yet.
+    `open_hints` says that callbacks name tasks that CloudPress does not show yet, and `may_be_told_soon` that
+    one of them has just come to be met with: what the order holds was not looked at, for it may be another's.
     """
 
     trouble: Trouble | None = None
     open_hints: bool = False
+    may_be_told_soon: bool = False
     mixed_up: tuple[str, ...] = ()
     """What the order's own callback names and another order here holds, where none names what it holds."""
     claimed: tuple[str, ...] = ()

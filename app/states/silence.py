@@ -13,6 +13,7 @@ from app.states.observations import (
     Overdue,
     PlacingOff,
     Reappeared,
+    Rechecked,
     Seen,
     Standing,
     Wait,
@@ -100,6 +101,8 @@ def _is_silent(observation: Observation, decision: Decision) -> bool | None:
         case Seen() if observation.missing or observation.foreign:
             return None
         case NotFoundYet() if observation.unfinished or observation.woken:
+            return None
+        case Rechecked() if observation.may_be_told_soon:
             return None
         case CutOff() | PlacingOff() | Overdue() | Reappeared():
             return None
