@@ -44,11 +44,12 @@ def make_due(tx: Transaction, order: Order) -> None:
 
 
 def has_unseen_news(order: Order) -> bool:
-    """Tell whether there may be news of an order that no pass has seen to, or one looks at it now.
+    """Tell whether there may be news of an order that no pass has seen to.
 
-    When it is due says nothing of that: a pass may have been put off, and clocks step.
+    When it is due says nothing of that: a pass may have been put off, and clocks step. Nor does it that a
+    pass looks at it now.
     """
-    return order.wakes != order.seen_wakes or order.lease_token is not None
+    return order.wakes != order.seen_wakes
 
 
 async def wake_orders(tx: Transaction, account_id: str, status: OrderStatus) -> None:

@@ -161,11 +161,18 @@ class GroupCommit(Generic[Item, Result]):
             if len(batch.entries()) == 1:
                 _fail(batch.entries(), error)
             else:
-                for each in batch.entries():
-                    await self._commit(_Batch([each]))
+                await self._commit_one_by_one(batch.entries())
         else:
             for entry, result in zip(batch.entries(), results, strict=True):
                 self._tell(entry, result)
+
+    async def _commit_one_by_one(self, entries: Sequence[Entry[Item, Result]]) -> None:
+        try:
+            for each in entries:
+                await self._commit(_Batch([each]))
+        except asyncio.CancelledError:
+            _cut_off(entries)  # nobody else has those that were not come to
+            raise
 
     def _tell(self, entry: Entry[Item, Result], result: Result | Later) -> None:
         if result is LATER:

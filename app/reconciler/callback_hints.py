@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from app.cloudpress import Answer, BadAnswer, CloudPressError, NotFound, OrderDetails, Refused
+from app.cloudpress import Answer, BadAnswer, CloudPressError, NoAnswer, NotFound, OrderDetails, Refused
 from app.cloudpress.site_names import name_of_site
 from app.reconciler.evidence import Hint, Sent, is_young_enough, seen_tidying
 from app.reconciler.passes import Pass
@@ -83,8 +83,11 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
                 of_tasks[hint.task_id] = ()
                 continue
             unread.add(hint.task_id)
-            error = error or failed
-            if is_about_one(failed):
+            goes_on = may_go_on(this, failed)
+            # What is asked about one that an operator has overruled stands in nobody's way.
+            if hint.task_id in sent.speaking or not goes_on:
+                error = error or failed
+            if goes_on:
                 continue
             break
         shown |= {hint.task_id} if found is not None else set()
@@ -136,6 +139,14 @@ def _note_first_met(this: Pass, sent: Sent, *, unread: set[int], untold: set[int
     boot = sent.now.boot
     this.findings.unread_hints = unread - {it.task_id for it in sent.hints if boot in it.unread_since}
     this.findings.untold_hints = untold - {it.task_id for it in sent.hints if boot in it.untold_since}
+
+
+def may_go_on(this: Pass, error: CloudPressError) -> bool:
+    """Tell whether something else may be asked in the same pass after a request that failed so.
+
+    One that was not answered in time takes much of what a pass has.
+    """
+    return is_about_one(error) or (isinstance(error, NoAnswer) and this.has_time())
 
 
 def is_about_one(error: CloudPressError) -> bool:

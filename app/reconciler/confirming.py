@@ -4,7 +4,7 @@ from app.orders.attempts import nothing_landed
 from app.orders.spoken import known_to_operator
 from app.reconciler.adopting import adopt
 from app.reconciler.asking_others import have_others_asked
-from app.reconciler.callback_hints import Named, is_about_one, named_by_callbacks
+from app.reconciler.callback_hints import Named, may_go_on, named_by_callbacks
 from app.reconciler.concluding import apply, conclude
 from app.reconciler.evidence import (
     ANSWER,
@@ -83,7 +83,7 @@ async def _look_for(this: Pass, sent: Sent) -> PassResult | None:
     own = [order_id for order_id in named.order_ids if order_id not in other]
     if own:
         return await adopt(this, sent, [*own, *await _beside(this, named)], CALLBACK)
-    if named.error is not None and not is_about_one(named.error):
+    if named.error is not None and not may_go_on(this, named.error):
         progress.trouble = trouble_of(named.error)
         return await conclude_not_found(this, sent, progress)
     await OrderLookUp(this, sent).go_on()

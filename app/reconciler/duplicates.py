@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from app.cloudpress import CloudPressError
 from app.orders.shown import is_failed_by_operator
 from app.reconciler.asking_others import have_others_asked
-from app.reconciler.callback_hints import Named, is_about_one, named_by_callbacks
+from app.reconciler.callback_hints import Named, is_about_one, may_go_on, named_by_callbacks
 from app.reconciler.evidence import (
     ANSWER,
     CALLBACK,
@@ -25,7 +25,15 @@ from app.reconciler.naming import named_anew
 from app.reconciler.passes import Pass, trouble_of
 from app.reconciler.progress import Progress
 from app.reconciler.window import DRIFT, spelt_as
-from app.states import FINAL, LATE_LOOK_AFTER, OrderStatus, Rechecked, Trouble, is_over
+from app.states import (
+    FINAL,
+    LATE_LOOK_AFTER,
+    OrderStatus,
+    Rechecked,
+    Trouble,
+    is_over,
+    tells_of_mix_up,
+)
 
 LATE_LOOK_AGAIN = timedelta(minutes=1), timedelta(days=1)
 LATE_LOOKS_IN_A_TIME = 20
@@ -53,7 +61,7 @@ async def recheck(this: Pass) -> Rechecked:
     # An answer needs no request, so no trouble with CloudPress hides what it names.
     named |= dict.fromkeys(sent.answered_ids, ANSWER)
     trouble = trouble_of(error) if error is not None else None
-    if error is None or is_about_one(error):
+    if error is None or may_go_on(this, error):
         trouble = await _look_beside(this, sent) or trouble
     this.findings.named_anew = await named_anew(this, sent, called_back)
     mixed_up = await _judge(this, sent, called_back, named)
@@ -274,7 +282,9 @@ def _not_its_own(this: Pass, sent: Sent, called_back: Named, surely_held: set[st
     )
     if own is None or is_own_called_back:
         return set()
-    before = set(order.suspected_duplicates or ()) if sent.speaking else set()
+    # By failing the order an operator has overruled its callbacks, and has not said whose it is.
+    is_asked = bool(sent.speaking) or tells_of_mix_up(order.attention_detail or "")
+    before = set(order.suspected_duplicates or ()) if is_asked else set()
     found = {*called_back.order_ids, *called_back.suspects, *before} & surely_held
     if order.cloudpress_order_id_source == ANSWER and len(sent.landed) == 1:
         found |= {*called_back.possible, *before}
