@@ -1,12 +1,14 @@
 """What an operator has said of an order that is sought, as the order keeps it until it is done."""
 
-from datetime import datetime
+from datetime import timedelta
 
 from app.db.models import Order
 from app.states import AttentionCode
 
 PLACE_AGAIN = "place_again"
 """What an operator decides who has an order placed again."""
+MOST_BETWEEN_LOOKS_SECONDS = 6 * 3600.0
+"""What a word has waited for at most from one look to the next: nobody looks where no worker runs."""
 
 
 def is_given_up(order: Order) -> bool:
@@ -20,15 +22,22 @@ def is_given_up_for_its_token(order: Order) -> bool:
     return is_given_up(order) and asked_about == AttentionCode.ACCOUNT_UNKNOWN
 
 
-def waits_since(order: Order) -> datetime | None:
-    """Return since when an operator's word to fail an order waits for a look that tells what to do."""
-    since = (order.resolution or {}).get("waits_since")
-    return datetime.fromisoformat(since) if since is not None else None
+def waited(order: Order, boot: str, uptime: float) -> timedelta:
+    """Return for how long an operator's word to fail an order has waited for a look that tells what to do.
+
+    It is counted from look to look, by the uptime of the machine that makes both: neither a clock that steps
+    nor days without a worker are looks that failed.
+    """
+    word = order.resolution or {}
+    last = word.get("looked", {}).get(boot, uptime)
+    passed = min(max(uptime - last, 0.0), MOST_BETWEEN_LOOKS_SECONDS)
+    return timedelta(seconds=word.get("waited", 0.0) + passed)
 
 
-def have_word_wait(order: Order, now: datetime) -> None:
-    """Count from now on for how long such a word waits, unless it does already."""
-    order.resolution = {"waits_since": now.isoformat(), **(order.resolution or {})}
+def have_word_wait(order: Order, boot: str, uptime: float) -> None:
+    """Have such a word wait for one more look, after one that told nothing."""
+    so_far = waited(order, boot, uptime).total_seconds()
+    order.resolution = {**(order.resolution or {}), "waited": so_far, "looked": {boot: uptime}}
 
 
 def is_to_end_otherwise(order: Order) -> bool:

@@ -1,7 +1,6 @@
 """Takes a CloudPress order for ours, unless another order has it or may mean it, or CloudPress shows none."""
 
 from dataclasses import replace
-from datetime import datetime
 
 from app.cloudpress import NotFound
 from app.db.models import RESTORED
@@ -57,7 +56,8 @@ async def adopt(this: Pass, sent: Sent, order_ids: list[str], source: str) -> Pa
 async def _put_off_adoption(this: Pass, sent: Sent, observation: Seen) -> PassResult | None:
     """Keep an operator's word until CloudPress shows what it names: its letters may be his, and a slip.
 
-    What CloudPress answers 404 for may be shown yet; after some minutes the word ends, and the order asks on.
+    What CloudPress answers 404 for may be shown yet; some minutes after the first, counted by uptime, the
+    word ends, and the order asks on.
     """
     this.findings.forget_identity()
     this.findings.resolved = False
@@ -71,11 +71,14 @@ async def _write_put_off(
     this: Pass, held: Held, sent: Sent, progress: Progress, *, is_unknown: bool
 ) -> PassResult:
     tx, order, word = held.tx, held.order, this.order.resolution or {}
-    said_at = datetime.fromisoformat(word["at"]) if "at" in word else None
-    is_old = said_at is None or tx.now - said_at >= GONE_AFTER
-    if is_unknown and is_old and order.resolution == word:
-        held.findings.resolved = True
-        progress = _adopted_in_vain(held, progress, word["cloudpress_order_id"])
+    if is_unknown and order.resolution == word:
+        boot, uptime = tx.clock.boot, tx.began_at_uptime
+        unknown_since: dict[str, float] = {boot: uptime} | word.get("unknown_since", {})
+        if uptime - unknown_since[boot] >= GONE_AFTER.total_seconds():
+            held.findings.resolved = True
+            progress = _adopted_in_vain(held, progress, word["cloudpress_order_id"])
+        else:
+            order.resolution = {**word, "unknown_since": unknown_since}
     return await apply_not_found(this, held, sent, progress)
 
 

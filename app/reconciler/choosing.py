@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.accounts.store import UnknownAccountError
-from app.orders.spoken import is_given_up, is_given_up_for_its_token, waits_since
+from app.orders.spoken import is_given_up, is_given_up_for_its_token, waited
 from app.reconciler.cancelling import cancel, drop
 from app.reconciler.concluding import apply, conclude
 from app.reconciler.confirming import confirm, give_up
@@ -16,7 +16,7 @@ from app.reconciler.passes import Pass, PassResult
 from app.reconciler.placing import place
 from app.reconciler.reappearing import has_reappeared
 from app.reconciler.writing import Held
-from app.states import FINAL, CutOff, OrderStatus, Reappeared, Rechecked, Seen, is_lasting
+from app.states import FINAL, CutOff, OrderStatus, Reappeared, Rechecked, Seen, is_long
 
 # A yes may have been a proxy's, or forgotten.
 CANCEL_PATIENCE = timedelta(hours=24)
@@ -42,8 +42,8 @@ async def run_pass(this: Pass) -> PassResult | None:
         this.provider = await this.dependencies.providers(order.account_id)
     except UnknownAccountError:
         if order.status not in FINAL:
-            # What was never sent takes no such word, and a pass over it has read no time.
-            is_over = is_given_up(order) and is_lasting(waits_since(order), this.now().wall)
+            clock = this.claim.clock
+            is_over = is_given_up(order) and is_long(waited(order, clock.boot, clock.uptime()))
             if is_over or is_given_up_for_its_token(order):
                 return await give_up_unseen(this)
             raise

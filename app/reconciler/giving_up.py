@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from app.orders.shown import is_failed_by_operator
-from app.orders.spoken import dismissed_meanwhile, waits_since
+from app.orders.spoken import dismissed_meanwhile, waited
 from app.queue import leases
 from app.reconciler.concluding import apply
 from app.reconciler.passes import Pass, PassResult
@@ -58,5 +58,10 @@ async def _apply(this: Pass, held: Held, action: str, observation: Observation) 
 
 
 def _word(held: Held) -> GivenUp:
-    said = held.order.resolution or {}
-    return GivenUp(said["by"], was_sent=True, waits_since=waits_since(held.order))
+    said, tx = held.order.resolution or {}, held.tx
+    return GivenUp(
+        said["by"],
+        was_sent=True,
+        about=said.get("about"),
+        waited=waited(held.order, tx.clock.boot, tx.began_at_uptime),
+    )

@@ -97,12 +97,13 @@ class Pass:
         except Refused as error:
             self.note(error.date)
             raise
-        if answer.date is not None:
-            # What stands in between may answer as it was answered once, with the time of then: nothing old
-            # gets young by that.
-            self._latest_date = max(answer.date, self._latest_date or answer.date)
-            answer = replace(answer, date=self._latest_date)
         self.note(answer.date)
+        if answer.date is not None:
+            # Nothing old gets young by an answer that is told with the time of then.
+            known = self.dependencies.provider_clock.at(self.claim.clock.uptime())
+            latest = (answer.date, self._latest_date, known)
+            self._latest_date = max(date for date in latest if date is not None)
+            answer = replace(answer, date=self._latest_date)
         return answer
 
     async def write(

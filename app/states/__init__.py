@@ -70,7 +70,7 @@ from app.states.observations import (
     Word,
     trouble_in,
 )
-from app.states.silence import is_lasting
+from app.states.silence import is_long
 from app.states.statuses import (
     FINAL,
     PLACED,
@@ -152,7 +152,7 @@ __all__ = [
     "is_final_task",
     "is_known_order_status",
     "is_known_task_status",
-    "is_lasting",
+    "is_long",
     "is_over",
     "listed",
     "may_follow",

@@ -226,6 +226,8 @@ def _refused_for_good(sought: NotFoundYet) -> Attention:
 def _missing_proof(sought: NotFoundYet) -> str:
     """Say what is missing before the order may be sent again without a person."""
     doubts = (*sought.open_doubts, *sought.reservations)
+    if not doubts and (sought.trouble is not None or sought.unfinished):
+        return "The last look at CloudPress came to no end, so nothing is done before the next one."
     if not doubts:
         return "It was not found, and nothing may be sent to CloudPress at the moment (PLACING=off)."
     return f"It is not sent again by itself: {' '.join(doubt.sentence for doubt in doubts)}"

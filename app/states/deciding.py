@@ -57,7 +57,7 @@ def decide(order: Standing, observation: Observation, now: datetime) -> Decision
     word = given_up_in(observation)
     if word is None:
         return decision
-    is_failing = is_to_fail(order, observation, word, decision, now)
+    is_failing = is_to_fail(order, observation, word, decision)
     if is_failing:
         failed = _by_what_was_observed(order, word, now)
         # Whose it is what the order holds is still asked: nobody is to cancel it as one too many.

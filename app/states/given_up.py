@@ -1,7 +1,5 @@
 """What becomes of a placed order that an operator fails, by what CloudPress shows of it then. Pure."""
 
-from datetime import datetime
-
 from app.states.attention import NOT_CANCELLED, REFUSALS, refused, tells_of_mix_up
 from app.states.codes import AttentionCode
 from app.states.observations import (
@@ -14,7 +12,7 @@ from app.states.observations import (
     mixed_up_in,
     trouble_in,
 )
-from app.states.silence import is_lasting
+from app.states.silence import is_long
 from app.states.statuses import FINAL
 
 GIVEN_UP_FOR = frozenset(
@@ -38,9 +36,7 @@ def given_up_in(observation: Observation) -> GivenUp | None:
     return observation.given_up if isinstance(observation, Seen | Rechecked) else None
 
 
-def is_to_fail(
-    order: Standing, observation: Observation, word: GivenUp, decision: Decision, now: datetime
-) -> bool | None:
+def is_to_fail(order: Standing, observation: Observation, word: GivenUp, decision: Decision) -> bool | None:
     """Tell whether a placed order is to fail by such a word; None where the word waits.
 
     It is, if a person would still be asked about the order itself, or was, and still would be, whether it
@@ -57,5 +53,6 @@ def is_to_fail(
     trouble = observation.trouble if isinstance(observation, Seen) else trouble_in(observation)
     if trouble is None:
         return asked in GIVEN_UP_FOR - _ASKED_FOR_TROUBLE or decision.attention == NOT_CANCELLED
-    is_asked_for_it = refused(trouble) is not None or asked is AttentionCode.UNANSWERED
-    return asked in GIVEN_UP_FOR if is_asked_for_it or is_lasting(word.waits_since, now) else None
+    is_silence = asked is AttentionCode.UNANSWERED and word.about in {None, asked}
+    is_asked_for_it = refused(trouble) is not None or is_silence
+    return asked in GIVEN_UP_FOR if is_asked_for_it or is_long(word.waited) else None

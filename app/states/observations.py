@@ -209,8 +209,10 @@ class GivenUp:
 
     by: str
     was_sent: bool = False
-    waits_since: datetime | None = None
-    """Since when his word waits for a look that tells whether it is to be done."""
+    about: str | None = None
+    """What he was asked about the order then, if that is known."""
+    waited: timedelta = timedelta()
+    """For how long his word has waited for a look that tells whether it is to be done."""
 
 
 @dataclass(frozen=True)

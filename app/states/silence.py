@@ -61,7 +61,12 @@ def with_silence(order: Standing, observation: Observation, decision: Decision, 
 
 def is_lasting(since: datetime | None, now: datetime) -> bool:
     """Tell whether something lasts for so long that a person is asked."""
-    return since is not None and now - since >= timedelta(seconds=SILENCE_ATTENTION_SECONDS)
+    return since is not None and is_long(now - since)
+
+
+def is_long(lasting: timedelta) -> bool:
+    """Tell whether it has lasted for that long."""
+    return lasting >= timedelta(seconds=SILENCE_ATTENTION_SECONDS)
 
 
 def _asked(order: Standing, observation: Observation) -> Attention:

@@ -94,7 +94,7 @@ MUTATIONS = (
     Mutation(
         "a word to fail what is not shown waits for ever where CloudPress tells nothing any more",
         GIVEN_UP,
-        "if is_asked_for_it or is_lasting(word.waits_since, now) else None",
+        "if is_asked_for_it or is_long(word.waited) else None",
         "if is_asked_for_it else None",
         (RESOLVABLE,),
     ),
@@ -178,7 +178,7 @@ MUTATIONS = (
     Mutation(
         "a word to fail what is not shown ends where CloudPress tells nothing",
         GIVEN_UP,
-        "if is_asked_for_it or is_lasting(word.waits_since, now) else None",
+        "if is_asked_for_it or is_long(word.waited) else None",
         "if True else None",
         (RESOLVABLE,),
     ),
