@@ -190,3 +190,20 @@ DASHBOARD = by_pytest(
 CURL_LINES = by_pytest("curl lines", "tests/dashboard/test_curl.py", "-k", "sqlite")
 PROGRESS_PAGE = by_pytest("progress page", "tests/dashboard/test_progress.py", "-k", "sqlite")
 SUSPECTING = by_pytest("suspecting", "tests/api/routes/orders/test_suspecting.py", "-k", "sqlite")
+ABOUT_TO_TELL = by_pytest("about to tell", "tests/reconciler/test_callbacks_about_to_tell.py", "-k", "sqlite")
+THAT_WAITED = by_pytest("that waited", "tests/reconciler/test_callbacks_that_waited.py", "-k", "sqlite")
+NOT_READ = by_pytest("not read", "tests/reconciler/test_callbacks_that_no_pass_read.py", "-k", "sqlite")
+ASKED_BEFORE = by_pytest("asked before", "tests/reconciler/test_asked_before_the_news.py", "-k", "sqlite")
+ABOUT_ORPHANS = by_pytest("about orphans", "tests/reconciler/test_words_about_orphans.py", "-k", "sqlite")
+ONE_BATCH = by_pytest("one batch", "tests/reconciler/test_answers_in_one_batch.py", "-k", "sqlite")
+FAILED_AND_MIXED_UP = by_pytest(
+    "failed and mixed up", "tests/reconciler/test_failed_and_mixed_up.py", "-k", "sqlite"
+)
+HANGING = by_pytest("hanging", "tests/reconciler/test_hanging_tasks.py", "-k", "sqlite")
+TOLD_FALSELY = by_pytest("told falsely", "tests/reconciler/test_told_falsely.py", "-k", "sqlite")
+OF_BEFORE_A_PASS = by_pytest(
+    "of before a pass", "tests/reconciler/test_answers_of_before_a_pass.py", "-k", "sqlite"
+)
+WORDS_AND_TIME = by_pytest("words and time", "tests/reconciler/test_words_and_time.py", "-k", "sqlite")
+OVERTAKEN = by_pytest("overtaken", "tests/reconciler/test_attention_overtaken.py", "-k", "sqlite")
+CLIENT = by_pytest("client", "tests/cloudpress/test_client.py")

@@ -446,3 +446,35 @@ async def test_what_the_end_of_the_process_cuts_off_in_its_beginning_is_written_
     beginning.may_go_on.set()
     await eventually(_number_of(held), lambda number: number == 1)
     assert held.batches == [ids], "what both have taken is the same, and taken once"
+
+
+async def test_on_the_end_of_the_process_those_of_a_bad_batch_are_told_too() -> None:
+    """Those behind the one that is being written alone wait in no list any more."""
+    may_go_on, runs_alone = asyncio.Event(), asyncio.Event()
+
+    async def run(gather: Gather[int]) -> Sequence[int]:
+        items = list(gather())
+        if items == [0]:
+            await may_go_on.wait()
+        elif len(items) > 1:
+            raise ValueError("one of them is bad")
+        else:
+            runs_alone.set()
+            await asyncio.Event().wait()
+        return items
+
+    group: GroupCommit[int, int] = GroupCommit(run, key=lambda item: item)
+    first = asyncio.create_task(group.add(0))
+    await asyncio.sleep(0.01)
+    tasks = [asyncio.create_task(group.add(number)) for number in (1, 2, 3)]
+    await asyncio.sleep(0.01)
+    may_go_on.set()
+    await runs_alone.wait()
+    assert await first == 0
+    assert group._committing is not None
+    group._committing.cancel()
+    _, pending = await asyncio.wait(tasks, timeout=1)
+    for each in tasks:
+        each.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert not pending

@@ -6,8 +6,14 @@ from itertools import cycle, islice
 import pytest
 
 from app.cloudpress import Refused, TaskRef
+from app.events.timeline import Actor
+from app.orders.requests import dismiss_duplicates
 from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
+from tests.reconciler.test_mixed_up_answers import call_back
+from tests.reconciler.test_unseen_news import told
+from tests.reconciler.test_what_was_shown import look
 
+BY = Actor("operator")
 MANY = 5000
 FAILS = Refused(500)
 World = Callable[[Bench], Awaitable[str]]
@@ -78,3 +84,18 @@ async def test_nor_does_a_look_for_an_order_that_was_refused_once(bench: Bench) 
     await bench.skim(3 * DAY)
     order = await bench.read(order_id)
     assert (order.status, order.attention_code) == ("unconfirmed", "placement_unconfirmed")
+
+
+async def test_a_defect_that_is_over_keeps_no_final_order_asking(bench: Bench) -> None:
+    """The task of its callback is never read; he says that he has looked."""
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.end("cp-1", "OK")
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).status == "completed"
+    await call_back(bench, order_id, 9)
+    bench.cloudpress.script["task 9"] = [ZeroDivisionError("a defect"), *[FAILS] * MANY]
+    await bench.skim(5 * DAY)
+    await dismiss_duplicates(bench.db, order_id, by=BY, shown=await look(bench, order_id))
+    await bench.skim(2 * DAY)
+    assert (await bench.read(order_id)).attention_code is None, await told(bench, order_id)

@@ -56,7 +56,7 @@ MUTATIONS = (
     Mutation(
         "a task that cannot be read hides the late look",
         "app/reconciler/duplicates.py",
-        "    if error is None or is_about_one(error):\n",
+        "    if error is None or may_go_on(this, error):\n",
         "    if error is None:\n",
         (LATE_CALLBACKS,),
     ),

@@ -47,7 +47,7 @@ MUTATIONS = (
     Mutation(
         "a word to place again is about what an answer has just named",
         "app/orders/requests.py",
-        "        await refuse_just_answered(tx, order, settled)\n",
+        "        await refuse_just_answered(tx, order, settled - never_seen)\n",
         "",
         (DISMISSED,),
     ),
@@ -82,8 +82,8 @@ MUTATIONS = (
     Mutation(
         "an answer that names what was taken away speaks for ever",
         REAPPEARING,
-        "    if speaking - settled or ",
-        "    if speaking or ",
+        "    if speaking - settled:\n",
+        "    if speaking:\n",
         (HANDED_OVER,),
     ),
     Mutation(
@@ -96,8 +96,8 @@ MUTATIONS = (
     Mutation(
         "an answer after a word is settled by the word",
         REAPPEARING,
-        " or (settled and settled & await named_since(session, order)):",
-        ":",
+        "    if settled and settled & await named_since(session, order, recorded=held.tx.events):\n",
+        "    if False:\n",
         (DISMISSED,),
     ),
     Mutation(

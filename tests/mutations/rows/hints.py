@@ -59,14 +59,14 @@ MUTATIONS = (
     Mutation(
         "a task that cannot be read hides those of other callbacks",
         HINTS,
-        "            if is_about_one(failed):\n",
-        "            if False:\n",
+        "            goes_on = may_go_on(this, failed)\n",
+        "            goes_on = False\n",
         (LATE_CALLBACKS,),
     ),
     Mutation(
         "a callback whose task cannot be read hides the look-up",
         "app/reconciler/confirming.py",
-        "    if named.error is not None and not is_about_one(named.error):\n",
+        "    if named.error is not None and not may_go_on(this, named.error):\n",
         "    if named.error is not None:\n",
         (CALLBACK_HINTS,),
     ),

@@ -435,14 +435,14 @@ MUTATIONS = (
     Mutation(
         "what may be another's is asked for and told all the same",
         "app/reconciler/choosing.py",
-        "is_looked_at = order.status not in FINAL and not rechecked.mixed_up",
-        "is_looked_at = order.status not in FINAL",
+        "    is_anothers = rechecked.mixed_up or ",
+        "    is_anothers = ",
         (MIXED_UP,),
     ),
     Mutation(
         "what is mixed up is forgotten once CloudPress shows it no more",
         DUPLICATES,
-        "before = set(order.suspected_duplicates or ()) if sent.speaking else set()",
+        "before = set(order.suspected_duplicates or ()) if is_asked else set()",
         "before: set[str] = set()",
         (ANOTHERS_ANSWERS,),
     ),

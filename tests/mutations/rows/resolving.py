@@ -24,8 +24,8 @@ MUTATIONS = (
     Mutation(
         "a refusal that is over fails an order with any other failure",
         GIVEN_UP,
-        "refused(trouble) is not None or asked is",
-        "asked in _ASKED_FOR_TROUBLE or asked is",
+        "refused(trouble) is not None or is_silence",
+        "asked in _ASKED_FOR_TROUBLE or is_silence",
         (RESOLVABLE,),
     ),
     Mutation(
@@ -143,15 +143,15 @@ MUTATIONS = (
     Mutation(
         "one 404 ends a word to adopt",
         ADOPTION,
-        "tx.now - said_at >= GONE_AFTER",
+        "uptime - unknown_since[boot] >= GONE_AFTER.total_seconds()",
         "True",
         (ADOPTING,),
     ),
     Mutation(
         "a word to adopt what cannot be read ends",
         ADOPTION,
-        "    if is_unknown and is_old and order.resolution == word:\n",
-        "    if is_old and order.resolution == word:\n",
+        "    if is_unknown and order.resolution == word:\n",
+        "    if order.resolution == word:\n",
         (ADOPTING,),
     ),
     Mutation(

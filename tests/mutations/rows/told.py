@@ -225,7 +225,7 @@ MUTATIONS = (
     Mutation(
         "a number is given up where the account is refused",
         "app/reconciler/callback_hints.py",
-        "return await this.find_order(order.cloudpress_order_id) is not None",
+        "return await this.find_order(held) is not None",
         "return True",
         (CALLBACK_HINTS,),
     ),

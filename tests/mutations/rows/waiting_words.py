@@ -11,15 +11,15 @@ MUTATIONS = (
     Mutation(
         "what comes in while a pass looks is taken for seen by it",
         "app/reconciler/concluding.py",
-        "    order.seen_wakes = claim.wakes\n",
-        "    order.seen_wakes = order.wakes\n",
+        "order.seen_wakes = this.claim.wakes\n",
+        "order.seen_wakes = order.wakes\n",
         (UNSEEN_NEWS,),
     ),
     Mutation(
-        "what is asked while no token is known is taken for an answer's news",
+        "what an answer has named and no pass has seen is settled by a word",
         SHOWN,
-        'answered = answered if event.data.get("code") in OF_TROUBLE else set()',
-        "answered = set()",
+        "    if not settled or not has_unseen_news(order):\n",
+        "    if True:\n",
         (UNSEEN_NEWS,),
     ),
     Mutation(
@@ -39,8 +39,8 @@ MUTATIONS = (
     Mutation(
         "a word to fail overrules callbacks that nobody was shown",
         SHOWN,
-        "    if has_unseen_news(order):\n        known -= ",
-        "    if has_unseen_news(order):\n        known -= 0 * ",
+        "known = max(await count_callbacks(session, order) - await ",
+        "known = max(await count_callbacks(session, order) - 0 * await ",
         (WORDS_THAT_WAIT,),
     ),
     Mutation(

@@ -126,8 +126,8 @@ MUTATIONS = (
     Mutation(
         "one more callback of a task that was given up is not read",
         CALLBACKS,
-        ".values(overruled_at=None, checked_at=None)",
-        ".values(overruled_at=None)",
+        ".values(overruled_at=None, checked_at=None, ",
+        ".values(overruled_at=None, ",
         (WORDS,),
     ),
     Mutation(
@@ -266,8 +266,8 @@ MUTATIONS = (
     Mutation(
         "a look-up takes another one than the callback names",
         CONFIRMING,
-        "    if _is_found(this, progress) and _agrees_with_callbacks(progress.candidates[0], named):\n",
-        "    if _is_found(this, progress):\n",
+        "    if is_found and _agrees_with_callbacks(progress.candidates[0], named):\n",
+        "    if is_found:\n",
         (CALLBACK_HINTS,),
     ),
     Mutation(

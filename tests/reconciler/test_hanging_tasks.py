@@ -1,0 +1,66 @@
+"""One callback's task that is never shown hides neither the list nor a double, and no word waits for it."""
+
+import pytest
+
+from app.cloudpress import NotFound, Refused
+from app.events.timeline import Actor
+from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
+from tests.reconciler.test_mixed_up_answers import call_back
+from tests.reconciler.test_resolvable import MANY
+from tests.reconciler.test_unseen_news import told
+from tests.reconciler.test_what_was_shown import look
+
+BY = Actor("operator")
+
+
+@pytest.mark.parametrize("failure", [Refused(500), LOST], ids=["500", "lost"])
+async def test_a_task_that_hangs_does_not_keep_the_list_from_being_read(
+    bench: Bench, failure: Exception
+) -> None:
+    """The list shows the order whole."""
+    bench.cloudpress.script["answer"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    bench.cloudpress.script["task 2"] = [failure] * MANY
+    await call_back(bench, order_id, 2)
+    await bench.skim(3 * DAY)
+    assert (await bench.read(order_id)).cloudpress_order_id == "cp-2", await told(bench, order_id)
+
+
+@pytest.mark.parametrize("failure", [Refused(500), LOST], ids=["500", "lost"])
+async def test_a_task_that_hangs_does_not_hide_a_double(bench: Bench, failure: Exception) -> None:
+    """CloudPress has the order twice, which the late look shows."""
+    bench.cloudpress.script["answer"] = [None, LOST]
+    hidden = {"cp-2"}
+    bench.cloudpress.hides = lambda it: it in hidden
+    order_id = await bench.order_among_others()
+    await bench.work_for(2 * HOUR)
+    assert bench.cloudpress.count("place Shop") == 2
+    hidden.clear()
+    held = (await bench.read(order_id)).cloudpress_order_id or ""
+    bench.cloudpress.tell(held, payment_url="https://pay.example/1")  # so that it is not final for days
+    bench.cloudpress.script["task 9"] = [failure] * MANY
+    await call_back(bench, order_id, 9)
+    await bench.skim(4 * DAY)
+    order = await bench.read(order_id)
+    assert order.suspected_duplicates == ["cp-2"], await told(bench, order_id)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [NotFound(404), Refused(500), Refused(403, ("no",), is_own_form=True), LOST],
+    ids=["404", "500", "403", "lost"],
+)
+async def test_a_word_to_place_again_ends_where_an_overruled_callbacks_task_cannot_be_read(
+    bench: Bench, failure: Exception
+) -> None:
+    """He knows of the callback, and has it placed again all the same."""
+    bench.cloudpress.script["place"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    bench.cloudpress.script["task 9"] = [failure] * MANY
+    await call_back(bench, order_id, 9)
+    await bench.work_for(2 * HOUR)
+    await bench.say(order_id, "place_again", by=BY, shown=await look(bench, order_id))
+    await bench.skim(10 * DAY)
+    order = await bench.read(order_id)
+    is_done = bench.cloudpress.count("place Shop") == 2
+    assert is_done or order.resolution is None, await told(bench, order_id)

@@ -1,0 +1,45 @@
+"""Words that wait, and what time does to them."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.cloudpress import NotFound, Refused
+from tests.reconciler.scripted import DAY, HOUR, Bench
+from tests.reconciler.test_answers_outrank_names import adopt
+from tests.reconciler.test_given_up import refused_and_to_fail
+from tests.reconciler.test_resolvable import MANY
+from tests.reconciler.test_unseen_news import suspected, told
+
+
+@pytest.mark.parametrize("way", ["down", "stepped"])
+async def test_two_failed_looks_fail_nothing_where_no_worker_ran_between_them_or_a_clock_stepped(
+    bench: Bench, way: str
+) -> None:
+    """Two looks are no day of them; CloudPress has finished the order."""
+    order_id = await refused_and_to_fail(bench)
+    bench.cloudpress.script.clear()
+    bench.cloudpress.end("cp-1", "OK")
+    bench.cloudpress.script["order"] = [Refused(502), Refused(502)]
+    await bench.work()
+    assert (await bench.read(order_id)).resolution is not None
+    if way == "down":
+        bench.clock.time += timedelta(days=2)
+    else:
+        bench.clock.step(2 * DAY)
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert order.status == "completed", (order.status, order.error_code)
+
+
+async def test_one_404_after_an_outage_ends_no_word_to_adopt(bench: Bench) -> None:
+    """The ten minutes count from the first 404."""
+    bench.set(may_place_again=False)
+    order_id = await suspected(bench)
+    bench.cloudpress.script["order"] = [Refused(500)] * MANY
+    await adopt(bench, order_id, "cp-2")
+    await bench.work_for(HOUR / 2)
+    assert (await bench.read(order_id)).resolution is not None
+    bench.cloudpress.script["order"] = [NotFound(404)]
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).cloudpress_order_id == "cp-2", await told(bench, order_id)
