@@ -233,6 +233,17 @@ def _missing_proof(sought: NotFoundYet) -> str:
     return f"It is not sent again by itself: {' '.join(doubt.sentence for doubt in doubts)}"
 
 
+def instead_of_missing(held: str | None, others: Iterable[str]) -> Attention:
+    """Say that CloudPress shows what an order holds no more, and has another that looks like it."""
+    return Attention(
+        AttentionCode.SUSPECTED_DUPLICATE,
+        f"CloudPress has answered 404 for a day for {held}, for which this order is taken, and has "
+        f"{listed(others)}, which looks like it. Find out in CloudPress which one is this order's, and "
+        f"{CANCEL_NOTHING}. If only the other one is left, hand out its site yourself. Then resolve the order: "
+        "dismiss duplicates; and fail it, if CloudPress has what it holds no more.",
+    )
+
+
 def duplicate(
     held: str | None, others: Iterable[str], mixed_up: Collection[str] = (), claimed: Collection[str] = ()
 ) -> Attention:

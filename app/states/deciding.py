@@ -108,9 +108,11 @@ def _with_what_stands_beside(
 ) -> Decision:
     """Add what follows from suspected duplicates, from the request to cancel, and from the late look."""
     if order.duplicates:
-        asked = attention.duplicate(
-            order.held, order.duplicates, mixed_up_in(observation), claimed_in(observation)
-        )
+        mixed_up, claimed = mixed_up_in(observation), claimed_in(observation)
+        if decision.attention == attention.MISSING and not (mixed_up or claimed):
+            asked = attention.instead_of_missing(order.held, order.duplicates)
+        else:
+            asked = attention.duplicate(order.held, order.duplicates, mixed_up, claimed)
         is_called_back = isinstance(observation, Rechecked) and observation.called_back
         asked = attention.with_callback(asked, is_called_back=is_called_back)
         # A final order is looked at until one of them is cancelled, or an operator has spoken.
