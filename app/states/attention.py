@@ -239,8 +239,8 @@ def instead_of_missing(held: str | None, others: Iterable[str]) -> Attention:
         AttentionCode.SUSPECTED_DUPLICATE,
         f"CloudPress has answered 404 for a day for {held}, for which this order is taken, and has "
         f"{listed(others)}, which looks like it. Find out in CloudPress which one is this order's, and "
-        f"{CANCEL_NOTHING}. If only the other one is left, hand out its site yourself. Then resolve the order: "
-        "dismiss duplicates; and fail it, if CloudPress has what it holds no more.",
+        f"{CANCEL_NOTHING}. If only the other one is left, hand out its site yourself. Then resolve the "
+        "order: dismiss duplicates; and fail it, if CloudPress has what it holds no more.",
     )
 
 
