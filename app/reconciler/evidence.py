@@ -163,14 +163,16 @@ def what_was_sent(this: Pass) -> Sent:
     )
 
 
-async def seen_tidying(this: Pass) -> Tidying:
+async def seen_tidying(this: Pass, session: AsyncSession | None = None) -> Tidying:
     """Return what CloudPress was seen to do to the names of orders of the account that it named itself.
 
-    It is found out once in a pass.
+    It is found out once in a pass, in a transaction that goes on or in one of its own.
     """
-    if this.findings.tidying is UNKNOWN_TIDYING:
-        async with this.dependencies.db.read() as session:
-            this.findings.tidying = await names_seen.seen_tidying(session, this.order.account_id)
+    if this.findings.tidying is UNKNOWN_TIDYING and session is not None:
+        this.findings.tidying = await names_seen.seen_tidying(session, this.order.account_id)
+    elif this.findings.tidying is UNKNOWN_TIDYING:
+        async with this.dependencies.db.read() as its_own:
+            return await seen_tidying(this, its_own)
     return this.findings.tidying
 
 

@@ -58,6 +58,7 @@ class OrderLookUp:
         self._by_name = by_name
         self._window = Window()
         self._dismissed: set[str] = set()
+        self._has_read = False
 
     async def go_on(self) -> Progress:
         """Go on with the look-up, or begin one, for as long as the pass has time."""
@@ -115,17 +116,26 @@ class OrderLookUp:
             held = await held_among(session, order, found) | await answered_to_others(session, order, found)
             explained = await self._there_before(session, order) | set(order.settled_duplicates or ())
             explained |= await dismissed_orphans(session, order.account_id)
-        if self._by_name:
-            # What is suspected is told already: one that cannot be shown keeps no other from being seen.
-            explained |= set(order.suspected_duplicates or ())
-        held |= {order.cloudpress_order_id} if order.cloudpress_order_id else set()
-        progress.listed = {it: created_at for it, created_at in found.items() if it not in held}
-        progress.unseen = [
-            order_id
-            for order_id, created_at in progress.listed.items()
-            if order_id not in explained
-            and window.holds(datetime.fromisoformat(created_at) if created_at else None)
-        ]
+            if self._by_name:
+                # What is suspected is told already: one that cannot be shown keeps no other from being seen.
+                explained |= set(order.suspected_duplicates or ())
+            held |= {order.cloudpress_order_id} if order.cloudpress_order_id else set()
+            progress.listed = {it: created_at for it, created_at in found.items() if it not in held}
+            progress.unseen = [
+                order_id
+                for order_id, created_at in progress.listed.items()
+                if order_id not in explained
+                and window.holds(datetime.fromisoformat(created_at) if created_at else None)
+            ]
+            await self._read_what_is_compared(progress, session)
+
+    async def _read_what_is_compared(self, progress: Progress, session: AsyncSession) -> None:
+        """Read what is seen one by one is compared with, unless there is nothing to see."""
+        if progress.unseen or progress.candidates:
+            await seen_tidying(self._pass, session)
+        if progress.unseen:
+            self._dismissed = await dismissed_by_others(session, self._pass.order)
+        self._has_read = True
 
     async def _there_before(self, session: AsyncSession, order: Order) -> set[str]:
         """Return the strangers that were seen before the first attempt that may have made an order."""
@@ -142,11 +152,9 @@ class OrderLookUp:
         if not self._by_name and len(progress.unseen) > READ_AT_MOST:
             progress.suspects += progress.unseen
             progress.unseen = []
-        if progress.unseen or progress.candidates:
-            await seen_tidying(self._pass)
-        if progress.unseen:
+        if not self._has_read:
             async with self._pass.dependencies.db.read() as session:
-                self._dismissed = await dismissed_by_others(session, self._pass.order)
+                await self._read_what_is_compared(progress, session)
         trouble, unshown, left = None, list[str](), list(progress.unseen)
         while left:
             if not self._pass.has_time():

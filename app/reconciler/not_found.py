@@ -30,7 +30,7 @@ async def apply_not_found(this: Pass, held: Held, sent: Sent, progress: Progress
     last = sent.landed[-1] if sent.landed else None
     tidying = held.findings.tidying
     is_rejected = last is not None and last.outcome == PostOutcome.REJECTED
-    orphans = await orphans_like(tx.session, order)
+    orphans = await orphans_like(tx.session, order) if await held.loaded.was_restored() else ()
     suspects = tuple(dict.fromkeys((*progress.suspects, *orphans)))
     nothing = NotFoundYet(
         grace_over=is_grace_over(this, sent, progress),

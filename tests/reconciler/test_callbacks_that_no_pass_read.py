@@ -13,6 +13,7 @@ from app.events.timeline import Actor
 from app.orders.requests import NotResolvableError, dismiss_duplicates
 from app.orders.shown import NOTHING_SAID, Shown, UnseenError
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
+from tests.reconciler.test_attacks import answered_late
 from tests.reconciler.test_dismissed_and_named import found_by_name_with_a_double
 from tests.reconciler.test_given_up import credentials_refused, stuck, unanswered
 from tests.reconciler.test_mixed_up_answers import call_back
@@ -91,10 +92,11 @@ async def sending_died(bench: Bench) -> UUID:
     return order_id
 
 
-async def test_a_pass_that_finds_it_cut_off_has_seen_no_callback(bench: Bench) -> None:
+@pytest.mark.parametrize("news", ["callback", "answer"])
+async def test_a_pass_that_finds_it_cut_off_has_seen_nothing(bench: Bench, news: str) -> None:
     """It reads neither callbacks nor answers."""
     order_id = await sending_died(bench)
-    await call_back(bench, order_id, 2)
+    await (call_back(bench, order_id, 2) if news == "callback" else answered_late(bench, order_id))
     bench.clock.time += timedelta(seconds=61)
     await bench.work()
     assert (await bench.read(order_id)).status == "unconfirmed"

@@ -1,7 +1,15 @@
 """Rules of what a person can always resolve, of spans that no step of a clock ends, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import ADOPTING, CALLBACK_HINTS, CLOCKS, MIXED_UP, RESOLVABLE, TOLD_ONCE
+from tests.mutations.proofs import (
+    ADOPTING,
+    CALLBACK_HINTS,
+    CLOCKS,
+    MIXED_UP,
+    RESOLVABLE,
+    TOLD_ONCE,
+    WORDS_AND_TIME,
+)
 
 ADOPTION = "app/reconciler/adopting.py"
 CONCLUDING = "app/reconciler/concluding.py"
@@ -152,7 +160,7 @@ MUTATIONS = (
         ADOPTION,
         "    if is_unknown and order.resolution == word:\n",
         "    if order.resolution == word:\n",
-        (ADOPTING,),
+        (ADOPTING, WORDS_AND_TIME),
     ),
     Mutation(
         "what an operator has seen and could not have adopted is bought anew",
