@@ -1,18 +1,20 @@
 """What happened, as it is stored: who may see which events, read by their numbers. The database only."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, cast, exists, func, select, union_all
+from sqlalchemy import ColumnElement, Select, bindparam, cast, exists, func, select, union_all
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db.models import Event, Order, Pruning
+from app.db.several import among
 from app.db.unindexed import unindexed
+from app.events.types import EventType
 
 BATCH = 500
 NARROW = 50_000
@@ -45,6 +47,22 @@ class Happened:
             return self.account_id in account_ids
         named = self.data.get(ACCOUNT_IDS)
         return named is not None and all(account_id in account_ids for account_id in named)
+
+
+# By their numbers, in which they were committed: clocks may have stepped between two of them.
+_OF_TYPES = (
+    select(Event.type, Event.data)
+    .where(Event.order_id == bindparam("order_id"), among(Event.type, "types"))
+    .order_by(Event.id)
+)
+
+
+async def what_happened(
+    session: AsyncSession, order_id: UUID, types: Iterable[EventType]
+) -> list[tuple[str, dict[str, Any]]]:
+    """Return the types and the data of an order's events of some types, in the order of their commits."""
+    asked = {"order_id": order_id, "types": [each.value for each in types]}
+    return [(event.type, event.data) for event in await session.execute(_OF_TYPES, asked)]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Transaction
-from app.db.models import Callback, Event, LookUp, Order, Placement, Site, Task
+from app.db.models import Callback, LookUp, Order, Placement, Site, Task
+from app.events.reading import what_happened
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.changing import changing
@@ -122,16 +123,13 @@ async def _dismissed_beside(session: AsyncSession, holder: Order, taken: str) ->
 
     They have not said that it is not the order itself: it may be, now that the other one is not.
     """
-    told = select(Event.type, Event.data).where(
-        Event.order_id == holder.id,
-        Event.type.in_([EventType.IDENTIFIED.value, EventType.DUPLICATES_DISMISSED.value]),
-    )
     beside: set[str] = set()
-    for event in await session.execute(told.order_by(Event.id)):
-        if event.type == EventType.IDENTIFIED:
+    types = (EventType.IDENTIFIED, EventType.DUPLICATES_DISMISSED)
+    for happened, told in await what_happened(session, holder.id, types):
+        if happened == EventType.IDENTIFIED:
             beside.clear()
         else:
-            beside |= set(event.data.get("cloudpress_order_ids") or ())
+            beside |= set(told.get("cloudpress_order_ids") or ())
     return beside - {taken}
 
 

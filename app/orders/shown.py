@@ -6,12 +6,12 @@ Between his look and his word a look-up may have found the very order that he wo
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, exists, func, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Transaction
-from app.db.models import Callback, Event, Order, Task
-from app.db.several import among
+from app.db.models import Callback, Order, Task
+from app.events.reading import what_happened
 from app.events.types import EventType
 from app.orders.suspects import find_suspects
 from app.orders.waking import has_unseen_news
@@ -38,18 +38,12 @@ class Shown:
 
 
 NOTHING_SAID = Shown()
-# By their numbers, in which they were committed: clocks may have stepped between two of them.
-_HAPPENED = (
-    select(Event.type, Event.data)
-    .where(Event.order_id == bindparam("order_id"), among(Event.type, "types"))
-    .order_by(Event.id)
+_ANSWERED_AND_SETTLED = (
+    EventType.DUPLICATES_DISMISSED,
+    EventType.IDENTIFIED,
+    EventType.PLACEMENT_ENDED,
 )
-_ANSWERED_AND_SETTLED = [
-    EventType.DUPLICATES_DISMISSED.value,
-    EventType.IDENTIFIED.value,
-    EventType.PLACEMENT_ENDED.value,
-]
-_ASKED_AND_CALLED_BACK = [EventType.ATTENTION_STARTED.value, EventType.CALLBACK_RECEIVED.value]
+_ASKED_AND_CALLED_BACK = (EventType.ATTENTION_STARTED, EventType.CALLBACK_RECEIVED)
 
 
 class UnseenError(Exception):
@@ -111,12 +105,11 @@ async def find_just_answered(tx: Transaction, order: Order, settled: Collection[
     answered: set[str] = set()
     if not settled or not has_unseen_news(order):
         return answered
-    given = {"order_id": order.id, "types": _ANSWERED_AND_SETTLED}
-    for event in await tx.session.execute(_HAPPENED, given):
-        if event.type == EventType.PLACEMENT_ENDED:
-            answered |= {event.data.get("cloudpress_order_id")}.intersection(settled)
+    for happened, told in await what_happened(tx.session, order.id, _ANSWERED_AND_SETTLED):
+        if happened == EventType.PLACEMENT_ENDED:
+            answered |= {*settled} & {told.get("cloudpress_order_id")}
         else:  # dismissed since, or taken from the order
-            answered -= {*event.data.get("cloudpress_order_ids", ()), event.data.get("instead_of")}
+            answered -= {*told.get("cloudpress_order_ids", ()), told.get("instead_of")}
     return answered
 
 
@@ -158,12 +151,11 @@ async def _called_back_since_asked(
     pass that asks a person may have begun before the last ones came: as many as there may be of these count.
     """
     calls = called_back = 0
-    for event in await session.execute(_HAPPENED, {"order_id": order.id, "types": _ASKED_AND_CALLED_BACK}):
-        if event.type == EventType.CALLBACK_RECEIVED:
-            calls += 1
-        elif event.data.get("code") not in but:
+    for happened, told in await what_happened(session, order.id, _ASKED_AND_CALLED_BACK):
+        if happened == EventType.CALLBACK_RECEIVED:
+            calls, called_back = calls + 1, called_back + 1
+        elif told.get("code") not in but:
             calls = 0
-        called_back += event.type == EventType.CALLBACK_RECEIVED
     return max(calls, min(called_back, order.wakes - order.seen_wakes))
 
 

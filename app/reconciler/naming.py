@@ -3,29 +3,23 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import Event, Order
+from app.db.models import Order
 from app.db.notice import NewEvent
+from app.events.reading import what_happened
 from app.events.types import EventType
 from app.reconciler.callback_hints import Named
 from app.reconciler.evidence import Sent
 from app.reconciler.passes import Pass
 
 _SETTLING = {
-    EventType.DUPLICATES_DISMISSED.value,
-    EventType.DUPLICATE_ENDED.value,
-    EventType.IDENTIFIED.value,
-    EventType.RESOLUTION_REQUESTED.value,
+    EventType.DUPLICATES_DISMISSED,
+    EventType.DUPLICATE_ENDED,
+    EventType.IDENTIFIED,
+    EventType.RESOLUTION_REQUESTED,
 }
-_NAMING = {EventType.PLACEMENT_ENDED.value, EventType.CALLBACK_RECEIVED.value}
-# By their numbers, in which they were committed: clocks may have stepped between two of them.
-_TOLD = (
-    select(Event.type, Event.data)
-    .where(Event.order_id == bindparam("order_id"), Event.type.in_(sorted(_SETTLING | _NAMING)))
-    .order_by(Event.id)
-)
+_NAMING = {EventType.PLACEMENT_ENDED, EventType.CALLBACK_RECEIVED}
 _NO_TASKS: Mapping[int, Collection[str]] = {}
 
 
@@ -58,13 +52,13 @@ async def named_since(
     """
     settled = set(order.settled_duplicates or ())
     before, since, over, heard = set[str](), set[str](), set[str](), set[int]()
-    told = [(event.type, event.data) for event in await session.execute(_TOLD, {"order_id": order.id})]
+    told = await what_happened(session, order.id, sorted(_SETTLING | _NAMING))
     told += [(event.type, event.data) for event in recorded if event.order_id == order.id]
     for happened, data in told:
         if happened == EventType.PLACEMENT_ENDED:
             since |= before & {data.get("cloudpress_order_id")}
         elif happened == EventType.CALLBACK_RECEIVED:
-            task_id = data.get("task_id")
+            task_id: int = data.get("task_id", -1)
             if task_id in of_tasks and task_id not in heard:
                 since |= before.intersection(of_tasks[task_id])
                 heard.add(task_id)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from app.states import attention
 from app.states.codes import Attention, AttentionCode, ErrorCode, Problem
+from app.states.doubled import doubled, left_alone
 from app.states.given_up import given_up_in, is_to_fail
 from app.states.observations import (
     CutOff,
@@ -110,9 +111,9 @@ def _with_what_stands_beside(
     if order.duplicates:
         mixed_up, claimed = mixed_up_in(observation), claimed_in(observation)
         if decision.attention == attention.MISSING and not (mixed_up or claimed):
-            asked = attention.instead_of_missing(order.held, order.duplicates)
+            asked = left_alone(order.held, order.duplicates)
         else:
-            asked = attention.duplicate(order.held, order.duplicates, mixed_up, claimed)
+            asked = doubled(order.held, order.duplicates, mixed_up, claimed)
         is_called_back = isinstance(observation, Rechecked) and observation.called_back
         asked = attention.with_callback(asked, is_called_back=is_called_back)
         # A final order is looked at until one of them is cancelled, or an operator has spoken.

@@ -1,7 +1,8 @@
 """What becomes of a placed order that an operator fails, by what CloudPress shows of it then. Pure."""
 
-from app.states.attention import NOT_CANCELLED, REFUSALS, refused, tells_of_mix_up
+from app.states.attention import NOT_CANCELLED, REFUSALS, refused
 from app.states.codes import AttentionCode
+from app.states.doubled import tells_of_mix_up
 from app.states.observations import (
     Decision,
     GivenUp,

@@ -64,3 +64,13 @@ async def test_a_word_to_place_again_ends_where_an_overruled_callbacks_task_cann
     order = await bench.read(order_id)
     is_done = bench.cloudpress.count("place Shop") == 2
     assert is_done or order.resolution is None, await told(bench, order_id)
+
+
+async def test_the_tasks_of_all_callbacks_are_asked_about_in_one_pass(bench: Bench) -> None:
+    order_id = await bench.order()
+    await bench.work()
+    for number in (8, 9):
+        bench.cloudpress.script[f"task {number}"] = [Refused(500)]
+        await call_back(bench, order_id, number)
+    await bench.work()
+    assert [bench.cloudpress.count(f"task {number}") for number in (8, 9)] == [1, 1]

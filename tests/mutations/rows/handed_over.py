@@ -74,7 +74,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a person is told to cancel what another order has by its name",
-        "app/states/attention.py",
+        "app/states/doubled.py",
         "    if claimed:\n",
         "    if False:\n",
         (WORDS,),
@@ -138,7 +138,7 @@ MUTATIONS = (
     Mutation(
         "an earlier word dates what was handed over",
         NAMING,
-        "    EventType.IDENTIFIED.value,\n",
+        "    EventType.IDENTIFIED,\n",
         "",
         (HANDED_OVER,),
     ),

@@ -1,7 +1,7 @@
 """Rules of what callbacks name, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import ANOTHERS_ANSWERS, CALLBACK_HINTS, LATE_CALLBACKS, LATE_NAMES
+from tests.mutations.proofs import ANOTHERS_ANSWERS, CALLBACK_HINTS, HANGING, LATE_CALLBACKS, LATE_NAMES
 
 HINTS = "app/reconciler/callback_hints.py"
 DUPLICATES = "app/reconciler/duplicates.py"
@@ -61,7 +61,7 @@ MUTATIONS = (
         HINTS,
         "            goes_on = may_go_on(this, failed)\n",
         "            goes_on = False\n",
-        (LATE_CALLBACKS,),
+        (LATE_CALLBACKS, HANGING),
     ),
     Mutation(
         "a callback whose task cannot be read hides the look-up",

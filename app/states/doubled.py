@@ -1,0 +1,92 @@
+"""What a person is told of CloudPress orders that look like one order, or may be another's. Pure."""
+
+from collections.abc import Collection, Iterable
+
+from app.states.attention import listed
+from app.states.codes import Attention, AttentionCode
+
+CANCEL_NOTHING = "cancel nothing before"
+_MIXED_UP = "CloudPress may have mixed up its answers to two orders"
+
+
+def doubled(
+    held: str | None, others: Iterable[str], mixed_up: Collection[str] = (), claimed: Collection[str] = ()
+) -> Attention:
+    """Say that CloudPress may have an order twice, or one that was taken for never made.
+
+    What is `claimed` another order here has by its name, so nobody is told to cancel it. Of `mixed_up` its
+    own callbacks say that they are this one, and of what it holds they say nothing.
+    """
+    beside = [each for each in others if each not in mixed_up]
+    also = f" CloudPress also has {listed(beside)}, which looks like it." if beside else ""
+    if held in mixed_up:
+        return _suspected(_held_by_its_name(held) + also)
+    if mixed_up:
+        return _suspected(_called_back_for_another(held, mixed_up) + also)
+    if claimed:
+        return _suspected(_claimed_by_another(held, others, claimed))
+    if held is None:
+        return _suspected(
+            f"CloudPress has {listed(others)}, which looks like this order, of which it seemed not "
+            "to have heard. Look at it in CloudPress, and cancel it there if nobody wants it; this goes once "
+            "it is. If it is another's, resolve the order: dismiss duplicates."
+        )
+    return _suspected(
+        f"CloudPress may have this order twice: it is {held}, and "
+        f"{listed(others)} looks like it. Compare them in CloudPress and cancel the one too many; "
+        "this goes once it is. If both are wanted, resolve the order: dismiss duplicates."
+    )
+
+
+def left_alone(held: str | None, others: Iterable[str]) -> Attention:
+    """Say that CloudPress shows what an order holds no more, and has another that looks like it."""
+    return _suspected(
+        f"CloudPress has answered 404 for a day for {held}, for which this order is taken, and has "
+        f"{listed(others)}, which looks like it. Find out in CloudPress which one is this order's, and "
+        f"{CANCEL_NOTHING}. If only the other one is left, hand out its site yourself. Then resolve the "
+        "order: dismiss duplicates; and fail it, if CloudPress has what it holds no more."
+    )
+
+
+def tells_of_mix_up(detail: str) -> bool:
+    """Tell whether what a person is told says that an order may hold another's."""
+    return _MIXED_UP in detail
+
+
+def tells_to_cancel_nothing(detail: str) -> bool:
+    """Tell whether a person is told to find out whose an order is, and not to cancel one of two before."""
+    return CANCEL_NOTHING in detail
+
+
+def _suspected(detail: str) -> Attention:
+    return Attention(AttentionCode.SUSPECTED_DUPLICATE, detail)
+
+
+def _held_by_its_name(held: str | None) -> str:
+    return (
+        f"This order was taken for {held} by its name, and CloudPress named the same in its answer to "
+        "another order here, so one of the two was not made. Find out in CloudPress whose it is, and "
+        f"{CANCEL_NOTHING}. If it is this order's, resolve the order: dismiss duplicates. If it is "
+        "the other's, hand out nothing of it, and have that one adopt it: this one is looked for anew. "
+        "Or resolve this one: place again, or fail. Where it has ended, order anew for whoever is "
+        "without a site."
+    )
+
+
+def _called_back_for_another(held: str | None, named: Collection[str]) -> str:
+    return (
+        f"This order holds {held}, and a callback for it names {listed(named)} instead: {_MIXED_UP}, "
+        "or have this one twice. Compare them in CloudPress by the names of their sites, and "
+        f"{CANCEL_NOTHING}. If {held} is this order's, resolve the order: dismiss duplicates. If not, "
+        "hand out its site yourself: nothing of it is told here; and if the order has not ended, resolve "
+        "it: fail."
+    )
+
+
+def _claimed_by_another(held: str | None, others: Iterable[str], claimed: Collection[str]) -> str:
+    seems = "It seemed not to have heard of this order" if held is None else f"This order is {held}"
+    return (
+        f"CloudPress has {listed(others)}, which looks like this order. {seems}, and another order here "
+        f"has {listed(claimed)} by its name. Find out in CloudPress whose that is, and "
+        f"{CANCEL_NOTHING}. If it is the other's, resolve the order: dismiss duplicates."
+    )
