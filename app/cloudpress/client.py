@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Generic, TypeVar
 
 import httpx
@@ -19,8 +19,6 @@ from app.cloudpress.schemas import About, OrderDetails, OrderSummary, Placed, Si
 from app.cloudpress.transport import LATE_SECONDS, Base, Received, exchange
 
 PAGE_SIZE = 100
-MAX_AGE_DIGITS = 8
-"""Of `Age`, in seconds: three years."""
 
 T = TypeVar("T")
 
@@ -134,7 +132,7 @@ class CloudPress:
         path = f"orders/{path_segment(order_id)}"
         with concealing(*self._secrets):
             received = await self._write("DELETE", path, None, timeout_seconds)
-        return Answer(None, raw=received.body, date=_told_at(received))
+        return Answer(None, raw=received.body, date=http_date(received.header(b"date")))
 
     async def _read(self, path: str, read: Callable[[object], T], timeout_seconds: float | None) -> Answer[T]:
         request = self._base.request("GET", f"/api/{path}")
@@ -169,7 +167,7 @@ class CloudPress:
             received.status,
             received.body,
             retry_after=received.header(b"retry-after"),
-            date=_told_at(received),
+            date=http_date(received.header(b"date")),
             is_known_host=self._base_url in self._known_hosts,
         )
         if refused.is_own_form:
@@ -180,17 +178,7 @@ class CloudPress:
         # What could be decoded has CloudPress's own form; but in `about` nothing is required.
         if not isinstance(value, About):
             self._known_hosts.add(self._base_url)
-        return Answer(value, raw=received.body, date=_told_at(received))
-
-
-def _told_at(received: Received) -> datetime | None:
-    """Return CloudPress's time as of an answer: a cache gives it with the `Date` of then and its `Age`."""
-    date, age = http_date(received.header(b"date")), received.header(b"age") or ""
-    is_cached = age.isascii() and age.isdigit() and len(age) <= MAX_AGE_DIGITS
-    try:
-        return date + timedelta(seconds=int(age)) if date is not None and is_cached else date
-    except OverflowError:
-        return date
+        return Answer(value, raw=received.body, date=http_date(received.header(b"date")))
 
 
 def _about(answer: Answer[T], told: str, asked: str) -> Answer[T]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, null, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Transaction
@@ -167,7 +167,11 @@ async def take_from(tx: Transaction, holder: Order, *, by: Actor, is_resolved: b
     taken = holder.cloudpress_order_id or ""
     async with changing(tx, holder, action="hand_over") as change:
         # What else its callbacks name may be its own.
-        callbacks = update(Callback).where(Callback.order_id == holder.id).values(checked_at=None)
+        callbacks = (
+            update(Callback)
+            .where(Callback.order_id == holder.id)
+            .values(checked_at=None, unread_since=null(), untold_since=null())
+        )
         await tx.session.execute(callbacks.execution_options(synchronize_session=False))
         for table in (Task, Site):
             await tx.session.execute(delete(table).where(table.order_id == holder.id))

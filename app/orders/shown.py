@@ -6,11 +6,11 @@ Between his look and his word a look-up may have found the very order that he wo
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Transaction
-from app.db.models import Callback, Order, Task
+from app.db.models import Callback, Order
 from app.events.reading import what_happened
 from app.events.types import EventType
 from app.orders.suspects import find_suspects
@@ -131,13 +131,11 @@ async def refuse_just_called_back(tx: Transaction, order: Order, shown: Shown) -
 
 async def _has_unread_callbacks(session: AsyncSession, order: Order) -> bool:
     """Tell whether a callback speaks for an order of which no pass could find out what it names."""
-    is_known = exists().where(Task.order_id == Callback.order_id, Task.id == Callback.task_id)
     unread = select(Callback.id).where(
         Callback.order_id == order.id,
-        Callback.task_id.is_not(None),
         Callback.checked_at.is_(None),
         Callback.overruled_at.is_(None),
-        ~is_known,
+        or_(Callback.unread_since.is_not(None), Callback.untold_since.is_not(None)),
     )
     return (await session.execute(unread.limit(1))).first() is not None
 

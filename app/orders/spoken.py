@@ -1,6 +1,6 @@
 """What an operator has said of an order that is sought, as the order keeps it until it is done."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from app.db.models import Order
 from app.states import AttentionCode
@@ -22,22 +22,23 @@ def is_given_up_for_its_token(order: Order) -> bool:
     return is_given_up(order) and asked_about == AttentionCode.ACCOUNT_UNKNOWN
 
 
-def waited(order: Order, boot: str, uptime: float) -> timedelta:
+def waited(order: Order, now: datetime, *, boot: str, uptime: float) -> timedelta:
     """Return for how long an operator's word to fail an order has waited for a look that tells what to do.
 
-    It is counted from look to look, by the uptime of the machine that makes both: neither a clock that steps
-    nor days without a worker are looks that failed.
+    It is counted from look to look, so that neither a clock that steps nor days without a worker are looks
+    that failed: by the uptime of the machine that makes both, and where it is another by the wall clock.
     """
     word = order.resolution or {}
-    last = word.get("looked", {}).get(boot, uptime)
-    passed = min(max(uptime - last, 0.0), MOST_BETWEEN_LOOKS_SECONDS)
-    return timedelta(seconds=word.get("waited", 0.0) + passed)
+    looked, wall = word.get("looked", {}), now.timestamp()
+    passed = uptime - looked[boot] if boot in looked else wall - looked.get("wall", wall)
+    return timedelta(seconds=word.get("waited", 0.0) + min(max(passed, 0.0), MOST_BETWEEN_LOOKS_SECONDS))
 
 
-def have_word_wait(order: Order, boot: str, uptime: float) -> None:
+def have_word_wait(order: Order, now: datetime, *, boot: str, uptime: float) -> None:
     """Have such a word wait for one more look, after one that told nothing."""
-    so_far = waited(order, boot, uptime).total_seconds()
-    order.resolution = {**(order.resolution or {}), "waited": so_far, "looked": {boot: uptime}}
+    so_far = waited(order, now, boot=boot, uptime=uptime).total_seconds()
+    looked = {boot: uptime, "wall": now.timestamp()}
+    order.resolution = {**(order.resolution or {}), "waited": so_far, "looked": looked}
 
 
 def is_to_end_otherwise(order: Order) -> bool:

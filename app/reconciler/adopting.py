@@ -11,6 +11,7 @@ from app.orders.orphans import is_left_to_people
 from app.orders.spoken import dismissed_meanwhile, is_to_end_otherwise, ruled_out
 from app.reconciler.concluding import apply
 from app.reconciler.evidence import (
+    ANSWER,
     LOOK_UP,
     OPERATOR,
     Sent,
@@ -115,7 +116,8 @@ async def _write_adoption(
         if source == OPERATOR:
             progress = _adopted_in_vain(held, progress, found)
         return await apply_not_found(this, held, sent, progress)
-    return await apply(this, held, f"adopt_by_{source}", await _with_unread_callbacks(held, observation))
+    observation = await _with_unread_callbacks(held, observation, source)
+    return await apply(this, held, f"adopt_by_{source}", observation)
 
 
 async def _may_be_younger_than_the_backup(this: Pass, held: Held, sent: Sent) -> bool:
@@ -140,10 +142,11 @@ async def _may_be_younger_than_the_backup(this: Pass, held: Held, sent: Sent) ->
     return not is_told_around(order, surely, details, is_understood=False, sending_seconds=seconds)
 
 
-async def _with_unread_callbacks(held: Held, observation: Seen) -> Seen:
+async def _with_unread_callbacks(held: Held, observation: Seen, source: str) -> Seen:
     """Have all be read that its callbacks name beside what was found, also where that has ended already.
 
-    What was suspected for as long as the order was sought may be its double.
+    What was suspected for as long as the order was sought may be its double. And what an answer named, or was
+    found by its name, may be another's, as one of them is about to say: nothing is concluded before.
     """
     findings = held.findings
     findings.reads_callbacks_anew = True
@@ -152,4 +155,9 @@ async def _with_unread_callbacks(held: Held, observation: Seen) -> Seen:
         for callback in await held.loaded.callbacks(held.order.id)
         if callback.task_id not in {*findings.tasks, *findings.hints}
     )
-    return replace(observation, rechecked=Rechecked(open_hints=any(unread)))
+    is_left = any(unread)
+    if not is_left or source not in {ANSWER, LOOK_UP}:
+        return replace(observation, rechecked=Rechecked(open_hints=is_left))
+    findings.site = None
+    rechecked = Rechecked(open_hints=True, may_be_told_soon=True)
+    return replace(observation, order_status=None, tasks=(), site_read=False, rechecked=rechecked)

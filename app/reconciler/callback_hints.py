@@ -21,6 +21,8 @@ class Agreement(Enum):
     FULL = auto()
     UNTOLD = auto()
     """Nothing differs, but its name, which would tell ours from another's, is not told yet."""
+    UNREAD = auto()
+    """The same, for the site that would tell it could not be read."""
     NONE = auto()
 
 
@@ -41,7 +43,7 @@ class Named:
     error: CloudPressError | None = None
     """Why some of their tasks could not be read."""
     is_unread_young: bool = False
-    """Whether one could not be read, and that for less than a day: it may be shown soon."""
+    """Whether one of a callback that speaks could not be read, and that for less than a day."""
     may_be_told_soon: bool = False
     """Whether one was not shown, or could not be read, and that for less than the grace period."""
 
@@ -62,83 +64,104 @@ class Named:
         return tuple(order_id for order_id in self.untold if order_id in ended)
 
 
+@dataclass
+class _Read:
+    """What was read of the tasks that callbacks named."""
+
+    error: CloudPressError | None = None
+    of_tasks: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    agreeing: dict[str, Agreement] = field(default_factory=dict)
+    unread: set[int] = field(default_factory=set)
+    """Those that could not be read."""
+    untold: set[int] = field(default_factory=set)
+    """Those that were read, or are not shown, and of which all is not known that will be."""
+    shown: set[int] = field(default_factory=set)
+    """Those of which nothing is missing but a name that CloudPress does not tell yet."""
+
+    def those(self, *agreements: Agreement) -> tuple[str, ...]:
+        """Return the CloudPress orders that agree so."""
+        return tuple(order_id for order_id, it in self.agreeing.items() if it in agreements)
+
+
 async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -> Named:
     """Return the CloudPress orders that tasks named by the order's own callbacks belong to.
 
     Whoever knows a callback's secret chooses its body, so the account, the variant, the name and the age
     have to agree. Those that do not are suspects. With `as_sent` a name agrees that is told as it was sent,
     also where nobody knows what CloudPress does to names: two that have each other's show nothing of it.
-
-    A task that cannot be read hides no other one.
     """
-    error: CloudPressError | None = None
-    unread, shown, untold = set[int](), set[int](), set[int]()
-    agreeing: dict[str, Agreement] = {}
-    of_tasks: dict[int, tuple[str, ...]] = {}
-    for hint in sent.hints:
-        try:
-            found = await _orders_of_task(this, sent, hint.task_id, as_sent=as_sent)
-        except CloudPressError as failed:
-            if await _is_given_up(this, sent, hint, failed):
-                of_tasks[hint.task_id] = ()
-                continue
-            unread.add(hint.task_id)
-            goes_on = may_go_on(this, failed)
-            # What is asked about one that an operator has overruled stands in nobody's way.
-            if hint.task_id in sent.speaking or not goes_on:
-                error = error or failed
-            if goes_on:
-                continue
-            break
-        shown |= {hint.task_id} if found is not None else set()
-        for order_id, agreement in (found or {}).items():
-            # Two tasks may name one order: what speaks against it counts, whichever of them tells it.
-            if agreeing.get(order_id) is not Agreement.NONE:
-                agreeing[order_id] = agreement
-        is_all_told = found is not None and Agreement.UNTOLD not in found.values()
-        if is_all_told or _lasts(hint.untold_since, sent):
-            of_tasks[hint.task_id] = tuple(found or ())
-        else:
-            untold.add(hint.task_id)
-
-    _note_first_met(this, sent, unread=unread, untold=untold)
-
-    def those(agreement: Agreement) -> tuple[str, ...]:
-        return tuple(order_id for order_id, it in agreeing.items() if it is agreement)
-
+    read = await _read_tasks(this, sent, as_sent=as_sent)
+    _note_first_met(this, sent, read)
+    speaking = [hint for hint in sent.hints if hint.task_id in sent.speaking]
+    known = {*read.shown, *read.of_tasks}
     return Named(
-        those(Agreement.FULL),
-        those(Agreement.UNTOLD),
-        those(Agreement.NONE),
-        of_tasks,
-        len(of_tasks) == len(sent.hints),
-        error,
+        read.those(Agreement.FULL),
+        read.those(Agreement.UNTOLD, Agreement.UNREAD),
+        read.those(Agreement.NONE),
+        read.of_tasks,
+        len(read.of_tasks) == len(sent.hints),
+        read.error,
         is_unread_young=any(
-            hint.task_id not in {*shown, *untold, *of_tasks} and not _lasts(hint.unread_since, sent)
-            for hint in sent.hints
+            hint.task_id not in known | read.untold and not _lasts(hint.unread_since, sent)
+            for hint in speaking
         ),
-        may_be_told_soon=any(
-            hint.task_id not in {*shown, *of_tasks} and _is_fresh(this, hint, sent)
-            for hint in sent.hints
-            if hint.task_id in sent.speaking
-        ),
+        may_be_told_soon=any(hint.task_id not in known and _is_fresh(this, hint, sent) for hint in speaking),
     )
 
 
+async def _read_tasks(this: Pass, sent: Sent, *, as_sent: bool) -> _Read:
+    """Read the tasks one by one. One that cannot be read hides no other one."""
+    read = _Read()
+    for hint in sent.hints:
+        task_id = hint.task_id
+        try:
+            found, is_whole = await _orders_of_task(this, sent, task_id, as_sent=as_sent)
+        except CloudPressError as failed:
+            if await _is_given_up(this, sent, hint, failed):
+                read.of_tasks[task_id] = ()
+                continue
+            read.unread.add(task_id)
+            # What is asked about one that an operator has overruled stands in nobody's way.
+            if task_id in sent.speaking or not may_go_on(this, failed):
+                read.error = read.error or failed
+            if is_about_one(failed):
+                continue
+            break  # a second one that is not answered in time would leave none for what is held
+        _keep_found(sent, hint, found, read, is_whole=is_whole)
+    return read
+
+
+def _keep_found(sent: Sent, hint: Hint, found: dict[str, Agreement], read: _Read, *, is_whole: bool) -> None:
+    for order_id, agreement in found.items():
+        # Two tasks may name one order: what speaks against it counts, whichever of them tells it.
+        if read.agreeing.get(order_id) is not Agreement.NONE:
+            read.agreeing[order_id] = agreement
+    told = {*found.values()} if is_whole else {*found.values(), Agreement.UNREAD}
+    if Agreement.UNREAD not in told:
+        read.shown.add(hint.task_id)
+    if _lasts(hint.untold_since, sent) or told.isdisjoint({Agreement.UNTOLD, Agreement.UNREAD}):
+        read.of_tasks[hint.task_id] = tuple(found)
+    else:
+        read.untold.add(hint.task_id)
+
+
 def _lasts(since: Mapping[str, float], sent: Sent) -> bool:
-    return sent.lasted_seconds(since) >= HINT_LIFETIME_SECONDS
+    return sent.lasts(since, HINT_LIFETIME_SECONDS, by_wall_seconds=7 * HINT_LIFETIME_SECONDS)
 
 
 def _is_fresh(this: Pass, hint: Hint, sent: Sent) -> bool:
-    met_with = max(sent.lasted_seconds(since) for since in (hint.unread_since, hint.untold_since))
-    return met_with < this.dependencies.schedule.placement_grace_seconds
+    grace_seconds = this.dependencies.schedule.placement_grace_seconds
+    return not any(
+        sent.lasts(since, grace_seconds, by_wall_seconds=HINT_LIFETIME_SECONDS)
+        for since in (hint.unread_since, hint.untold_since)
+    )
 
 
-def _note_first_met(this: Pass, sent: Sent, *, unread: set[int], untold: set[int]) -> None:
+def _note_first_met(this: Pass, sent: Sent, read: _Read) -> None:
     """Have the pass keep from when on this machine meets with what could not be read, or leads nowhere."""
     boot = sent.now.boot
-    this.findings.unread_hints = unread - {it.task_id for it in sent.hints if boot in it.unread_since}
-    this.findings.untold_hints = untold - {it.task_id for it in sent.hints if boot in it.untold_since}
+    this.findings.unread_hints = read.unread - {it.task_id for it in sent.hints if boot in it.unread_since}
+    this.findings.untold_hints = read.untold - {it.task_id for it in sent.hints if boot in it.untold_since}
 
 
 def may_go_on(this: Pass, error: CloudPressError) -> bool:
@@ -171,32 +194,36 @@ async def _is_given_up(this: Pass, sent: Sent, hint: Hint, error: CloudPressErro
 
 async def _orders_of_task(
     this: Pass, sent: Sent, task_id: int, *, as_sent: bool
-) -> dict[str, Agreement] | None:
-    """Return a task's orders, and which agree; None where CloudPress answered 404, which is not final."""
+) -> tuple[dict[str, Agreement], bool]:
+    """Return a task's orders, and which agree, and whether these are all.
+
+    A 404, which is not final, hides the task or one of them; one that names no order may do so soon.
+    """
     try:
         task = await this.read_task(task_id)
     except NotFound:
-        return None
+        return {}, False
     own = this.order.cloudpress_order_id
     named = [spelt_as(own, order_id) for order_id in task.value.order_ids]
     if own in named:
         # It is the order's from now on, listed or not: so it is remembered that its own was named.
         this.findings.tasks[task_id] = task
     is_of_account = not task.value.account_ids or this.order.account_id in task.value.account_ids
-    agreeing = {}
+    agreeing, is_whole = {}, bool(named)
     for named_id in named:
         if named_id == own:
             agreeing[named_id] = Agreement.FULL
             continue
         details = await this.find_order(named_id)
         if details is None:
-            return None
+            is_whole = False
+            continue
         order_id = spelt_as(details.value.id, named_id)
         if is_of_account:
             agreeing[order_id] = await _agreement(this, sent, details, as_sent=as_sent)
         else:
             agreeing[order_id] = Agreement.NONE
-    return agreeing
+    return agreeing, is_whole
 
 
 async def _agreement(this: Pass, sent: Sent, details: Answer[OrderDetails], *, as_sent: bool) -> Agreement:
@@ -210,7 +237,7 @@ async def _agreement(this: Pass, sent: Sent, details: Answer[OrderDetails], *, a
     except CloudPressError as error:
         if not is_about_one(error):
             raise
-        name = None
+        return Agreement.UNREAD
     if name is None:
         # All that are as young look like that: it may be another's, whose site is to be linked and named yet.
         return Agreement.UNTOLD

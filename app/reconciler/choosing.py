@@ -42,9 +42,7 @@ async def run_pass(this: Pass) -> PassResult | None:
         this.provider = await this.dependencies.providers(order.account_id)
     except UnknownAccountError:
         if order.status not in FINAL:
-            clock = this.claim.clock
-            is_over = is_given_up(order) and is_long(waited(order, clock.boot, clock.uptime()))
-            if is_over or is_given_up_for_its_token(order):
+            if is_given_up_for_its_token(order) or (is_given_up(order) and _has_waited(this)):
                 return await give_up_unseen(this)
             raise
         # What is left of it may need no request; where it does, it waits for the token.
@@ -56,6 +54,11 @@ async def run_pass(this: Pass) -> PassResult | None:
     if order.status == OrderStatus.UNCONFIRMED:
         return await confirm(this)
     return await _observe(this)
+
+
+def _has_waited(this: Pass) -> bool:
+    now = this.now()
+    return is_long(waited(this.order, now.wall, boot=now.boot, uptime=now.uptime))
 
 
 async def _stay_unsent(this: Pass, held: Held) -> PassResult:

@@ -45,10 +45,8 @@ async def recheck(this: Pass) -> Rechecked:
     order = this.order
     sent = what_was_sent(this)
     called_back = await named_by_callbacks(this, sent, as_sent=True)
-    error = called_back.error
-    # An order that is looked for anew, or has ended, holds nothing that could be taken for another's.
-    is_held = order.cloudpress_order_id is not None and order.status not in FINAL
-    may_be_told_soon = is_held and called_back.may_be_told_soon
+    error, is_complete = called_back.error, called_back.is_complete
+    may_be_told_soon = _may_be_anothers(this, called_back)
     if called_back.is_unread_young and order.cloudpress_order_id is not None:
         # One that could not be read may name its own, so for a day it is not judged by the others.
         called_back = Named()
@@ -68,11 +66,31 @@ async def recheck(this: Pass) -> Rechecked:
     await have_others_asked(this, this.findings.claimed.intersection(sent.answered_ids))
     return Rechecked(
         trouble,
-        open_hints=not called_back.is_complete,
+        open_hints=not is_complete,
         may_be_told_soon=may_be_told_soon,
         mixed_up=tuple(sorted(mixed_up)),
         claimed=tuple(sorted(this.findings.claimed)),
         called_back=await _is_called_back_in_vain(this, sent, called_back),
+    )
+
+
+def _may_be_anothers(this: Pass, called_back: Named) -> bool:
+    """Tell whether callbacks may be about to say that what an order holds is another's.
+
+    One of them has just come to be met with that cannot be read; or the others name something else, and are
+    not judged while one cannot be read that may name its own. What has ended is concluded already.
+    """
+    own = this.order.cloudpress_order_id
+    if own is None or this.order.status in FINAL or _is_own_called_back(this, called_back):
+        return False
+    is_contradicted = called_back.is_unread_young and (called_back.possible or called_back.suspects)
+    return called_back.may_be_told_soon or bool(is_contradicted)
+
+
+def _is_own_called_back(this: Pass, called_back: Named) -> bool:
+    """Tell whether a callback has named what the order holds."""
+    return this.order.cloudpress_order_id in called_back.order_ids or any(
+        it.task_id in this.known.task_ids for it in this.known.callbacks
     )
 
 
@@ -277,10 +295,7 @@ def _not_its_own(this: Pass, sent: Sent, called_back: Named, surely_held: set[st
     """
     order = this.order
     own = order.cloudpress_order_id
-    is_own_called_back = own in called_back.order_ids or any(
-        it.task_id in this.known.task_ids for it in this.known.callbacks
-    )
-    if own is None or is_own_called_back:
+    if own is None or _is_own_called_back(this, called_back):
         return set()
     # By failing the order an operator has overruled its callbacks, and has not said whose it is.
     is_asked = bool(sent.speaking) or tells_of_mix_up(order.attention_detail or "")

@@ -26,6 +26,8 @@ ANSWER, CALLBACK, LOOK_UP, OPERATOR = (
     names_seen.OPERATOR,
 )
 MAX_HINTS = 20
+WALL = "wall"
+"""Stands among the uptimes of machines for the first of them, by the wall clock, in seconds."""
 SENT_SOON = timedelta(minutes=15)
 """An order that nothing holds back is sent within seconds; the rest is what two clocks may differ by."""
 _HELD = select(Order.cloudpress_order_id).where(
@@ -112,9 +114,14 @@ class Sent:
             return uptime - last.sent_uptime
         return uptime - known_since.setdefault(boot, uptime)
 
-    def lasted_seconds(self, since: Mapping[str, float]) -> float:
-        """Return for how long this machine has met with something, that is told by machines' uptimes."""
-        return self.now.uptime - since.get(self.now.boot, self.now.uptime)
+    def lasts(self, since: Mapping[str, float], seconds: float, *, by_wall_seconds: float) -> bool:
+        """Tell whether something has been met with for so long, by the uptime of this machine.
+
+        Where each pass is a new machine's, the wall clock ends it much later.
+        """
+        by_uptime = self.now.uptime - since.get(self.now.boot, self.now.uptime)
+        now = self.now.wall.timestamp()
+        return by_uptime >= seconds or now - since.get(WALL, now) >= by_wall_seconds
 
     @property
     def answered_ids(self) -> tuple[str, ...]:
@@ -141,17 +148,17 @@ class Sent:
 def what_was_sent(this: Pass) -> Sent:
     """Return what is known of the attempts to place an order."""
     known = this.known
-    open_hints = {
-        callback.task_id: Hint(callback.task_id, callback.unread_since or {}, callback.untold_since or {})
-        for callback in known.callbacks
-        if callback.checked_at is None
-        and callback.task_id is not None
+    open_hints: dict[int, Hint] = {}
+    # Of two callbacks that name one task the newest counts, and before it one that nobody has overruled.
+    for callback in sorted(known.callbacks, key=lambda it: it.overruled_at is not None):
         # Nobody waits for a token to ask about what an operator knows of.
-        and not (this.is_without_token and callback.overruled_at is not None)
-    }
+        is_left = this.is_without_token and callback.overruled_at is not None
+        if callback.checked_at is None and callback.task_id is not None and not is_left:
+            hint = Hint(callback.task_id, callback.unread_since or {}, callback.untold_since or {})
+            open_hints.setdefault(callback.task_id, hint)
     hints = [hint for task_id, hint in open_hints.items() if task_id not in known.task_ids]
-    # Another one comes first after each failure: what always fails would keep the rest from being asked.
-    first = this.order.failures % max(len(hints), 1)
+    # Another one comes first with each look: what always fails would keep the rest from being asked.
+    first = (this.order.failures or this.order.quiet) % max(len(hints), 1)
     return Sent(
         placements=known.placements,
         hints=tuple((hints[first:] + hints[:first])[:MAX_HINTS]),

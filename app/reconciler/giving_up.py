@@ -63,5 +63,5 @@ def _word(held: Held) -> GivenUp:
         said["by"],
         was_sent=True,
         about=said.get("about"),
-        waited=waited(held.order, tx.clock.boot, tx.began_at_uptime),
+        waited=waited(held.order, tx.now, boot=tx.clock.boot, uptime=tx.began_at_uptime),
     )

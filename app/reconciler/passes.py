@@ -47,7 +47,6 @@ class Pass:
     traceparent: str | None = field(default_factory=tracing.current)
     """The trace that the pass is part of. (W3C)"""
     _has_asked: bool = False
-    _latest_date: datetime | None = None
 
     @property
     def order(self) -> Order:
@@ -99,11 +98,9 @@ class Pass:
             raise
         self.note(answer.date)
         if answer.date is not None:
-            # Nothing old gets young by an answer that is told with the time of then.
-            known = self.dependencies.provider_clock.at(self.claim.clock.uptime())
-            latest = (answer.date, self._latest_date, known)
-            self._latest_date = max(date for date in latest if date is not None)
-            answer = replace(answer, date=self._latest_date)
+            # Nothing old gets young by an answer that is told with the time of then, nor what is ours old.
+            clock, uptime = self.dependencies.provider_clock, self.claim.clock.uptime()
+            answer = replace(answer, date=clock.heeded(answer.date, uptime))
         return answer
 
     async def write(

@@ -1,43 +1,50 @@
 """CloudPress's clock, as its answers tell it, tied to the uptime of this machine."""
 
-from datetime import datetime, timedelta
+from collections import OrderedDict, deque
+from datetime import UTC, datetime, timedelta
 
-BEHIND = timedelta(minutes=1)
-"""By how much an answer may lag: two machines of CloudPress's tell not quite the same."""
-PUT_BACK_AFTER_SECONDS = 3600.0
-"""For how long all answers have to lag until it is believed that the clock was put back."""
+ANSWERS = 9
+"""How many of the last are heeded: what most of them tell counts."""
+REMEMBERED = 512
+APART = timedelta(minutes=1)
+"""By how much answers may differ: two machines of CloudPress's tell not quite the same."""
 
 
 class ProviderClock:
-    """What is known of CloudPress's clock: the last `Date` of its answers, and when it came in.
+    """What is known of CloudPress's clock: what most of its last answers told by their `Date`.
 
-    What stands in between may answer as it was answered once, with the time of then: that says nothing.
+    One that is told with the time of then, by a cache, says nothing, nor does a machine that is ahead.
     """
 
     def __init__(self) -> None:
         """Know nothing yet."""
-        self._read: tuple[datetime, float] | None = None
-        self._behind_since: float | None = None
+        self._offsets: deque[float] = deque(maxlen=ANSWERS)
+        """What is added to an uptime, in seconds since 1970."""
+        self._first_told: OrderedDict[datetime, float] = OrderedDict()
 
     def note(self, date: datetime | None, uptime: float) -> None:
         """Note what an answer told, if it told anything, and when it came in."""
         if date is None:
             return
-        known = self.at(uptime)
-        if known is None or known - date <= BEHIND:
-            self._behind_since = None
-        else:
-            self._behind_since = uptime if self._behind_since is None else self._behind_since
-            if uptime - self._behind_since < PUT_BACK_AFTER_SECONDS:
-                return
-        self._read = (date, uptime)
+        first_told = self._first_told.setdefault(date, uptime)
+        if uptime - first_told > APART.total_seconds():
+            return  # the same answer once more
+        if len(self._first_told) > REMEMBERED:
+            self._first_told.popitem(last=False)
+        self._offsets.append(date.timestamp() - uptime)
 
     def at(self, uptime: float) -> datetime | None:
         """Return what CloudPress's clock shows then, or a moment before; None while it has told nothing.
 
         An answer's `Date` is from before it came in, so what is counted on from there is never too late.
         """
-        if self._read is None:
+        if not self._offsets:
             return None
-        date, read_at = self._read
-        return date + timedelta(seconds=uptime - read_at)
+        # Of two the later: nothing old gets young by it.
+        told = sorted(self._offsets)[len(self._offsets) // 2] + uptime
+        return datetime.fromtimestamp(told, UTC)
+
+    def heeded(self, date: datetime, uptime: float) -> datetime:
+        """Return the time as of an answer that has just come in: its own, or else what the others tell."""
+        known = self.at(uptime)
+        return date if known is None or abs(known - date) <= APART else known

@@ -157,8 +157,9 @@ def _looked_at(order: Standing, observation: Seen | Rechecked, now: datetime) ->
         return _until_rechecked(decision, observation.rechecked, beside=observation.trouble)
     # Where it may hold another's, nothing is asked of that, done to it, or taken from it.
     wait = Wait.NAMED if observation.mixed_up or observation.may_be_told_soon else Wait.TURN
+    asked = attention.refused(observation.trouble) if observation.may_be_told_soon else None
     unchanged = Decision(
-        order.status, wait, keeps_payment_url=not observation.mixed_up, attention=order.attention
+        order.status, wait, keeps_payment_url=not observation.mixed_up, attention=asked or order.attention
     )
     return _until_rechecked(unchanged, observation)
 
@@ -172,6 +173,8 @@ def _until_rechecked(decision: Decision, rechecked: Rechecked, *, beside: Troubl
         floors = [trouble.retry_after_seconds for trouble in (rechecked.trouble, beside) if trouble]
         retry_after = max((floor for floor in floors if floor is not None), default=None)
         return replace(decision, wait=Wait.RETRY, retry_after_seconds=retry_after)
+    if rechecked.may_be_told_soon and decision.wait is Wait.TASK:
+        return replace(decision, wait=Wait.TURN)
     if rechecked.open_hints and decision.wait is Wait.NOTHING:
         return replace(decision, wait=Wait.NAMED)
     return decision

@@ -55,5 +55,6 @@ def is_to_fail(order: Standing, observation: Observation, word: GivenUp, decisio
     if trouble is None:
         return asked in GIVEN_UP_FOR - _ASKED_FOR_TROUBLE or decision.attention == NOT_CANCELLED
     is_silence = asked is AttentionCode.UNANSWERED and word.about in {None, asked}
-    is_asked_for_it = refused(trouble) is not None or is_silence
+    told = refused(trouble)
+    is_asked_for_it = is_silence or (told is not None and word.about in {None, told.code})
     return asked in GIVEN_UP_FOR if is_asked_for_it or is_long(word.waited) else None

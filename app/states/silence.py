@@ -103,7 +103,9 @@ def _is_silent(observation: Observation, decision: Decision) -> bool | None:
     match observation:
         case Seen() if observation.cancel_accepted or _lacks_site(observation):
             return True
-        case Seen() if observation.missing or observation.foreign:
+        case Seen() if observation.foreign:
+            return False  # a person is asked about it, and it is found anew by each look
+        case Seen() if observation.missing:
             return None
         case NotFoundYet() if observation.unfinished or observation.woken:
             return None

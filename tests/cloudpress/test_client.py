@@ -297,23 +297,6 @@ async def test_an_answer_about_something_else_is_none(read: str) -> None:
     assert caught.value.kind == "anothers"
 
 
-@pytest.mark.parametrize(
-    ("age", "told"),
-    [
-        ("120", "2026-11-23T12:02:00+00:00"),
-        ("-5", "2026-11-23T12:00:00+00:00"),
-        ("soon", "2026-11-23T12:00:00+00:00"),
-        ("9" * 400, "2026-11-23T12:00:00+00:00"),
-    ],
-)
-async def test_what_a_cache_answers_is_as_old_as_it_says(age: str, told: str) -> None:
-    body, headers = b'{"order": {"id": "1"}}', f"Date: Mon, 23 Nov 2026 12:00:00 GMT\r\nAge: {age}"
-    async with misbehaving(reply("200 OK", body, headers)) as server, client(server.url) as cloudpress:
-        answer = await cloudpress.order("1")
-    assert answer.date is not None
-    assert answer.date.isoformat() == told
-
-
 async def test_the_raw_answer_and_its_date_are_kept() -> None:
     body = b'{"order": {"id": "1", "tomorrow": true}}'
     async with (
