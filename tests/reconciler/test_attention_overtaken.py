@@ -1,7 +1,9 @@
 """What a person was asked because of one look is asked no more once nothing was learned for a day."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from itertools import cycle, islice
+from typing import Any
 
 import pytest
 
@@ -99,3 +101,29 @@ async def test_a_defect_that_is_over_keeps_no_final_order_asking(bench: Bench) -
     await dismiss_duplicates(bench.db, order_id, by=BY, shown=await look(bench, order_id))
     await bench.skim(2 * DAY)
     assert (await bench.read(order_id)).attention_code is None, await told(bench, order_id)
+
+
+@pytest.mark.parametrize("failing", [False, True])
+async def test_foreign_link_flaps(bench: Bench, *, failing: bool) -> None:
+    """Half of the looks time out, half see another's task linked: a person is asked about that, once."""
+    rosa = await bench.order()
+    await bench.work()
+    await bench.order("Other")
+    await bench.work()
+    bench.cloudpress.tell("cp-1", tasks=(TaskRef(id=1, status="RUNNING"), TaskRef(id=2, status="RUNNING")))
+    if failing:
+        plain, asked = bench.cloudpress.order, [0]
+
+        async def order(order_id: str, **more: Any) -> Any:
+            if order_id == "cp-1":
+                asked[0] += 1
+                if asked[0] % 2:
+                    raise LOST
+            return await plain(order_id, **more)
+
+        bench.cloudpress.order = order  # type: ignore[method-assign]
+    for _ in range(3 * 24 * 4):
+        bench.clock.time += timedelta(seconds=900)
+        await bench.work()
+    events = await bench.events(rosa, "order.attention_started")
+    assert len(events) <= 2, (len(events), [it.data["code"] for it in events][:8])

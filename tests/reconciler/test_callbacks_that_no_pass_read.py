@@ -10,13 +10,14 @@ import pytest
 
 from app.cloudpress import NotFound, Refused, SiteRef
 from app.events.timeline import Actor
+from app.orders.callbacks import record_callback
 from app.orders.requests import NotResolvableError, dismiss_duplicates
 from app.orders.shown import NOTHING_SAID, Shown, UnseenError
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 from tests.reconciler.test_attacks import answered_late
 from tests.reconciler.test_dismissed_and_named import found_by_name_with_a_double
 from tests.reconciler.test_given_up import credentials_refused, stuck, unanswered
-from tests.reconciler.test_mixed_up_answers import call_back
+from tests.reconciler.test_mixed_up_answers import call_back, mixed_up
 from tests.reconciler.test_resolvable import lost_at_cloudpress
 from tests.reconciler.test_unseen_news import suspected, told
 from tests.reconciler.test_what_was_shown import look
@@ -105,3 +106,16 @@ async def test_a_pass_that_finds_it_cut_off_has_seen_nothing(bench: Bench, news:
         await dismiss_duplicates(bench.db, order_id, by=BY, shown=Shown(suspects=["cp-2"]))
     await bench.work_for(2 * HOUR)
     assert (await bench.read(order_id)).cloudpress_order_id == "cp-2", await told(bench, order_id)
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_dismissing_a_mix_up_after_a_second_body(bench: Bench, *, again: bool) -> None:
+    """All of their tasks were read, so he may dismiss what they told."""
+    rosa, _ben = await mixed_up(bench)
+    await call_back(bench, rosa, 2)
+    await bench.work_for(HOUR)
+    if again:
+        await record_callback(bench.db, rosa, b'{"timestamp": 2, "task": {"id": 2}}')
+    await bench.skim(2 * DAY)
+    assert (await bench.read(rosa)).attention_code == "suspected_duplicate"
+    await dismiss_duplicates(bench.db, rosa, by=BY)

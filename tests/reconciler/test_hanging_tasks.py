@@ -1,8 +1,10 @@
 """One callback's task that is never shown hides neither the list nor a double, and no word waits for it."""
 
+from datetime import timedelta
+
 import pytest
 
-from app.cloudpress import NotFound, Refused
+from app.cloudpress import Answer, NotFound, OrderDetails, Refused, Task
 from app.events.timeline import Actor
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 from tests.reconciler.test_mixed_up_answers import call_back
@@ -74,3 +76,46 @@ async def test_the_tasks_of_all_callbacks_are_asked_about_in_one_pass(bench: Ben
         await call_back(bench, order_id, number)
     await bench.work()
     assert [bench.cloudpress.count(f"task {number}") for number in (8, 9)] == [1, 1]
+
+
+def hang(bench: Bench, tasks: set[int]) -> None:
+    """Have CloudPress never answer about those tasks; all else is answered at once."""
+    plain = bench.cloudpress.task
+
+    async def task(task_id: int, *, timeout_seconds: float | None = None) -> Answer[Task]:
+        if task_id in tasks:
+            bench.cloudpress.asked.append("hung")
+            bench.clock.time += timedelta(seconds=min(15.0, max(timeout_seconds or 15.0, 0.0)))
+            raise LOST
+        return await plain(task_id, timeout_seconds=timeout_seconds)
+
+    bench.cloudpress.task = task  # type: ignore[method-assign]
+    order = bench.cloudpress.order
+
+    async def shown(order_id: str, *, timeout_seconds: float | None = None) -> Answer[OrderDetails]:
+        """Answer within a tenth of a second, which is not nothing."""
+        bench.clock.time += timedelta(seconds=0.1)
+        if timeout_seconds is not None and timeout_seconds < 0.1:
+            raise LOST
+        return await order(order_id, timeout_seconds=timeout_seconds)
+
+    bench.cloudpress.order = shown  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(("tasks", "lease"), [({90}, 60), ({90, 91}, 60), ({90, 91, 92}, 60), ({90}, 30)])
+async def test_an_order_is_looked_at_beside_those_that_hang(
+    bench: Bench, tasks: set[int], lease: int
+) -> None:
+    """The order is looked at, whatever of a pass they take."""
+    bench.set(lease_seconds=lease)
+    rosa = await bench.order("Rosa")
+    await bench.work()
+    bench.cloudpress.end("cp-1", "OK")
+    hang(bench, tasks)
+    for task_id in tasks:
+        await call_back(bench, rosa, task_id)
+    for _ in range(400):
+        bench.clock.time += timedelta(seconds=400)
+        await bench.work()
+    order = await bench.read(rosa)
+    assert order.status == "completed", (await told(bench, rosa), order.failures)

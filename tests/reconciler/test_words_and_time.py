@@ -5,11 +5,14 @@ from datetime import timedelta
 import pytest
 
 from app.cloudpress import NotFound, Refused
+from app.events.timeline import Actor
 from tests.reconciler.scripted import DAY, HOUR, Bench
 from tests.reconciler.test_answers_outrank_names import adopt
 from tests.reconciler.test_given_up import refused_and_to_fail
 from tests.reconciler.test_resolvable import MANY
 from tests.reconciler.test_unseen_news import suspected, told
+
+BY = Actor("operator")
 
 
 @pytest.mark.parametrize("way", ["down", "stepped"])
@@ -43,3 +46,20 @@ async def test_one_404_after_an_outage_ends_no_word_to_adopt(bench: Bench) -> No
     bench.cloudpress.script["order"] = [NotFound(404)]
     await bench.work_for(HOUR)
     assert (await bench.read(order_id)).cloudpress_order_id == "cp-2", await told(bench, order_id)
+
+
+@pytest.mark.parametrize("failure", [None, Refused(500), Refused(401), Refused(403)], ids=str)
+async def test_word_about_a_missing_site_and_one_refusal(bench: Bench, failure: Exception | None) -> None:
+    """He was asked about a missing site, which is there by then: what refuses one look fails nothing."""
+    rosa = await bench.order("Rosa")
+    await bench.work()
+    bench.cloudpress.end("cp-1", "OK")
+    bench.cloudpress.script["site"] = [NotFound(404)] * 5000
+    await bench.skim(2 * DAY)
+    assert (await bench.read(rosa)).attention_code in {"not_found", "site_missing"}, await told(bench, rosa)
+    bench.cloudpress.script.clear()
+    await bench.say(rosa, "fail", by=BY)
+    if failure is not None:
+        bench.cloudpress.script["order"] = [failure]
+    await bench.work_for(2 * HOUR)
+    assert (await bench.read(rosa)).status == "completed", await told(bench, rosa)

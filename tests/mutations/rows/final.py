@@ -21,8 +21,8 @@ MUTATIONS = (
     Mutation(
         "who gives up an account is asked for its token for ever",
         "app/reconciler/evidence.py",
-        "and not (this.is_without_token and callback.overruled_at is not None)",
-        "and True",
+        "        is_left = this.is_without_token and callback.overruled_at is not None\n",
+        "        is_left = False\n",
         (FINAL_WITHOUT_A_TOKEN,),
     ),
     Mutation(

@@ -173,7 +173,7 @@ MUTATIONS = (
     Mutation(
         "a word to fail a lost order waits for a token",
         CHOOSING,
-        "            if is_over or is_given_up_for_its_token(order):\n"
+        "            if is_given_up_for_its_token(order) or (is_given_up(order) and _has_waited(this)):\n"
         "                return await give_up_unseen(this)\n",
         "",
         (TOLD_TO_PEOPLE,),

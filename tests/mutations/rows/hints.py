@@ -17,15 +17,15 @@ MUTATIONS = (
     Mutation(
         "a site that cannot be read hides what other callbacks name",
         HINTS,
-        "        if not is_about_one(error):\n            raise\n        name = None\n",
+        "        if not is_about_one(error):\n            raise\n        return Agreement.UNREAD\n",
         "        raise error\n",
         (LATE_NAMES,),
     ),
     Mutation(
         "what is not told yet is not asked about again",
         HINTS,
-        "        is_all_told = found is not None and Agreement.UNTOLD not in found.values()\n",
-        "        is_all_told = found is not None\n",
+        "told.isdisjoint({Agreement.UNTOLD, Agreement.UNREAD})",
+        "True",
         (CALLBACK_HINTS,),
     ),
     Mutation(
@@ -59,8 +59,8 @@ MUTATIONS = (
     Mutation(
         "a task that cannot be read hides those of other callbacks",
         HINTS,
-        "            goes_on = may_go_on(this, failed)\n",
-        "            goes_on = False\n",
+        "            if is_about_one(failed):\n                continue\n            break",
+        "            break",
         (LATE_CALLBACKS, HANGING),
     ),
     Mutation(
@@ -80,8 +80,8 @@ MUTATIONS = (
     Mutation(
         "of two tasks that name one order the older one is believed",
         HINTS,
-        "            if agreeing.get(order_id) is not Agreement.NONE:\n",
-        "            if True:\n",
+        "        if read.agreeing.get(order_id) is not Agreement.NONE:\n",
+        "        if True:\n",
         (CALLBACK_HINTS,),
     ),
 )

@@ -428,7 +428,7 @@ MUTATIONS = (
     Mutation(
         "a lie outweighs the order's own callback",
         DUPLICATES,
-        "    if own is None or is_own_called_back:\n",
+        "    if own is None or _is_own_called_back(this, called_back):\n",
         "    if own is None:\n",
         (MIXED_UP,),
     ),
@@ -484,7 +484,7 @@ MUTATIONS = (
     Mutation(
         "what a cache tells with an old `Date` is young",
         "app/reconciler/passes.py",
-        "            answer = replace(answer, date=self._latest_date)\n",
+        "            answer = replace(answer, date=clock.heeded(answer.date, uptime))\n",
         "",
         (ANSWERS_OF_BEFORE,),
     ),

@@ -32,8 +32,8 @@ MUTATIONS = (
     Mutation(
         "a refusal that is over fails an order with any other failure",
         GIVEN_UP,
-        "refused(trouble) is not None or is_silence",
-        "asked in _ASKED_FOR_TROUBLE or is_silence",
+        "is_silence or (told is not None and word.about in {None, told.code})",
+        "is_silence or asked in _ASKED_FOR_TROUBLE",
         (RESOLVABLE,),
     ),
     Mutation(
@@ -81,7 +81,7 @@ MUTATIONS = (
     Mutation(
         "a callback's task that always fails is always asked about first",
         "app/reconciler/evidence.py",
-        "    first = this.order.failures % max(len(hints), 1)\n",
+        "    first = (this.order.failures or this.order.quiet) % max(len(hints), 1)\n",
         "    first = 0\n",
         (CALLBACK_HINTS,),
     ),

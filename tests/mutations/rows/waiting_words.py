@@ -32,8 +32,8 @@ MUTATIONS = (
     Mutation(
         "a word to fail what may be answered yet is done because its token is away",
         "app/reconciler/choosing.py",
-        "if is_over or is_given_up_for_its_token(order):",
-        "if is_over or is_given_up(order):",
+        "if is_given_up_for_its_token(order) or (is_given_up(order) and _has_waited(this)):",
+        "if is_given_up(order):",
         (WORDS_THAT_WAIT,),
     ),
     Mutation(

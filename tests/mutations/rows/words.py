@@ -133,7 +133,7 @@ MUTATIONS = (
     Mutation(
         "an order that has ended when it is found reads no callbacks",
         ADOPTION,
-        "rechecked=Rechecked(open_hints=any(unread))",
+        "rechecked=Rechecked(open_hints=is_left)",
         "rechecked=Rechecked()",
         (WORDS,),
     ),
