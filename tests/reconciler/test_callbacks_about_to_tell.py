@@ -60,3 +60,5 @@ async def test_one_failure_of_a_callbacks_task_has_no_look_up_take_anothers(
     await call_back(bench, order_id, 2)
     await bench.work_for(HOUR)
     assert (await bench.read(order_id)).cloudpress_order_id == "cp-2", await told(bench, order_id)
+    found = await bench.events(order_id, "order.identified")
+    assert [event.data["by"] for event in found] == ["callback"]

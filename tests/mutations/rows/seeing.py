@@ -232,13 +232,6 @@ MUTATIONS = (
         (HINTS_UNREAD,),
     ),
     Mutation(
-        "what was met with before a hand-over counts after it",
-        "app/orders/handing_over.py",
-        "checked_at=None, unread_since=null(), untold_since=null()",
-        "checked_at=None",
-        (HINTS_UNREAD,),
-    ),
-    Mutation(
         "a refused token is told only after the grace where a callback came",
         "app/states/deciding.py",
         "attention.refused(observation.trouble) if observation.may_be_told_soon else None",
@@ -285,7 +278,7 @@ MUTATIONS = (
         "app/reconciler/provider_clock.py",
         "sorted(self._offsets)[len(self._offsets) // 2]",
         "self._offsets[-1]",
-        (CLOCK_AHEAD,),
+        (CLOCK_AHEAD, OF_BEFORE_A_PASS),
     ),
     Mutation(
         "an answer is as old as it tells itself",
