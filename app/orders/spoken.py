@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from app.db.database import Transaction
 from app.db.models import Order
 from app.states import AttentionCode
 
@@ -34,10 +35,11 @@ def waited(order: Order, now: datetime, *, boot: str, uptime: float) -> timedelt
     return timedelta(seconds=word.get("waited", 0.0) + min(max(passed, 0.0), MOST_BETWEEN_LOOKS_SECONDS))
 
 
-def have_word_wait(order: Order, now: datetime, *, boot: str, uptime: float) -> None:
+def have_word_wait(tx: Transaction, order: Order) -> None:
     """Have such a word wait for one more look, after one that told nothing."""
-    so_far = waited(order, now, boot=boot, uptime=uptime).total_seconds()
-    looked = {boot: uptime, "wall": now.timestamp()}
+    boot, uptime = tx.clock.boot, tx.began_at_uptime
+    so_far = waited(order, tx.now, boot=boot, uptime=uptime).total_seconds()
+    looked = {boot: uptime, "wall": tx.now.timestamp()}
     order.resolution = {**(order.resolution or {}), "waited": so_far, "looked": looked}
 
 

@@ -99,7 +99,7 @@ async def put_off(this: Pass, attention: Attention) -> float | None:
         async with changing(tx, order, action="put_off", view=held.loaded.view) as change:
             change.ask_for(attention)
             if is_given_up(order):
-                have_word_wait(order, tx.now, boot=tx.clock.boot, uptime=tx.began_at_uptime)
+                have_word_wait(tx, order)
             order.failures += 1
             order.silent_since = None  # it was not CloudPress that told nothing
             delay = this.dependencies.schedule.delay_seconds(Wait.RETRY, quiet=0, failures=order.failures)
@@ -186,7 +186,7 @@ def _write(tx: Transaction, change: Change, decision: Decision) -> None:
     if decision.silent is not None:
         order.silent_since = (order.silent_since or tx.now) if decision.silent else None
     if decision.word_waits:
-        have_word_wait(order, tx.now, boot=tx.clock.boot, uptime=tx.began_at_uptime)
+        have_word_wait(tx, order)
     if decision.ends_word:
         order.resolution = None
         record(tx, order.id, EventType.RESOLUTION_IMPOSSIBLE)

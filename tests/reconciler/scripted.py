@@ -296,6 +296,13 @@ class Bench:
                 stored.cloudpress_order_id = "cp-1"
         return order_id
 
+    async def complete_one_before(self, seconds: float = HOUR) -> None:
+        """Have an order completed before all others, and let time pass."""
+        await self.order("Before")
+        await self.work()
+        self.cloudpress.end("cp-1", "OK")
+        await self.work_for(seconds)
+
     async def order_among_others(
         self, name: str = "Shop", *, others: tuple[str, str] = ("Before", "After")
     ) -> UUID:

@@ -38,10 +38,7 @@ def answers(bench: Bench, *given: tuple[str, int] | Exception) -> None:
 
 async def before(bench: Bench) -> None:
     """Have an order of the account go well, as `mixed_up` does."""
-    await bench.order("Before")
-    await bench.work()
-    bench.cloudpress.end("cp-1", "OK")
-    await bench.work_for(HOUR)
+    await bench.complete_one_before()
 
 
 async def sent(bench: Bench, *given: tuple[str, int] | Exception) -> tuple[UUID, UUID]:

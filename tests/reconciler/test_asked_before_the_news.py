@@ -15,7 +15,7 @@ from app.states import AttentionCode
 from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
 from tests.reconciler.test_attacks import answered_late
 from tests.reconciler.test_mixed_up_answers import call_back
-from tests.reconciler.test_unseen_news import suspected, told
+from tests.reconciler.test_unseen_news import answer_while_it_lists, suspected, told
 from tests.reconciler.test_what_was_shown import look
 
 BY = Actor("operator")
@@ -68,14 +68,7 @@ async def test_an_answer_that_comes_in_a_pass_that_breaks_is_dismissed_by_no_wor
     """What asks then is the defect, which has seen nothing."""
     order_id = await suspected(bench)
     shown = await look(bench, order_id)
-    plain = bench.cloudpress.orders
-
-    async def meanwhile(*asked: Any, **more: Any) -> Any:
-        bench.cloudpress.orders = plain  # type: ignore[method-assign]
-        await answered_late(bench, order_id, "cp-2")
-        raise RuntimeError("a defect")
-
-    bench.cloudpress.orders = meanwhile  # type: ignore[method-assign]
+    answer_while_it_lists(bench, order_id, RuntimeError("a defect"))
     await until_asked(bench, order_id, "pass_broken")
     with suppress(UnseenError):
         await dismiss_duplicates(bench.db, order_id, by=BY, shown=shown)

@@ -21,6 +21,7 @@ from tests.reconciler.test_mixed_up_answers import call_back, mixed_up
 from tests.reconciler.test_resolvable import lost_at_cloudpress
 from tests.reconciler.test_unseen_news import suspected, told
 from tests.reconciler.test_what_was_shown import look
+from tests.reconciler.test_words_that_wait import is_not_failed_unheard
 
 BY = Actor("operator")
 FAILURES = [Refused(500), NotFound(404), LOST, Refused(429, (), 600.0)]
@@ -64,10 +65,7 @@ async def test_a_callback_that_only_a_failed_look_has_seen_is_not_overruled_by_a
     assert "callback" not in ((await bench.read(order_id)).attention_detail or "")
     await bench.say(order_id, "fail", by=BY)
     await bench.work_for(HOUR)
-    bench.cloudpress.script.clear()
-    await bench.skim(3 * DAY)
-    order = await bench.read(order_id)
-    assert (order.status, order.attention_code) != ("failed", None), "CloudPress has finished it"
+    await is_not_failed_unheard(bench, order_id)
 
 
 class Died(BaseException):

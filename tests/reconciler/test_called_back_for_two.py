@@ -42,10 +42,7 @@ async def test_a_callback_that_is_unread_when_an_order_is_found_finished_is_read
 
 
 async def test_what_its_own_callback_named_is_a_double_though_it_never_told_its_name(bench: Bench) -> None:
-    await bench.order("Before")
-    await bench.work()
-    bench.cloudpress.end("cp-1", "OK")
-    await bench.work_for(HOUR)
+    await bench.complete_one_before()
     bench.cloudpress.script["answer"] = [LOST]
     order_id = await bench.order()
     await bench.work()

@@ -31,10 +31,7 @@ async def ahead_once(bench: Bench, ahead: timedelta) -> None:
 async def answered_with_strangers(bench: Bench) -> UUID:
     """Rosa's order, at CloudPress cp-2, is answered with cp-3, a stranger's of the account."""
     cloudpress = bench.cloudpress
-    await bench.order("Before")
-    await bench.work()
-    cloudpress.end("cp-1", "OK")
-    await bench.work_for(HOUR)
+    await bench.complete_one_before()
     plain = cloudpress.place
 
     async def swapped(*given: Any, **more: Any) -> Answer[Placed]:

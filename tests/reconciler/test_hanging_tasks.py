@@ -1,6 +1,7 @@
 """One callback's task that is never shown hides neither the list nor a double, and no word waits for it."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -28,9 +29,8 @@ async def test_a_task_that_hangs_does_not_keep_the_list_from_being_read(
     assert (await bench.read(order_id)).cloudpress_order_id == "cp-2", await told(bench, order_id)
 
 
-@pytest.mark.parametrize("failure", [Refused(500), LOST], ids=["500", "lost"])
-async def test_a_task_that_hangs_does_not_hide_a_double(bench: Bench, failure: Exception) -> None:
-    """CloudPress has the order twice, which the late look shows."""
+async def sent_twice(bench: Bench) -> tuple[UUID, str]:
+    """Have CloudPress have an order twice; return it and what it holds. The other one, `cp-2`, shows now."""
     bench.cloudpress.script["answer"] = [None, LOST]
     hidden = {"cp-2"}
     bench.cloudpress.hides = lambda it: it in hidden
@@ -38,7 +38,13 @@ async def test_a_task_that_hangs_does_not_hide_a_double(bench: Bench, failure: E
     await bench.work_for(2 * HOUR)
     assert bench.cloudpress.count("place Shop") == 2
     hidden.clear()
-    held = (await bench.read(order_id)).cloudpress_order_id or ""
+    return order_id, (await bench.read(order_id)).cloudpress_order_id or ""
+
+
+@pytest.mark.parametrize("failure", [Refused(500), LOST], ids=["500", "lost"])
+async def test_a_task_that_hangs_does_not_hide_a_double(bench: Bench, failure: Exception) -> None:
+    """CloudPress has the order twice, which the late look shows."""
+    order_id, held = await sent_twice(bench)
     bench.cloudpress.tell(held, payment_url="https://pay.example/1")  # so that it is not final for days
     bench.cloudpress.script["task 9"] = [failure] * MANY
     await call_back(bench, order_id, 9)

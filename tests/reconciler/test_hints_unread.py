@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import update
 
-from app.cloudpress import Answer, BadAnswer, NotFound, Placed, Refused, TaskRef
+from app.cloudpress import Answer, BadAnswer, NotFound, Refused
 from app.db.models import Callback
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
@@ -17,7 +17,7 @@ from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
 from tests.reconciler.test_answers_outrank_names import adopt
 from tests.reconciler.test_answers_outrank_names import mixed_up as taken_for_rosas
 from tests.reconciler.test_attacks import answered_late
-from tests.reconciler.test_mixed_up_answers import call_back, mixed_up
+from tests.reconciler.test_mixed_up_answers import answers_swapped, call_back, mixed_up
 from tests.reconciler.test_unseen_news import told
 
 BY = Actor("operator")
@@ -29,10 +29,7 @@ IDS = ["none", "500", "lost", "404", "429", "garbled"]
 async def mixed_up_late(bench: Bench) -> UUID:
     """Rosa's cp-2 was answered late with Ben's cp-3; Ben's answer is not read yet (he is not held)."""
     cloudpress = bench.cloudpress
-    await bench.order("Before")
-    await bench.work()
-    cloudpress.end("cp-1", "OK")
-    await bench.work_for(HOUR)
+    await bench.complete_one_before()
     cloudpress.script["answer"] = [LOST, LOST]
     rosa = await bench.order("Rosa")
     await bench.order("Ben")
@@ -81,10 +78,7 @@ async def test_overruled_unread_hides_the_speaking_one(bench: Bench, *, with_ove
 @pytest.mark.parametrize("with_overruled", [False, True])
 async def test_nor_a_double_of_an_order_that_has_ended(bench: Bench, *, with_overruled: bool) -> None:
     """Which is told, as it would be without."""
-    await bench.order("Before")
-    await bench.work()
-    bench.cloudpress.end("cp-1", "OK")
-    await bench.work_for(HOUR)
+    await bench.complete_one_before()
     rosa = await bench.order("Rosa")
     await bench.work()
     bench.cloudpress.end("cp-2", "OK")
@@ -132,27 +126,16 @@ async def test_one_unreadable_beside_the_one_that_tells_and_a_wish(
 async def sent_twice_and_mixed_up(bench: Bench) -> UUID:
     """Have Rosa's order, which was sent again by a word, hold Ben's `cp-3`, and his hold hers."""
     cloudpress = bench.cloudpress
-    await bench.order("Before")
-    await bench.work()
-    cloudpress.end("cp-1", "OK")
-    await bench.work_for(HOUR)
+    await bench.complete_one_before()
     cloudpress.script["place"] = [LOST]
     rosa = await bench.order("Rosa")
     await bench.work()
     await bench.work_for(2 * GRACE_SECONDS)
-    plain, other = cloudpress.place, {"cp-2": "cp-3", "cp-3": "cp-2"}
-
-    async def swapped(*given: Any, **more: Any) -> Answer[Placed]:
-        named = other[(await plain(*given, **more)).value.order_id]
-        task = TaskRef(id=int(named.removeprefix("cp-")), status="RUNNING")
-        return Answer(Placed(order_id=named, task=task), b"{}", cloudpress.now)
-
-    cloudpress.place = swapped  # type: ignore[method-assign]
-    await bench.say(rosa, "place_again", by=BY)
-    await bench.work_for(GRACE_SECONDS)
-    ben = await bench.order("Ben")
-    await bench.work()
-    cloudpress.place = plain  # type: ignore[method-assign]
+    with answers_swapped(bench):
+        await bench.say(rosa, "place_again", by=BY)
+        await bench.work_for(GRACE_SECONDS)
+        ben = await bench.order("Ben")
+        await bench.work()
     held = [(await bench.read(order_id)).cloudpress_order_id for order_id in (rosa, ben)]
     assert held == ["cp-3", "cp-2"]
     return rosa
@@ -214,10 +197,7 @@ async def test_held_back_though_its_own_was_named(bench: Bench, *, unread: bool)
 async def test_double_named_by_callback_after_place_again(bench: Bench, *, overruled: bool) -> None:
     """A callback whose task is never readable was overruled; the next one names the first attempt."""
     cloudpress = bench.cloudpress
-    await bench.order("Before")
-    await bench.work()
-    cloudpress.end("cp-1", "OK")
-    await bench.work_for(HOUR)
+    await bench.complete_one_before()
     cloudpress.script["answer"] = [LOST]
     cloudpress.hides = lambda it: it == "cp-2"
     rosa = await bench.order("Rosa")

@@ -7,11 +7,20 @@ import pytest
 from app.cloudpress import NotFound, Refused
 from app.events.timeline import Actor
 from app.orders.requests import request_cancel
-from tests.reconciler.scripted import DAY, LOST, Bench
+from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 from tests.reconciler.test_mixed_up_answers import call_back
 from tests.reconciler.test_unseen_news import told
 
 BY = Actor("operator")
+
+
+async def pass_each_hour(bench: Bench, hours: int, *, on_new_machines: bool) -> None:
+    """Run a pass each hour, perhaps each on a machine of its own."""
+    for number in range(hours):
+        if on_new_machines:
+            bench.clock.boot = f"machine {number}"
+        bench.clock.time += timedelta(seconds=HOUR)
+        await bench.work()
 
 
 @pytest.mark.parametrize("new_machine", [False, True])
@@ -21,27 +30,19 @@ async def test_every_pass_on_a_new_machine(bench: Bench, *, new_machine: bool) -
     await bench.work()
     bench.cloudpress.end("cp-1", "OK")
     await call_back(bench, rosa, 90)
-    for number in range(24 * 30):
-        if new_machine:
-            bench.clock.boot = f"machine {number}"
-        bench.clock.time += timedelta(seconds=3600)
-        await bench.work()
+    await pass_each_hour(bench, 24 * 30, on_new_machines=new_machine)
     order = await bench.read(rosa)
     assert order.status == "completed", await told(bench, rosa)
 
 
-@pytest.mark.parametrize("wish", [False, True])
-async def test_every_pass_on_a_new_machine_cancel(bench: Bench, *, wish: bool) -> None:
+@pytest.mark.parametrize("new_machine", [False, True])
+async def test_every_pass_on_a_new_machine_cancel(bench: Bench, *, new_machine: bool) -> None:
     """Nor a wish to cancel."""
     rosa = await bench.order("Rosa")
     await bench.work()
     await call_back(bench, rosa, 90)
     await request_cancel(bench.db, rosa, by=BY)
-    for number in range(24 * 3):
-        if wish:
-            bench.clock.boot = f"machine {number}"
-        bench.clock.time += timedelta(seconds=3600)
-        await bench.work()
+    await pass_each_hour(bench, 24 * 3, on_new_machines=new_machine)
     order = await bench.read(rosa)
     assert order.status == "cancelled", await told(bench, rosa)
 
@@ -57,11 +58,7 @@ async def test_a_word_while_held_on_new_machines(bench: Bench, *, new_machine: b
     assert (await bench.read(rosa)).attention_code == "not_found"
     await bench.say(rosa, "fail", by=BY)
     await call_back(bench, rosa, 90)
-    for number in range(24 * 10):
-        if new_machine:
-            bench.clock.boot = f"machine {number}"
-        bench.clock.time += timedelta(seconds=3600)
-        await bench.work()
+    await pass_each_hour(bench, 24 * 10, on_new_machines=new_machine)
     order = await bench.read(rosa)
     assert order.status == "failed", (await told(bench, rosa), order.resolution)
 
@@ -72,11 +69,7 @@ async def test_a_look_up_on_new_machines(bench: Bench, *, new_machine: bool) -> 
     bench.cloudpress.script["answer"] = [None, LOST]
     order_id = await bench.order_among_others()
     await call_back(bench, order_id, 900)
-    for number in range(24 * 10):
-        if new_machine:
-            bench.clock.boot = f"machine {number}"
-        bench.clock.time += timedelta(seconds=3600)
-        await bench.work()
+    await pass_each_hour(bench, 24 * 10, on_new_machines=new_machine)
     order = await bench.read(order_id)
     assert order.cloudpress_order_id == "cp-2", await told(bench, order_id)
 

@@ -1,5 +1,7 @@
 """Orders whose answers CloudPress mixed up are told by their callbacks, and get not each other's site."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -14,14 +16,10 @@ from tests.reconciler.scripted import DAY, HOUR, Bench
 OTHER = {"cp-2": "cp-3", "cp-3": "cp-2"}
 
 
-async def mixed_up(bench: Bench) -> tuple[UUID, UUID]:
-    """Have Rosa's order, which CloudPress has as `cp-2`, hold Ben's `cp-3`, and his hold hers."""
-    cloudpress = bench.cloudpress
-    await bench.order("Before")
-    await bench.work()
-    cloudpress.end("cp-1", "OK")
-    await bench.work_for(HOUR)
-    plain = cloudpress.place
+@contextmanager
+def answers_swapped(bench: Bench) -> Iterator[None]:
+    """Have CloudPress answer two orders that come in the block with each other's."""
+    cloudpress, plain = bench.cloudpress, bench.cloudpress.place
 
     async def swapped(*given: Any, **more: Any) -> Answer[Placed]:
         other = OTHER[(await plain(*given, **more)).value.order_id]
@@ -29,9 +27,16 @@ async def mixed_up(bench: Bench) -> tuple[UUID, UUID]:
         return Answer(Placed(order_id=other, task=task), b"{}", cloudpress.now)
 
     cloudpress.place = swapped  # type: ignore[method-assign]
-    rosa, ben = await bench.order("Rosa"), await bench.order("Ben")
-    await bench.work()
+    yield
     cloudpress.place = plain  # type: ignore[method-assign]
+
+
+async def mixed_up(bench: Bench) -> tuple[UUID, UUID]:
+    """Have Rosa's order, which CloudPress has as `cp-2`, hold Ben's `cp-3`, and his hold hers."""
+    await bench.complete_one_before()
+    with answers_swapped(bench):
+        rosa, ben = await bench.order("Rosa"), await bench.order("Ben")
+        await bench.work()
     assert (await bench.read(rosa)).cloudpress_order_id == "cp-3"
     return rosa, ben
 

@@ -6,7 +6,8 @@ import pytest
 
 from app.cloudpress import Refused
 from app.events.timeline import Actor
-from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
+from tests.reconciler.scripted import DAY, GRACE_SECONDS, LOST, Bench
+from tests.reconciler.test_hanging_tasks import sent_twice
 from tests.reconciler.test_mixed_up_answers import call_back
 from tests.reconciler.test_unseen_news import told
 
@@ -59,14 +60,7 @@ async def test_nobody_is_told_of_a_callback_since_his_word_that_came_days_before
 
 async def test_nobody_is_told_to_cancel_one_too_many_where_cloudpress_has_only_one(bench: Bench) -> None:
     """Sent twice; CloudPress deletes the one that is held, and the late look finds the other."""
-    bench.cloudpress.script["answer"] = [None, LOST]
-    hidden = {"cp-2"}
-    bench.cloudpress.hides = lambda it: it in hidden
-    order_id = await bench.order_among_others()
-    await bench.work_for(2 * HOUR)
-    assert bench.cloudpress.count("place Shop") == 2
-    held = (await bench.read(order_id)).cloudpress_order_id or ""
-    hidden.clear()
+    order_id, held = await sent_twice(bench)
     bench.cloudpress.orders_made.pop(held)
     bench.cloudpress.tasks.pop(int(held.removeprefix("cp-")))
     await bench.skim(3 * DAY)

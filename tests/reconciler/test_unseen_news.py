@@ -1,5 +1,6 @@
 """What has come in for an order, and no pass has seen, is settled by no word, whatever clocks show."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -106,18 +107,25 @@ async def test_an_answer_that_came_while_no_token_was_known_does_not_have_it_bou
     assert bench.cloudpress.count("place Shop") == 1, await told(bench, order_id)
 
 
+def answer_while_it_lists(bench: Bench, order_id: UUID, failure: Exception) -> Callable[[], bool]:
+    """Have the late answer come while a pass asks for the list, which fails; return whether it has come."""
+    plain, asked_for = bench.cloudpress.orders, list[int]()
+
+    async def meanwhile(*_asked: Any, **_more: Any) -> Any:
+        bench.cloudpress.orders = plain  # type: ignore[method-assign]
+        asked_for.append(1)
+        await answered_late(bench, order_id, "cp-2")
+        raise failure
+
+    bench.cloudpress.orders = meanwhile  # type: ignore[method-assign]
+    return lambda: bool(asked_for)
+
+
 async def test_an_answer_that_comes_while_a_pass_is_refused_is_dismissed_by_no_word(bench: Bench) -> None:
     order_id = await suspected(bench)
     shown = await look(bench, order_id)
-    plain = bench.cloudpress.orders
-
-    async def meanwhile(*asked: Any, **more: Any) -> Any:
-        bench.cloudpress.orders = plain  # type: ignore[method-assign]
-        await answered_late(bench, order_id, "cp-2")
-        raise Refused(403, ("closed",), is_own_form=True)
-
-    bench.cloudpress.orders = meanwhile  # type: ignore[method-assign]
-    while bench.cloudpress.orders == meanwhile:
+    has_come = answer_while_it_lists(bench, order_id, Refused(403, ("closed",), is_own_form=True))
+    while not has_come():
         bench.clock.time = (await bench.read(order_id)).due_at or bench.clock.time
         await bench.work()
     assert (await bench.read(order_id)).attention_code == "credentials_refused"

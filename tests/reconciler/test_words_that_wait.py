@@ -1,7 +1,8 @@
 """What an operator has said, while it waits to be done: what comes in between, and what he says next."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -25,6 +26,14 @@ from tests.reconciler.test_unseen_news import suspected
 from tests.reconciler.test_what_was_shown import look
 
 BY = Actor("operator")
+
+
+async def is_not_failed_unheard(bench: Bench, order_id: UUID) -> None:
+    """Have all be answered again: what CloudPress has finished has not failed without anybody being told."""
+    bench.cloudpress.script.clear()
+    await bench.skim(3 * DAY)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_code) != ("failed", None), "CloudPress has finished it"
 
 
 async def test_a_word_to_fail_waits_where_the_token_is_away_and_he_was_asked_about_something_else(
@@ -52,10 +61,7 @@ async def test_a_callback_between_two_words_to_fail_is_not_overruled(bench: Benc
     bench.clock.time += timedelta(seconds=1)
     await bench.say(order_id, "fail", by=BY)
     await bench.work_for(HOUR)
-    bench.cloudpress.script.clear()
-    await bench.skim(3 * DAY)
-    order = await bench.read(order_id)
-    assert (order.status, order.attention_code) != ("failed", None), "CloudPress has finished it"
+    await is_not_failed_unheard(bench, order_id)
 
 
 async def test_a_callback_that_nobody_was_shown_is_not_overruled_by_a_word_to_fail(bench: Bench) -> None:
@@ -65,10 +71,7 @@ async def test_a_callback_that_nobody_was_shown_is_not_overruled_by_a_word_to_fa
     bench.clock.time += timedelta(seconds=1)
     await bench.say(order_id, "fail", by=BY)
     await bench.work_for(HOUR)
-    bench.cloudpress.script.clear()
-    await bench.skim(3 * DAY)
-    order = await bench.read(order_id)
-    assert (order.status, order.attention_code) != ("failed", None), "CloudPress has finished it"
+    await is_not_failed_unheard(bench, order_id)
 
 
 async def test_what_is_dismissed_while_a_word_to_fail_waits_is_not_taken(bench: Bench) -> None:
@@ -167,29 +170,37 @@ async def test_of_two_words_about_one_order_the_later_counts(bench: Bench) -> No
     assert (hers.cloudpress_order_id, his.cloudpress_order_id) == (None, "cp-2"), (hers.status, his.status)
 
 
-@pytest.mark.parametrize("named", [False, True])
-async def test_an_orphan_that_an_operator_adopts_as_an_order_of_its_own_is_taken_by_no_other(
-    bench: Bench, *, named: bool
-) -> None:
-    await bench.order("Before")
-    await bench.work()
-    bench.cloudpress.end("cp-1", "OK")
-    await bench.work_for(300)
+async def backed_up(bench: Bench, carls_name: str) -> tuple[UUID, str, datetime]:
+    """Have a backup know Rosa's order, which never lands, and not Carl's, which is made after it.
+
+    Returns Rosa's, what CloudPress has of Carl's, and the backup's time.
+    """
+    await bench.complete_one_before(300)
     bench.set(may_place_again=False)
     bench.cloudpress.script["place"] = [LOST]
-    rosa = await bench.order("Shop")  # it never lands
+    rosa = await bench.order("Shop")
     await bench.work()
-    # The backup is made here. Carl's of the same name comes after it, is sent and made, and is lost here.
     bench.clock.time += timedelta(seconds=60)
-    since = bench.clock.time - timedelta(seconds=30)
-    carls = bench.cloudpress.land("Shop", status="RUNNING")
-    site = bench.cloudpress.orders_made[carls].site
-    if not named:
-        bench.cloudpress.tell(carls, site=None)
+    return rosa, bench.cloudpress.land(carls_name, status="RUNNING"), bench.clock.time - timedelta(seconds=30)
+
+
+async def restore(bench: Bench, since: datetime) -> None:
+    """Restore it some minutes later, and look for what it has lost."""
     bench.clock.time += timedelta(seconds=240)
     await remember_restoration(bench.db, since=since)
     await doubt_unplaced_orders(bench.db)
     await search_of(bench).search()
+
+
+@pytest.mark.parametrize("named", [False, True])
+async def test_an_orphan_that_an_operator_adopts_as_an_order_of_its_own_is_taken_by_no_other(
+    bench: Bench, *, named: bool
+) -> None:
+    rosa, carls, since = await backed_up(bench, "Shop")
+    site = bench.cloudpress.orders_made[carls].site
+    if not named:
+        bench.cloudpress.tell(carls, site=None)
+    await restore(bench, since)
     bench.cloudpress.tell(carls, site=site)
     bench.cloudpress.script["order"] = [NotFound(404)] * 3
     made = await adopt_orphan(bench.db, ACCOUNT, carls, by=BY)
