@@ -1,5 +1,6 @@
 """What all tests share. A test that takes `database_url` runs on SQLite and on PostgreSQL."""
 
+import os
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -15,6 +16,11 @@ from tests.receiver import Receiver, run_receiver
 from tests.simulation.engines import share_among_all
 
 DATABASES = ("sqlite", "postgresql")
+
+# The long form of a proof takes as long as it takes; anything else that goes on for minutes hangs.
+LONG_FORMS = ("PRESSHOOK_EXAMPLES", "PRESSHOOK_KILL_ORDERS", "PRESSHOOK_SEQUENCES")
+if any(name in os.environ for name in LONG_FORMS):
+    os.environ.setdefault("PYTEST_TIMEOUT", "0")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -138,7 +138,7 @@ def test_migrating_what_a_newer_release_has_migrated_is_nothing_to_do(tmp_path: 
 
 def test_a_database_that_cannot_be_opened_is_said_in_one_line(tmp_path: Path) -> None:
     env = environment("sqlite:////no/such/folder/test.db")
-    ended = run("serve", env=env, cwd=tmp_path)
+    ended = run("serve", "--port", port_of(free_url()), env=env, cwd=tmp_path)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert "DATABASE_URL: the database cannot be migrated: unable to open database file" in ended.stderr
 
