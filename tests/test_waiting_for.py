@@ -55,7 +55,7 @@ ROWS = [
     (
         Waits(PROVISIONING, LATER, tasks=("RUNNING",)),
         "task",
-        "task runs; its callback is awaited, and CloudPress is asked at 09:14:00 UTC without it.",
+        "task runs; CloudPress is asked when it calls back, or at 09:14:00 UTC without that.",
     ),
     (Waits(PROVISIONING, LATER, tasks=("OK", "PAUSED")), "task", "task is paused"),
     (Waits(PROVISIONING, LATER, tasks=("PENDING",)), "task", "has not begun"),
@@ -64,7 +64,7 @@ ROWS = [
     (Waits(PROVISIONING, LATER, cloudpress_status="completed"), "site_details", "has finished"),
     (Waits(PROVISIONING, LATER, missing=True), "reappearance", "404"),
     (Waits(PROVISIONING, LATER, attention=AttentionCode.NOT_FOUND, missing=True), "reappearance", "404"),
-    (Waits(PROVISIONING, LATER, attention=AttentionCode.SUSPECTED_DUPLICATE), "task", "callback"),
+    (Waits(PROVISIONING, LATER, attention=AttentionCode.SUSPECTED_DUPLICATE), "task", "calls back"),
     (Waits(AWAITING, NOW + timedelta(days=3)), "payment", "on 2026-11-29 at 09:12:00 UTC"),
 ]
 

@@ -33,7 +33,7 @@ class WaitingCode(Code):
     CANCELLATION = "cancellation", "A client asked to cancel the order, and what comes of it is not known."
     LOOK_UP = "look_up", "CloudPress is searched for the order, of which it may not have heard."
     PAYMENT = "payment", "The end user has to pay."
-    TASK = "task", "CloudPress works on the order, and its callback is awaited."
+    TASK = "task", "CloudPress works on the order, and is asked when it calls back, or later by itself."
     SITE_DETAILS = "site_details", "CloudPress has finished, and what it made is read."
     REAPPEARANCE = "reappearance", "CloudPress answers 404 for something of the order that it had shown."
 
@@ -190,7 +190,7 @@ def _going_on(order: Waits) -> tuple[WaitingCode, str]:
         return WaitingCode.SITE_DETAILS, "CloudPress has finished; the site's details are read {at}."
     return (
         WaitingCode.TASK,
-        f"{_task(order.tasks)}; its callback is awaited, and CloudPress is asked {{at}} without it.",
+        f"{_task(order.tasks)}; CloudPress is asked when it calls back, or {{at}} without that.",
     )
 
 
