@@ -28,7 +28,7 @@ def share_compiled_statements(db: Database) -> None:
     A dialect stands for a cipher too: those of one class have the same keys, and a database whose cipher has
     others keeps its own dialect.
 
-    PostgreSQL's dialect learns from its first connection, which may never be made: it is shared once one is.
+    A dialect learns from its first connection, which may never be made: it is shared once one is.
     """
     cipher = _ciphers[db.engine.dialect]
     if isinstance(cipher, Encryption) and not _is_the_tests_own(cipher):
@@ -51,9 +51,7 @@ def _share(engine: Engine, cipher: type[Cipher]) -> None:
     engine._compiled_cache = _compiled
     own = engine.dialect
     kind = type(own), cipher
-    if own.name == "sqlite":
-        _dialects.setdefault(kind, own)
-    elif kind not in _dialects:
+    if kind not in _dialects:
         event.listen(engine, "connect", lambda *_: _dialects.setdefault(kind, own))
         return
     engine.dialect = engine.pool._dialect = _dialects[kind]
