@@ -67,6 +67,19 @@ async def test_what_one_look_met_with_does_not_hide_weeks_without_an_answer(
     assert [(event.shown or {})["attention"]["code"] for event in told] == [code, "unanswered"]
 
 
+async def test_a_defect_ends_the_silence_before_it(bench: Bench) -> None:
+    """It was not CloudPress that told nothing then: a day without an answer begins anew after it."""
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.script["order"] = [FAILS] * MANY
+    await bench.skim(20 * HOUR)
+    bench.cloudpress.script["order"] = [ZeroDivisionError("a defect"), *[FAILS] * MANY]
+    await bench.skim(12 * HOUR)
+    assert (await bench.read(order_id)).attention_code == "pass_broken"
+    await bench.skim(2 * DAY)
+    assert (await bench.read(order_id)).attention_code == "unanswered"
+
+
 async def test_what_is_met_with_again_and_again_stands(bench: Bench) -> None:
     order_id = await bench.order()
     await bench.work()

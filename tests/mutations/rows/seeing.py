@@ -169,6 +169,13 @@ MUTATIONS = (
         (OVERTAKEN,),
     ),
     Mutation(
+        "a defect of ours ends no silence of CloudPress",
+        "app/reconciler/concluding.py",
+        "            order.silent_since = None  # it was not",
+        "            pass  # it was not",
+        (OVERTAKEN,),
+    ),
+    Mutation(
         "a refusal counts as nothing learned",
         "app/states/silence.py",
         "decision.attention.code is not told.code",
