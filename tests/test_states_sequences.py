@@ -199,7 +199,8 @@ def check_search(sought: NotFoundYet, decision: Decision) -> None:
 def check_told(sought: NotFoundYet, decision: Decision) -> None:
     """Check that whoever can help is told, and that a word which does not hold any more ends."""
     assert decision.status is S.UNCONFIRMED
-    if sought.trouble is None and not sought.unfinished and not sought.woken and sought.grace_over:
+    has_learned = sought.trouble is None and not sought.unfinished and not sought.woken
+    if has_learned and sought.grace_over and not sought.may_be_told_soon:
         assert decision.attention is not None
     if decision.ends_word:
         assert sought.word is not None
@@ -243,7 +244,7 @@ def surely_nowhere(sought: NotFoundYet) -> bool:
         sought.look_ups >= LOOK_UPS_BEFORE_PLACING_AGAIN
         and sought.began_late
         and not sought.doubts
-        and not (sought.candidates or sought.suspects or sought.called_back)
+        and not (sought.candidates or sought.suspects or sought.called_back or sought.may_be_told_soon)
         and sought.trouble is None
         and not sought.unfinished
         and not sought.woken
@@ -277,6 +278,7 @@ NOWHERE = NotFoundYet(
     reasons=None,
     word=None,
     has_looked=True,
+    may_be_told_soon=False,
 )
 
 
@@ -308,6 +310,7 @@ def test_a_rejected_order_that_surely_is_nowhere_fails_and_is_looked_for_once_mo
         ({"candidates": ("cp-1", "cp-2")}, "it may be one of these"),
         ({"suspects": ("cp-1",)}, "it may be this one, whatever it tells"),
         ({"called_back": True}, "whoever calls back has made it"),
+        ({"may_be_told_soon": True}, "its own callback may be about to name it"),
         ({"trouble": Trouble("timeout")}, "something was not answered"),
         ({"woken": True}, "there was news while it was looked for"),
         ({"placing": False}, "the operator lets nothing be sent"),
@@ -354,4 +357,4 @@ def test_what_an_operator_did_not_know_outweighs_his_word(
 
 
 def test_every_field_of_a_search_is_said() -> None:
-    assert len(fields(NotFoundYet)) == 19, "a new one that speaks against placing again needs its row above"
+    assert len(fields(NotFoundYet)) == 20, "a new one that speaks against placing again needs its row above"

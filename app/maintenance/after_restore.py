@@ -10,7 +10,7 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.changing import changing
 from app.orders.orphans import doubt
-from app.orders.spoken import known_to_operator
+from app.orders.spoken import end_undone, known_to_operator
 from app.queue import leases
 from app.states import LATE_LOOK_AFTER, OrderStatus
 from app.webhooks.registry import disable
@@ -50,7 +50,9 @@ async def _doubt(tx: Transaction, order: Order) -> None:
         change.move(OrderStatus.UNCONFIRMED)
     order.due_at = order.scheduled_at = tx.now
     order.late_look_at = tx.now + LATE_LOOK_AFTER  # the original may have placed it, and more than once
-    order.resolution = order.not_before = None
+    if order.resolution is not None:
+        end_undone(tx, order)
+    order.not_before = None
     leases.end(order)
     tx.announce(due=Order)
 

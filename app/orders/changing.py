@@ -13,6 +13,7 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.lifecycle_events import Before, View, record_lifecycle_events
 from app.orders.reading import view_now
+from app.orders.spoken import end_undone, was_done
 from app.states import FINAL, PLACED, Attention, OrderStatus, may_follow
 
 
@@ -64,7 +65,10 @@ class Change:
         order.status = status
         has_been_sent = (before, status) == (OrderStatus.PLACING, OrderStatus.UNCONFIRMED)
         if status in FINAL or (status in PLACED and before not in PLACED) or has_been_sent:
-            order.resolution = None  # an operator's word that was carried out, or has been overtaken
+            if was_done(order, before):
+                order.resolution = None
+            else:
+                end_undone(self._tx, order)
         if status in FINAL:
             order.finalized_at = order.finalized_at or self._tx.now
             order.cancel_requested_at = order.cancel_accepted_at = None

@@ -1,15 +1,16 @@
 """What an operator has said of an order that is sought, as the order keeps it until it is done."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from app.db.database import Transaction
+from app.db.lasting import Moment, Span, lasted, looked_past, met_again, moment
 from app.db.models import Order
-from app.states import AttentionCode
+from app.events.timeline import record
+from app.events.types import EventType
+from app.states import AttentionCode, OrderStatus
 
 PLACE_AGAIN = "place_again"
 """What an operator decides who has an order placed again."""
-MOST_BETWEEN_LOOKS_SECONDS = 6 * 3600.0
-"""What a word has waited for at most from one look to the next: nobody looks where no worker runs."""
 
 
 def is_given_up(order: Order) -> bool:
@@ -23,24 +24,36 @@ def is_given_up_for_its_token(order: Order) -> bool:
     return is_given_up(order) and asked_about == AttentionCode.ACCOUNT_UNKNOWN
 
 
-def waited(order: Order, now: datetime, *, boot: str, uptime: float) -> timedelta:
-    """Return for how long an operator's word to fail an order has waited for a look that tells what to do.
+def waited(order: Order, at: Moment) -> timedelta:
+    """Return for how long an operator's word to fail an order has waited for a look that tells what to do."""
+    return lasted((order.resolution or {}).get("waited"), at, Span.HOURS)
 
-    It is counted from look to look, so that neither a clock that steps nor days without a worker are looks
-    that failed: by the uptime of the machine that makes both, and where it is another by the wall clock.
-    """
+
+def have_word_wait(tx: Transaction, order: Order, *, counts: bool = True) -> None:
+    """Have such a word wait for one more look, after one that told nothing, or that counts as none."""
     word = order.resolution or {}
-    looked, wall = word.get("looked", {}), now.timestamp()
-    passed = uptime - looked[boot] if boot in looked else wall - looked.get("wall", wall)
-    return timedelta(seconds=word.get("waited", 0.0) + min(max(passed, 0.0), MOST_BETWEEN_LOOKS_SECONDS))
+    again = met_again if counts else looked_past
+    order.resolution = {**word, "waited": again(word.get("waited"), moment(tx))}
 
 
-def have_word_wait(tx: Transaction, order: Order) -> None:
-    """Have such a word wait for one more look, after one that told nothing."""
-    boot, uptime = tx.clock.boot, tx.began_at_uptime
-    so_far = waited(order, tx.now, boot=boot, uptime=uptime).total_seconds()
-    looked = {boot: uptime, "wall": tx.now.timestamp()}
-    order.resolution = {**(order.resolution or {}), "waited": so_far, "looked": looked}
+def end_undone(tx: Transaction, order: Order) -> None:
+    """End an operator's word that was not done, and tell so."""
+    named = (order.resolution or {}).get("cloudpress_order_id")
+    about = {"cloudpress_order_id": named} if named is not None else {}
+    order.resolution = None
+    record(tx, order.id, EventType.RESOLUTION_IMPOSSIBLE, **about)
+
+
+def was_done(order: Order, before: OrderStatus) -> bool:
+    """Tell whether an operator's word was done by a move of an order, which had another status before."""
+    word = order.resolution or {}
+    named: str | None = word.get("cloudpress_order_id")
+    match word.get("action"):
+        case "adopt":
+            return named is not None and (order.cloudpress_order_id or "").lower() == named.lower()
+        case "fail":
+            return order.status == OrderStatus.FAILED
+    return not word or before == OrderStatus.PLACING
 
 
 def is_to_end_otherwise(order: Order) -> bool:

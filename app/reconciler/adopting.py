@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from app.cloudpress import NotFound
+from app.db.lasting import Span, lasted, met_again, moment
 from app.db.models import RESTORED
 from app.events.timeline import record
 from app.events.types import EventType
@@ -21,6 +22,7 @@ from app.reconciler.evidence import (
     is_told_soon_after_acceptance,
     promised_to_others,
 )
+from app.reconciler.holding_back import is_named_anew
 from app.reconciler.look_alikes import has_look_alike
 from app.reconciler.looking_up import load_progress
 from app.reconciler.not_found import apply_not_found, has_spoken_again
@@ -57,8 +59,8 @@ async def adopt(this: Pass, sent: Sent, order_ids: list[str], source: str) -> Pa
 async def _put_off_adoption(this: Pass, sent: Sent, observation: Seen) -> PassResult | None:
     """Keep an operator's word until CloudPress shows what it names: its letters may be his, and a slip.
 
-    What CloudPress answers 404 for may be shown yet; some minutes after the first, counted by uptime, the
-    word ends, and the order asks on.
+    What CloudPress answers 404 for may be shown yet; once that has lasted for some minutes, counted from look
+    to look, the word ends, and the order asks on.
     """
     this.findings.forget_identity()
     this.findings.resolved = False
@@ -73,13 +75,12 @@ async def _write_put_off(
 ) -> PassResult:
     tx, order, word = held.tx, held.order, this.order.resolution or {}
     if is_unknown and order.resolution == word:
-        boot, uptime = tx.clock.boot, tx.began_at_uptime
-        unknown_since: dict[str, float] = {boot: uptime} | word.get("unknown_since", {})
-        if uptime - unknown_since[boot] >= GONE_AFTER.total_seconds():
+        unknown, now = word.get("unknown"), moment(tx)
+        if lasted(unknown, now, Span.MINUTES) >= GONE_AFTER:
             held.findings.resolved = True
             progress = _adopted_in_vain(held, progress, word["cloudpress_order_id"])
         else:
-            order.resolution = {**word, "unknown_since": unknown_since}
+            order.resolution = {**word, "unknown": met_again(unknown, now)}
     return await apply_not_found(this, held, sent, progress)
 
 
@@ -104,6 +105,7 @@ async def _write_adoption(
         or found in await dismissed_by_others(tx.session, order)
         or found.lower() in await promised_to_others(tx.session, order)
         or is_to_end_otherwise(order)
+        or await is_named_anew(this, held, sent)
         or await has_look_alike(tx, order, findings.tidying)
         or await _may_be_younger_than_the_backup(this, held, sent)
     )

@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import Enum, auto
 
 from app.cloudpress import Answer, BadAnswer, CloudPressError, NoAnswer, NotFound, OrderDetails, Refused
 from app.cloudpress.site_names import name_of_site
+from app.db.lasting import Met, Span, lasted
 from app.reconciler.evidence import Hint, Sent, is_young_enough, seen_tidying
 from app.reconciler.passes import Pass
 from app.reconciler.window import spelt_as, tells_same_kind
 from app.states import FINAL, MISSING_ATTENTION_SECONDS
 
 # A 404 is not final: what a callback names may be shown later. After a day it is given up.
-HINT_LIFETIME_SECONDS = MISSING_ATTENTION_SECONDS
+HINT_LIFETIME = timedelta(seconds=MISSING_ATTENTION_SECONDS)
 
 
 class Agreement(Enum):
@@ -91,7 +93,7 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
     also where nobody knows what CloudPress does to names: two that have each other's show nothing of it.
     """
     read = await _read_tasks(this, sent, as_sent=as_sent)
-    _note_first_met(this, sent, read)
+    _note_met(this, sent, read)
     speaking = [hint for hint in sent.hints if hint.task_id in sent.speaking]
     known = {*read.shown, *read.of_tasks}
     return Named(
@@ -105,14 +107,16 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
             hint.task_id not in known | read.untold and not _lasts(hint.unread_since, sent)
             for hint in speaking
         ),
-        may_be_told_soon=any(hint.task_id not in known and _is_fresh(this, hint, sent) for hint in speaking),
+        may_be_told_soon=any(
+            hint.task_id not in known and is_fresh(this, hint.unread_since) for hint in speaking
+        ),
     )
 
 
 async def _read_tasks(this: Pass, sent: Sent, *, as_sent: bool) -> _Read:
     """Read the tasks one by one. One that cannot be read hides no other one."""
     read = _Read()
-    for hint in sent.hints:
+    for number, hint in enumerate(sent.hints):
         task_id = hint.task_id
         try:
             found, is_whole = await _orders_of_task(this, sent, task_id, as_sent=as_sent)
@@ -126,7 +130,10 @@ async def _read_tasks(this: Pass, sent: Sent, *, as_sent: bool) -> _Read:
                 read.error = read.error or failed
             if is_about_one(failed):
                 continue
-            break  # a second one that is not answered in time would leave none for what is held
+            # A second one that is not answered in time would leave none for what is held. So those that come
+            # after it are not read either, which counts where they were not before.
+            read.unread |= {it.task_id for it in sent.hints[number:] if it.unread_since}
+            break
         _keep_found(sent, hint, found, read, is_whole=is_whole)
     return read
 
@@ -145,23 +152,22 @@ def _keep_found(sent: Sent, hint: Hint, found: dict[str, Agreement], read: _Read
         read.untold.add(hint.task_id)
 
 
-def _lasts(since: Mapping[str, float], sent: Sent) -> bool:
-    return sent.lasts(since, HINT_LIFETIME_SECONDS, by_wall_seconds=7 * HINT_LIFETIME_SECONDS)
+def _lasts(met: Met | None, sent: Sent) -> bool:
+    return lasted(met, sent.now, Span.HOURS) >= HINT_LIFETIME
 
 
-def _is_fresh(this: Pass, hint: Hint, sent: Sent) -> bool:
-    grace_seconds = this.dependencies.schedule.placement_grace_seconds
-    return not any(
-        sent.lasts(since, grace_seconds, by_wall_seconds=HINT_LIFETIME_SECONDS)
-        for since in (hint.unread_since, hint.untold_since)
-    )
+def is_fresh(this: Pass, unread_since: Met | None) -> bool:
+    """Tell whether that a task cannot be read, or is not shown, lasts for less than the grace period."""
+    grace = timedelta(seconds=this.dependencies.schedule.placement_grace_seconds)
+    return lasted(unread_since, this.now(), Span.MINUTES) < grace
 
 
-def _note_first_met(this: Pass, sent: Sent, read: _Read) -> None:
-    """Have the pass keep from when on this machine meets with what could not be read, or leads nowhere."""
-    boot = sent.now.boot
-    this.findings.unread_hints = read.unread - {it.task_id for it in sent.hints if boot in it.unread_since}
-    this.findings.untold_hints = read.untold - {it.task_id for it in sent.hints if boot in it.untold_since}
+def _note_met(this: Pass, sent: Sent, read: _Read) -> None:
+    """Have the pass keep what could not be read, or has not told all, and what is shown by now."""
+    known = {*read.shown, *read.of_tasks}
+    this.findings.unread_hints = (read.unread | read.untold) - known
+    this.findings.untold_hints = set(read.untold)
+    this.findings.read_hints = {it.task_id for it in sent.hints if it.unread_since and it.task_id in known}
 
 
 def may_go_on(this: Pass, error: CloudPressError) -> bool:
@@ -229,7 +235,7 @@ async def _orders_of_task(
 async def _agreement(this: Pass, sent: Sent, details: Answer[OrderDetails], *, as_sent: bool) -> Agreement:
     order, told = this.order, details.value
     if not tells_same_kind(told, order.account_id, order.variant) or not is_young_enough(
-        order, sent, details
+        order, sent, details, at_earliest=True
     ):
         return Agreement.NONE
     try:

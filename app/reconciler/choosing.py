@@ -10,6 +10,7 @@ from app.reconciler.concluding import apply, conclude
 from app.reconciler.confirming import confirm, give_up
 from app.reconciler.duplicates import recheck
 from app.reconciler.giving_up import give_up_placed, give_up_unseen, without_dismissed
+from app.reconciler.holding_back import has_called_back_anew, held_back, is_held_back_by
 from app.reconciler.intents import unsent
 from app.reconciler.observing import Observer
 from app.reconciler.passes import Pass, PassResult
@@ -57,8 +58,7 @@ async def run_pass(this: Pass) -> PassResult | None:
 
 
 def _has_waited(this: Pass) -> bool:
-    now = this.now()
-    return is_long(waited(this.order, now.wall, boot=now.boot, uptime=now.uptime))
+    return is_long(waited(this.order, this.now()))
 
 
 async def _stay_unsent(this: Pass, held: Held) -> PassResult:
@@ -77,12 +77,26 @@ async def _observe(this: Pass) -> PassResult | None:
     is_looked_at = order.status not in FINAL and not is_anothers
     if is_looked_at and order.cloudpress_order_id is not None:
         seen = await _look(this, this.findings.order_id or order.cloudpress_order_id)
-        observation = replace(seen, rechecked=rechecked)
+        if seen is None:
+            observation = held_back(this.findings, rechecked)
+        else:
+            observation = replace(seen, rechecked=rechecked)
     if order.status not in FINAL and is_given_up(order):
         return await give_up_placed(this, observation)
-    return await this.write(
-        lambda held: apply(this, held, "observe", without_dismissed(this, held, observation))
-    )
+    named = (this.findings.order_id,) if this.findings.order_id is not None else ()
+    return await this.write(lambda held: _write_observed(this, held, observation), named=named)
+
+
+async def _write_observed(this: Pass, held: Held, observation: Seen | Rechecked) -> PassResult:
+    """Write what was seen, with what was said or has come in while the pass looked."""
+    order, found = held.order, held.findings.order_id
+    observation = without_dismissed(this, held, observation)
+    if found is not None and await held.loaded.is_held_by_another(order, found):
+        held.findings.forget_identity()  # an operator has just given it to that one
+        observation = Rechecked(open_hints=True)
+    if isinstance(observation, Seen) and await has_called_back_anew(this, held):
+        observation = held_back(held.findings, observation.rechecked)
+    return await apply(this, held, "observe", observation)
 
 
 def _was_just_accepted(this: Pass, accepted_at: datetime | None) -> bool:
@@ -90,8 +104,14 @@ def _was_just_accepted(this: Pass, accepted_at: datetime | None) -> bool:
     return accepted_at is not None and this.now().wall - accepted_at < CANCEL_PATIENCE
 
 
-async def _look(this: Pass, cloudpress_order_id: str) -> Seen:
-    seen = await Observer(this).look(cloudpress_order_id)
+async def _look(this: Pass, cloudpress_order_id: str) -> Seen | None:
+    """Look at what an order holds; None where its own callback may be about to say that it is another's."""
+    observer = Observer(this)
+    seen = await observer.look(cloudpress_order_id)
+    if is_held_back_by(this, observer.unshown_tasks):
+        return None
+    if observer.is_disowned:
+        return seen  # nothing is cancelled of what may be another's
     if _was_just_accepted(this, this.order.cancel_accepted_at):
         return replace(seen, cancel_accepted=True)
     if this.order.cancel_requested_at is None:

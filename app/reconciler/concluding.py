@@ -4,11 +4,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.db.database import Transaction
+from app.db.lasting import Span, lasted, met_again, moment
 from app.db.models import Order
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.changing import Change, changing
-from app.orders.spoken import have_word_wait, is_given_up
+from app.orders.spoken import end_undone, have_word_wait, is_given_up
 from app.queue import leases
 from app.reconciler.keeping import keep
 from app.reconciler.known import Known
@@ -129,9 +130,8 @@ def standing(tx: Transaction, order: Order) -> Standing:
 
 
 def _missing_for(tx: Transaction, order: Order) -> timedelta:
-    """Return for how long this machine has known that an order is missing, by its uptime."""
-    uptime = tx.began_at_uptime
-    return timedelta(seconds=uptime - (order.missing_known_since or {}).get(tx.clock.boot, uptime))
+    """Return for how long an order is missing, counted from look to look."""
+    return lasted(order.missing_known_since, moment(tx), Span.MINUTES)
 
 
 def _keep_missing(tx: Transaction, order: Order, *, is_missing: bool) -> None:
@@ -141,10 +141,7 @@ def _keep_missing(tx: Transaction, order: Order, *, is_missing: bool) -> None:
         order.missing_known_since = None
     order.missing_since = (order.missing_since or tx.now) if is_missing else None
     if is_missing:
-        order.missing_known_since = {
-            tx.clock.boot: tx.began_at_uptime,
-            **(order.missing_known_since or {}),
-        }
+        order.missing_known_since = met_again(order.missing_known_since, moment(tx))
 
 
 def _note_trouble(order: Order, decision: Decision, observation: Observation) -> None:
@@ -170,6 +167,8 @@ def _record_trouble(tx: Transaction, order: Order, trouble: Trouble) -> None:
 
 def _write(tx: Transaction, change: Change, decision: Decision) -> None:
     order = change.order
+    if decision.ends_word:
+        end_undone(tx, order)
     change.move(decision.status)
     if not decision.keeps_payment_url:
         if order.payment_url is not None and decision.payment_url not in {None, order.payment_url}:
@@ -186,10 +185,7 @@ def _write(tx: Transaction, change: Change, decision: Decision) -> None:
     if decision.silent is not None:
         order.silent_since = (order.silent_since or tx.now) if decision.silent else None
     if decision.word_waits:
-        have_word_wait(tx, order)
-    if decision.ends_word:
-        order.resolution = None
-        record(tx, order.id, EventType.RESOLUTION_IMPOSSIBLE)
+        have_word_wait(tx, order, counts=decision.word_counts)
     change.ask_for(decision.attention)
 
 

@@ -78,6 +78,7 @@ async def _write_failure(this: Pass, held: Held, sent: Sent, progress: Progress)
 async def _look_for(this: Pass, sent: Sent) -> PassResult | None:
     progress = await load_progress(this, sent)
     named = await named_by_callbacks(this, sent)
+    progress.may_be_told_soon = named.may_be_told_soon
     this.findings.hints = named.settled
     other = await _held_by_others(this, named.order_ids) | await _settled(this, sent, named)
     own = [order_id for order_id in named.order_ids if order_id not in other]

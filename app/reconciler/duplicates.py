@@ -90,7 +90,7 @@ def _may_be_anothers(this: Pass, called_back: Named) -> bool:
 def _is_own_called_back(this: Pass, called_back: Named) -> bool:
     """Tell whether a callback has named what the order holds."""
     return this.order.cloudpress_order_id in called_back.order_ids or any(
-        it.task_id in this.known.task_ids for it in this.known.callbacks
+        it.task_id in this.known.read_task_ids for it in this.known.callbacks
     )
 
 
@@ -300,7 +300,7 @@ def _not_its_own(this: Pass, sent: Sent, called_back: Named, surely_held: set[st
     # By failing the order an operator has overruled its callbacks, and has not said whose it is.
     is_asked = bool(sent.speaking) or tells_of_mix_up(order.attention_detail or "")
     before = set(order.suspected_duplicates or ()) if is_asked else set()
-    found = {*called_back.order_ids, *called_back.suspects, *before} & surely_held
+    found = {*called_back.possible, *called_back.suspects, *before} & surely_held
     if order.cloudpress_order_id_source == ANSWER and len(sent.landed) == 1:
         found |= {*called_back.possible, *before}
     return found - _settled(this) - {own, this.findings.order_id or ""}

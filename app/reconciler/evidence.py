@@ -1,6 +1,6 @@
 """What speaks for a CloudPress order being ours: what was sent and when, how old it is told to be."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import Answer, OrderDetails
+from app.db.lasting import Met
 from app.db.models import DISMISSED, RESTORED, Event, Order, Placement
 from app.db.several import among
 from app.db.unindexed import unindexed
@@ -26,8 +27,6 @@ ANSWER, CALLBACK, LOOK_UP, OPERATOR = (
     names_seen.OPERATOR,
 )
 MAX_HINTS = 20
-WALL = "wall"
-"""Stands among the uptimes of machines for the first of them, by the wall clock, in seconds."""
 SENT_SOON = timedelta(minutes=15)
 """An order that nothing holds back is sent within seconds; the rest is what two clocks may differ by."""
 _HELD = select(Order.cloudpress_order_id).where(
@@ -69,9 +68,9 @@ class Hint:
     """A task that a callback named and that CloudPress has not shown yet."""
 
     task_id: int
-    unread_since: Mapping[str, float]
-    """Since when each machine has met with it that the task cannot be read, by its uptime."""
-    untold_since: Mapping[str, float]
+    unread_since: Met | None
+    """For how long it is met with that the task, or what it leads to, is not shown or cannot be read."""
+    untold_since: Met | None
     """The same of its being not shown, or of its leading to no order that tells its name."""
 
 
@@ -114,15 +113,6 @@ class Sent:
             return uptime - last.sent_uptime
         return uptime - known_since.setdefault(boot, uptime)
 
-    def lasts(self, since: Mapping[str, float], seconds: float, *, by_wall_seconds: float) -> bool:
-        """Tell whether something has been met with for so long, by the uptime of this machine.
-
-        Where each pass is a new machine's, the wall clock ends it much later.
-        """
-        by_uptime = self.now.uptime - since.get(self.now.boot, self.now.uptime)
-        now = self.now.wall.timestamp()
-        return by_uptime >= seconds or now - since.get(WALL, now) >= by_wall_seconds
-
     @property
     def answered_ids(self) -> tuple[str, ...]:
         """The CloudPress orders that answers to the attempts named."""
@@ -154,9 +144,13 @@ def what_was_sent(this: Pass) -> Sent:
         # Nobody waits for a token to ask about what an operator knows of.
         is_left = this.is_without_token and callback.overruled_at is not None
         if callback.checked_at is None and callback.task_id is not None and not is_left:
-            hint = Hint(callback.task_id, callback.unread_since or {}, callback.untold_since or {})
+            hint = Hint(callback.task_id, callback.unread_since, callback.untold_since)
             open_hints.setdefault(callback.task_id, hint)
     hints = [hint for task_id, hint in open_hints.items() if task_id not in known.task_ids]
+    if hints or this.order.suspected_duplicates:
+        # Of those that an answer named it is not known yet whether they name the same. Where nothing speaks
+        # against that, they are read with the order itself.
+        hints = [hint for task_id, hint in open_hints.items() if task_id not in known.read_task_ids]
     # Another one comes first with each look: what always fails would keep the rest from being asked.
     first = (this.order.failures or this.order.quiet) % max(len(hints), 1)
     return Sent(
@@ -183,16 +177,23 @@ async def seen_tidying(this: Pass, session: AsyncSession | None = None) -> Tidyi
     return this.findings.tidying
 
 
-def is_young_enough(order: Order, sent: Sent, details: Answer[OrderDetails]) -> bool:
+def is_young_enough(
+    order: Order, sent: Sent, details: Answer[OrderDetails], *, at_earliest: bool = False
+) -> bool:
     """Tell whether a CloudPress order is not older than the first attempt, each age by its own clock.
 
     Where no uptime tells how long ago that was, either clock may have stepped since. The shorter time counts:
     a step makes nobody's older order young, though it may have a person asked about our own.
+
+    With `at_earliest` its clock is told as it has gone on since ours was sent, where an answer is ahead of
+    that: no such answer makes ours old.
     """
     if details.value.created_at is None:
         return True
     date = details.date or sent.now.wall
     first = next(iter(sent.landed), None)
+    if at_earliest and first is not None and first.cloudpress_sent_at is not None:
+        date = min(date, first.cloudpress_sent_at + sent.now.since(first))
     if first is None or first.callback_key_id == RESTORED:
         since = min(sent.now.wall, date) - order.created_at
     else:

@@ -29,9 +29,11 @@ class Findings:
     hints: tuple[int, ...] = ()
     """Tasks that callbacks named, and that need not be asked about again."""
     unread_hints: set[int] = field(default_factory=set)
-    """Those that could not be read, where this machine meets with that for the first time."""
+    """Those that could not be read, or are not shown, or lead to what is not."""
     untold_hints: set[int] = field(default_factory=set)
-    """The same of those that are not shown, or lead to no order that tells its name."""
+    """Those that have not told all that they will."""
+    read_hints: set[int] = field(default_factory=set)
+    """Those of the former kind that are shown by now."""
     reads_callbacks_anew: bool = False
     """Whether tasks that callbacks named are to be asked about again, since the order was found."""
     look_up: Progress | None = None

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from app.db.lasting import moment
 from app.orders.shown import is_failed_by_operator
 from app.orders.spoken import dismissed_meanwhile, waited
 from app.queue import leases
@@ -63,5 +64,5 @@ def _word(held: Held) -> GivenUp:
         said["by"],
         was_sent=True,
         about=said.get("about"),
-        waited=waited(held.order, tx.now, boot=tx.clock.boot, uptime=tx.began_at_uptime),
+        waited=waited(held.order, moment(tx)),
     )

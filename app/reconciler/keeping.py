@@ -7,15 +7,14 @@ from sqlalchemy import delete
 
 from app import cloudpress
 from app.db.database import Transaction
+from app.db.lasting import met_again, moment
 from app.db.models import Order, Site, Task
 from app.events.timeline import record
 from app.events.types import EventType
-from app.reconciler.evidence import WALL
 from app.reconciler.findings import Findings
 from app.reconciler.writing import Held
 from app.states import LATE_LOOK_AFTER
 
-MOST_MACHINES = 8
 SITE_FIELDS = (
     "id",
     "name",
@@ -87,26 +86,22 @@ async def _keep_evidence(held: Held) -> None:
 
 
 async def _keep_hints(held: Held) -> None:
-    """Keep which tasks that callbacks named need not be asked about again, and since when others do."""
+    """Keep which tasks that callbacks named need not be asked about again, and for how long others do."""
     tx, findings = held.tx, held.findings
-    first_met = findings.unread_hints | findings.untold_hints
-    if not (findings.hints or findings.reads_callbacks_anew or first_met):
+    met = findings.unread_hints | findings.untold_hints | findings.read_hints
+    if not (findings.hints or findings.reads_callbacks_anew or met):
         return
     for callback in await held.loaded.callbacks(held.order.id):
         if callback.task_id in findings.hints:
             callback.checked_at = callback.checked_at or tx.now
         elif findings.reads_callbacks_anew and callback.overruled_at is None:
             callback.checked_at = callback.unread_since = callback.untold_since = None
+        if callback.task_id in findings.read_hints:
+            callback.unread_since = None
         if callback.task_id in findings.unread_hints:
-            callback.unread_since = _met_with(tx, callback.unread_since)
+            callback.unread_since = met_again(callback.unread_since, moment(tx))
         if callback.task_id in findings.untold_hints:
-            callback.untold_since = _met_with(tx, callback.untold_since)
-
-
-def _met_with(tx: Transaction, since: dict[str, float] | None) -> dict[str, float]:
-    """Add since when this machine has met with something to what others have; few of them are kept."""
-    latest = sorted((since or {}).items(), key=lambda it: it[0] == WALL)[-MOST_MACHINES:]
-    return {tx.clock.boot: tx.began_at_uptime, WALL: tx.now.timestamp()} | dict(latest)
+            callback.untold_since = met_again(callback.untold_since, moment(tx))
 
 
 def _late_look_at(tx: Transaction, order: Order, findings: Findings) -> datetime | None:

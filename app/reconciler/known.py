@@ -20,7 +20,7 @@ from app.states import OrderStatus
 
 # Mostly there is one attempt, so that it stands beside each task without a cost.
 _PLACEMENTS_AND_TASKS = (
-    select(Order.id, Placement, Task.id)
+    select(Order.id, Placement, Task.id, Task.answer.is_not(None))
     .outerjoin(Placement, Placement.order_id == Order.id)
     .outerjoin(Task, Task.order_id == Order.id)
     .where(among(Order.id, "ids"))
@@ -38,6 +38,9 @@ class Known:
     callbacks: tuple[Callback, ...]
     """Those that were let in, the newest first."""
     task_ids: frozenset[int]
+    """Its tasks, as CloudPress linked them with it or answered it with them."""
+    read_task_ids: frozenset[int]
+    """Those that were read, and did not name another CloudPress order."""
     at: datetime
     """When it was read, by the database's clock, and by this machine's uptime."""
     at_uptime: float
@@ -54,18 +57,20 @@ async def read_known(tx: Transaction, orders: Sequence[Order]) -> dict[UUID, Kno
     if not ids:
         return {}
     placements: defaultdict[UUID, dict[Placement, None]] = defaultdict(dict)
-    tasks: defaultdict[UUID, set[int]] = defaultdict(set)
-    for order_id, placement, task_id in await tx.session.execute(_PLACEMENTS_AND_TASKS, {"ids": ids}):
+    tasks: defaultdict[UUID, dict[int, bool]] = defaultdict(dict)
+    rows = await tx.session.execute(_PLACEMENTS_AND_TASKS, {"ids": ids})
+    for order_id, placement, task_id, is_read in rows:
         if placement is not None:
             placements[order_id][placement] = None
         if task_id is not None:
-            tasks[order_id].add(task_id)
+            tasks[order_id][task_id] = is_read
     callbacks = await rows_by_order(tx.session, CALLBACKS, ids)
     return {
         order_id: Known(
             tuple(placements[order_id]),
             tuple(callbacks[order_id]),
             frozenset(tasks[order_id]),
+            frozenset(task_id for task_id, is_read in tasks[order_id].items() if is_read),
             tx.now,
             tx.began_at_uptime,
         )

@@ -52,6 +52,7 @@ async def apply_not_found(this: Pass, held: Held, sent: Sent, progress: Progress
         reasons=tuple(last.reasons or ()) if last is not None and is_rejected else None,
         word=_word(order, sent, (*progress.candidates, *suspects)),
         has_looked=progress.has_ended,
+        may_be_told_soon=progress.may_be_told_soon,
     )
     if nothing.is_nowhere and not nothing.woken:
         _record_nowhere(tx, order, progress)

@@ -31,6 +31,10 @@ class Observer:
     def __init__(self, this: Pass) -> None:
         """Prepare to look; `look` does it."""
         self._pass = this
+        self.is_disowned = False
+        """Whether a task that the order's own callback named names another CloudPress order."""
+        self.unshown_tasks = set[int]()
+        """Those that its own callbacks named, and that are not shown, so that they may name another one."""
         self._missing = False
         self._foreign = False
         self._trouble: Trouble | None = None
@@ -55,11 +59,15 @@ class Observer:
         listed = {task.id: task for task in self._order.tasks} if self._order else {}
         for task_id in sorted(listed.keys() | self._known_task_ids(cloudpress_order_id)):
             answer = await self._ask(lambda it=task_id: self._pass.read_task(it))  # type: ignore[misc]
+            if answer is None and self._trouble is None and self._may_disown(task_id):
+                self.unshown_tasks.add(task_id)
             if answer is not None and not await self._is_linked(
                 task_id, answer.value, cloudpress_order_id, is_listed=task_id in listed
             ):
                 log.warning("task_of_another_order", order=str(self._pass.order.id), task=task_id)
                 continue
+            if answer is not None and self._was_unread(task_id):
+                self._pass.findings.read_hints.add(task_id)
             task = answer or listed.get(task_id)
             if task is not None:
                 self._tasks[task_id] = self._pass.findings.tasks[task_id] = task
@@ -77,6 +85,7 @@ class Observer:
         if named or await self._is_anothers(task_id):
             # One that is only remembered may have been given anew. But where its own callback named it, the
             # order that it names is this one, and what is held may be another's.
+            self.is_disowned |= bool(named) and self._has_called_back(task_id)
             self._foreign |= is_listed or self._has_called_back(task_id)
             return False
         # An order that CloudPress does not show has no task that does not name it.
@@ -89,6 +98,12 @@ class Observer:
 
     def _has_called_back(self, task_id: int) -> bool:
         return any(callback.task_id == task_id for callback in self._pass.known.speaking)
+
+    def _may_disown(self, task_id: int) -> bool:
+        return self._has_called_back(task_id) and task_id not in self._pass.known.read_task_ids
+
+    def _was_unread(self, task_id: int) -> bool:
+        return any(it.task_id == task_id and it.unread_since for it in self._pass.known.callbacks)
 
     async def _is_anothers(self, task_id: int) -> bool:
         """Tell whether a task is known as that of another order of ours."""

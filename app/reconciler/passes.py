@@ -94,7 +94,8 @@ class Pass:
         try:
             answer = await request
         except Refused as error:
-            self.note(error.date)
+            if error.is_own_form:  # else a proxy's clock may be told
+                self.note(error.date)
             raise
         self.note(answer.date)
         if answer.date is not None:

@@ -114,7 +114,8 @@ async def _post(this: Pass, intent: Intent) -> Posted:
     except NotSent as error:
         return _not_sent(intent, trouble_of(error))
     except Refused as error:
-        this.note(error.date)
+        if error.is_own_form:
+            this.note(error.date)
         outcome = outcome_of_refusal(
             error.status,
             is_own_form=error.is_own_form,

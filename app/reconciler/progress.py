@@ -56,6 +56,8 @@ class Progress:
     ruled_out: frozenset[str] = frozenset()
     """What operators knew of who had the order placed again, also before the last attempt."""
     trouble: Trouble | None = None
+    may_be_told_soon: bool = False
+    """Whether a callback may be about to tell which one it is."""
 
     @property
     def open_doubts(self) -> tuple[Doubt, ...]:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 ANSWERS = 9
 """How many of the last are heeded: what most of them tell counts."""
+AGREEING = 5
+"""How many have to agree before an answer is not heeded that tells of a later time."""
 REMEMBERED = 512
 APART = timedelta(minutes=1)
 """By how much answers may differ: two machines of CloudPress's tell not quite the same."""
@@ -20,17 +22,15 @@ class ProviderClock:
         """Know nothing yet."""
         self._offsets: deque[float] = deque(maxlen=ANSWERS)
         """What is added to an uptime, in seconds since 1970."""
-        self._first_told: OrderedDict[datetime, float] = OrderedDict()
+        self._told: OrderedDict[datetime, None] = OrderedDict()
 
     def note(self, date: datetime | None, uptime: float) -> None:
         """Note what an answer told, if it told anything, and when it came in."""
-        if date is None:
-            return
-        first_told = self._first_told.setdefault(date, uptime)
-        if uptime - first_told > APART.total_seconds():
-            return  # the same answer once more
-        if len(self._first_told) > REMEMBERED:
-            self._first_told.popitem(last=False)
+        if date is None or date in self._told:
+            return  # a cache may give the same answer, or several of that moment, for long
+        self._told[date] = None
+        if len(self._told) > REMEMBERED:
+            self._told.popitem(last=False)
         self._offsets.append(date.timestamp() - uptime)
 
     def at(self, uptime: float) -> datetime | None:
@@ -45,6 +45,13 @@ class ProviderClock:
         return datetime.fromtimestamp(told, UTC)
 
     def heeded(self, date: datetime, uptime: float) -> datetime:
-        """Return the time as of an answer that has just come in: its own, or else what the others tell."""
+        """Return the time as of an answer that has just come in: its own, or else what the others tell.
+
+        Where too few of them agree it is the later of both, so that nothing old gets young.
+        """
         known = self.at(uptime)
-        return date if known is None or abs(known - date) <= APART else known
+        if known is None or abs(known - date) <= APART:
+            return date
+        told = known.timestamp() - uptime
+        agreeing = sum(abs(offset - told) <= APART.total_seconds() for offset in self._offsets)
+        return known if agreeing >= AGREEING else max(known, date)

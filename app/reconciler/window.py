@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from app.cloudpress import OrderSummary
+from app.db.lasting import Moment
 from app.db.models import Placement
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -35,14 +36,8 @@ class Window:
         return created_at >= self.begins_at - CLEARLY_OLDER
 
 
-@dataclass(frozen=True)
-class Now:
+class Now(Moment):
     """The present time, by all clocks that there are."""
-
-    wall: datetime
-    """The database's."""
-    boot: str
-    uptime: float
 
     def since(self, attempt: Placement) -> timedelta:
         """Return how long ago an attempt was made, by the uptime if this machine made it."""

@@ -63,7 +63,9 @@ def decide(order: Standing, observation: Observation, now: datetime) -> Decision
         failed = _by_what_was_observed(order, word, now)
         # Whose it is what the order holds is still asked: nobody is to cancel it as one too many.
         return replace(failed, attention=decision.attention) if mixed_up_in(observation) else failed
-    return replace(decision, ends_word=is_failing is False, word_waits=is_failing is None)
+    # While it is held back, no look at the order is made that could tell what to do.
+    counts = not (isinstance(observation, Rechecked) and observation.may_be_told_soon)
+    return replace(decision, ends_word=is_failing is False, word_waits=is_failing is None, word_counts=counts)
 
 
 def _by_what_was_observed(order: Standing, observation: Observation, now: datetime) -> Decision:
@@ -240,7 +242,8 @@ def _asked_by(order: Standing, sought: NotFoundYet) -> Attention | None:
     is_asked = order.attention is not None and order.attention.code in attention.OF_PLACEMENTS
     # After a day it is not sent again by itself, whatever machines that come and go count of the grace.
     is_over = sought.grace_over or (sought.overdue and sought.trouble is None)
-    if is_asked or (is_over and not sought.is_nowhere_but_for_time):
+    waits = sought.is_nowhere_but_for_time or sought.may_be_told_soon
+    if is_asked or (is_over and not waits):
         return attention.unconfirmed(sought)
     return _refused_before(order) if sought.grace_over else None
 

@@ -167,6 +167,8 @@ class NotFoundYet:
     word: Word | None = None
     has_looked: bool = False
     """Whether a look-up has ended since the operator's word."""
+    may_be_told_soon: bool = False
+    """Whether the order's own callback may be about to tell which one it is."""
 
     @property
     def open_doubts(self) -> tuple[Doubt, ...]:
@@ -179,7 +181,7 @@ class NotFoundYet:
     @property
     def is_nowhere(self) -> bool:
         """Whether nothing at CloudPress can be the order: proven, not only not seen."""
-        evidence = self.candidates or self.suspects or self.called_back
+        evidence = self.candidates or self.suspects or self.called_back or self.may_be_told_soon
         return not (evidence or self.trouble or self.unfinished or self.open_doubts)
 
     @property
@@ -318,5 +320,7 @@ class Decision:
     """Whether an operator's word to place the order again does not hold any more."""
     word_waits: bool = False
     """Whether an operator's word to fail the order waits for another look."""
+    word_counts: bool = True
+    """Whether the look that it waited for counts as one that told nothing."""
     due_by: datetime | None = None
     """When the order is due at the latest, whatever it waits for."""

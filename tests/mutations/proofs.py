@@ -209,3 +209,13 @@ OVERTAKEN = by_pytest("overtaken", "tests/reconciler/test_attention_overtaken.py
 HINTS_UNREAD = by_pytest("hints unread", "tests/reconciler/test_hints_unread.py", "-k", "sqlite")
 MACHINES = by_pytest("machines in turn", "tests/reconciler/test_machines_in_turn.py", "-k", "sqlite")
 CLOCK_AHEAD = by_pytest("clock ahead", "tests/reconciler/test_clock_ahead.py", "-k", "sqlite")
+ONE_FAILURE = by_pytest("one failure", "tests/reconciler/test_one_failure.py", "-k", "sqlite")
+IN_THE_MIDST = by_pytest("in the midst", "tests/reconciler/test_in_the_midst.py", "-k", "sqlite")
+NAMED_AND_HELD = by_pytest(
+    "named and held by another", "tests/reconciler/test_named_and_held_by_another.py", "-k", "sqlite"
+)
+CLOCK_VOTES = by_pytest("clock votes", "tests/reconciler/test_clock_votes.py", "-k", "sqlite")
+WORDS_AND_HOLDING = by_pytest(
+    "words and holding", "tests/reconciler/test_words_and_holding.py", "-k", "sqlite"
+)
+NEW_MACHINES = by_pytest("new machines", "tests/reconciler/test_on_new_machines.py", "-k", "sqlite")

@@ -59,9 +59,16 @@ MUTATIONS = (
     Mutation(
         "a task that cannot be read hides those of other callbacks",
         HINTS,
-        "            if is_about_one(failed):\n                continue\n            break",
-        "            break",
+        "            if is_about_one(failed):\n",
+        "            if False:\n",
         (LATE_CALLBACKS, HANGING),
+    ),
+    Mutation(
+        "of tasks that hang each counts only when its own turn has come",
+        HINTS,
+        "            read.unread |= {it.task_id for it in sent.hints[number:] if it.unread_since}\n",
+        "",
+        (CALLBACK_HINTS,),
     ),
     Mutation(
         "a callback whose task cannot be read hides the look-up",

@@ -421,7 +421,7 @@ MUTATIONS = (
     Mutation(
         "an answer is believed against the order's own callback",
         DUPLICATES,
-        "    found = {*called_back.order_ids, *called_back.suspects, *before} & surely_held\n",
+        "    found = {*called_back.possible, *called_back.suspects, *before} & surely_held\n",
         "    found: set[str] = set()\n",
         (ANOTHERS_ANSWERS,),
     ),

@@ -116,15 +116,15 @@ MUTATIONS = (
     Mutation(
         "how long an order is away after a yes is counted by a clock that steps",
         CONCLUDING,
-        "timedelta(seconds=uptime - (order.missing_known_since or {}).get(tx.clock.boot, uptime))",
-        "(tx.now - (order.missing_since or tx.now)) if uptime else timedelta()",
+        "    return lasted(order.missing_known_since, moment(tx), Span.MINUTES)\n",
+        "    return tx.now - (order.missing_since or tx.now)\n",
         (CLOCKS,),
     ),
     Mutation(
-        "a machine forgets since when an order is away when another looks at it",
+        "how long an order is away is forgotten by each look",
         CONCLUDING,
-        "            **(order.missing_known_since or {}),\n",
-        "",
+        "met_again(order.missing_known_since, moment(tx))",
+        "met_again({}, moment(tx))",
         (CLOCKS,),
     ),
     Mutation(
@@ -151,7 +151,7 @@ MUTATIONS = (
     Mutation(
         "one 404 ends a word to adopt",
         ADOPTION,
-        "uptime - unknown_since[boot] >= GONE_AFTER.total_seconds()",
+        "lasted(unknown, now, Span.MINUTES) >= GONE_AFTER",
         "True",
         (ADOPTING,),
     ),

@@ -113,7 +113,7 @@ MUTATIONS = (
     Mutation(
         "a person is asked between two looks",
         DECIDING,
-        "(is_over and not sought.is_nowhere_but_for_time)",
+        "(is_over and not waits)",
         "is_over",
         (TOLD,),
     ),

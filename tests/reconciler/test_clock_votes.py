@@ -1,0 +1,102 @@
+"""CloudPress's clock is told by no cache, no proxy, and no single answer."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.cloudpress import Answer, Refused
+from app.events.timeline import Actor
+from app.orders.requests import request_refresh
+from app.reconciler.provider_clock import ProviderClock
+from tests.reconciler.scripted import HOUR, LOST, Bench
+from tests.reconciler.test_clock_ahead import answered_with_strangers
+from tests.reconciler.test_mixed_up_answers import call_back
+from tests.reconciler.test_unseen_news import told
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("dated", ["now", "then"])
+async def test_a_list_out_of_a_cache_makes_nobodys_older_order_young(
+    bench: Bench, *, dated: str, restarted: bool
+) -> None:
+    """Two pages of a list, with the `Date` of then, outvote no answer that is told with now's."""
+    cloudpress = bench.cloudpress
+    strangers = cloudpress.land("Shop")  # made half an hour before the cache took the list
+    bench.clock.time += timedelta(minutes=30)
+    taken_at, plain = cloudpress.now, cloudpress.orders
+
+    async def orders(**asked: Any) -> Answer[Any]:
+        answer = await plain(**asked)
+        listed = tuple(it for it in answer.value if it.created_at is None or it.created_at <= taken_at)
+        return Answer(listed, b"{}", taken_at if dated == "then" else cloudpress.now)
+
+    bench.clock.time += timedelta(seconds=2 * HOUR)
+    cloudpress.orders = orders  # type: ignore[method-assign]
+    cloudpress.script["answer"] = [LOST]
+    order_id = await bench.order()
+    await bench.work()
+    await bench.work_for(30 * 60)
+    if restarted:
+        bench.set(provider_clock=ProviderClock())  # the process is started anew
+    await request_refresh(bench.db, order_id, by=Actor("operator"))
+    await bench.work_for(30 * 60)
+    assert (await bench.read(order_id)).cloudpress_order_id != strangers, await told(bench, order_id)
+
+
+def first_answer_ahead(bench: Bench, ahead: timedelta) -> None:
+    """Start the process anew; the first answer that it gets is told by a machine that is ahead."""
+    cloudpress = bench.cloudpress
+    bench.set(provider_clock=ProviderClock())
+    plain, given = cloudpress._answer, list[int]()
+
+    def answer(value: Any) -> Answer[Any]:
+        given.append(1)
+        return Answer(value, b"{}", cloudpress.now + ahead) if len(given) == 1 else plain(value)
+
+    cloudpress._answer = answer  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("minutes", [0, 10])
+async def test_one_answer_ahead_after_a_restart_makes_ours_not_old(bench: Bench, minutes: int) -> None:
+    """Rosa's cp-2 was answered with a stranger's cp-3; her callback is believed all the same."""
+    rosa = await answered_with_strangers(bench)
+    first_answer_ahead(bench, timedelta(minutes=minutes))
+    bench.cloudpress.end("cp-2", "OK")
+    bench.cloudpress.end("cp-3", "OK")
+    await call_back(bench, rosa, 2)
+    await bench.work_for(HOUR)
+    assert await bench.known_site(rosa) is None, await told(bench, rosa)
+
+
+@pytest.mark.parametrize("minutes", [0, 10])
+async def test_one_answer_ahead_after_a_restart_asks_nobody(bench: Bench, minutes: int) -> None:
+    """A lost order is found by its callback."""
+    bench.cloudpress.script["answer"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    bench.cloudpress.hides = lambda it: it == "cp-2"
+    first_answer_ahead(bench, timedelta(minutes=minutes))
+    await call_back(bench, order_id, 2)
+    await bench.work_for(5 * HOUR)
+    asked = await bench.events(order_id, "order.attention_started")
+    assert (await bench.read(order_id)).cloudpress_order_id == "cp-2", await told(bench, order_id)
+    assert not asked, [event.data for event in asked]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(), timedelta(hours=1)])
+async def test_what_a_proxy_before_it_shows_is_not_cloudpresss_clock(bench: Bench, ahead: timedelta) -> None:
+    """A proxy, whose clock is ahead, tells of an outage; then her callback is believed all the same."""
+    cloudpress = bench.cloudpress
+    rosa = await answered_with_strangers(bench)
+    for _ in range(9):
+        away = Refused(502, date=cloudpress.now + ahead)
+        cloudpress.script["order"], cloudpress.script["task"] = [away], [away]
+        await request_refresh(bench.db, rosa, by=Actor("operator"))
+        await bench.work()
+        bench.clock.time += timedelta(seconds=20)
+    cloudpress.script.clear()
+    cloudpress.end("cp-2", "OK")
+    cloudpress.end("cp-3", "OK")
+    await call_back(bench, rosa, 2)
+    await bench.work_for(HOUR)
+    assert await bench.known_site(rosa) is None, await told(bench, rosa)

@@ -1,0 +1,156 @@
+"""One failed request at the wrong moment gives nobody another's site."""
+
+from typing import Any
+
+import pytest
+
+from app.cloudpress import Answer, NotFound, Placed, Refused, TaskRef
+from app.events.timeline import Actor
+from app.orders.requests import request_cancel
+from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
+from tests.reconciler.test_in_the_midst import put_aside
+from tests.reconciler.test_mixed_up_answers import call_back, mixed_up
+from tests.reconciler.test_unseen_news import told
+
+BY = Actor("operator")
+FAILURES = [None, Refused(500), LOST, NotFound(404), Refused(429, (), 60.0)]
+IDS = ["none", "500", "lost", "404", "429"]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=IDS)
+async def test_one_failure_after_hours_of_an_untold_name(bench: Bench, failure: Exception | None) -> None:
+    """Her callback leads to cp-2, whose site has no name yet; hours later one request for the task fails."""
+    cloudpress = bench.cloudpress
+    cloudpress.script["answer"] = [None, LOST]
+    cloudpress.hides = lambda it: it == "cp-2"
+    order_id = await bench.order_among_others()
+    made_at = cloudpress.orders_made["cp-2"].created_at
+    site = cloudpress.orders_made["cp-2"].site
+    cloudpress.tell("cp-2", site=None)
+    strangers = cloudpress.land("Shop")
+    cloudpress.tell(strangers, created_at=made_at)
+    await call_back(bench, order_id, 2)
+    await bench.work_for(2 * HOUR)
+    assert (await bench.read(order_id)).cloudpress_order_id is None
+    if failure is not None:
+        cloudpress.script["task 2"] = [failure]
+    await bench.work_for(2 * HOUR)
+    order = await bench.read(order_id)
+    assert order.cloudpress_order_id != strangers, (
+        await told(bench, order_id),
+        await bench.known_site(order_id),
+    )
+    cloudpress.tell("cp-2", site=site)
+    cloudpress.end("cp-2", "OK")
+    await bench.work_for(3 * HOUR)
+    assert (await bench.read(order_id)).cloudpress_order_id == "cp-2", await told(bench, order_id)
+
+
+async def answered_with_anothers_order_and_the_own_task(bench: Bench) -> Any:
+    """Rosa's is cp-2, with task 2; the answer names Ben's cp-3 and her own task."""
+    cloudpress = bench.cloudpress
+    await bench.complete_one_before()
+    plain = cloudpress.place
+
+    async def swapped(*given: Any, **more: Any) -> Answer[Placed]:
+        own = (await plain(*given, **more)).value.order_id
+        other = {"cp-2": "cp-3", "cp-3": "cp-2"}[own]
+        task = TaskRef(id=int(own.removeprefix("cp-")), status="RUNNING")
+        return Answer(Placed(order_id=other, task=task), b"{}", cloudpress.now)
+
+    cloudpress.place = swapped  # type: ignore[method-assign]
+    rosa, ben = await bench.order("Rosa"), await bench.order("Ben")
+    await bench.work()
+    cloudpress.place = plain  # type: ignore[method-assign]
+    assert (await bench.read(rosa)).cloudpress_order_id == "cp-3"
+    assert (await bench.read(ben)).cloudpress_order_id == "cp-2"
+    return rosa
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=IDS)
+async def test_one_failure_of_the_own_task_that_the_answer_named(
+    bench: Bench, failure: Exception | None
+) -> None:
+    """Nothing of Ben's is told to Rosa because her task is not shown once."""
+    rosa = await answered_with_anothers_order_and_the_own_task(bench)
+    bench.cloudpress.end("cp-2", "OK")
+    bench.cloudpress.end("cp-3", "OK")
+    if failure is not None:
+        bench.cloudpress.script["task 2"] = [failure]
+    await call_back(bench, rosa, 2)
+    await bench.work_for(HOUR)
+    assert await bench.known_site(rosa) is None, await told(bench, rosa)
+    assert (await bench.read(rosa)).status == "provisioning", await told(bench, rosa)
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=IDS)
+async def test_one_failure_of_the_own_task_that_the_answer_named_cancels_no_other(
+    bench: Bench, failure: Exception | None
+) -> None:
+    """Rosa wants hers cancelled; Ben's is not."""
+    rosa = await answered_with_anothers_order_and_the_own_task(bench)
+    await bench.work_for(1)
+    if failure is not None:
+        bench.cloudpress.script["task 2"] = [failure]
+    await call_back(bench, rosa, 2)
+    await request_cancel(bench.db, rosa, by=BY)
+    await bench.work_for(HOUR)
+    assert bench.cloudpress.count("cancel") == 0, await told(bench, rosa)
+
+
+@pytest.mark.parametrize("stepped", [0, 2 * DAY])
+async def test_a_clock_that_steps_ends_no_grace(bench: Bench, stepped: float) -> None:
+    """One machine, whose wall clock steps ahead between two looks, a minute after each other."""
+    rosa, ben = await mixed_up(bench)
+    await put_aside(bench, ben)
+    bench.cloudpress.end("cp-2", "OK")
+    bench.cloudpress.end("cp-3", "OK")
+    bench.cloudpress.script["task 2"] = [Refused(500)] * 2
+    await call_back(bench, rosa, 2)
+    await bench.work()
+    bench.clock.step(stepped)
+    await bench.work_for(HOUR)
+    assert await bench.known_site(rosa) is None, await told(bench, rosa)
+
+
+@pytest.mark.parametrize("way", ["none", "task 404", "order 404", "order 500", "site 500"])
+async def test_one_failure_of_anything_after_hours_of_an_untold_name(bench: Bench, way: str) -> None:
+    """The same of what the task leads to."""
+    cloudpress = bench.cloudpress
+    cloudpress.script["answer"] = [None, LOST]
+    cloudpress.hides = lambda it: it == "cp-2"
+    order_id = await bench.order_among_others()
+    made_at = cloudpress.orders_made["cp-2"].created_at
+    site = cloudpress.orders_made["cp-2"].site
+    assert site is not None
+    cloudpress.tell("cp-2", site=None)
+    strangers = cloudpress.land("Shop")
+    cloudpress.tell(strangers, created_at=made_at)
+    await call_back(bench, order_id, 2)
+    await bench.work_for(2 * HOUR)
+    assert (await bench.read(order_id)).cloudpress_order_id is None
+    plain, failed = cloudpress.order, list[int]()
+
+    async def order(asked: str, **more: Any) -> Any:
+        if asked == "cp-2" and way.startswith("order") and not failed:
+            failed.append(1)
+            raise NotFound(404) if way.endswith("404") else Refused(500)
+        return await plain(asked, **more)
+
+    cloudpress.order = order  # type: ignore[method-assign, assignment]
+    if way == "task 404":
+        cloudpress.script["task 2"] = [NotFound(404)]
+    if way == "site 500":
+        cloudpress.tell("cp-2", site=site.model_copy(update={"name": None}))
+        plain_site, once = cloudpress.site, list[int]()
+
+        async def show(asked: str, **more: Any) -> Any:
+            if asked == "site-2" and not once:
+                once.append(1)
+                raise Refused(500)
+            return await plain_site(asked, **more)
+
+        cloudpress.site = show  # type: ignore[method-assign, assignment]
+    await bench.work_for(2 * HOUR)
+    order_now = await bench.read(order_id)
+    assert order_now.cloudpress_order_id != strangers, await told(bench, order_id)
