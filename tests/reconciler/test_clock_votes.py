@@ -1,6 +1,6 @@
 """CloudPress's clock is told by no cache, no proxy, and no single answer."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -94,9 +94,45 @@ async def test_what_a_proxy_before_it_shows_is_not_cloudpresss_clock(bench: Benc
         await request_refresh(bench.db, rosa, by=Actor("operator"))
         await bench.work()
         bench.clock.time += timedelta(seconds=20)
+    told_by_it = bench.dependencies.provider_clock.at(bench.clock.uptime())
+    assert told_by_it is not None
+    assert abs(told_by_it - cloudpress.now) < timedelta(minutes=1)
     cloudpress.script.clear()
     cloudpress.end("cp-2", "OK")
     cloudpress.end("cp-3", "OK")
     await call_back(bench, rosa, 2)
     await bench.work_for(HOUR)
     assert await bench.known_site(rosa) is None, await told(bench, rosa)
+
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+THEN = NOW - timedelta(hours=2)
+
+
+def told_by(*dates: datetime) -> ProviderClock:
+    """Return the clock as answers told it, a second after one another, the last one now."""
+    clock = ProviderClock()
+    for number, date in enumerate(dates):
+        clock.note(date, 1000.0 - len(dates) + number)
+    return clock
+
+
+def test_one_date_is_told_once() -> None:
+    clock = told_by(NOW, *[THEN] * 9)
+    assert clock.heeded(NOW, 1000.0) == NOW
+    assert clock.heeded(THEN, 1000.0) == NOW + timedelta(seconds=10)
+
+
+def test_of_few_that_do_not_agree_the_later_time_counts() -> None:
+    clock = told_by(THEN, THEN + timedelta(seconds=1))
+    assert clock.heeded(NOW, 1000.0) == NOW
+    ahead = NOW + timedelta(hours=1)
+    assert told_by(NOW, NOW + timedelta(seconds=1)).heeded(ahead, 1000.0) == ahead
+
+
+def test_enough_that_agree_overrule_one_that_does_not() -> None:
+    dates = [NOW + timedelta(seconds=number) for number in range(5)]
+    clock = told_by(*dates)
+    known = clock.at(1000.0)
+    assert known is not None
+    assert clock.heeded(NOW + timedelta(hours=1), 1000.0) == clock.heeded(THEN, 1000.0) == known
