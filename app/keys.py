@@ -200,12 +200,17 @@ async def rotate_key(db: Database, key_id: UUID, *, grace_seconds: float, by: Ac
     """Give a key a new secret; the one before it works for `grace_seconds` more.
 
     None if there is no such key, or it was revoked.
+
+    Raises:
+        KeyExpiredError: it has expired, and a new secret would not be let in either.
     """
     key = _new_key()
     async with db.write() as tx:
         stored = await tx.session.get(ApiKey, key_id, with_for_update=True)
         if stored is None or stored.revoked_at is not None:
             return None
+        if stored.expires_at is not None and stored.expires_at <= tx.now:
+            raise KeyExpiredError("The key has expired, also with a new secret: make a new key.")
         stored.former_hash = stored.hash if grace_seconds > 0 else None
         stored.former_until = tx.now + timedelta(seconds=grace_seconds) if grace_seconds > 0 else None
         stored.hash, stored.start = digest_of(key), key[:SHOWN_CHARACTERS]
@@ -228,6 +233,10 @@ async def revoke_key(db: Database, key_id: UUID, *, by: Actor) -> bool:
             record(tx, None, EventType.KEY_REVOKED, key=str(key_id), by=by)
         stored.former_hash = stored.former_until = None
         return True
+
+
+class KeyExpiredError(Exception):
+    """A key that is to be replaced has expired; the text says what to do."""
 
 
 class KeyRefusedError(Exception):

@@ -1,6 +1,6 @@
 """The application: what stands around the routes, in its order, and what is answered before all of it."""
 
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -98,7 +98,7 @@ def create_api(context: Context, lifespan: Lifespan[FastAPI]) -> Application:
         redoc_url=None,
     )
     app.state.context = context
-    path = urlsplit(context.settings.public_url).path.rstrip("/")
+    path = unquote(urlsplit(context.settings.public_url).path).rstrip("/")
     describe(app, path=path)
     problems.install(app)
     _surround(app, context, path)

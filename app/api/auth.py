@@ -211,5 +211,17 @@ AccountsWriter = Annotated[Grant, Depends(_needs(KeyScope.ACCOUNTS_WRITE))]
 KeysWriter = Annotated[Grant, Depends(_needs(KeyScope.KEYS_WRITE))]
 WebhooksWriter = Annotated[Grant, Depends(_needs(KeyScope.WEBHOOKS_WRITE))]
 MetricsReader = Annotated[Grant, Depends(_needs(KeyScope.METRICS_READ))]
+
+
+async def _whole(grant: MetricsReader) -> Grant:
+    """Let in who may read what the service measures, and sees every account."""
+    if grant.account_ids is not None:
+        raise Problem(
+            403, "beyond-own-key", "This concerns the whole service, and this API key is for some accounts."
+        )
+    return grant
+
+
+WholeReader = Annotated[Grant, Depends(_whole)]
 WebhooksTeller = Annotated[Grant, Depends(_needs(KeyScope.WEBHOOKS_WRITE, KeyScope.ORDERS_READ))]
 """Who has a say in what is told to whom: orders must not be told to who may not read them."""

@@ -306,7 +306,7 @@ def _field(error: Mapping[str, Any], body: object) -> str:
     for place, part in enumerate(location[1:], 2):
         if part == "[key]":
             # A name that may not be is no field's: what holds it is told.
-            return ".".join(names[:-1])
+            return ".".join(names if isinstance(sent, dict) else names[:-1])
         is_tag = place < len(location) and isinstance(sent, dict) and part not in sent
         if not is_tag:  # which of several forms the body takes is no field of it
             names.append(str(part))

@@ -1,5 +1,6 @@
 """The commands. Only the module of the one that is run is loaded: a client need not wait for a service's."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterable
@@ -8,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.printing import complain, prepare_streams, say
+from app.cli.printing import complain, prepare_streams, print_nowhere, say
 from app.cli.sparing import load_sparingly
 from app.version import VERSION
 
@@ -31,6 +32,7 @@ COMMANDS = {
     "demo": ("demo", "demo"),
 }
 SERVING = {COMMANDS["serve"], COMMANDS["worker"]}
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 # What a shell sets that asks how a line could go on.
 COMPLETING = "_PRESSHOOK_COMPLETE"
 
@@ -49,6 +51,12 @@ def main() -> None:
     except _settings_errors() as error:
         complain(f"presshook: {error}")
         sys.exit(2)
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        print_nowhere()  # the interpreter tries once more when it ends
+        complain(f"presshook: {error.strerror}: what was to be written is not, and may be done all the same")
+        sys.exit(1)
 
 
 def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:

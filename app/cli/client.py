@@ -35,10 +35,14 @@ class ExitCode(IntEnum):
     """The order that was waited for ended failed or cancelled."""
 
 
-def fail(*lines: str, code: ExitCode = ExitCode.REFUSED) -> NoReturn:
+class UnknownOutcomeError(typer.Exit):
+    """The command ends, and the service may have done what it was asked for."""
+
+
+def fail(*lines: str, code: ExitCode = ExitCode.REFUSED, error: type[typer.Exit] = typer.Exit) -> NoReturn:
     """End the command with lines on standard error."""
     complain(*lines)
-    raise typer.Exit(code)
+    raise error(code)
 
 
 KEY_NAMES = ("PRESSHOOK_API_KEY", "API_KEY")
@@ -203,15 +207,16 @@ class Client:
             except (httpx.LocalProtocolError, UnicodeEncodeError):
                 fail("The request cannot be made: an option holds characters that cannot be sent.")
         if answer is None:
-            fail(*wrong, code=ExitCode.UNREACHABLE)
+            fail(*wrong, code=ExitCode.UNREACHABLE, error=UnknownOutcomeError)
         if answer.status_code in {204, 304}:
             return answer
         if answer.is_success:
             if _document(answer) is None:
                 self.is_none()
             return answer
-        code = ExitCode.UNREACHABLE if answer.status_code >= 500 else ExitCode.REFUSED
-        fail(*refusal(answer), code=code)
+        if answer.status_code >= 500:
+            fail(*refusal(answer), code=ExitCode.UNREACHABLE, error=UnknownOutcomeError)
+        fail(*refusal(answer))
 
     def is_none(self) -> NoReturn:
         """End the command because what answers is something else."""

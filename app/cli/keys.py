@@ -18,6 +18,7 @@ from app.db.database import Database
 from app.db.models import ApiKey
 from app.keys import (
     COMMAND_LINE,
+    KeyExpiredError,
     MadeKey,
     NewKey,
     Scope,
@@ -147,7 +148,12 @@ def rotate(
     as_json: Json = False,
 ) -> None:
     """Replace a key by a new one with the same rights, and print that this once."""
-    made = with_database(lambda db: rotate_key(db, key_id, grace_seconds=grace_hours * 3600, by=COMMAND_LINE))
+    try:
+        made = with_database(
+            lambda db: rotate_key(db, key_id, grace_seconds=grace_hours * 3600, by=COMMAND_LINE)
+        )
+    except KeyExpiredError as error:
+        fail(str(error))
     if made is None:
         fail("There is no such key, or it is revoked.")
     _tell(made, as_json=as_json)

@@ -18,7 +18,7 @@ from app.maintenance.lost_key import forget_undecryptable
 from app.maintenance.rekey import rekey as write_anew
 from app.maintenance.retention import Pruner, PruningElsewhereError
 from app.maintenance.schema import is_current
-from app.orders.restorations import remember_restoration
+from app.orders.restorations import FutureError, remember_restoration
 from app.secrets import Encryption, NoEncryption, UndecryptableError
 from app.telemetry.logs import configure_logging
 
@@ -33,14 +33,16 @@ def after_restore(
     since: Annotated[
         datetime | None,
         typer.Option(
-            help="When the backup was made, in UTC. Else the last moment that the database knows of.",
+            help="When the backup was made, in UTC. Else the last moment that an order in it tells of.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
     """Run first on a restored or copied database: no order that is pending in it is bought twice."""
 
-    backup_at = since.replace(tzinfo=UTC) if since is not None else None
+    backup_at = None
+    if since is not None:
+        backup_at = since.replace(tzinfo=UTC) if since.tzinfo is None else since.astimezone(UTC)
 
     async def work(db: Database) -> tuple[int, int, datetime | None]:
         searched_since = await remember_restoration(db, since=backup_at)
@@ -48,7 +50,10 @@ def after_restore(
         await skip_event_numbers(db)
         return await doubt_unplaced_orders(db), silenced, searched_since
 
-    doubted, silenced, searched_since = with_database(work)
+    try:
+        doubted, silenced, searched_since = with_database(work)
+    except FutureError as error:
+        raise typer.BadParameter(str(error), param_hint="--since") from None
     say(f"{doubted} pending orders are unconfirmed now: each is looked for before it is placed.")
     if searched_since is not None:
         say(

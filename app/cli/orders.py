@@ -4,6 +4,7 @@ import sys
 from contextlib import nullcontext
 from importlib import import_module
 from itertools import chain, islice
+from shlex import quote
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
@@ -12,8 +13,8 @@ import typer
 from rich.live import Live
 from rich.markup import escape
 
-from app.cli.client import HERE, Client, ClientCommands, ExitCode, Json, Key, Pace, Url
-from app.cli.printing import print_json, print_json_line, say
+from app.cli.client import HERE, Client, ClientCommands, ExitCode, Json, Key, Pace, UnknownOutcomeError, Url
+from app.cli.printing import complain, print_json, print_json_line, say
 from app.cli.tables import FINAL, order_table, orders_table, suspects_table
 from app.cli.terminal import console
 from app.states import OrderStatus
@@ -73,8 +74,14 @@ def place(
     if metadata:
         body["metadata"] = dict(_pair(item) for item in metadata)
     service = Client(url, key)
-    headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
-    order = service.ask("POST", "/orders", json=body, headers=headers).json()
+    idempotency_key = idempotency_key or str(uuid4())
+    try:
+        answer = service.ask("POST", "/orders", json=body, headers={"Idempotency-Key": idempotency_key})
+    except (UnknownOutcomeError, KeyboardInterrupt):
+        # Without the key another one would be ordered.
+        complain(f"To order it once, repeat the command with --idempotency-key {quote(idempotency_key)}.")
+        raise
+    order = answer.json()
     if follow:
         _watch(service, UUID(order["id"]), as_json=as_json)
         return

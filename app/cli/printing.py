@@ -24,8 +24,12 @@ def say_if_possible(line: str) -> None:
     try:
         say(line)
     except OSError:
-        # The interpreter tries once more when it ends, and would end with another status.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print_nowhere()
+
+
+def print_nowhere() -> None:
+    """Have standard output lead nowhere: the interpreter tries once more as it ends, and would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(*lines: str) -> None:
@@ -52,7 +56,22 @@ def _is_ascii() -> bool:
 
 
 def prepare_streams() -> None:
-    """Let nothing that is printed or typed fail for its characters: what cannot be written is spelt out."""
+    """Let nothing that is printed or typed fail for its characters: what cannot be written is spelt out.
+
+    Where the program was started with one of them closed, nothing is read or printed there: it is opened, so
+    that no file or connection of ours is taken for it.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            _open_nowhere(number)
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+
+
+def _open_nowhere(number: int) -> None:
+    opened = os.open(os.devnull, os.O_RDWR)
+    if opened != number:
+        os.dup2(opened, number)
+        os.close(opened)

@@ -31,6 +31,8 @@ def async_database_url(url: str) -> URL:
         raise ValueError(FORMS)
     if parsed.database in {None, "", ":memory:"}:
         raise ValueError("must name a file (sqlite:///path): several connections share it")
+    if parsed.query:
+        raise ValueError("has an option after ?, and SQLite's address takes none")
     path = Path(parsed.database or "").expanduser().absolute()
     return parsed.set(drivername="sqlite+aiosqlite", database=str(path))
 

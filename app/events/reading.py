@@ -152,6 +152,8 @@ async def gone_through(session: AsyncSession, interest: Interest) -> int:
     pruned = select(func.max(Pruning.events_gone_through))
     if interest.order_id is not None:
         is_stripped = exists().where(Order.id == interest.order_id, Order.stripped_at.is_not(None))
+        if interest.account_ids is not None:
+            is_stripped = is_stripped.where(Order.account_id.in_(interest.account_ids))
         pruned = pruned.where(is_stripped)
     return (await session.execute(pruned)).scalar() or 0
 

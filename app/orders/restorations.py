@@ -18,22 +18,33 @@ from app.db.models import (
     Order,
     OrphanSearch,
     Placement,
-    Replica,
     Restoration,
-    WriteProbe,
 )
 from app.db.upserts import insert_into
 from app.orders.waking import wake_orders
 from app.states import OrderStatus
 
 
+class FutureError(Exception):
+    """A moment that is to have been is still to come."""
+
+
 async def remember_restoration(db: Database, *, since: datetime | None = None) -> datetime | None:
     """Note that the database was restored. Return since when something may be missing, None if it is empty.
 
-    `since` is when the backup was made; by default the last moment that the database knows of.
+    `since` is when the backup was made; by default the last moment that the database knows of. Where the last
+    restoration is still being looked through, nothing is forgotten that it asked for.
+
+    Raises:
+        FutureError: `since` is later than the database's clock: nothing would be looked through.
     """
     async with db.write() as tx:
+        if since is not None and since > tx.now:
+            raise FutureError(f"{since:%Y-%m-%d %H:%M:%S} UTC is still to come")
         since = since or await _last_moment(tx.session)
+        before = await last_restoration(tx.session)
+        if before is not None and await open_searches(tx.session, before.id):
+            since = min(since or before.since, before.since)
         if since is None:
             return None
         restoration = Restoration(since=since, restored_at=tx.now)
@@ -46,16 +57,15 @@ async def remember_restoration(db: Database, *, since: datetime | None = None) -
 
 
 async def _last_moment(session: AsyncSession) -> datetime | None:
-    columns = (
-        Order.updated_at,
-        Placement.sent_at,
-        Placement.answered_at,
-        Callback.last_received_at,
-        Event.at,
-        WriteProbe.written_at,
-        Replica.seen_at,
-    )
-    moments = [(await session.execute(select(func.max(column)))).scalar() for column in columns]
+    """Return the last moment that an order here tells of.
+
+    Nothing else tells when the backup was made: whoever looks at a restored database before he says that it
+    was restored (doctor, a probe, a process that was started) writes into it.
+    """
+    columns = (Order.updated_at, Placement.sent_at, Placement.answered_at, Callback.last_received_at)
+    latest = [select(func.max(column)) for column in columns]
+    latest.append(select(func.max(Event.at)).where(Event.order_id.is_not(None)))
+    moments = [(await session.execute(each)).scalar() for each in latest]
     return max((moment for moment in moments if moment is not None), default=None)
 
 

@@ -67,3 +67,14 @@ async def test_a_neighbour_is_not_ours(client: tuple[str, httpx.AsyncClient]) ->
 async def test_all_that_there_is_is_known_to_be_ours(client: tuple[str, httpx.AsyncClient]) -> None:
     document = (await client[1].get("/openapi.json")).json()
     assert {path.split("/")[1] for path in document["paths"]} <= OURS
+
+
+async def test_callbacks_come_in_under_a_path_that_is_spelled_out(database_url: str) -> None:
+    """A path of PUBLIC_URL may hold what an address spells out."""
+    service = Service(make_settings(database_url, public_url="https://host.test/my%20shop"))
+    async with service.run(reconcile=False, on_death=lambda: None), client_of(service) as client:
+        order = "01a2241d-5b7b-7332-b183-4d795dae9542"
+        answer = await client.post(f"/v1/callbacks/{order}")
+        assert answer.status_code == 401, "the proxy took the path away"
+        answer = await client.post(f"/my%20shop/v1/callbacks/{order}")
+        assert answer.status_code == 401, "the proxy left it"

@@ -219,3 +219,10 @@ WORDS_AND_HOLDING = by_pytest(
     "words and holding", "tests/reconciler/test_words_and_holding.py", "-k", "sqlite"
 )
 NEW_MACHINES = by_pytest("new machines", "tests/reconciler/test_on_new_machines.py", "-k", "sqlite")
+RESTORED_AND_LOOKED_AT = by_pytest(
+    "restored and looked at", "tests/reconciler/test_restored_and_looked_at.py", "-k", "sqlite"
+)
+EVENTS_AND_KEYS = by_pytest("events and keys", "tests/api/routes/test_events_and_keys.py", "-k", "sqlite")
+NAMED_TWICE = by_pytest("named twice", "tests/api/routes/test_named_twice.py", "-k", "sqlite")
+GOES_WRONG = by_pytest("what goes wrong", "tests/cli/test_what_goes_wrong.py")
+UNDER_PATH = by_pytest("under a path", "tests/api/test_under_path.py", "-k", "sqlite")

@@ -2,18 +2,17 @@
 
 import asyncio
 from datetime import datetime, timedelta
-from typing import Annotated, Literal, cast
+from typing import Literal, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
-from app.api.auth import MetricsReader
+from app.api.auth import WholeReader
 from app.api.context import ContextDep, require_migrated
 from app.api.problems import Problem, documented
 from app.db.models import CheckResult, Replica
-from app.keys import Grant
 from app.maintenance.doctor.checks import Check
 from app.maintenance.doctor.repeating import Repeating, begin_round
 
@@ -67,20 +66,8 @@ class CheckList(BaseModel):
     replicas: list[ReplicaBody]
 
 
-async def _whole(grant: MetricsReader) -> Grant:
-    """Let in who may read what the service measures, and sees every account."""
-    if grant.account_ids is not None:
-        raise Problem(
-            403, "beyond-own-key", "This concerns the whole service, and this API key is for some accounts."
-        )
-    return grant
-
-
-Whole = Annotated[Grant, Depends(_whole)]
-
-
 @router.get("", operation_id="listChecks", responses=documented(401, 403, 503))
-async def list_checks(grant: Whole, context: ContextDep) -> CheckList:
+async def list_checks(grant: WholeReader, context: ContextDep) -> CheckList:
     """Read what the checks found that the service repeats every hour. For keys that see every account.
 
     `presshook doctor` makes all of them, CloudPress included.
@@ -96,7 +83,7 @@ async def list_checks(grant: Whole, context: ContextDep) -> CheckList:
 
 
 @router.post("/run", operation_id="runChecks", responses=documented(401, 403, 409, 503))
-async def run_checks(grant: Whole, context: ContextDep) -> CheckList:
+async def run_checks(grant: WholeReader, context: ContextDep) -> CheckList:
     """Run the checks now, as the service does every hour. For keys that see every account."""
     if not await begin_round(context.db, AGAIN_AFTER):
         raise Problem(409, "just-looked", "The checks ran a moment ago, or are running. Wait half a minute.")

@@ -14,6 +14,7 @@ from app.api.problems import Problem, documented, invalid_field, not_found
 from app.db.models import ApiKey
 from app.keys import (
     Grant,
+    KeyExpiredError,
     MadeKey,
     NewKey,
     Scope,
@@ -176,7 +177,7 @@ async def get_key(key_id: UUID, grant: KeysWriter, context: ContextDep) -> KeyBo
 @router.post(
     "/{key_id}/rotate",
     operation_id="rotateKey",
-    responses=documented(400, 401, 403, 404, 413, 415, 422, 503),
+    responses=documented(400, 401, 403, 404, 409, 413, 415, 422, 503),
 )
 async def rotate(
     key_id: UUID, grant: KeysWriter, context: ContextDep, body: RotateRequest | None = None
@@ -184,7 +185,10 @@ async def rotate(
     """Replace a key by a new one with the same rights and identity."""
     await _find(context, grant, key_id)
     grace_seconds = (body or RotateRequest(grace_seconds=0)).grace_seconds
-    made = await rotate_key(context.db, key_id, grace_seconds=grace_seconds, by=grant.actor)
+    try:
+        made = await rotate_key(context.db, key_id, grace_seconds=grace_seconds, by=grant.actor)
+    except KeyExpiredError as error:
+        raise Problem(409, "key-expired", str(error)) from None
     if made is None:
         raise not_found("API key")  # it was revoked just now
     return _told(made)

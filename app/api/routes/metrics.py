@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from app.api.auth import MetricsReader
+from app.api.auth import WholeReader
 from app.api.context import ContextDep
 from app.api.problems import documented
 from app.telemetry.metrics import CONTENT_TYPE
@@ -19,7 +19,7 @@ router = APIRouter(tags=["health"])
         **documented(401, 403, 503),
     },
 )
-async def get_metrics(_grant: MetricsReader, context: ContextDep) -> Response:
+async def get_metrics(_grant: WholeReader, context: ContextDep) -> Response:
     """Tell the metrics of this process, and what all replicas share as the database has it."""
     shared = await context.snapshots.collector()
     return Response(context.metrics.text([shared]), media_type=CONTENT_TYPE)

@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from app.api.auth import WholeReader
 from app.api.context import ContextDep, require_migrated
 from app.api.routes import checks as api
-from app.api.routes.checks import Whole
 from app.dashboard.desk import desk_of
 from app.dashboard.page import Page, back_to
 
@@ -16,7 +16,9 @@ router = APIRouter(
 
 
 @router.get("")
-async def doctor(request: Request, grant: Whole, context: ContextDep, done: str | None = None) -> Response:
+async def doctor(
+    request: Request, grant: WholeReader, context: ContextDep, done: str | None = None
+) -> Response:
     """Show what the checks found last, and who works."""
     found = await api.list_checks(grant, context)
     return desk_of(request).render(
@@ -25,7 +27,7 @@ async def doctor(request: Request, grant: Whole, context: ContextDep, done: str 
 
 
 @router.post("/run")
-async def run(grant: Whole, context: ContextDep) -> Response:
+async def run(grant: WholeReader, context: ContextDep) -> Response:
     """Run the checks now, as `POST /v1/checks/run` does."""
     await api.run_checks(grant, context)
     return back_to("/ui/doctor", "run")

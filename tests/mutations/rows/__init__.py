@@ -10,6 +10,7 @@ from tests.mutations.rows import (
     handed_over,
     hints,
     orders,
+    outside,
     queue,
     reconciler,
     resolving,
@@ -40,5 +41,6 @@ MUTATIONS: tuple[Mutation, ...] = (
     *final.MUTATIONS,
     *handed_over.MUTATIONS,
     *hints.MUTATIONS,
+    *outside.MUTATIONS,
     *server.MUTATIONS,
 )

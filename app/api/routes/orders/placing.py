@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from app.api.auth import AdmissionDep, CredentialsReader, OrdersReader, OrdersWriter
 from app.api.bodies.credentials import CredentialsBody
@@ -87,6 +87,7 @@ def is_placed_or_final(order: Order) -> bool:
     callbacks=callback_router.routes,
 )
 async def place_order(
+    request: Request,
     body: OrderRequest,
     response: Response,
     grant: OrdersWriter,
@@ -105,6 +106,9 @@ async def place_order(
 ) -> OrderBody:
     """Order a site. The order is stored before CloudPress hears of it, so it is never lost."""
     key = None
+    if len(request.headers.getlist("Idempotency-Key")) > 1:
+        # Which of them stands for the order nobody can say: a client that repeats may have put one before it.
+        raise invalid_field("Idempotency-Key", "is sent more than once")
     if idempotency_key:
         key = Idempotency(grant.identity, idempotency_key, fingerprint_of(body.told()))
     try:

@@ -1,0 +1,76 @@
+"""What the command line does where something goes wrong on the way."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from typer.testing import CliRunner
+
+from app.api.problems import database_away
+from app.cli import command_line
+from app.cli.client import ExitCode
+from tests.cli.conftest import served
+from tests.e2e.conftest import environment
+from tests.programs import PRESSHOOK, run
+
+
+def test_an_order_whose_answer_was_an_error_can_be_repeated_as_the_same() -> None:
+    """No order is placed twice: who is told "try again" is told by which key it is the same order."""
+    keys: list[str] = []
+
+    async def stored_but_not_known(request: Request) -> JSONResponse:
+        keys.append(request.headers["idempotency-key"])
+        return database_away().response()
+
+    app = Starlette(routes=[Route("/v1/orders", stored_but_not_known, methods=["POST"])])
+    with served(app) as url:
+        line = ["orders", "place", "Site", "--url", url, "--key", "key"]
+        said = CliRunner().invoke(command_line(["orders"]), line)
+    assert said.exit_code == ExitCode.UNREACHABLE
+    assert "Try again" in said.output
+    [key] = set(keys)
+    assert f"--idempotency-key {key}" in said.output
+
+
+def started(closed: str, *arguments: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    line = f'exec "{PRESSHOOK}" {" ".join(arguments)} {closed}'
+    env = environment(f"sqlite:///{tmp_path}/a.db")
+    return subprocess.run(
+        ["/bin/sh", "-c", line],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=env,
+        cwd=tmp_path,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_program_works_whose_streams_are_closed(tmp_path: Path, closed: str) -> None:
+    """Supervisors start programs so, and no file of ours is taken for what is printed."""
+    ended = started(closed, "migrate", tmp_path=tmp_path)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (0, False), ended.stderr[-300:]
+    assert (tmp_path / "a.db").read_bytes().startswith(b"SQLite format 3")
+
+
+def test_a_disk_that_is_full_is_told_in_one_line(tmp_path: Path) -> None:
+    """What goes wrong is said in a line, not by a traceback."""
+    ended = started(">/dev/full", "--version", tmp_path=tmp_path)
+    assert ended.returncode != 0
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("query", ["timeout=s3cr3t", "mode=ro", "nonsense=1"])
+def test_an_option_of_an_sqlite_address_is_refused_or_heeded_without_a_traceback(
+    tmp_path: Path, query: str
+) -> None:
+    """A malformed setting stops the start with one line that names it (contract, "Environment")."""
+    ended = run("migrate", env=environment(f"sqlite:///a.db?{query}"), cwd=tmp_path)
+    assert "Traceback" not in ended.stderr
+    assert "s3cr3t" not in ended.stderr
+    assert "Warning" not in ended.stderr

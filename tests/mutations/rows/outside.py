@@ -1,0 +1,92 @@
+"""Rules of what comes in from outside, and of what is told there, broken."""
+
+from tests.mutations.mutation import Mutation
+from tests.mutations.proofs import (
+    EVENTS_AND_KEYS,
+    GOES_WRONG,
+    NAMED_TWICE,
+    RESTORED_AND_LOOKED_AT,
+    UNDER_PATH,
+)
+
+RESTORATIONS = "app/orders/restorations.py"
+
+MUTATIONS = (
+    Mutation(
+        "a restoration that is noted again forgets what the last one asked for",
+        RESTORATIONS,
+        "        if before is not None and await open_searches(tx.session, before.id):\n",
+        "        if False and before is not None:\n",
+        (RESTORED_AND_LOOKED_AT,),
+    ),
+    Mutation(
+        "whatever happened in a restored database tells when its backup was made",
+        RESTORATIONS,
+        "    latest.append(select(func.max(Event.at)).where(Event.order_id.is_not(None)))\n",
+        "    latest.append(select(func.max(Event.at)))\n",
+        (RESTORED_AND_LOOKED_AT,),
+    ),
+    Mutation(
+        "a backup may be of a time to come",
+        RESTORATIONS,
+        "        if since is not None and since > tx.now:\n",
+        "        if False and since is not None:\n",
+        (RESTORED_AND_LOOKED_AT,),
+    ),
+    Mutation(
+        "of two idempotency keys the first counts",
+        "app/api/routes/orders/placing.py",
+        '    if len(request.headers.getlist("Idempotency-Key")) > 1:\n',
+        "    if False:\n",
+        (NAMED_TWICE,),
+    ),
+    Mutation(
+        "a key for some accounts reads what all are counted by",
+        "app/api/auth.py",
+        "    if grant.account_ids is not None:\n",
+        "    if False and grant.account_ids is not None:\n",
+        (NAMED_TWICE,),
+    ),
+    Mutation(
+        "a stream outlives its key until there is something to tell",
+        "app/api/sse.py",
+        "            tasks = (left, writing, ended, expired)\n",
+        "            tasks = (left, writing, ended)\n",
+        (EVENTS_AND_KEYS,),
+    ),
+    Mutation(
+        "that another account's order was pruned is told",
+        "app/events/reading.py",
+        "            is_stripped = is_stripped.where(Order.account_id.in_(interest.account_ids))\n",
+        "            pass\n",
+        (EVENTS_AND_KEYS,),
+    ),
+    Mutation(
+        "an expired key is replaced by one that is not let in",
+        "app/keys.py",
+        "        if stored.expires_at is not None and stored.expires_at <= tx.now:\n            raise KeyExpired",
+        "        if False:\n            raise KeyExpired",
+        (EVENTS_AND_KEYS,),
+    ),
+    Mutation(
+        "who is told to repeat a command is not told by which key",
+        "app/cli/orders.py",
+        "    except (UnknownOutcomeError, KeyboardInterrupt):\n",
+        "    except KeyboardInterrupt:\n",
+        (GOES_WRONG,),
+    ),
+    Mutation(
+        "a program needs all its streams",
+        "app/cli/printing.py",
+        "        if getattr(sys, name) is None:\n",
+        "        if False:\n",
+        (GOES_WRONG,),
+    ),
+    Mutation(
+        "a path that is spelled out is found nowhere",
+        "app/api/application.py",
+        "unquote(urlsplit(context.settings.public_url).path)",
+        "urlsplit(context.settings.public_url).path",
+        (UNDER_PATH,),
+    ),
+)
