@@ -1,6 +1,7 @@
 """What the command line does where something goes wrong on the way."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from app.cli import command_line
 from app.cli.client import ExitCode
 from tests.cli.conftest import served
 from tests.e2e.conftest import environment
-from tests.programs import PRESSHOOK, run
+from tests.programs import run
+
+PROGRAM = Path(__file__).parents[2] / "presshook.py"
 
 
 def test_an_order_whose_answer_was_an_error_can_be_repeated_as_the_same() -> None:
@@ -37,7 +40,7 @@ def test_an_order_whose_answer_was_an_error_can_be_repeated_as_the_same() -> Non
 
 
 def started(closed: str, *arguments: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    line = f'exec "{PRESSHOOK}" {" ".join(arguments)} {closed}'
+    line = f'exec "{sys.executable}" "{PROGRAM}" {" ".join(arguments)} {closed}'
     env = environment(f"sqlite:///{tmp_path}/a.db")
     return subprocess.run(
         ["/bin/sh", "-c", line],

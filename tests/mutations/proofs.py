@@ -214,7 +214,7 @@ IN_THE_MIDST = by_pytest("in the midst", "tests/reconciler/test_in_the_midst.py"
 NAMED_AND_HELD = by_pytest(
     "named and held by another", "tests/reconciler/test_named_and_held_by_another.py", "-k", "sqlite"
 )
-CLOCK_VOTES = by_pytest("clock votes", "tests/reconciler/test_clock_votes.py", "-k", "sqlite")
+CLOCK_VOTES = by_pytest("clock votes", "tests/reconciler/test_clock_votes.py", "-k", "not postgresql")
 WORDS_AND_HOLDING = by_pytest(
     "words and holding", "tests/reconciler/test_words_and_holding.py", "-k", "sqlite"
 )
@@ -226,3 +226,4 @@ EVENTS_AND_KEYS = by_pytest("events and keys", "tests/api/routes/test_events_and
 NAMED_TWICE = by_pytest("named twice", "tests/api/routes/test_named_twice.py", "-k", "sqlite")
 GOES_WRONG = by_pytest("what goes wrong", "tests/cli/test_what_goes_wrong.py")
 UNDER_PATH = by_pytest("under a path", "tests/api/test_under_path.py", "-k", "sqlite")
+LASTING = by_pytest("lasting", "tests/db/test_lasting.py")

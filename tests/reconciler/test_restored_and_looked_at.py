@@ -10,6 +10,8 @@ from app.cli import command_line
 from app.db.database import Database
 from app.db.models import Restoration
 from app.db.url import async_database_url
+from app.events.timeline import Actor
+from app.keys import NewKey, make_key
 from app.maintenance.after_restore import doubt_unplaced_orders, skip_event_numbers
 from app.maintenance.fitness import Usability
 from app.orders.restorations import remember_restoration
@@ -33,6 +35,7 @@ async def lost_two_days_ago(bench: Bench) -> str:
     await bench.work()
     bench.cloudpress.end("cp-1", "OK")
     await bench.work_for(300)
+    await bench.order("Waits")
     bench.clock.time += timedelta(hours=1)
     lost = bench.cloudpress.land("Lost")
     bench.clock.time += timedelta(days=2)
@@ -59,7 +62,7 @@ async def test_after_restore_run_once(bench: Bench) -> None:
 async def test_after_restore_run_again_forgets_nothing_that_was_lost(bench: Bench) -> None:
     """The service looks through what CloudPress has made since the backup (deployment.md, "Backups")."""
     lost = await lost_two_days_ago(bench)
-    await after_restore(bench)
+    await after_restore(bench)  # which has orders doubted, now
     bench.clock.time += timedelta(minutes=1)
     await after_restore(bench)  # once more: with another option, or since the first was cut off
     await is_found_and_not_bought_again(bench, lost)
@@ -69,6 +72,14 @@ async def test_doctor_before_after_restore_hides_nothing_that_was_lost(bench: Be
     """ "Run it first, whatever the matter is" (operating.md, of `presshook doctor`): it changes nothing."""
     lost = await lost_two_days_ago(bench)
     await Usability(bench.db).prove()  # as doctor's check of the rights does
+    await after_restore(bench)
+    await is_found_and_not_bought_again(bench, lost)
+
+
+async def test_what_happens_before_after_restore_is_not_when_the_backup_was_made(bench: Bench) -> None:
+    """Whoever made a key in the restored database has hidden nothing either."""
+    lost = await lost_two_days_ago(bench)
+    await make_key(bench.db, NewKey("shop", ("orders:read",), None, None), by=Actor("operator"))
     await after_restore(bench)
     await is_found_and_not_bought_again(bench, lost)
 

@@ -12,6 +12,7 @@ from tests.mutations.proofs import (
     HANGING,
     HINTS_UNREAD,
     IN_THE_MIDST,
+    LASTING,
     MACHINES,
     NAMED_AND_HELD,
     NEW_MACHINES,
@@ -382,7 +383,7 @@ MUTATIONS = (
         "app/db/lasting.py",
         "at.uptime - met[at.boot] if at.boot in met else wall",
         "wall",
-        (WORDS_AND_TIME, ONE_FAILURE),
+        (LASTING,),
     ),
     Mutation(
         "a foreign link and failures in turns are told each time",
