@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.context import Context
 from app.api.middleware.guessing import Guesses
+from app.api.middleware.places import offered
 from app.api.middleware.rate_limit import RateLimiter
 from app.api.problems import Problem, database_away, unauthorized
 from app.db.errors import DATABASE_AWAY
@@ -91,7 +92,7 @@ class Authentication:
             self._context.refusals["key", str(error)] += 1
             log.warning("key_refused", reason=str(error))
             if str(error) != NO_KEY and (seconds := self._guesses.wait_seconds(_address(scope))):
-                await hold_back(seconds)
+                await hold_back(scope, seconds)
             await unauthorized().response()(scope, receive, send)
             return
         except Problem as problem:
@@ -152,9 +153,10 @@ class Authentication:
         return grant
 
 
-async def hold_back(seconds: float) -> None:
-    """Let an answer wait."""
-    await asyncio.sleep(seconds)
+async def hold_back(scope: Scope, seconds: float) -> None:
+    """Let an answer wait, which takes no place from anybody who need not wait."""
+    with offered(scope):
+        await asyncio.sleep(seconds)
 
 
 def _address(scope: Scope) -> str:

@@ -5,6 +5,7 @@ order in which it ends, and one look a second takes off the front whose time is 
 """
 
 import asyncio
+import math
 import resource
 from typing import Protocol
 
@@ -80,16 +81,22 @@ class Crowd:
         self.open: set[Connection] = set()
         """All that were let in."""
         self._idle, self._heads, self._lingering = Waiting(), Waiting(), Waiting()
+        self._offered = Waiting()
         # Who may have something unread, how much it had taken when it was last looked at, and since when.
         self._unread: dict[Connection, tuple[int, float]] = {}
         self._told_at = -TELL_SECONDS
         self.stuck_seconds = STUCK_SECONDS
 
     def admit(self, connection: Connection) -> bool:
-        """Take one in. Where there are too many, the one that has waited longest without a request goes."""
+        """Take one in. Where there are too many, one goes that nobody is the worse for.
+
+        Who is held back for wrong keys goes before those that wait for a request. That gives him nothing that
+        he could not have by hanging up, and else those who are let in would have to stay outside.
+        """
         if len(self.open) >= self._most:
             self._tell()
-            oldest = self._lingering.oldest() or self._idle.oldest() or self._heads.oldest()
+            goes_first = (self._lingering, self._offered, self._idle, self._heads)
+            oldest = next((one for waiting in goes_first if (one := waiting.oldest()) is not None), None)
             if oldest is None:
                 return False
             self.open.discard(oldest)
@@ -101,7 +108,9 @@ class Crowd:
         now = _now()
         if now - self._told_at >= TELL_SECONDS:
             self._told_at = now
-            log.warning("too_many_connections", most=self._most, detail="the idle ones are closed first")
+            log.warning(
+                "too_many_connections", most=self._most, detail="those held back and the idle go first"
+            )
 
     def leave(self, connection: Connection) -> None:
         """Forget one that is closed."""
@@ -110,7 +119,7 @@ class Crowd:
         self._forget(connection)
 
     def _forget(self, connection: Connection) -> None:
-        for waiting in (self._idle, self._heads, self._lingering):
+        for waiting in (self._idle, self._heads, self._lingering, self._offered):
             waiting.end(connection)
 
     def is_busy(self, connection: Connection) -> None:
@@ -130,6 +139,14 @@ class Crowd:
     def lingers(self, connection: Connection) -> None:
         """Have one wait for its client to read the answer and close."""
         self._lingering.begin(connection, _now() + LINGER_SECONDS)
+
+    def is_offered(self, connection: Connection) -> None:
+        """Have one go where there are too many, although it is being answered."""
+        self._offered.begin(connection, math.inf)
+
+    def is_kept(self, connection: Connection) -> None:
+        """Let one be answered again."""
+        self._offered.end(connection)
 
     def wrote(self, connection: Connection) -> None:
         """Look after one that was sent something."""

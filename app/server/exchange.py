@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Scope
 
 from app.api.answers import Answer, Choose
 from app.api.middleware.body_limit import WHOLE_BODY
+from app.api.middleware.places import PLACE
 from app.server.wire import (
     CONTINUE,
     LAST_CHUNK,
@@ -113,7 +114,7 @@ class Exchange:
         # The scope knows how this one's body is taken. Handed to the application and kept no longer, the two
         # end with their last use: as a cycle, every request would be left to the garbage collector.
         scope, self._scope = self._scope, {}
-        scope["extensions"] = {WHOLE_BODY: self.take_whole}
+        scope["extensions"] = {WHOLE_BODY: self.take_whole, PLACE: self.connection}
         try:
             await app(scope, self.receive, self.send)
         except asyncio.CancelledError:

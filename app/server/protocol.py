@@ -186,6 +186,14 @@ class HttpConnection(asyncio.Protocol):
                 self._drained = asyncio.Event()
             await self._drained.wait()
 
+    def offer(self) -> None:
+        """Let this connection go, unanswered, where there are too many."""
+        self._crowd.is_offered(self)
+
+    def keep(self) -> None:
+        """Let it be answered again."""
+        self._crowd.is_kept(self)
+
     def resume_body(self) -> None:
         """Read on in a body, which the application waits for."""
         if not self._is_ending:

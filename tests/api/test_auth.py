@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from starlette.types import Scope
 
 from app.api import auth
 from app.api.middleware.guessing import BURST, LONGEST_WAIT_SECONDS, MOST_ADDRESSES, Guesses
@@ -108,7 +109,7 @@ def test_wrong_keys_of_an_address_are_answered_ever_more_slowly_and_forgiven_wit
 async def test_only_wrong_keys_wait(service: Service, monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
     slept: list[float] = []
 
-    async def sleep(seconds: float) -> None:
+    async def sleep(_scope: Scope, seconds: float) -> None:
         slept.append(seconds)
 
     monkeypatch.setattr(auth, "hold_back", sleep)

@@ -6,6 +6,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from app.api import auth
 from app.api.middleware.guessing import BURST
@@ -84,7 +85,7 @@ async def test_wrong_keys_wait_and_a_right_one_does_not(
 ) -> None:
     slept: list[float] = []
 
-    async def sleep(seconds: float) -> None:
+    async def sleep(_scope: Scope, seconds: float) -> None:
         slept.append(seconds)
 
     monkeypatch.setattr(signing_in, "hold_back", sleep)

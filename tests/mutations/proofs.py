@@ -173,6 +173,8 @@ LATE_LOOKS = by_pytest(
     "sqlite",
 )
 PROTOCOL = by_pytest("protocol", "tests/server/test_protocol.py")
+FAIRNESS = by_pytest("fairness", "tests/server/test_fairness.py")
+PLACES = by_pytest("places", "tests/server/test_places.py", "-k", "sqlite")
 AT_ONCE = by_pytest("answered at once", "tests/server/test_answered_at_once.py")
 CHANGING = by_pytest("changing", "tests/orders/test_changing.py", "-k", "sqlite")
 EXCHANGES = by_pytest("exchanges", "tests/network/test_http1.py", "tests/network/test_exchanges.py")

@@ -9,6 +9,7 @@ import pytest
 import uvloop
 from starlette.types import Receive, Scope, Send
 
+from app.api.middleware.places import offered
 from app.server import crowd
 from app.server.embedded import serving
 from app.server.listening import listen
@@ -23,7 +24,7 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 
 
 class Answering:
-    """An application: `/slow` waits until it is told to, `/read` reads the body, `/large` is 4 MiB long."""
+    """An application: `/slow` and `/held` wait for `go`, `/read` reads the body, `/large` is 4 MiB."""
 
     large = b"x" * 4 * 1024 * 1024
 
@@ -40,6 +41,9 @@ class Answering:
         match scope["path"]:
             case "/slow":
                 await self.go.wait()
+            case "/held":
+                with offered(scope):
+                    await self.go.wait()
             case "/large":
                 body = self.large
             case "/endless":

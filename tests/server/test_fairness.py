@@ -15,6 +15,7 @@ from tests.server.conftest import Answering, Connection, answer, answered, close
 
 HALF = b"GET / HTTP/1.1\r\nHost: presshook.test\r\n"
 GET = HALF + b"\r\n"
+HELD = GET.replace(b"/", b"/held", 1)
 SLOW = GET.replace(b"/", b"/slow", 1)
 LARGE = GET.replace(b"/", b"/large", 1)
 CHUNKED = b"POST %b HTTP/1.1\r\nHost: presshook.test\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -232,6 +233,35 @@ async def test_where_none_is_idle_a_further_one_is_told_to_come_again(
         assert (status, headers["retry-after"]) == (503, "5")
         application.go.set()
         for reader, _ in busy:
+            await answered(reader)
+
+
+@pytest.mark.usefixtures("crowds")
+async def test_beyond_the_most_those_held_back_go_before_the_idle_and_no_more_once_they_are_not(
+    address: str, application: Answering
+) -> None:
+    async with AsyncExitStack() as stack:
+        idle, _ = await opened(stack, address, GET)
+        await answered(idle)
+        held = [await opened(stack, address, HELD) for _ in range(4)]
+        await eventually(lambda: asyncio.sleep(0, len(application.asked)), lambda asked: asked == 5)
+        reader, writer = await opened(stack, address, GET)
+        await answered(reader)
+        assert await closed(held[0][0]), "the one that was held back for longest"
+        application.go.set()
+        for reader, _ in held[1:]:
+            await answered(reader)
+        application.go.clear()
+        for _, busy in [*held[1:], (reader, writer)]:
+            busy.write(SLOW)
+        await eventually(lambda: asyncio.sleep(0, len(application.asked)), lambda asked: asked == 10)
+        further, _ = await opened(stack, address, SLOW)
+        assert await closed(idle), "the only one that is not being answered"
+        await eventually(lambda: asyncio.sleep(0, len(application.asked)), lambda asked: asked == 11)
+        beyond, _ = await opened(stack, address, GET)
+        assert (await answer(beyond))[0] == 503
+        application.go.set()
+        for reader, _ in [*held[1:], (further, writer)]:
             await answered(reader)
 
 

@@ -1,6 +1,7 @@
 """Who presents wrong keys again and again is answered ever more slowly. A right key never waits.
 
-So nobody can lock anyone else out, also not from an address that many share.
+So nobody can lock anyone else out, also not from an address that many share. Nor by their number: who is held
+back goes first where there are too many connections.
 """
 
 import time

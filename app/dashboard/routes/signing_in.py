@@ -88,7 +88,7 @@ async def sign_in(request: Request, form: FormDep) -> Response:
         log.warning("key_refused", reason=str(error))
         address = request.client.host if request.client else ""
         if seconds := desk.guesses.wait_seconds(address):
-            await hold_back(seconds)
+            await hold_back(request.scope, seconds)
         return _form(request, next_page, error=WRONG)
     log.info("signed_in", key=grant.name)
     response = RedirectResponse(next_page, 303)

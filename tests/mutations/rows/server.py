@@ -1,7 +1,7 @@
 """Rules of how requests are taken in and answered, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import AT_ONCE, PROTOCOL
+from tests.mutations.proofs import AT_ONCE, FAIRNESS, PLACES, PROTOCOL
 
 PROTOCOL_FILE = "app/server/protocol.py"
 EXCHANGE = "app/server/exchange.py"
@@ -34,5 +34,19 @@ MUTATIONS = (
         "self._feed(data[begin : begin + SLICE_BYTES])",
         "self._feed(data[begin : begin + SLICE_BYTES] if len(data) > SLICE_BYTES else data)",
         (PROTOCOL,),
+    ),
+    Mutation(
+        "wrong keys that are held back take the places of right ones",
+        "app/api/auth.py",
+        "with offered(scope):",
+        "if True:",
+        (PLACES,),
+    ),
+    Mutation(
+        "who was held back once is cut off while it is answered",
+        "app/server/crowd.py",
+        "self._offered.end(connection)",
+        "pass",
+        (FAIRNESS,),
     ),
 )

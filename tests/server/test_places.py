@@ -1,0 +1,83 @@
+"""Nobody who is not let in, and no single key, takes the places of all others among the connections."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from starlette.types import Scope
+
+from app.api import auth
+from app.api.middleware import guessing
+from app.dashboard.routes import signing_in
+from app.server import fair
+from app.server.crowd import Crowd
+from tests.harness import Sandbox, eventually, run_presshook
+from tests.server.conftest import answer, closed, connected
+from tests.settings import API_KEY
+
+MOST = 8
+WRONG = b"GET /v1/orders HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer phk_wrong\r\n\r\n"
+SIGNING_IN = (
+    b"POST /ui/sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"Content-Length: 9\r\nSec-Fetch-Site: same-origin\r\n\r\nkey=wrong"
+)
+
+
+@pytest.fixture(autouse=True)
+def _few_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fair, "Crowd", lambda: Crowd(most=MOST))
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> list[asyncio.Task[Any]]:
+    """Who presented a wrong key, of which none is answered while a test lasts."""
+    tasks: list[asyncio.Task[Any]] = []
+    hold_back = auth.hold_back
+
+    async def hold_for_long(scope: Scope, _seconds: float) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(task)
+        await hold_back(scope, 1000.0)
+
+    monkeypatch.setattr(guessing, "BURST", 0)
+    monkeypatch.setattr(auth, "hold_back", hold_for_long)
+    monkeypatch.setattr(signing_in, "hold_back", hold_for_long)
+    return tasks
+
+
+def asked(key: str, *lines: bytes, target: bytes = b"/v1/orders?limit=1") -> bytes:
+    return b"\r\n".join(
+        (
+            b"GET " + target + b" HTTP/1.1",
+            b"Host: a",
+            b"Authorization: Bearer " + key.encode(),
+            *lines,
+            b"",
+            b"",
+        )
+    )
+
+
+@pytest.mark.parametrize("wrong", [WRONG, SIGNING_IN], ids=["at the API", "at the dashboard"])
+async def test_wrong_keys_take_no_place_from_a_right_one(
+    database_url: str, sandbox: Sandbox, held: list[asyncio.Task[Any]], wrong: bytes
+) -> None:
+    """A right key never waits, and nobody locks out anyone else."""
+    async with (
+        run_presshook(database_url, sandbox.url, reconcile=False) as presshook,
+        AsyncExitStack() as stack,
+    ):
+        await presshook.client.aclose()
+        guessers = [await stack.enter_async_context(connected(presshook.url, wrong)) for _ in range(MOST)]
+        await eventually(lambda: asyncio.sleep(0, len(held)), lambda many: many == MOST)
+        reader, _ = await stack.enter_async_context(connected(presshook.url, asked(API_KEY)))
+        assert (await answer(reader))[0] == 200
+        gone = [asyncio.create_task(closed(guesser)) for guesser, _ in guessers]
+        done, others = await asyncio.wait(gone, return_when=asyncio.FIRST_COMPLETED)
+        for task in others:
+            task.cancel()
+        assert [task.result() for task in done] == [True], "one of them has gone for it, unanswered"
+        for task in held:
+            task.cancel()  # the service would wait for them when it ends
