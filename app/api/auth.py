@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.context import Context
 from app.api.middleware.guessing import Guesses
-from app.api.middleware.places import offered
+from app.api.middleware.places import offered, places_of
 from app.api.middleware.rate_limit import RateLimiter
 from app.api.problems import Problem, database_away, unauthorized
 from app.db.errors import DATABASE_AWAY
@@ -42,6 +42,8 @@ class Admission:
 
     grant: Grant
     _check: Callable[[], Awaitable[Grant]]
+    places: int | None = None
+    """How many connections the server admits that the request came by, if that is known."""
     is_over: bool = False
     """Whether the key was refused when it was looked at last."""
 
@@ -103,7 +105,7 @@ class Authentication:
             return
         structlog.contextvars.bind_contextvars(key=grant.name)
         state = scope.setdefault("state", {})
-        state["admission"] = Admission(grant, partial(self._grant, scope))
+        state["admission"] = Admission(grant, partial(self._grant, scope), places_of(scope))
         if self._limiter is None:
             await self._app(scope, receive, send)
         else:

@@ -12,6 +12,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from app.accounts.told import ToldOrder
+from app.api.middleware.places import Shares
 from app.api.problems import Problem
 from app.config import Settings
 from app.db.database import Database
@@ -93,7 +94,7 @@ class Context:
 
     `is_migrated` asks the database whether it has this release's tables, and raises if it is away.
     `prove_usable` raises if it is away, lacks rights or can write nothing.
-    `refusals` counts whom nobody let in, by reason.
+    `refusals` counts whom nobody let in, by reason; `streams` and `waits` what each key has open.
     """
 
     settings: Settings
@@ -112,6 +113,8 @@ class Context:
     """How often an open stream says that it is alive, and whether its key is still let in is looked up."""
     known_migrated: asyncio.Event = field(default_factory=asyncio.Event)
     refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
+    streams: Shares = field(default_factory=Shares)
+    waits: Shares = field(default_factory=Shares)
 
     @cached_property
     def intake(self) -> OrderIntake:

@@ -202,6 +202,17 @@ def rate_limited(requests: int, seconds: int, *, wait_seconds: int) -> Problem:
     )
 
 
+def too_many_streams(most: int) -> Problem:
+    """Return the answer to a key that has as many streams open as it may."""
+    return Problem(
+        429,
+        "too-many-streams",
+        f"This API key may have {most} streams of events open at this replica, and has. Try again once one "
+        "of them is closed, or have several readers share one.",
+        headers={"Retry-After": str(RETRY_SECONDS)},
+    )
+
+
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe error answers for the OpenAPI document, each with an example where there is one for all."""
     described: dict[int | str, dict[str, Any]] = {}

@@ -16,8 +16,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.api.auth import Admission
 from app.api.bodies.events import EventBody
+from app.api.middleware.places import Shares, most_streams, places_of
 from app.api.middleware.severable import cut_off_in
-from app.api.problems import Problem
+from app.api.problems import Problem, too_many_streams
 from app.db.errors import DATABASE_AWAY
 from app.events.feed import Feed, Subscription
 from app.events.reading import Happened, Interest
@@ -48,8 +49,12 @@ class EventStream(Response):
         after: int | None,
         heartbeat_seconds: float,
         is_over: bool,
+        shares: Shares | None = None,
     ) -> None:
-        """Prepare; `is_over` says that nothing more is to be waited for after what is stored."""
+        """Prepare; `is_over` says that nothing more is to be waited for after what is stored.
+
+        `shares` counts the streams that each key has open; None if they are counted elsewhere.
+        """
         super().__init__(
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Connection": "close"}
         )
@@ -60,13 +65,25 @@ class EventStream(Response):
         self._after = after
         self._heartbeat_seconds = heartbeat_seconds
         self._is_over = is_over
+        self._shares = shares
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until one of the reasons to end.
 
         Raises:
             KeyRefusedError: the key was revoked before the feed was listened to, which ends no subscription.
+            Problem: 429, the key has as many streams open as it may.
         """
+        if self._shares is None:
+            await self._stream(scope, receive, send)
+            return
+        most = most_streams(places_of(scope))
+        with self._shares.taken(self._admission.grant.identity, most) as is_granted:
+            if not is_granted:
+                raise too_many_streams(most)
+            await self._stream(scope, receive, send)
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         key_id = self._admission.grant.key_id
         async with self._feed.subscribe(self._interest, key_id=key_id) as subscription:
             if key_id is not None:

@@ -10,6 +10,7 @@ from fastapi import Header, Response
 
 from app.api.auth import Admission
 from app.api.context import Context
+from app.api.middleware.places import most_waits
 from app.db.errors import DATABASE_AWAY
 from app.db.models import Order
 from app.keys import KeyRefusedError
@@ -62,11 +63,15 @@ async def wait_until(
     that what the caller knows of it may be its row alone, and once more when the time is up, so that the
     answer is true even if a wake-up went unheard. While the database is away the order is returned as it was
     last known: it has been committed, and an error would make the client order once more. The same goes for
-    a key that is let in no more: nothing is read for it, and `admission.is_over` says so.
+    a key that is let in no more: nothing is read for it, and `admission.is_over` says so. A key of which as
+    many wait as may is answered at once: it would take the places of all others.
     """
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
-    with context.signals.watch(known.order.id, *admission.key_ids) as changed:
+    with (
+        context.signals.watch(known.order.id, *admission.key_ids) as changed,
+        context.waits.taken(admission.grant.identity, most_waits(admission.places)) as may_wait,
+    ):
+        deadline = loop.time() + (seconds if may_wait else 0)
         while not admission.is_over:
             is_time_up = loop.time() >= deadline
             with suppress(*DATABASE_AWAY):

@@ -48,9 +48,14 @@ async def stream(
     if order_id is not None:
         await find_visible(context, grant, order_id)
     interest = Interest(order_id, account_ids=grant.account_ids)
-    heartbeat_seconds = context.heartbeat_seconds
     return ChangeStream(
-        context.feed, interest, admission, after=None, heartbeat_seconds=heartbeat_seconds, is_over=False
+        context.feed,
+        interest,
+        admission,
+        after=None,
+        heartbeat_seconds=context.heartbeat_seconds,
+        is_over=False,
+        shares=context.streams,
     )
 
 

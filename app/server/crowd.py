@@ -87,6 +87,11 @@ class Crowd:
         self._told_at = -TELL_SECONDS
         self.stuck_seconds = STUCK_SECONDS
 
+    @property
+    def most(self) -> int:
+        """How many connections there may be."""
+        return self._most
+
     def admit(self, connection: Connection) -> bool:
         """Take one in. Where there are too many, one goes that nobody is the worse for.
 

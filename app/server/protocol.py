@@ -186,6 +186,11 @@ class HttpConnection(asyncio.Protocol):
                 self._drained = asyncio.Event()
             await self._drained.wait()
 
+    @property
+    def places(self) -> int:
+        """How many connections there may be."""
+        return self._crowd.most
+
     def offer(self) -> None:
         """Let this connection go, unanswered, where there are too many."""
         self._crowd.is_offered(self)

@@ -1,6 +1,8 @@
 """Nobody who is not let in, and no single key, takes the places of all others among the connections."""
 
 import asyncio
+import json
+import math
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -9,6 +11,7 @@ from starlette.types import Scope
 
 from app.api import auth
 from app.api.middleware import guessing
+from app.api.middleware.places import most_streams, most_waits
 from app.dashboard.routes import signing_in
 from app.server import fair
 from app.server.crowd import Crowd
@@ -81,3 +84,65 @@ async def test_wrong_keys_take_no_place_from_a_right_one(
         assert [task.result() for task in done] == [True], "one of them has gone for it, unanswered"
         for task in held:
             task.cancel()  # the service would wait for them when it ends
+
+
+async def test_streams_of_one_key_leave_room_for_others(database_url: str, sandbox: Sandbox) -> None:
+    async with (
+        run_presshook(database_url, sandbox.url, reconcile=False) as presshook,
+        AsyncExitStack() as stack,
+    ):
+        body = {"name": "tenant", "scopes": ["orders:read"], "account_ids": ["another"]}
+        tenant = (await presshook.client.post("/v1/keys", json=body)).json()["key"]
+        await presshook.client.aclose()
+        stream = asked(tenant, b"Accept: text/event-stream", target=b"/v1/events")
+        asking = [await stack.enter_async_context(connected(presshook.url, stream)) for _ in range(MOST)]
+        answers = [await answer(reader) for reader, _ in asking]
+        assert sorted(status for status, _, _ in answers) == [200] * 2 + [429] * (MOST - 2)
+        refused = next((headers, json.loads(body)) for status, headers, body in answers if status == 429)
+        assert refused[0]["retry-after"] == "5"
+        assert refused[1] == {
+            "type": "urn:presshook:problem:too-many-streams",
+            "title": "Too Many Requests",
+            "status": 429,
+            "detail": "This API key may have 2 streams of events open at this replica, and has. Try again "
+            "once one of them is closed, or have several readers share one.",
+        }
+        reader, _ = await stack.enter_async_context(connected(presshook.url, asked(API_KEY)))
+        assert (await answer(reader))[0] == 200
+        own = asked(API_KEY, b"Accept: text/event-stream", target=b"/v1/events")
+        reader, _ = await stack.enter_async_context(connected(presshook.url, own))
+        assert (await answer(reader))[0] == 200, "each key has a share of its own"
+        _, writer = asking[[status for status, _, _ in answers].index(200)]
+        writer.close()
+
+        async def again() -> int:
+            async with connected(presshook.url, stream) as (reader, _):
+                return (await answer(reader))[0]
+
+        await eventually(again, lambda status: status == 200)
+
+
+async def test_waiting_requests_of_one_key_leave_room_for_others(database_url: str, sandbox: Sandbox) -> None:
+    async with (
+        run_presshook(database_url, sandbox.url, reconcile=False) as presshook,
+        AsyncExitStack() as stack,
+    ):
+        order_id = (await presshook.order("Order", wait=0)).json()["id"]
+        await presshook.client.aclose()
+        wait = asked(API_KEY, target=f"/v1/orders/{order_id}?wait=30".encode())
+        asking = [await stack.enter_async_context(connected(presshook.url, wait)) for _ in range(MOST)]
+        told = [asyncio.create_task(answer(reader)) for reader, _ in asking]
+        await eventually(lambda: asyncio.sleep(0, sum(task.done() for task in told)), lambda many: many == 4)
+        assert [task.result()[0] for task in told if task.done()] == [200] * 4, "with what is known"
+        reader, _ = await stack.enter_async_context(connected(presshook.url, asked(API_KEY)))
+        assert (await answer(reader))[0] == 200
+        for task in told:
+            task.cancel()
+
+
+@pytest.mark.parametrize(
+    ("places", "streams", "waits"),
+    [(None, 100, math.inf), (20_000, 100, 10_000), (896, 100, 448), (128, 32, 64), (1, 1, 1)],
+)
+def test_no_key_has_more_than_its_share(places: int | None, streams: int, waits: float) -> None:
+    assert (most_streams(places), most_waits(places)) == (streams, waits)

@@ -49,4 +49,18 @@ MUTATIONS = (
         "pass",
         (FAIRNESS,),
     ),
+    Mutation(
+        "one key may have any number of streams open",
+        "app/api/sse.py",
+        "if not is_granted:",
+        "if False:",
+        (PLACES,),
+    ),
+    Mutation(
+        "any number of requests of one key may wait",
+        "app/api/waiting.py",
+        "(seconds if may_wait else 0)",
+        "seconds",
+        (PLACES,),
+    ),
 )
