@@ -94,7 +94,7 @@ class Context:
 
     `is_migrated` asks the database whether it has this release's tables, and raises if it is away.
     `prove_usable` raises if it is away, lacks rights or can write nothing.
-    `refusals` counts whom nobody let in, by reason; `streams` and `waits` what each key has open.
+    `refusals` counts whom nobody let in, by reason; `shares` what each key has open that lasts.
     """
 
     settings: Settings
@@ -113,8 +113,7 @@ class Context:
     """How often an open stream says that it is alive, and whether its key is still let in is looked up."""
     known_migrated: asyncio.Event = field(default_factory=asyncio.Event)
     refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
-    streams: Shares = field(default_factory=Shares)
-    waits: Shares = field(default_factory=Shares)
+    shares: Shares = field(default_factory=Shares)
 
     @cached_property
     def intake(self) -> OrderIntake:

@@ -207,8 +207,8 @@ def too_many_streams(most: int) -> Problem:
     return Problem(
         429,
         "too-many-streams",
-        f"This API key may have {most} streams of events open at this replica, and has. Try again once one "
-        "of them is closed, or have several readers share one.",
+        f"This API key may have {most} streams and waiting requests open at this replica, and has. Try again "
+        "once one of them has ended, or have several readers share a stream.",
         headers={"Retry-After": str(RETRY_SECONDS)},
     )
 

@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.api.auth import Admission
 from app.api.bodies.events import EventBody
-from app.api.middleware.places import Shares, most_streams, places_of
+from app.api.middleware.places import Shares, most_of_one_key, places_of
 from app.api.middleware.severable import cut_off_in
 from app.api.problems import Problem, too_many_streams
 from app.db.errors import DATABASE_AWAY
@@ -53,7 +53,7 @@ class EventStream(Response):
     ) -> None:
         """Prepare; `is_over` says that nothing more is to be waited for after what is stored.
 
-        `shares` counts the streams that each key has open; None if they are counted elsewhere.
+        `shares` counts what each key has open; None if its streams are counted elsewhere.
         """
         super().__init__(
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Connection": "close"}
@@ -77,10 +77,10 @@ class EventStream(Response):
         if self._shares is None:
             await self._stream(scope, receive, send)
             return
-        most = most_streams(places_of(scope))
+        most = most_of_one_key(places_of(scope))
         with self._shares.taken(self._admission.grant.identity, most) as is_granted:
             if not is_granted:
-                raise too_many_streams(most)
+                raise too_many_streams(int(most))
             await self._stream(scope, receive, send)
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:

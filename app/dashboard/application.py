@@ -55,7 +55,7 @@ async def stream(
         after=None,
         heartbeat_seconds=context.heartbeat_seconds,
         is_over=False,
-        shares=context.streams,
+        shares=context.shares,
     )
 
 

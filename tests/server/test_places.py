@@ -11,7 +11,7 @@ from starlette.types import Scope
 
 from app.api import auth
 from app.api.middleware import guessing
-from app.api.middleware.places import most_streams, most_waits
+from app.api.middleware.places import most_of_one_key
 from app.dashboard.routes import signing_in
 from app.server import fair
 from app.server.crowd import Crowd
@@ -97,15 +97,15 @@ async def test_streams_of_one_key_leave_room_for_others(database_url: str, sandb
         stream = asked(tenant, b"Accept: text/event-stream", target=b"/v1/events")
         asking = [await stack.enter_async_context(connected(presshook.url, stream)) for _ in range(MOST)]
         answers = [await answer(reader) for reader, _ in asking]
-        assert sorted(status for status, _, _ in answers) == [200] * 2 + [429] * (MOST - 2)
+        assert sorted(status for status, _, _ in answers) == [200] * 4 + [429] * (MOST - 4)
         refused = next((headers, json.loads(body)) for status, headers, body in answers if status == 429)
         assert refused[0]["retry-after"] == "5"
         assert refused[1] == {
             "type": "urn:presshook:problem:too-many-streams",
             "title": "Too Many Requests",
             "status": 429,
-            "detail": "This API key may have 2 streams of events open at this replica, and has. Try again "
-            "once one of them is closed, or have several readers share one.",
+            "detail": "This API key may have 4 streams and waiting requests open at this replica, and has. "
+            "Try again once one of them has ended, or have several readers share a stream.",
         }
         reader, _ = await stack.enter_async_context(connected(presshook.url, asked(API_KEY)))
         assert (await answer(reader))[0] == 200
@@ -141,8 +141,7 @@ async def test_waiting_requests_of_one_key_leave_room_for_others(database_url: s
 
 
 @pytest.mark.parametrize(
-    ("places", "streams", "waits"),
-    [(None, 100, math.inf), (20_000, 100, 10_000), (896, 100, 448), (128, 32, 64), (1, 1, 1)],
+    ("places", "most"), [(None, math.inf), (20_000, 10_000), (896, 448), (128, 64), (1, 1)]
 )
-def test_no_key_has_more_than_its_share(places: int | None, streams: int, waits: float) -> None:
-    assert (most_streams(places), most_waits(places)) == (streams, waits)
+def test_no_key_has_more_than_its_share(places: int | None, most: float) -> None:
+    assert most_of_one_key(places) == most

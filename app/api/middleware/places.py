@@ -12,12 +12,8 @@ from typing import Protocol
 from starlette.types import Scope
 
 PLACE = "presshook.place"
-MOST_STREAMS = 100
-"""So many streams one key may have open at a replica: enough for an application with many replicas."""
-STREAMS_SHARE = 4
-"""What one key's streams, which may last for ever, take of all places: no more than a fourth."""
-WAITS_SHARE = 2
-"""What one key's waiting requests take of them, which end within 30 s: no more than a half."""
+SHARE = 2
+"""What streams and waiting requests of one key, which last, take of all places: no more than a half."""
 
 
 class Place(Protocol):
@@ -54,14 +50,9 @@ def places_of(scope: Scope) -> int | None:
     return None if place is None else place.places
 
 
-def most_streams(places: int | None) -> int:
-    """Return how many streams one key may have open where there are so many places."""
-    return MOST_STREAMS if places is None else max(1, min(MOST_STREAMS, places // STREAMS_SHARE))
-
-
-def most_waits(places: int | None) -> float:
-    """Return how many requests of one key may wait at a time where there are so many places."""
-    return math.inf if places is None else max(1, places // WAITS_SHARE)
+def most_of_one_key(places: int | None) -> float:
+    """Return how many streams and waiting requests one key may have open, of so many places."""
+    return math.inf if places is None else max(1, places // SHARE)
 
 
 class Shares:

@@ -63,8 +63,8 @@ async def list_events(
 ) -> EventList | Response:
     """Follow what happens to all orders that the key may see, or read what happened, the oldest first.
 
-    A stream begins now, or after `Last-Event-ID`. A key may have 100 streams open at each replica, or a
-    fourth of the connections that the replica admits where that is less; a further one is a 429.
+    A stream begins now, or after `Last-Event-ID`. The streams and waiting requests of a key take no more than
+    half of the connections that a replica admits; a further stream is a 429.
     """
     interest = Interest(order_id, frozenset(kind) if kind else None, grant.account_ids)
     if _wants_stream(accept):
@@ -134,7 +134,7 @@ def _stream(
         after=after,
         heartbeat_seconds=context.heartbeat_seconds,
         is_over=is_over,
-        shares=context.streams,
+        shares=context.shares,
     )
 
 
