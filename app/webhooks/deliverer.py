@@ -1,7 +1,8 @@
 """The loop that delivers: claims deliveries that are due, and sends each.
 
 An endpoint has few slots, and while it fails a single one, so that one that hangs takes no place that
-another needs.
+another needs. Where many of them are slow, the last quarter of all slots is for those to which nothing is
+being sent: each gets one, whatever waits for the others.
 """
 
 import time
@@ -35,6 +36,8 @@ from app.webhooks.signing import sign
 
 SLOTS = 256
 SLOTS_OF_A_WEBHOOK = 4
+RESERVED_SHARE = 4
+"""The last so manieth part of the slots is for webhooks to which nothing is being sent."""
 POLL_SECONDS = 3.0
 BACKSTOP_POLL_SECONDS = 10.0
 # Longer than an attempt may take, with time to write down how it ended.
@@ -61,6 +64,10 @@ _RECEIVER = _WEBHOOK.options(undefer(Webhook.secret), undefer(Webhook.former_sec
 _LOCKED = _WEBHOOK.with_for_update(key_share=True)
 
 log = structlog.get_logger()
+
+
+def _reserved() -> int:
+    return SLOTS // RESERVED_SHARE
 
 
 class Deliverer(Worker[Delivery]):
@@ -104,25 +111,27 @@ class Deliverer(Worker[Delivery]):
                 if not one_each.claims or len(claims) == limit:
                     break
         self._in_flight.update(claim.row.webhook_id for claim in claims)
-        full = any(count >= self._slots_of(webhook_id) for webhook_id, count in taken.items())
-        is_more_due = full or len(claims) == limit
+        full = self._full(taken, limit - len(claims))
+        is_more_due = bool(full) or len(claims) == limit
         return replace(one_each, claims=tuple(claims), is_more_due=is_more_due).again_unless(is_mended)
 
-    async def _claim_one_each(self, tx: Transaction, taken: Counter[UUID], limit: int) -> Claimed[Delivery]:
-        """Claim one delivery of each webhook that has a free slot: the longest due."""
-        full = [webhook_id for webhook_id, count in taken.items() if count >= self._slots_of(webhook_id)]
+    async def _claim_one_each(self, tx: Transaction, taken: Counter[UUID], free: int) -> Claimed[Delivery]:
+        """Claim one delivery of each webhook that may have one of the free slots: the longest due."""
+        full, reserved = self._full(taken, free), _reserved()
         return await leases.claim(
             tx,
             Delivery,
-            limit=limit,
+            limit=free - reserved if free > reserved else free,
             lease_seconds=LEASE_SECONDS,
             only=_FIRST_OF_EACH,
             values={"full": full},
             watch=self.watch,
         )
 
-    def _slots_of(self, webhook_id: UUID) -> int:
-        return 1 if webhook_id in self._failing else SLOTS_OF_A_WEBHOOK
+    def _full(self, taken: Counter[UUID], free: int) -> list[UUID]:
+        """Return the webhooks that may have none of the slots that are free besides what they have taken."""
+        most = SLOTS_OF_A_WEBHOOK if free > _reserved() else 1
+        return [each for each, count in taken.items() if count >= (1 if each in self._failing else most)]
 
     async def work(self, claim: Claim[Delivery]) -> None:
         """Send a claimed delivery and write down how that ended."""

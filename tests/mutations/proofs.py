@@ -229,3 +229,4 @@ NAMED_TWICE = by_pytest("named twice", "tests/api/routes/test_named_twice.py", "
 GOES_WRONG = by_pytest("what goes wrong", "tests/cli/test_what_goes_wrong.py")
 UNDER_PATH = by_pytest("under a path", "tests/api/test_under_path.py", "-k", "sqlite")
 LASTING = by_pytest("lasting", "tests/db/test_lasting.py")
+FAIR_SLOTS = by_pytest("fairness of slots", "tests/webhooks/test_fairness_of_slots.py", "-k", "sqlite")
