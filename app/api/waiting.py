@@ -19,7 +19,7 @@ from app.orders.reading import OrderView, find_order
 DEFAULT_WAIT_SECONDS = 10.0
 MAX_WAIT_SECONDS = 30.0
 # A preference of its own: `foo; wait=1` is a parameter of `foo`.
-WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(?=$|[,;])", re.IGNORECASE)
+WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*\"?(\d+)\"?\s*(?=$|[,;])", re.IGNORECASE)
 
 Prefer = Annotated[
     str | None,

@@ -12,7 +12,12 @@ from app.cli.printing import complain, say
 from app.config import DatabaseSettings, Settings, SettingsError, load_database_settings, load_settings
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
-from app.maintenance.after_restore import doubt_unplaced_orders, silence_webhooks, skip_event_numbers
+from app.maintenance.after_restore import (
+    count_brought_back,
+    doubt_unplaced_orders,
+    silence_webhooks,
+    skip_event_numbers,
+)
 from app.maintenance.backup import BackupError, back_up_file, pg_dump_line
 from app.maintenance.lost_key import forget_undecryptable
 from app.maintenance.rekey import rekey as write_anew
@@ -44,14 +49,15 @@ def after_restore(
     if since is not None:
         backup_at = since.replace(tzinfo=UTC) if since.tzinfo is None else since.astimezone(UTC)
 
-    async def work(db: Database) -> tuple[int, int, datetime | None]:
+    async def work(db: Database) -> tuple[int, int, datetime | None, tuple[int, int]]:
         searched_since = await remember_restoration(db, since=backup_at)
         silenced = await silence_webhooks(db) if disable_webhooks else 0
         await skip_event_numbers(db)
-        return await doubt_unplaced_orders(db), silenced, searched_since
+        doubted = await doubt_unplaced_orders(db)
+        return doubted, silenced, searched_since, await count_brought_back(db)
 
     try:
-        doubted, silenced, searched_since = with_database(work)
+        doubted, silenced, searched_since, (keys, webhooks) = with_database(work)
     except FutureError as error:
         raise typer.BadParameter(str(error), param_hint="--since") from None
     say(f"{doubted} pending orders are unconfirmed now: each is looked for before it is placed.")
@@ -62,6 +68,11 @@ def after_restore(
         )
     if disable_webhooks:
         say(f"{silenced} webhooks are disabled now.")
+    if keys or webhooks:
+        say(
+            f"{keys} API keys and {webhooks} webhooks work as when the backup was made: what was revoked, "
+            "rotated or removed since is back. Look through `presshook keys list` and the webhooks first."
+        )
 
 
 def rekey(

@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from app.db.database import Database, Transaction
-from app.db.models import Event, LookUp, Order, Webhook
+from app.db.models import ApiKey, Event, LookUp, Order, Webhook
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.changing import changing
@@ -94,3 +94,12 @@ async def silence_webhooks(db: Database) -> int:
         for webhook in webhooks:
             await disable(tx, webhook, "The database was copied.")
         return len(webhooks)
+
+
+async def count_brought_back(db: Database) -> tuple[int, int]:
+    """Return how many API keys work, and how many webhooks are told, as it was when the backup was made."""
+    async with db.read() as session:
+        lasts = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > await db.now(session))
+        keys = select(func.count()).select_from(ApiKey).where(ApiKey.revoked_at.is_(None), lasts)
+        webhooks = select(func.count()).select_from(Webhook).where(Webhook.is_enabled)
+        return (await session.execute(keys)).scalar_one(), (await session.execute(webhooks)).scalar_one()

@@ -81,7 +81,7 @@ class Crowd:
         self.open: set[Connection] = set()
         """All that were let in."""
         self._idle, self._heads, self._lingering = Waiting(), Waiting(), Waiting()
-        self._offered = Waiting()
+        self._offered, self._bodies = Waiting(), Waiting()
         # Who may have something unread, how much it had taken when it was last looked at, and since when.
         self._unread: dict[Connection, tuple[int, float]] = {}
         self._told_at = -TELL_SECONDS
@@ -96,11 +96,12 @@ class Crowd:
         """Take one in. Where there are too many, one goes that nobody is the worse for.
 
         Who is held back for wrong keys goes before those that wait for a request. That gives him nothing that
-        he could not have by hanging up, and else those who are let in would have to stay outside.
+        he could not have by hanging up, and else those who are let in would have to stay outside. Last comes
+        who takes long to send a body: anybody can, without a key.
         """
         if len(self.open) >= self._most:
             self._tell()
-            goes_first = (self._lingering, self._offered, self._idle, self._heads)
+            goes_first = (self._lingering, self._offered, self._idle, self._heads, self._bodies)
             oldest = next((one for waiting in goes_first if (one := waiting.oldest()) is not None), None)
             if oldest is None:
                 return False
@@ -124,7 +125,7 @@ class Crowd:
         self._forget(connection)
 
     def _forget(self, connection: Connection) -> None:
-        for waiting in (self._idle, self._heads, self._lingering, self._offered):
+        for waiting in (self._idle, self._heads, self._lingering, self._offered, self._bodies):
             waiting.end(connection)
 
     def is_busy(self, connection: Connection) -> None:
@@ -152,6 +153,14 @@ class Crowd:
     def is_kept(self, connection: Connection) -> None:
         """Let one be answered again."""
         self._offered.end(connection)
+
+    def expects_body(self, connection: Connection) -> None:
+        """Have one wait for more of the body of its request, which has a deadline elsewhere."""
+        self._bodies.begin(connection, math.inf)
+
+    def has_body(self, connection: Connection) -> None:
+        """Let one be answered: more of its body has come."""
+        self._bodies.end(connection)
 
     def wrote(self, connection: Connection) -> None:
         """Look after one that was sent something."""

@@ -188,7 +188,10 @@ class Exchange:
                 return {"type": "http.request", "body": body, "more_body": True}
             self.connection.resume_body()
             self._event = asyncio.Event()
-            await self._event.wait()
+            if self.is_whole:
+                await self._event.wait()
+            else:
+                await self.connection.body_comes(self._event)
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:

@@ -199,6 +199,14 @@ class HttpConnection(asyncio.Protocol):
         """Let it be answered again."""
         self._crowd.is_kept(self)
 
+    async def body_comes(self, more: asyncio.Event) -> None:
+        """Wait for more of a body; where there are too many connections, this one may go meanwhile."""
+        self._crowd.expects_body(self)
+        try:
+            await more.wait()
+        finally:
+            self._crowd.has_body(self)
+
     def resume_body(self) -> None:
         """Read on in a body, which the application waits for."""
         if not self._is_ending:

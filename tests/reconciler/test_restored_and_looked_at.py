@@ -11,8 +11,8 @@ from app.db.database import Database
 from app.db.models import Restoration
 from app.db.url import async_database_url
 from app.events.timeline import Actor
-from app.keys import NewKey, make_key
-from app.maintenance.after_restore import doubt_unplaced_orders, skip_event_numbers
+from app.keys import NewKey, make_key, revoke_key
+from app.maintenance.after_restore import count_brought_back, doubt_unplaced_orders, skip_event_numbers
 from app.maintenance.fitness import Usability
 from app.orders.restorations import remember_restoration
 from app.secrets import Encryption
@@ -82,6 +82,15 @@ async def test_what_happens_before_after_restore_is_not_when_the_backup_was_made
     await make_key(bench.db, NewKey("shop", ("orders:read",), None, None), by=Actor("operator"))
     await after_restore(bench)
     await is_found_and_not_bought_again(bench, lost)
+
+
+async def test_keys_that_are_back_are_told(bench: Bench) -> None:
+    """What was revoked since the backup works again in what is restored of it."""
+    by = Actor("operator")
+    made = [await make_key(bench.db, NewKey(name, ("orders:read",)), by=by) for name in ("shop", "agency")]
+    assert await count_brought_back(bench.db) == (2, 0)
+    await revoke_key(bench.db, made[0].stored.id, by=by)
+    assert await count_brought_back(bench.db) == (1, 0)
 
 
 def said(database_url: str, since: str) -> tuple[int, str]:

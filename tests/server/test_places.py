@@ -28,8 +28,16 @@ SIGNING_IN = (
 
 
 @pytest.fixture(autouse=True)
-def _few_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fair, "Crowd", lambda: Crowd(most=MOST))
+def crowds(monkeypatch: pytest.MonkeyPatch) -> list[Crowd]:
+    """What watches over the connections of the servers that are started: they have few places."""
+    made: list[Crowd] = []
+
+    def make() -> Crowd:
+        made.append(Crowd(most=MOST))
+        return made[-1]
+
+    monkeypatch.setattr(fair, "Crowd", make)
+    return made
 
 
 @pytest.fixture
@@ -84,6 +92,25 @@ async def test_wrong_keys_take_no_place_from_a_right_one(
         assert [task.result() for task in done] == [True], "one of them has gone for it, unanswered"
         for task in held:
             task.cancel()  # the service would wait for them when it ends
+
+
+@pytest.mark.parametrize("key", ["", API_KEY], ids=["at the sign-in", "with a key"])
+async def test_who_takes_long_to_send_a_body_takes_no_place_from_others(
+    database_url: str, sandbox: Sandbox, crowds: list[Crowd], key: str
+) -> None:
+    """Anybody can begin to sign in, and a tenant to order."""
+    ordering = asked(key, b"Content-Type: application/json", b"Content-Length: 9", target=b"/v1/orders")
+    beginning = ordering.replace(b"GET", b"POST") + b"{" if key else SIGNING_IN.removesuffix(b"wrong")
+    async with (
+        run_presshook(database_url, sandbox.url, reconcile=False) as presshook,
+        AsyncExitStack() as stack,
+    ):
+        await presshook.client.aclose()
+        for _ in range(MOST):
+            await stack.enter_async_context(connected(presshook.url, beginning))
+        await eventually(lambda: asyncio.sleep(0, len(crowds[-1]._bodies._until)), lambda many: many == MOST)
+        reader, _ = await stack.enter_async_context(connected(presshook.url, asked(API_KEY)))
+        assert (await answer(reader))[0] == 200
 
 
 async def test_streams_of_one_key_leave_room_for_others(database_url: str, sandbox: Sandbox) -> None:

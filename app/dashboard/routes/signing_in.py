@@ -14,8 +14,9 @@ from app.dashboard.forms import FormDep
 from app.dashboard.page import SIGN_IN, OpenPage
 from app.keys import KeyRefusedError
 
-# A path of ours. What begins with `//`, or holds what a browser takes for a `/`, would lead elsewhere.
-OURS = re.compile(r"/ui(?:/[A-Za-z0-9._~%-]+)*(?:\?[!-\[\]-~]*)?")
+# A path of ours. What begins with `//`, or holds what a browser takes for a `/` or for a step up, would lead
+# elsewhere.
+OURS = re.compile(r"/ui(?:/(?!(?:\.|%2[eE]){1,2}(?:[/?]|$))[A-Za-z0-9._~%-]+)*(?:\?[!-\[\]-~]*)?")
 ENDED = "You are signed in no more: the key was revoked, replaced or has expired."
 USED = "This link was followed already. Sign in with the key."
 OPEN_WAY = (

@@ -43,6 +43,13 @@ MUTATIONS = (
         (PLACES,),
     ),
     Mutation(
+        "who takes long to send a body takes the places of all others",
+        "app/server/crowd.py",
+        "self._heads, self._bodies)\n            oldest",
+        "self._heads)\n            oldest",
+        (PLACES,),
+    ),
+    Mutation(
         "who was held back once is cut off while it is answered",
         "app/server/crowd.py",
         "self._offered.end(connection)",

@@ -138,6 +138,7 @@ async def test_a_repeated_key_of_a_completed_order_shows_all_of_it(database_url:
         ("foo; wait=1", DEFAULT_WAIT_SECONDS, "a parameter of another preference"),
         ("foo=bar; wait=1, other", DEFAULT_WAIT_SECONDS, "the same among others"),
         ("wait=99", 30, "no longer than that"),
+        ("wait=99999999999", 30, "nor than that"),
     ],
 )
 def test_a_wait_is_a_preference_and_no_parameter_of_one(prefer: str, seconds: float, reason: str) -> None:
