@@ -26,14 +26,14 @@ def is_given_up_for_its_token(order: Order) -> bool:
 
 def waited(order: Order, at: Moment) -> timedelta:
     """Return for how long an operator's word to fail an order has waited for a look that tells what to do."""
-    return lasted((order.resolution or {}).get("waited"), at, Span.HOURS)
+    return lasted((order.resolution or {}).get("waits"), at, Span.HOURS)
 
 
 def have_word_wait(tx: Transaction, order: Order, *, counts: bool = True) -> None:
     """Have such a word wait for one more look, after one that told nothing, or that counts as none."""
     word = order.resolution or {}
     again = met_again if counts else looked_past
-    order.resolution = {**word, "waited": again(word.get("waited"), moment(tx))}
+    order.resolution = {**word, "waits": again(word.get("waits"), moment(tx))}
 
 
 def end_undone(tx: Transaction, order: Order) -> None:
