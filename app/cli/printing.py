@@ -7,6 +7,7 @@ laid out for somebody who watches is printed by `terminal.py`.
 import json
 import os
 import sys
+from typing import TextIO, cast
 
 import typer
 
@@ -61,17 +62,17 @@ def prepare_streams() -> None:
     Where the program was started with one of them closed, nothing is read or printed there: it is opened, so
     that no file or connection of ours is taken for it.
     """
-    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
-        if getattr(sys, name) is None:
-            _open_nowhere(number)
-            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+    sys.stdin = sys.stdin or _nowhere(0, "r")
+    sys.stdout = sys.stdout or _nowhere(1, "w")
+    sys.stderr = sys.stderr or _nowhere(2, "w")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
 
 
-def _open_nowhere(number: int) -> None:
+def _nowhere(number: int, mode: str) -> TextIO:
     opened = os.open(os.devnull, os.O_RDWR)
     if opened != number:
         os.dup2(opened, number)
         os.close(opened)
+    return cast("TextIO", os.fdopen(number, mode, closefd=False))
