@@ -209,7 +209,7 @@ async def rotate_key(db: Database, key_id: UUID, *, grace_seconds: float, by: Ac
         stored = await tx.session.get(ApiKey, key_id, with_for_update=True)
         if stored is None or stored.revoked_at is not None:
             return None
-        if stored.expires_at is not None and stored.expires_at <= tx.now:
+        if _has_expired(stored, tx.now):
             raise KeyExpiredError("The key has expired, also with a new secret: make a new key.")
         stored.former_hash = stored.hash if grace_seconds > 0 else None
         stored.former_until = tx.now + timedelta(seconds=grace_seconds) if grace_seconds > 0 else None
@@ -292,11 +292,15 @@ async def authenticate_digest(db: Database, digest: str) -> Grant:
     )
 
 
+def _has_expired(stored: ApiKey, now: datetime) -> bool:
+    return stored.expires_at is not None and stored.expires_at <= now
+
+
 def _check(stored: ApiKey, digest: str, now: datetime) -> datetime | None:
     """Return when the presented key is let in no more by itself, None for never."""
     if stored.revoked_at is not None:
         raise KeyRefusedError("revoked key")
-    if stored.expires_at is not None and stored.expires_at <= now:
+    if _has_expired(stored, now):
         raise KeyRefusedError("expired key")
     is_former = stored.hash != digest
     if is_former and (stored.former_until is None or stored.former_until <= now):

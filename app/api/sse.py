@@ -92,10 +92,10 @@ class EventStream(Response):
             left = asyncio.create_task(_left(receive))
             writing = asyncio.create_task(self._write(subscription, send))
             ended = asyncio.create_task(subscription.ended.wait())
-            expired = asyncio.create_task(self._expired())
-            tasks = (left, writing, ended, expired)
+            tasks = (left, writing, ended)
             try:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                lasts_seconds = self._admission.grant.lasts_seconds
+                await asyncio.wait(tasks, timeout=lasts_seconds, return_when=asyncio.FIRST_COMPLETED)
                 # What the writer did not foresee is the request's defect.
                 is_over = left.done() or (writing.done() and writing.result())
             finally:
@@ -125,14 +125,6 @@ class EventStream(Response):
             return False
         await send(END)
         return True
-
-    async def _expired(self) -> None:
-        """Return once the key is let in no more by itself, which a key without an end always is."""
-        lasts_seconds = self._admission.grant.lasts_seconds
-        if lasts_seconds is None:
-            await asyncio.get_running_loop().create_future()
-        else:
-            await asyncio.sleep(lasts_seconds)
 
     def _next_check(self) -> float:
         """Return when the key is looked at again: before anything is told after its end, too."""

@@ -30,7 +30,7 @@ def say_if_possible(line: str) -> None:
 
 def print_nowhere() -> None:
     """Have standard output lead nowhere: the interpreter tries once more as it ends, and would fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _lead_nowhere(sys.stdout.fileno())
 
 
 def complain(*lines: str) -> None:
@@ -70,9 +70,13 @@ def prepare_streams() -> None:
     sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
 
 
-def _nowhere(number: int, mode: str) -> TextIO:
+def _lead_nowhere(number: int) -> None:
     opened = os.open(os.devnull, os.O_RDWR)
     if opened != number:
         os.dup2(opened, number)
         os.close(opened)
+
+
+def _nowhere(number: int, mode: str) -> TextIO:
+    _lead_nowhere(number)
     return cast("TextIO", os.fdopen(number, mode, closefd=False))

@@ -19,6 +19,7 @@ from app.orders.changing import changing
 from app.orders.look_ups import begin_anew, without
 from app.orders.names_seen import LOOK_UP
 from app.orders.shown import is_failed_by_operator
+from app.orders.spoken import end_undone
 from app.orders.waking import make_due
 from app.queue import leases
 from app.states import FINAL, OrderStatus
@@ -57,19 +58,13 @@ async def _promised(session: AsyncSession, account_id: str, cloudpress_order_id:
     return {order_id for order_id, word in said if _names_one_of(word, [cloudpress_order_id])}
 
 
-def take_back(tx: Transaction, order: Order) -> None:
-    """End an operator's word about an order, which is locked, by another word of his."""
-    record(tx, order.id, EventType.RESOLUTION_IMPOSSIBLE)
-    order.resolution = None
-
-
 async def take_back_promises(tx: Transaction, account_id: str, cloudpress_order_id: str) -> None:
     """End words of before that take orders for a CloudPress order: the later word counts."""
     ids = await _promised(tx.session, account_id, cloudpress_order_id)
     lock = select(Order).where(Order.id.in_(ids)).order_by(Order.id).with_for_update()
     for order in await tx.session.scalars(lock) if ids else ():
         if is_promised(order, [cloudpress_order_id]):
-            take_back(tx, order)
+            end_undone(tx, order)
             make_due(tx, order)
 
 
@@ -180,7 +175,7 @@ async def take_from(tx: Transaction, holder: Order, *, by: Actor, is_resolved: b
         holder.cloudpress_status = holder.cloudpress_answer = holder.payment_url = None
         holder.missing_since = holder.missing_known_since = holder.silent_since = None
         if holder.resolution is not None:  # it was about what the order had
-            take_back(tx, holder)
+            end_undone(tx, holder)
         is_over = holder.status in FINAL  # an operator has failed it: it stays so
         _wish_anew(tx, holder, by=by, is_resolved=is_resolved or is_over)
         beside = await _dismissed_beside(tx.session, holder, taken)

@@ -21,7 +21,6 @@ from app.orders.handing_over import (
     is_promised,
     lock_with_holder,
     may_be_handed_over,
-    take_back,
     take_from,
 )
 from app.orders.look_ups import begin_anew, without
@@ -41,6 +40,7 @@ from app.orders.shown import (
     refuse_unseen,
     waits_after_its_end,
 )
+from app.orders.spoken import end_undone
 from app.orders.waking import make_due
 from app.states import FINAL, AttentionCode, OrderStatus
 
@@ -100,7 +100,7 @@ async def request_resolution(
             if holder is not None:
                 await take_from(tx, holder, by=by)
             for other in promised:  # the later word counts
-                take_back(tx, other)
+                end_undone(tx, other)
                 make_due(tx, other)
             resolution["cloudpress_order_id"] = cloudpress_order_id
         record(tx, order_id, EventType.RESOLUTION_REQUESTED, **resolution)
@@ -202,7 +202,7 @@ async def dismiss_duplicates(
             order.cloudpress_order_id_source = OPERATOR  # he has said that it is this order's
         async with changing(tx, order, action="dismiss_duplicates") as change:
             if is_promised(order, dismissed):
-                take_back(tx, order)
+                end_undone(tx, order)
             order.settled_duplicates = sorted({*(order.settled_duplicates or ()), *dismissed})
             order.suspected_duplicates = without(dismissed, order.suspected_duplicates or ()) or None
             record(tx, order_id, EventType.DUPLICATES_DISMISSED, by=by, cloudpress_order_ids=dismissed)

@@ -37,7 +37,7 @@ def have_word_wait(tx: Transaction, order: Order, *, counts: bool = True) -> Non
 
 
 def end_undone(tx: Transaction, order: Order) -> None:
-    """End an operator's word that was not done, and tell so."""
+    """End an operator's word about an order, which is locked, that was not done, and tell so."""
     named = (order.resolution or {}).get("cloudpress_order_id")
     about = {"cloudpress_order_id": named} if named is not None else {}
     order.resolution = None

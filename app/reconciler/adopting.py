@@ -22,7 +22,7 @@ from app.reconciler.evidence import (
     is_told_soon_after_acceptance,
     promised_to_others,
 )
-from app.reconciler.holding_back import is_named_anew
+from app.reconciler.holding_back import held_back, is_named_anew
 from app.reconciler.look_alikes import has_look_alike
 from app.reconciler.looking_up import load_progress
 from app.reconciler.not_found import apply_not_found, has_spoken_again
@@ -50,10 +50,7 @@ async def adopt(this: Pass, sent: Sent, order_ids: list[str], source: str) -> Pa
     # What looked like it too may be its double, or another's that is still sought: hours later it shows.
     beside = {*progress.candidates, *progress.suspects} - {findings.order_id, *findings.duplicates}
     findings.may_be_doubled = bool(beside - ruled_out(this.order))
-    return await this.write(
-        lambda held: _write_adoption(this, held, sent, progress, source, observation),
-        named=(findings.order_id,),
-    )
+    return await this.write(lambda held: _write_adoption(this, held, sent, progress, source, observation))
 
 
 async def _put_off_adoption(this: Pass, sent: Sent, observation: Seen) -> PassResult | None:
@@ -160,6 +157,5 @@ async def _with_unread_callbacks(held: Held, observation: Seen, source: str) -> 
     is_left = any(unread)
     if not is_left or source not in {ANSWER, LOOK_UP}:
         return replace(observation, rechecked=Rechecked(open_hints=is_left))
-    findings.site = None
-    rechecked = Rechecked(open_hints=True, may_be_told_soon=True)
+    rechecked = held_back(findings, Rechecked())
     return replace(observation, order_status=None, tasks=(), site_read=False, rechecked=rechecked)

@@ -9,8 +9,8 @@ from app.reconciler.cancelling import cancel, drop
 from app.reconciler.concluding import apply, conclude
 from app.reconciler.confirming import confirm, give_up
 from app.reconciler.duplicates import recheck
-from app.reconciler.giving_up import give_up_placed, give_up_unseen, without_dismissed
-from app.reconciler.holding_back import has_called_back_anew, held_back, is_held_back_by
+from app.reconciler.giving_up import give_up_placed, give_up_unseen
+from app.reconciler.holding_back import held_back, is_held_back_by, seen_by_now
 from app.reconciler.intents import unsent
 from app.reconciler.observing import Observer
 from app.reconciler.passes import Pass, PassResult
@@ -83,20 +83,11 @@ async def _observe(this: Pass) -> PassResult | None:
             observation = replace(seen, rechecked=rechecked)
     if order.status not in FINAL and is_given_up(order):
         return await give_up_placed(this, observation)
-    named = (this.findings.order_id,) if this.findings.order_id is not None else ()
-    return await this.write(lambda held: _write_observed(this, held, observation), named=named)
+    return await this.write(lambda held: _write_observed(this, held, observation))
 
 
 async def _write_observed(this: Pass, held: Held, observation: Seen | Rechecked) -> PassResult:
-    """Write what was seen, with what was said or has come in while the pass looked."""
-    order, found = held.order, held.findings.order_id
-    observation = without_dismissed(this, held, observation)
-    if found is not None and await held.loaded.is_held_by_another(order, found):
-        held.findings.forget_identity()  # an operator has just given it to that one
-        observation = Rechecked(open_hints=True)
-    if isinstance(observation, Seen) and await has_called_back_anew(this, held):
-        observation = held_back(held.findings, observation.rechecked)
-    return await apply(this, held, "observe", observation)
+    return await apply(this, held, "observe", await seen_by_now(this, held, observation))
 
 
 def _was_just_accepted(this: Pass, accepted_at: datetime | None) -> bool:

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from app.db.lasting import moment
 from app.orders.shown import is_failed_by_operator
-from app.orders.spoken import dismissed_meanwhile, waited
+from app.orders.spoken import waited
 from app.queue import leases
 from app.reconciler.concluding import apply
+from app.reconciler.holding_back import seen_by_now
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.writing import Held
 from app.states import GivenUp, Observation, Rechecked, Seen
@@ -25,16 +26,8 @@ async def give_up_unseen(this: Pass) -> PassResult | None:
     return await this.write(lambda held: _write_unseen(this, held))
 
 
-def without_dismissed(this: Pass, held: Held, observation: Seen | Rechecked) -> Seen | Rechecked:
-    """Return what was seen; a look at what was found, and was dismissed in its midst, says nothing."""
-    if this.findings.order_id not in dismissed_meanwhile(this.order, held.order):
-        return observation
-    held.findings.forget_identity()
-    return Rechecked()
-
-
 async def _write(this: Pass, held: Held, observation: Seen | Rechecked) -> PassResult:
-    observation = without_dismissed(this, held, observation)
+    observation = await seen_by_now(this, held, observation)
     if held.order.wakes == this.claim.wakes:
         observation = replace(observation, given_up=_word(held))
     return await _apply(this, held, "observe", observation)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
+from app.db.lasting import moment
 from app.db.models import Order, Placement
 from app.events.timeline import record
 from app.events.types import EventType
@@ -19,7 +20,6 @@ from app.reconciler.concluding import apply
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.progress import Progress, kept
 from app.reconciler.reappearing import has_reappeared
-from app.reconciler.window import Now
 from app.reconciler.writing import Held
 from app.states import (
     LATE_LOOK_AFTER,
@@ -133,7 +133,7 @@ async def _has_to_look_again(this: Pass, held: Held, earlier: Sequence[Placement
     tx = held.tx
     attempt = max(placement.attempt for placement in earlier if may_have_landed(placement.outcome))
     progress = Progress.of(await kept(tx.session, held.order.id), attempt)
-    age_seconds = progress.age_seconds(Now(tx.now, tx.clock.boot, tx.began_at_uptime))
+    age_seconds = progress.age_seconds(moment(tx))
     interval_seconds = max(this.dependencies.schedule.look_up_seconds, SHORTEST_LOOK_UP_LIFE_SECONDS)
     if age_seconds is not None and age_seconds <= interval_seconds:
         return False

@@ -2,8 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import TypeVar
+from datetime import timedelta
+from typing import Any, TypeVar
 
 from app.cloudpress import Answer, CloudPressError, NotFound, OrderDetails, OrderSummary, Refused, Site, Task
 from app.cloudpress.protocol import Provider
@@ -86,18 +86,19 @@ class Pass:
             raise LookupError("this pass was to ask nothing")
         return self.provider
 
-    def note(self, date: datetime | None) -> None:
-        """Note what CloudPress's clock showed just now."""
-        self.dependencies.provider_clock.note(date, self.claim.clock.uptime())
+    def note(self, told: Answer[Any] | Refused) -> None:
+        """Note what CloudPress's clock showed just now; what is not in its own form may be a proxy's."""
+        if isinstance(told, Refused) and not told.is_own_form:
+            return
+        self.dependencies.provider_clock.note(told.date, self.claim.clock.uptime())
 
     async def _noted(self, request: Awaitable[Answer[T]]) -> Answer[T]:
         try:
             answer = await request
         except Refused as error:
-            if error.is_own_form:  # else a proxy's clock may be told
-                self.note(error.date)
+            self.note(error)
             raise
-        self.note(answer.date)
+        self.note(answer)
         if answer.date is not None:
             # Nothing old gets young by an answer that is told with the time of then, nor what is ours old.
             clock, uptime = self.dependencies.provider_clock, self.claim.clock.uptime()
@@ -116,7 +117,7 @@ class Pass:
 
         If it is the last that the pass does, another pass of the account may ask CloudPress from now on.
         Unless it is fenced, it is written even if the lease was lost; otherwise the result is None then, and
-        nothing is written. `named` are CloudPress orders that the order may come to hold.
+        nothing is written. `named` are CloudPress orders that it may come to hold besides what was found.
         """
         if is_last:
             self.turn.leave()
@@ -126,7 +127,7 @@ class Pass:
             found,
             write,
             token=self.claim.token if is_fenced else None,
-            named=named,
+            named=named if found.order_id is None else (*named, found.order_id),
             site_ids=(found.site.value.id,) if found.site is not None else (),
         )
         result: T | None = await self.dependencies.writing.write(step)

@@ -114,8 +114,7 @@ async def _post(this: Pass, intent: Intent) -> Posted:
     except NotSent as error:
         return _not_sent(intent, trouble_of(error))
     except Refused as error:
-        if error.is_own_form:
-            this.note(error.date)
+        this.note(error)
         outcome = outcome_of_refusal(
             error.status,
             is_own_form=error.is_own_form,
@@ -125,7 +124,7 @@ async def _post(this: Pass, intent: Intent) -> Posted:
         return Posted(PostEnded(outcome, first, reasons=error.errors, trouble=trouble_of(error)))
     except CloudPressError as error:
         return Posted(PostEnded(PostOutcome.UNKNOWN, first, trouble=trouble_of(error)))
-    this.note(answer.date)
+    this.note(answer)
     placed = answer.value
     ended = PostEnded(
         PostOutcome.PLACED,

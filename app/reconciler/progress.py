@@ -12,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import OrderSummary
 from app.db.database import Transaction
+from app.db.lasting import Moment
 from app.db.models import LookUp, Order, Stranger
 from app.db.several import among
 from app.db.upserts import insert_into
 from app.events.timeline import record
 from app.events.types import EventType
 from app.reconciler.canaries import Canary
-from app.reconciler.window import Now
 from app.states import Doubt, Trouble
 
 MAX_ENTRIES = 20_000
@@ -131,7 +131,7 @@ class Progress:
         self.begun_at = self.last_begun_at = None
         self.completed = 0
 
-    def age_seconds(self, now: Now) -> float | None:
+    def age_seconds(self, now: Moment) -> float | None:
         """Return how long ago the last look-up ended, None if none has."""
         if not self.has_ended or self.last_begun_at is None:
             return None

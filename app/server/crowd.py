@@ -77,7 +77,7 @@ class Crowd:
 
     def __init__(self, most: int | None = None) -> None:
         """Allow `most` connections, by default as many as the limit of open files leaves room for."""
-        self._most = most_connections() if most is None else most
+        self.most = most_connections() if most is None else most
         self.open: set[Connection] = set()
         """All that were let in."""
         self._idle, self._heads, self._lingering = Waiting(), Waiting(), Waiting()
@@ -87,11 +87,6 @@ class Crowd:
         self._told_at = -TELL_SECONDS
         self.stuck_seconds = STUCK_SECONDS
 
-    @property
-    def most(self) -> int:
-        """How many connections there may be."""
-        return self._most
-
     def admit(self, connection: Connection) -> bool:
         """Take one in. Where there are too many, one goes that nobody is the worse for.
 
@@ -99,7 +94,7 @@ class Crowd:
         he could not have by hanging up, and else those who are let in would have to stay outside. Last comes
         who takes long to send a body: anybody can, without a key.
         """
-        if len(self.open) >= self._most:
+        if len(self.open) >= self.most:
             self._tell()
             goes_first = (self._lingering, self._offered, self._idle, self._heads, self._bodies)
             oldest = next((one for waiting in goes_first if (one := waiting.oldest()) is not None), None)
@@ -115,7 +110,7 @@ class Crowd:
         if now - self._told_at >= TELL_SECONDS:
             self._told_at = now
             log.warning(
-                "too_many_connections", most=self._most, detail="those held back and the idle go first"
+                "too_many_connections", most=self.most, detail="those held back and the idle go first"
             )
 
     def leave(self, connection: Connection) -> None:

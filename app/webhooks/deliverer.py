@@ -66,10 +66,6 @@ _LOCKED = _WEBHOOK.with_for_update(key_share=True)
 log = structlog.get_logger()
 
 
-def _reserved() -> int:
-    return SLOTS // RESERVED_SHARE
-
-
 class Deliverer(Worker[Delivery]):
     """The one loop that sends deliveries."""
 
@@ -117,7 +113,7 @@ class Deliverer(Worker[Delivery]):
 
     async def _claim_one_each(self, tx: Transaction, taken: Counter[UUID], free: int) -> Claimed[Delivery]:
         """Claim one delivery of each webhook that may have one of the free slots: the longest due."""
-        full, reserved = self._full(taken, free), _reserved()
+        full, reserved = self._full(taken, free), self.slots // RESERVED_SHARE
         return await leases.claim(
             tx,
             Delivery,
@@ -130,7 +126,7 @@ class Deliverer(Worker[Delivery]):
 
     def _full(self, taken: Counter[UUID], free: int) -> list[UUID]:
         """Return the webhooks that may have none of the slots that are free besides what they have taken."""
-        most = SLOTS_OF_A_WEBHOOK if free > _reserved() else 1
+        most = SLOTS_OF_A_WEBHOOK if free > self.slots // RESERVED_SHARE else 1
         return [each for each, count in taken.items() if count >= (1 if each in self._failing else most)]
 
     async def work(self, claim: Claim[Delivery]) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from app.cloudpress import Refused
+from app.cloudpress import NotFound, Refused
 from app.db.models import Order
 from app.events.timeline import Actor
 from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
@@ -28,12 +28,7 @@ async def test_what_an_operator_gives_to_another_in_the_midst_of_a_look_is_no_de
     """A look-up took cp-4; her callback names cp-2, which an operator has Bea's adopt at that moment."""
     cloudpress = bench.cloudpress
     bench.set(may_place_again=False)
-    cloudpress.script["answer"] = [None, LOST]
-    cloudpress.hides = lambda it: it == "cp-2"
-    ann = await bench.order_among_others()
-    made_at = cloudpress.orders_made["cp-2"].created_at
-    strangers = cloudpress.land("Shop", status="RUNNING")
-    cloudpress.tell(strangers, created_at=made_at)
+    ann, strangers = await lost_beside_a_strangers(bench, status="RUNNING")
     await bench.work_for(300)
     assert (await bench.read(ann)).cloudpress_order_id == strangers
     cloudpress.script["place"] = [LOST]
@@ -76,14 +71,14 @@ async def test_two_failures_between_which_no_worker_ran(bench: Bench, seconds: f
     assert await bench.known_site(rosa) is None, await told(bench, rosa)
 
 
-async def lost_beside_a_strangers(bench: Bench) -> tuple[UUID, str]:
-    """Have a lost order be cp-2, which the list hides; a stranger's of its name and age has been finished."""
+async def lost_beside_a_strangers(bench: Bench, *, status: str = "OK") -> tuple[UUID, str]:
+    """Have a lost order be cp-2, which the list hides; a stranger's of its name and age has a status."""
     cloudpress = bench.cloudpress
     cloudpress.script["answer"] = [None, LOST]
     cloudpress.hides = lambda it: it == "cp-2"
     order_id = await bench.order_among_others()
     made_at = cloudpress.orders_made["cp-2"].created_at
-    strangers = cloudpress.land("Shop")
+    strangers = cloudpress.land("Shop", status=status)
     cloudpress.tell(strangers, created_at=made_at)
     return order_id, strangers
 
@@ -184,4 +179,31 @@ async def test_a_callback_in_the_midst_of_the_look_that_completes(bench: Bench, 
     if at == "before":
         await call_back(bench, rosa, 2)
     await bench.work_for(HOUR)
+    assert await bench.known_site(rosa) is None, await told(bench, rosa)
+
+
+async def test_nor_is_it_completed_while_a_word_to_fail_it_waits(bench: Bench) -> None:
+    """Ben's was not shown for days, an operator fails hers for that, and her callback comes in the midst."""
+    rosa, ben = await mixed_up(bench)
+    cloudpress = bench.cloudpress
+    for request in ("order", "task", "site"):
+        cloudpress.script[request] = [NotFound(404)] * 50000
+    await bench.skim(2 * DAY)
+    assert (await bench.read(rosa)).attention_code == "not_found"
+    cloudpress.script.clear()
+    await put_aside(bench, ben)
+    cloudpress.end("cp-2", "OK")
+    cloudpress.end("cp-3", "OK")
+    await bench.say(rosa, "fail", by=BY)
+    called, plain = list[int](), cloudpress.order
+
+    async def order(asked: str, **more: Any) -> Any:
+        if asked == "cp-3" and not called:
+            called.append(1)
+            await call_back(bench, rosa, 2)
+        return await plain(asked, **more)
+
+    cloudpress.order = order  # type: ignore[method-assign, assignment]
+    await bench.work_for(HOUR)
+    assert called
     assert await bench.known_site(rosa) is None, await told(bench, rosa)

@@ -94,15 +94,22 @@ MUTATIONS = (
     Mutation(
         "a proxy's clock is CloudPress's",
         "app/reconciler/passes.py",
-        "            if error.is_own_form:  # else a proxy's clock may be told\n",
-        "            if True:\n",
+        "        if isinstance(told, Refused) and not told.is_own_form:\n",
+        "        if False:\n",
         (CLOCK_VOTES,),
     ),
     Mutation(
         "a callback that comes while a pass looks is not heeded",
-        "app/reconciler/choosing.py",
-        "    if isinstance(observation, Seen) and await has_called_back_anew(this, held):\n",
+        "app/reconciler/holding_back.py",
+        "    if isinstance(observation, Seen) and await _has_called_back_anew(this, held):\n",
         "    if False:\n",
+        (IN_THE_MIDST,),
+    ),
+    Mutation(
+        "what comes in while a pass looks is not heeded where a word to fail it waits",
+        "app/reconciler/giving_up.py",
+        "    observation = await seen_by_now(this, held, observation)\n",
+        "",
         (IN_THE_MIDST,),
     ),
     Mutation(
@@ -114,7 +121,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what an operator has just given to another breaks a pass",
-        "app/reconciler/choosing.py",
+        "app/reconciler/holding_back.py",
         "    if found is not None and await held.loaded.is_held_by_another(order, found):\n",
         "    if False:\n",
         (IN_THE_MIDST,),
