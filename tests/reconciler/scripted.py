@@ -182,8 +182,9 @@ class ScriptedCloudPress:
         return self._answer(tuple(OrderSummary(**order.model_dump(include=SUMMARY)) for order in listed))
 
     async def order(self, order_id: str, *, timeout_seconds: float | None = None) -> Answer[OrderDetails]:
-        """Show an order."""
+        """Show an order; what is scripted for `order cp-N` is its own."""
         self._next("order")
+        self._next(f"order {order_id}")
         if order_id not in self.orders_made:
             raise NotFound(404)
         return self._answer(self.orders_made[order_id])
@@ -197,8 +198,9 @@ class ScriptedCloudPress:
         return self._answer(self.tasks[task_id])
 
     async def site(self, site_id: str, *, timeout_seconds: float | None = None) -> Answer[Site]:
-        """Show a site."""
+        """Show a site; what is scripted for `site site-N` is its own."""
         self._next("site")
+        self._next(f"site {site_id}")
         if site_id not in self.sites:
             raise NotFound(404)
         return self._answer(Site(id=site_id, name=self.sites[site_id]))

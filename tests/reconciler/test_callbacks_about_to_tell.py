@@ -6,7 +6,8 @@ from app.cloudpress import NotFound, Refused
 from app.events.timeline import Actor
 from app.orders.requests import request_cancel
 from tests.reconciler.scripted import HOUR, LOST, Bench
-from tests.reconciler.test_mixed_up_answers import call_back, mixed_up
+from tests.reconciler.test_in_the_midst import lost_beside_a_strangers
+from tests.reconciler.test_mixed_up_answers import call_back, finish_both_and_call_back, mixed_up
 from tests.reconciler.test_unseen_news import told
 
 BY = Actor("operator")
@@ -20,12 +21,9 @@ async def test_one_failure_of_a_callbacks_task_has_no_order_complete_as_anothers
 ) -> None:
     """Rosa's order was answered with Ben's; the one request for her callback's task fails."""
     rosa, _ben = await mixed_up(bench)
-    bench.cloudpress.end("cp-2", "OK")
-    bench.cloudpress.end("cp-3", "OK")
     if failure is not None:
         bench.cloudpress.script["task 2"] = [failure]
-    await call_back(bench, rosa, 2)
-    await bench.work_for(HOUR)
+    await finish_both_and_call_back(bench, rosa)
     assert await bench.known_site(rosa) is None, await told(bench, rosa)
 
 
@@ -48,12 +46,7 @@ async def test_one_failure_of_a_callbacks_task_has_no_look_up_take_anothers(
     bench: Bench, failure: Exception | None
 ) -> None:
     """The list lags, and shows a stranger's of the same name and age."""
-    bench.cloudpress.script["answer"] = [None, LOST]
-    bench.cloudpress.hides = lambda it: it == "cp-2"
-    order_id = await bench.order_among_others()
-    made_at = bench.cloudpress.orders_made["cp-2"].created_at
-    strangers = bench.cloudpress.land("Shop")
-    bench.cloudpress.tell(strangers, created_at=made_at)
+    order_id, _strangers = await lost_beside_a_strangers(bench)
     bench.cloudpress.end("cp-2", "OK")
     if failure is not None:
         bench.cloudpress.script["task 2"] = [failure]

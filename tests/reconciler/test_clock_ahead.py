@@ -9,7 +9,7 @@ import pytest
 from app.cloudpress import Answer, Placed, TaskRef
 from app.events.timeline import Actor
 from tests.reconciler.scripted import HOUR, LOST, Bench
-from tests.reconciler.test_mixed_up_answers import call_back
+from tests.reconciler.test_mixed_up_answers import call_back, finish_both_and_call_back
 from tests.reconciler.test_unseen_news import told
 
 BY = Actor("operator")
@@ -52,10 +52,7 @@ async def test_one_answer_that_is_ahead_gives_an_order_anothers_site(bench: Benc
     """Her callback is believed, also where an answer to another order was told ahead of time."""
     rosa = await answered_with_strangers(bench)
     await ahead_once(bench, timedelta(minutes=minutes))
-    bench.cloudpress.end("cp-2", "OK")
-    bench.cloudpress.end("cp-3", "OK")
-    await call_back(bench, rosa, 2)
-    await bench.work_for(HOUR)
+    await finish_both_and_call_back(bench, rosa)
     assert await bench.known_site(rosa) is None, await told(bench, rosa)
 
 

@@ -11,7 +11,7 @@ from app.orders.requests import request_refresh
 from app.reconciler.provider_clock import ProviderClock
 from tests.reconciler.scripted import HOUR, LOST, Bench
 from tests.reconciler.test_clock_ahead import answered_with_strangers
-from tests.reconciler.test_mixed_up_answers import call_back
+from tests.reconciler.test_mixed_up_answers import call_back, finish_both_and_call_back
 from tests.reconciler.test_unseen_news import told
 
 
@@ -62,10 +62,7 @@ async def test_one_answer_ahead_after_a_restart_makes_ours_not_old(bench: Bench,
     """Rosa's cp-2 was answered with a stranger's cp-3; her callback is believed all the same."""
     rosa = await answered_with_strangers(bench)
     first_answer_ahead(bench, timedelta(minutes=minutes))
-    bench.cloudpress.end("cp-2", "OK")
-    bench.cloudpress.end("cp-3", "OK")
-    await call_back(bench, rosa, 2)
-    await bench.work_for(HOUR)
+    await finish_both_and_call_back(bench, rosa)
     assert await bench.known_site(rosa) is None, await told(bench, rosa)
 
 
@@ -98,10 +95,7 @@ async def test_what_a_proxy_before_it_shows_is_not_cloudpresss_clock(bench: Benc
     assert told_by_it is not None
     assert abs(told_by_it - cloudpress.now) < timedelta(minutes=1)
     cloudpress.script.clear()
-    cloudpress.end("cp-2", "OK")
-    cloudpress.end("cp-3", "OK")
-    await call_back(bench, rosa, 2)
-    await bench.work_for(HOUR)
+    await finish_both_and_call_back(bench, rosa)
     assert await bench.known_site(rosa) is None, await told(bench, rosa)
 
 

@@ -17,6 +17,7 @@ from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
 from tests.reconciler.test_answers_outrank_names import adopt
 from tests.reconciler.test_answers_outrank_names import mixed_up as taken_for_rosas
 from tests.reconciler.test_attacks import answered_late
+from tests.reconciler.test_in_the_midst import lost_beside_a_strangers
 from tests.reconciler.test_mixed_up_answers import answers_swapped, call_back, mixed_up
 from tests.reconciler.test_unseen_news import told
 
@@ -301,12 +302,7 @@ async def test_site_of_what_the_callback_names_fails_beside_a_look_up(
 ) -> None:
     """A look-up took a stranger's of the same name; the site of her own cannot be read, once."""
     cloudpress = bench.cloudpress
-    cloudpress.script["answer"] = [None, LOST]
-    cloudpress.hides = lambda it: it == "cp-2"
-    order_id = await bench.order_among_others()
-    made_at = cloudpress.orders_made["cp-2"].created_at
-    strangers = cloudpress.land("Shop", status="RUNNING")
-    cloudpress.tell(strangers, created_at=made_at)
+    order_id, strangers = await lost_beside_a_strangers(bench, status="RUNNING")
     await bench.work_for(300)
     order = await bench.read(order_id)
     assert (order.cloudpress_order_id, order.cloudpress_order_id_source) == (strangers, "lookup")

@@ -17,13 +17,14 @@ OTHER = {"cp-2": "cp-3", "cp-3": "cp-2"}
 
 
 @contextmanager
-def answers_swapped(bench: Bench) -> Iterator[None]:
-    """Have CloudPress answer two orders that come in the block with each other's."""
+def answers_swapped(bench: Bench, *, own_task: bool = False) -> Iterator[None]:
+    """Have CloudPress answer two orders that come in the block with each other's, perhaps not the task."""
     cloudpress, plain = bench.cloudpress, bench.cloudpress.place
 
     async def swapped(*given: Any, **more: Any) -> Answer[Placed]:
-        other = OTHER[(await plain(*given, **more)).value.order_id]
-        task = TaskRef(id=int(other.removeprefix("cp-")), status="RUNNING")
+        own = (await plain(*given, **more)).value.order_id
+        other = OTHER[own]
+        task = TaskRef(id=int((own if own_task else other).removeprefix("cp-")), status="RUNNING")
         return Answer(Placed(order_id=other, task=task), b"{}", cloudpress.now)
 
     cloudpress.place = swapped  # type: ignore[method-assign]
@@ -31,10 +32,10 @@ def answers_swapped(bench: Bench) -> Iterator[None]:
     cloudpress.place = plain  # type: ignore[method-assign]
 
 
-async def mixed_up(bench: Bench) -> tuple[UUID, UUID]:
+async def mixed_up(bench: Bench, *, own_task: bool = False) -> tuple[UUID, UUID]:
     """Have Rosa's order, which CloudPress has as `cp-2`, hold Ben's `cp-3`, and his hold hers."""
     await bench.complete_one_before()
-    with answers_swapped(bench):
+    with answers_swapped(bench, own_task=own_task):
         rosa, ben = await bench.order("Rosa"), await bench.order("Ben")
         await bench.work()
     assert (await bench.read(rosa)).cloudpress_order_id == "cp-3"
@@ -43,6 +44,14 @@ async def mixed_up(bench: Bench) -> tuple[UUID, UUID]:
 
 async def call_back(bench: Bench, order_id: UUID, task_id: int) -> None:
     await record_callback(bench.db, order_id, b'{"task": {"id": %d}}' % task_id)
+
+
+async def finish_both_and_call_back(bench: Bench, order_id: UUID) -> None:
+    """Have CloudPress finish `cp-2` and `cp-3`, and call back for an order with the task of `cp-2`."""
+    bench.cloudpress.end("cp-2", "OK")
+    bench.cloudpress.end("cp-3", "OK")
+    await call_back(bench, order_id, 2)
+    await bench.work_for(HOUR)
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "OK", "FAILED"])

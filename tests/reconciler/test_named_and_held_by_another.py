@@ -5,10 +5,16 @@ from typing import Any
 import pytest
 
 from app.cloudpress import Answer, Placed, TaskRef
-from tests.reconciler.scripted import HOUR, LOST, Bench
+from tests.reconciler.scripted import LOST, Bench
 from tests.reconciler.test_hints_unread import sent_twice_and_mixed_up
-from tests.reconciler.test_mixed_up_answers import call_back, mixed_up
+from tests.reconciler.test_mixed_up_answers import finish_both_and_call_back, mixed_up
 from tests.reconciler.test_unseen_news import told
+
+
+def untell(bench: Bench) -> None:
+    """Have neither cp-2 nor its task link a site that would tell its name."""
+    bench.cloudpress.tell("cp-2", site=None)
+    bench.cloudpress.tasks[2] = bench.cloudpress.tasks[2].model_copy(update={"site_ids": ()})
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -16,12 +22,8 @@ async def test_sent_twice_and_its_callback_names_what_another_holds(bench: Bench
     """Agreeing or not: so also where what another order here holds tells no name (yet)."""
     rosa = await sent_twice_and_mixed_up(bench)
     if not named:
-        bench.cloudpress.tell("cp-2", site=None)
-        bench.cloudpress.tasks[2] = bench.cloudpress.tasks[2].model_copy(update={"site_ids": ()})
-    bench.cloudpress.end("cp-2", "OK")
-    bench.cloudpress.end("cp-3", "OK")
-    await call_back(bench, rosa, 2)
-    await bench.work_for(HOUR)
+        untell(bench)
+    await finish_both_and_call_back(bench, rosa)
     assert await bench.known_site(rosa) is None, await told(bench, rosa)
 
 
@@ -30,12 +32,8 @@ async def test_sent_once_and_its_callback_names_what_another_holds(bench: Bench,
     """The same where it was sent once (control)."""
     rosa, _ben = await mixed_up(bench)
     if not named:
-        bench.cloudpress.tell("cp-2", site=None)
-        bench.cloudpress.tasks[2] = bench.cloudpress.tasks[2].model_copy(update={"site_ids": ()})
-    bench.cloudpress.end("cp-2", "OK")
-    bench.cloudpress.end("cp-3", "OK")
-    await call_back(bench, rosa, 2)
-    await bench.work_for(HOUR)
+        untell(bench)
+    await finish_both_and_call_back(bench, rosa)
     assert await bench.known_site(rosa) is None, await told(bench, rosa)
 
 
@@ -62,10 +60,6 @@ async def test_found_by_name_and_its_callback_names_what_another_holds(bench: Be
     order = await bench.read(rosa)
     assert (order.cloudpress_order_id, order.cloudpress_order_id_source) == ("cp-3", "lookup")
     if not named:
-        cloudpress.tell("cp-2", site=None)
-        cloudpress.tasks[2] = cloudpress.tasks[2].model_copy(update={"site_ids": ()})
-    cloudpress.end("cp-2", "OK")
-    cloudpress.end("cp-3", "OK")
-    await call_back(bench, rosa, 2)
-    await bench.work_for(HOUR)
+        untell(bench)
+    await finish_both_and_call_back(bench, rosa)
     assert await bench.known_site(rosa) is None, await told(bench, rosa)

@@ -1,16 +1,15 @@
 """One failed request at the wrong moment gives nobody another's site."""
 
-from typing import Any
 from uuid import UUID
 
 import pytest
 
-from app.cloudpress import Answer, NotFound, Placed, Refused, SiteRef, TaskRef
+from app.cloudpress import NotFound, Refused, SiteRef
 from app.events.timeline import Actor
 from app.orders.requests import request_cancel, request_refresh
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
-from tests.reconciler.test_in_the_midst import put_aside
-from tests.reconciler.test_mixed_up_answers import call_back, mixed_up
+from tests.reconciler.test_in_the_midst import lost_beside_a_strangers, put_aside
+from tests.reconciler.test_mixed_up_answers import call_back, finish_both_and_call_back, mixed_up
 from tests.reconciler.test_unseen_news import told
 
 BY = Actor("operator")
@@ -23,16 +22,10 @@ async def untold_beside_a_strangers(bench: Bench) -> tuple[UUID, str, SiteRef]:
 
     Returns her order, the stranger's at CloudPress, and the site of cp-2.
     """
-    cloudpress = bench.cloudpress
-    cloudpress.script["answer"] = [None, LOST]
-    cloudpress.hides = lambda it: it == "cp-2"
-    order_id = await bench.order_among_others()
-    made_at = cloudpress.orders_made["cp-2"].created_at
-    site = cloudpress.orders_made["cp-2"].site
+    order_id, strangers = await lost_beside_a_strangers(bench)
+    site = bench.cloudpress.orders_made["cp-2"].site
     assert site is not None
-    cloudpress.tell("cp-2", site=None)
-    strangers = cloudpress.land("Shop")
-    cloudpress.tell(strangers, created_at=made_at)
+    bench.cloudpress.tell("cp-2", site=None)
     await call_back(bench, order_id, 2)
     await bench.work_for(2 * HOUR)
     assert (await bench.read(order_id)).cloudpress_order_id is None
@@ -70,23 +63,9 @@ async def test_failures_now_and_then_are_no_grace(bench: Bench) -> None:
     assert order.cloudpress_order_id != strangers, await told(bench, order_id)
 
 
-async def answered_with_anothers_order_and_the_own_task(bench: Bench) -> Any:
+async def answered_with_anothers_order_and_the_own_task(bench: Bench) -> UUID:
     """Rosa's is cp-2, with task 2; the answer names Ben's cp-3 and her own task."""
-    cloudpress = bench.cloudpress
-    await bench.complete_one_before()
-    plain = cloudpress.place
-
-    async def swapped(*given: Any, **more: Any) -> Answer[Placed]:
-        own = (await plain(*given, **more)).value.order_id
-        other = {"cp-2": "cp-3", "cp-3": "cp-2"}[own]
-        task = TaskRef(id=int(own.removeprefix("cp-")), status="RUNNING")
-        return Answer(Placed(order_id=other, task=task), b"{}", cloudpress.now)
-
-    cloudpress.place = swapped  # type: ignore[method-assign]
-    rosa, ben = await bench.order("Rosa"), await bench.order("Ben")
-    await bench.work()
-    cloudpress.place = plain  # type: ignore[method-assign]
-    assert (await bench.read(rosa)).cloudpress_order_id == "cp-3"
+    rosa, ben = await mixed_up(bench, own_task=True)
     assert (await bench.read(ben)).cloudpress_order_id == "cp-2"
     return rosa
 
@@ -97,12 +76,9 @@ async def test_one_failure_of_the_own_task_that_the_answer_named(
 ) -> None:
     """Nothing of Ben's is told to Rosa because her task is not shown once."""
     rosa = await answered_with_anothers_order_and_the_own_task(bench)
-    bench.cloudpress.end("cp-2", "OK")
-    bench.cloudpress.end("cp-3", "OK")
     if failure is not None:
         bench.cloudpress.script["task 2"] = [failure]
-    await call_back(bench, rosa, 2)
-    await bench.work_for(HOUR)
+    await finish_both_and_call_back(bench, rosa)
     assert await bench.known_site(rosa) is None, await told(bench, rosa)
     assert (await bench.read(rosa)).status == "provisioning", await told(bench, rosa)
 
@@ -147,33 +123,24 @@ async def test_a_clock_that_steps_ends_no_grace(bench: Bench, stepped: float) ->
     assert await bench.known_site(rosa) is None, await told(bench, rosa)
 
 
-@pytest.mark.parametrize("way", ["none", "task 404", "order 404", "order 500", "site 500"])
-async def test_one_failure_of_anything_after_hours_of_an_untold_name(bench: Bench, way: str) -> None:
+@pytest.mark.parametrize(
+    ("request_for", "failure"),
+    [
+        ("nothing", NotFound(404)),
+        ("task 2", NotFound(404)),
+        ("order cp-2", NotFound(404)),
+        ("order cp-2", Refused(500)),
+        ("site site-2", Refused(500)),
+    ],
+)
+async def test_one_failure_of_anything_after_hours_of_an_untold_name(
+    bench: Bench, request_for: str, failure: Exception
+) -> None:
     """The same of what the task leads to."""
-    cloudpress = bench.cloudpress
     order_id, strangers, site = await untold_beside_a_strangers(bench)
-    plain, failed = cloudpress.order, list[int]()
-
-    async def order(asked: str, **more: Any) -> Any:
-        if asked == "cp-2" and way.startswith("order") and not failed:
-            failed.append(1)
-            raise NotFound(404) if way.endswith("404") else Refused(500)
-        return await plain(asked, **more)
-
-    cloudpress.order = order  # type: ignore[method-assign, assignment]
-    if way == "task 404":
-        cloudpress.script["task 2"] = [NotFound(404)]
-    if way == "site 500":
-        cloudpress.tell("cp-2", site=site.model_copy(update={"name": None}))
-        plain_site, once = cloudpress.site, list[int]()
-
-        async def show(asked: str, **more: Any) -> Any:
-            if asked == "site-2" and not once:
-                once.append(1)
-                raise Refused(500)
-            return await plain_site(asked, **more)
-
-        cloudpress.site = show  # type: ignore[method-assign, assignment]
+    if request_for == "site site-2":
+        bench.cloudpress.tell("cp-2", site=site.model_copy(update={"name": None}))
+    bench.cloudpress.script[request_for] = [failure]
     await bench.work_for(2 * HOUR)
-    order_now = await bench.read(order_id)
-    assert order_now.cloudpress_order_id != strangers, await told(bench, order_id)
+    order = await bench.read(order_id)
+    assert order.cloudpress_order_id != strangers, await told(bench, order_id)

@@ -84,15 +84,8 @@ async def test_a_word_that_waited_while_held_fails_nothing_by_one_failure(bench:
     await bench.say(rosa, "fail", by=BY)
     await bench.work_for(23 * HOUR)
     cloudpress.end("cp-1", "OK")
-    plain, failed = cloudpress.order, list[int]()
-
-    async def order(asked: str, **more: Any) -> Any:
-        if asked == "cp-1" and not failed:
-            failed.append(1)
-            raise Refused(500)
-        return await plain(asked, **more)
-
-    cloudpress.order = order  # type: ignore[method-assign, assignment]
+    cloudpress.script["order cp-1"] = [Refused(500)]
     await bench.work_for(4 * HOUR)
+    assert not cloudpress.script["order cp-1"], "it has failed"
     held = await bench.read(rosa)
-    assert held.status == "completed", (failed, await told(bench, rosa), held.resolution)
+    assert held.status == "completed", (await told(bench, rosa), held.resolution)
