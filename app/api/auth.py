@@ -30,8 +30,6 @@ MOST_READERS = 100
 BOOTSTRAP = Grant("bootstrap", "API_KEY")
 """The environment's key, which may do everything."""
 
-log = structlog.get_logger()
-
 # What describes the scheme in the OpenAPI document; the middleware below is what checks.
 _described = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer <key>`.")
 
@@ -91,8 +89,7 @@ class Authentication:
         try:
             grant = await self._grant(scope)
         except KeyRefusedError as error:
-            self._context.refusals["key", str(error)] += 1
-            log.warning("key_refused", reason=str(error))
+            self._context.refuse_key(str(error))
             if str(error) != NO_KEY and (seconds := self._guesses.wait_seconds(_address(scope))):
                 await hold_back(scope, seconds)
             await unauthorized().response()(scope, receive, send)

@@ -25,6 +25,7 @@ from app.queue.signals import Signals
 from app.secrets import CallbackSecrets, ProgressAddresses
 from app.telemetry.metrics import Metrics
 from app.telemetry.snapshot import Snapshots
+from app.telemetry.tally import Tally
 
 PROGRESS = "/progress"
 """Where end users' pages are, which need no sign-in."""
@@ -94,7 +95,8 @@ class Context:
 
     `is_migrated` asks the database whether it has this release's tables, and raises if it is away.
     `prove_usable` raises if it is away, lacks rights or can write nothing.
-    `refusals` counts whom nobody let in, by reason; `shares` what each key has open that lasts.
+    `refusals` counts whom nobody let in, by reason, and `refused_keys` tells the keys among them; `shares`
+    counts what each key has open that lasts.
     """
 
     settings: Settings
@@ -113,6 +115,7 @@ class Context:
     """How often an open stream says that it is alive, and whether its key is still let in is looked up."""
     known_migrated: asyncio.Event = field(default_factory=asyncio.Event)
     refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
+    refused_keys: Tally = field(default_factory=partial(Tally, "key_refused"))
     shares: Shares = field(default_factory=Shares)
 
     @cached_property
@@ -123,6 +126,11 @@ class Context:
     def progress_url(self, order_id: UUID) -> str:
         """Return the address of the end user's page of an order."""
         return f"{self.settings.public_url}{PROGRESS}/{self.progress_addresses.address(order_id)}"
+
+    def refuse_key(self, reason: str) -> None:
+        """Count a key that is not let in, for a reason of ours."""
+        self.refusals["key", reason] += 1
+        self.refused_keys.count(reason)
 
     async def show(self, view: OrderView) -> OrderBody:
         """Return an order as it is shown, with why it is not done."""

@@ -85,8 +85,7 @@ async def sign_in(request: Request, form: FormDep) -> Response:
     try:
         grant = await desk.sessions.check(key)
     except KeyRefusedError as error:
-        desk.context.refusals["key", str(error)] += 1
-        log.warning("key_refused", reason=str(error))
+        desk.context.refuse_key(str(error))
         address = request.client.host if request.client else ""
         if seconds := desk.guesses.wait_seconds(address):
             await hold_back(request.scope, seconds)

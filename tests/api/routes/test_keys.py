@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from sqlalchemy import select, update
 
 from app import keys
@@ -15,6 +16,8 @@ from app.events.timeline import Actor
 from app.keys import COMMAND_LINE, MadeKey, NewKey, Scope, is_reserved, make_key
 from app.main import Service
 from app.orders.intake import NewOrder, create_order
+from app.telemetry import tally
+from tests.harness import eventually
 from tests.settings import CLOUDPRESS_ACCOUNT
 
 ORDER = {"site": {"name": "Site", "variant": "vanilla"}}
@@ -347,6 +350,22 @@ async def test_who_is_not_let_in_is_counted_by_reason_and_told_none(
     assert answer.headers["www-authenticate"] == "Bearer"
     assert reason not in answer.text
     assert dict(app.state.context.refusals) == {("key", reason): 1}
+
+
+async def test_a_flood_of_requests_without_a_key_is_told_in_a_line_a_second(
+    anonymous: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tally, "SECONDS", 0.2)
+    with structlog.testing.capture_logs() as logged:
+        for _ in range(30):
+            assert (await anonymous.get("/v1/orders")).status_code == 401
+
+        async def counts() -> list[int]:
+            return [line["count"] for line in logged if line["event"] == "key_refused"]
+
+        told = await eventually(counts, lambda seen: sum(seen) == 30)
+    assert told[0] == 1, "the first is told at once"
+    assert len(told) < 30
 
 
 async def test_keys_are_paged_and_no_key_makes_any_number_of_them(
