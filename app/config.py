@@ -105,7 +105,9 @@ def _database_url(secret: SecretStr) -> SecretStr:
     # SQLite would take it for a part of the file's name, and make a new one.
     if any(ord(letter) < 32 for letter in url):
         raise ValueError("must be one line")
-    async_database_url(url)
+    found = async_database_url(url)
+    if found.get_backend_name() == "sqlite" and Path(found.database or "").is_dir():
+        raise ValueError("must name a file (sqlite:///path), and this is a folder")
     return secret
 
 

@@ -27,6 +27,7 @@ BUSY_TIMEOUT_SECONDS = 10
 IDLE_SECONDS = 1.0
 PREPARE_AFTER = 5
 OWN = stat.S_IRUSR | stat.S_IWUSR
+HEADER = b"SQLite format 3\0"
 # What the operator's address may say otherwise.
 DEFAULTS = {
     "connect_timeout": 5,
@@ -169,18 +170,42 @@ def _require_utf8(engine: Engine, connection: DBAPIConnection, _entry: Connectio
 def protect_file(url: URL) -> None:
     """Let nobody but its owner read an SQLite file; SQLite gives its journals the same rights.
 
-    A file that a group may write is shared on purpose, and closed to all others alone.
+    A file that a group may write is shared on purpose, and closed to all others alone. What is no database,
+    because the address names a folder or somebody else's file by mistake, stays as it is.
     """
     path = Path(url.database or "")
-    # Where it is not ours to make or to change, whoever uses it is told by what fails then.
     with suppress(OSError):
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, OWN))
+    if not _is_database(path):
+        return
     for each in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal"))):
+        # Where it is not ours to change, whoever uses it is told by what fails then.
         with suppress(OSError):
-            mode = stat.S_IMODE(each.stat().st_mode)
-            kept = OWN | stat.S_IRGRP | stat.S_IWGRP if mode & stat.S_IWGRP else OWN
-            if mode & ~kept:
-                each.chmod(mode & kept)
+            mode = each.stat().st_mode
+            if stat.S_ISREG(mode) and _too_many_rights(mode):
+                each.chmod(stat.S_IMODE(mode) & ~_too_many_rights(mode))
+
+
+def _is_database(path: Path) -> bool:
+    """Tell a file of SQLite's, or one that is empty yet, from what is none or cannot be read."""
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size == 0:
+            return stat.S_ISREG(found.st_mode)
+        # Whoever closes a file gives up all locks that SQLite has on it in this process. One that is in use
+        # is closed to others already, and is not opened here.
+        if not _too_many_rights(found.st_mode):
+            return True
+        with path.open("rb") as file:
+            return file.read(len(HEADER)) == HEADER
+    except OSError:
+        return False
+
+
+def _too_many_rights(mode: int) -> int:
+    """Return what others than its owner may do with a database that they are not to."""
+    kept = OWN | stat.S_IRGRP | stat.S_IWGRP if mode & stat.S_IWGRP else OWN
+    return stat.S_IMODE(mode) & ~kept
 
 
 def _stay_with_file(engine: Engine, path: Path) -> None:
@@ -201,6 +226,10 @@ def _stay_with_file(engine: Engine, path: Path) -> None:
 
     def require(*_connecting: object) -> None:
         identity()
+        # The asynchronous driver would be told by SQLite in a thread, which may outlive the event loop.
+        if path.is_dir() or not os.access(path, os.R_OK):
+            what = "a folder" if path.is_dir() else "not ours to read"
+            raise OperationalError(None, None, PermissionError(f"{path} is {what}"))
 
     def note(_connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
         entry.info["file"] = identity()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DatabaseError
 
 from app.db.database import Database
 from app.db.engine import why_unwritable
@@ -16,7 +17,9 @@ from app.db.url import async_database_url
 from app.maintenance.schema import upgrade
 from app.secrets import Encryption
 from tests.databases import SqliteFiles
+from tests.e2e.conftest import environment
 from tests.harness import run_presshook
+from tests.programs import run
 from tests.settings import SECRET_KEY
 
 
@@ -58,6 +61,53 @@ async def test_a_file_that_others_could_read_is_closed_to_them(
     path.touch()
     path.chmod(before)
     assert set((await modes_while_writing(path)).values()) == {after}
+
+
+async def open_in_vain(path: Path, how: str) -> None:
+    """Take a file or a folder that is none for a database, as what migrates does or as what reads."""
+    url = async_database_url(f"sqlite:///{path}")
+    if how == "migrate":
+        with pytest.raises(DatabaseError):
+            upgrade(url)
+        return
+    db = Database(url, Encryption([SECRET_KEY]))
+    try:
+        with pytest.raises(DatabaseError):
+            async with db.read() as session:
+                await session.execute(text("SELECT name FROM sqlite_master"))
+    finally:
+        await db.dispose()
+
+
+@pytest.mark.parametrize("how", ["migrate", "read"])
+@pytest.mark.parametrize("mode", [0o644, 0o755])
+async def test_a_file_that_is_no_database_stays_as_it_is(tmp_path: Path, how: str, mode: int) -> None:
+    """`DATABASE_URL=sqlite:////etc/passwd`, as root, took every user's name from all other users."""
+    path = tmp_path / "passwd"
+    path.write_text("root:x:0:0:root:/root:/bin/bash\n" * 40)
+    path.chmod(mode)
+    await open_in_vain(path, how)
+    assert oct(stat.S_IMODE(path.stat().st_mode)) == oct(mode)
+
+
+@pytest.mark.parametrize("how", ["migrate", "read"])
+@pytest.mark.parametrize("mode", [0o755, 0o1777])
+async def test_a_folder_stays_as_it_is(tmp_path: Path, how: str, mode: int) -> None:
+    """`DATABASE_URL=sqlite:////data`, a folder's name alone, locked everybody out of the folder."""
+    path = tmp_path / "data"
+    path.mkdir()
+    path.chmod(mode)
+    await open_in_vain(path, how)
+    assert oct(stat.S_IMODE(path.stat().st_mode)) == oct(mode)
+
+
+@pytest.mark.parametrize("line", ["migrate", "keys list", "after-restore", "prune", "doctor --offline"])
+def test_a_folder_is_refused_by_the_settings_name(tmp_path: Path, line: str) -> None:
+    """One line that names the setting, and nothing of a driver's that has met the end of its event loop."""
+    env = environment(f"sqlite:///{tmp_path}", RETENTION_DAYS="1")
+    ended = run(*line.split(), env=env, cwd=tmp_path)
+    told = "presshook: DATABASE_URL: must name a file (sqlite:///path), and this is a folder\n"
+    assert (ended.returncode, ended.stderr) == (2, told)
 
 
 async def test_what_was_deleted_is_written_to_no_more(sqlite_files: SqliteFiles) -> None:
