@@ -11,7 +11,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from app.db import models
 from app.db.beginning import ISOLATION
-from app.db.engine import arguments_for, protect_file, require_utf8
+from app.db.engine import arguments_for, make_file, protect_file, require_utf8
 from app.db.url import async_database_url
 
 LOCK_WAIT_SECONDS = 60
@@ -50,6 +50,7 @@ def migrate() -> None:
         connect_args=arguments,
     )
     if sqlite:
+        make_file(url)
         protect_file(url)
         event.listen(engine, "connect", begin_by_hand)
         event.listen(engine, "begin", begin_immediate)

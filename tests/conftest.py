@@ -86,7 +86,9 @@ def empty_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a database that was never migrated."""
     request.node.user_properties.append(("database", request.param))
     if request.param == "sqlite":
-        yield request.getfixturevalue("sqlite_files").empty_url()
+        url: str = request.getfixturevalue("sqlite_files").empty_url()
+        Path(url.removeprefix("sqlite:///")).touch()
+        yield url
         return
     with request.getfixturevalue("postgres_server").empty_url() as url:
         yield url

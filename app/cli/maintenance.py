@@ -11,7 +11,7 @@ import typer
 from app.cli.printing import complain, say
 from app.config import DatabaseSettings, Settings, SettingsError, load_database_settings, load_settings
 from app.db.database import Database
-from app.db.errors import DATABASE_AWAY
+from app.db.errors import DATABASE_AWAY, in_words, secrets_of
 from app.maintenance.after_restore import (
     count_brought_back,
     doubt_unplaced_orders,
@@ -172,8 +172,9 @@ def _with(settings: DatabaseSettings, work: Callable[[Database], Awaitable[T]]) 
                     "DATABASE_URL: the database is behind this release: run `presshook migrate`"
                 )
             return await work(db)
-        except DATABASE_AWAY:
-            raise SettingsError("DATABASE_URL: the database cannot be reached") from None
+        except DATABASE_AWAY as error:
+            reason = in_words(error, secrets_of(settings.database))
+            raise SettingsError(f"DATABASE_URL: the database cannot be reached: {reason}") from None
         except UndecryptableError as error:
             raise SettingsError(f"SECRET_KEY: {error}; add the key that it was stored under") from None
         finally:

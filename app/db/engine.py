@@ -167,6 +167,16 @@ def _require_utf8(engine: Engine, connection: DBAPIConnection, _entry: Connectio
         ) from UnfitDatabaseError()
 
 
+def make_file(url: URL) -> None:
+    """Make an empty SQLite file where none is, its owner's alone from the first moment on.
+
+    That is for what migrates: any other command would leave an empty file where its address is mistaken.
+    """
+    # Where it is not ours to make, whoever uses it is told by what fails then.
+    with suppress(OSError):
+        os.close(os.open(url.database or "", os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, OWN))
+
+
 def protect_file(url: URL) -> None:
     """Let nobody but its owner read an SQLite file; SQLite gives its journals the same rights.
 
@@ -174,8 +184,6 @@ def protect_file(url: URL) -> None:
     because the address names a folder or somebody else's file by mistake, stays as it is.
     """
     path = Path(url.database or "")
-    with suppress(OSError):
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, OWN))
     if not _is_database(path):
         return
     for each in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal"))):

@@ -110,6 +110,29 @@ def test_a_folder_is_refused_by_the_settings_name(tmp_path: Path, line: str) -> 
     assert (ended.returncode, ended.stderr) == (2, told)
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["keys list", "keys create shop", "after-restore", "prune", "prune --dry-run", "rekey", "backup copy.db",
+     "doctor --offline", "orders erase 01a2241d-5b7b-7332-b183-4d795dae9542"],
+)  # fmt: skip
+def test_only_what_migrates_makes_a_database(tmp_path: Path, line: str) -> None:
+    """A command run in the wrong folder left an empty file there, and said that "the database is behind"."""
+    path = tmp_path / "presshook.db"
+    env = environment("sqlite:///presshook.db", RETENTION_DAYS="1")
+    ended = run(*line.split(), env=env, cwd=tmp_path)
+    assert ended.returncode != 0
+    if not line.startswith(("orders", "backup")):
+        assert f"there is no database at {path}" in ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_who_only_reads_makes_no_database(tmp_path: Path) -> None:
+    """Nor does anything else that opens one."""
+    await open_in_vain(tmp_path / "presshook.db", "read")
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_what_was_deleted_is_written_to_no_more(sqlite_files: SqliteFiles) -> None:
     """A file that is gone could be written to for as long as it is open: all of that would be lost."""
     with sqlite_files.migrated_url() as url:

@@ -110,7 +110,9 @@ def test_the_files_names_tell_the_revisions() -> None:
 
 
 async def test_sqlite_is_set_up_to_lose_nothing(tmp_path: Path) -> None:
-    db = database(f"sqlite:///{tmp_path / 'test.db'}")
+    path = tmp_path / "test.db"
+    path.touch()
+    db = database(f"sqlite:///{path}")
     async with db.read() as session:
         found = {
             pragma: (await session.execute(text(f"PRAGMA {pragma}"))).scalar_one()
