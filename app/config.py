@@ -26,7 +26,7 @@ from pydantic_settings import (
 )
 from sqlalchemy.engine import URL
 
-from app.cloudpress import checked_url, header_safe, normalize_base_url
+from app.cloudpress import checked_url, header_safe, normalize_base_url, with_written_path
 from app.db.url import async_database_url
 from app.env_file import EnvFileError, bare, near_misses, read_env_file, read_secret
 from app.guessable import is_local, is_published, weakness
@@ -88,7 +88,7 @@ def _header_safe_secret(secret: SecretStr) -> SecretStr:
 
 
 def _public_url(value: str) -> str:
-    return checked_url(value, example="https://presshook.example.com")
+    return with_written_path(checked_url(value, example="https://presshook.example.com"))
 
 
 def _secret_keys(secret: SecretStr) -> SecretStr:

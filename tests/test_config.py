@@ -54,6 +54,19 @@ def test_what_is_not_set_has_its_default() -> None:
     assert settings.account_concurrency == 8
 
 
+@pytest.mark.parametrize("name", ["PUBLIC_URL", "CLOUDPRESS_BASE_URL"])
+@pytest.mark.parametrize(
+    "path", ["/%0d%0aSet-Cookie:%20a=b", "/a/../b", "/%2e%2e", "/a/%2E/b", "/%00", "//elsewhere", "/%ff"]
+)
+def test_a_path_that_leads_elsewhere_stops_the_start(
+    environment: pytest.MonkeyPatch, name: str, path: str
+) -> None:
+    """Also where its letters are spelled out."""
+    environment.setenv(name, f"https://host.example{path}")
+    with pytest.raises(SettingsError, match=f"^{name}: must not hold control characters, dot segments"):
+        load_settings()
+
+
 @pytest.mark.parametrize("name", GOOD)
 def test_a_missing_setting_is_named(environment: pytest.MonkeyPatch, name: str) -> None:
     environment.delenv(name)

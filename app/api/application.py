@@ -98,11 +98,11 @@ def create_api(context: Context, lifespan: Lifespan[FastAPI]) -> Application:
         redoc_url=None,
     )
     app.state.context = context
-    path = unquote(urlsplit(context.settings.public_url).path).rstrip("/")
+    path = urlsplit(context.settings.public_url).path.rstrip("/")
     describe(app, path=path)
     problems.install(app)
     _surround(app, context, path)
-    app.receive_callbacks(context, path=path)
+    app.receive_callbacks(context, path=unquote(path))
     app.router.routes += (*_ROUTES, *docs.routes(app.title, path))
     return app
 

@@ -3,7 +3,7 @@
 It knows nothing of Presshook's tables, and nothing else of `app` is imported here but `app.network`.
 """
 
-from app.cloudpress.addresses import checked_url, normalize_base_url
+from app.cloudpress.addresses import checked_url, normalize_base_url, with_written_path
 from app.cloudpress.client import Answer, CloudPress
 from app.cloudpress.connections import Connections
 from app.cloudpress.errors import (
@@ -55,4 +55,5 @@ __all__ = [
     "checked_url",
     "header_safe",
     "normalize_base_url",
+    "with_written_path",
 ]

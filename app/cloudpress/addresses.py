@@ -1,10 +1,14 @@
 """Addresses of CloudPress: the base URL as a deployer writes it, and ids as parts of a path."""
 
-from urllib.parse import quote, urlsplit
+import re
+from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
 MAX_ID_LENGTH = 255
+# What may stand in a path as it is, and in a header or a page that names one.
+PLAIN_IN_PATH = "/%:@!$&()*+,;=~"
+BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def normalize_base_url(url: str) -> str:
@@ -20,15 +24,32 @@ def checked_url(url: str, *, example: str) -> str:
     """Return a base URL that requests can be made to, without white space around it and a trailing `/`.
 
     Raises:
-        ValueError: not an absolute http(s) URL, or one with a user, a query or a fragment. The text shows
-            `example`, and never repeats any of the input, which may hold a password.
+        ValueError: not an absolute http(s) URL, or one with a user, a query, a fragment or a path that leads
+            elsewhere. The text shows `example`, and never repeats any of the input, which may hold a password.
     """
     url = url.strip()
     if "@" in url or "?" in url or "#" in url:
         raise ValueError("must not hold a user, a password, a query or a fragment")
     if not _is_http_url(url):
         raise ValueError(f"must be an address such as {example}")
+    if not _is_plain_path(urlsplit(url).path.rstrip("/")):
+        raise ValueError("must not hold control characters, dot segments or a leading // in its path")
     return url.rstrip("/")
+
+
+def with_written_path(url: str) -> str:
+    """Return a URL that `checked_url` has returned, its path as headers can hold it: in ASCII, quoted."""
+    parts = urlsplit(url)
+    return parts._replace(path=quote(BARE_PERCENT.sub("%25", parts.path), safe=PLAIN_IN_PATH)).geturl()
+
+
+def _is_plain_path(path: str) -> bool:
+    """Tell whether a path, whose letters may be spelled out as `%2e`, leads to where it says."""
+    try:
+        path = unquote(path, errors="strict")
+    except UnicodeDecodeError:
+        return False
+    return path.isprintable() and not path.startswith("//") and not {".", ".."} & set(path.split("/"))
 
 
 def _is_http_url(url: str) -> bool:

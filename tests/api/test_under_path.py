@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -78,3 +79,29 @@ async def test_callbacks_come_in_under_a_path_that_is_spelled_out(database_url: 
         assert answer.status_code == 401, "the proxy took the path away"
         answer = await client.post(f"/my%20shop/v1/callbacks/{order}")
         assert answer.status_code == 401, "the proxy left it"
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        ("/店", "/%E5%BA%97"),
+        ("/%E5%BA%97", "/%E5%BA%97"),
+        ("/my%20shop", "/my%20shop"),
+        ("/café/a", "/caf%C3%A9/a"),
+        ("/50%", "/50%25"),
+    ],
+)
+async def test_an_address_is_written_as_a_header_can_hold_it(
+    database_url: str, path: str, written: str
+) -> None:
+    """An order was stored and answered with 500, or with a `Location` that is none: clients order again."""
+    service = Service(make_settings(database_url, public_url=f"https://host.example{path}"))
+    headers = {"Authorization": f"Bearer {API_KEY}", "Prefer": "wait=0"}
+    async with service.run(reconcile=False, on_death=lambda: None), client_of(service) as client:
+        for at in ("", unquote(path)):
+            placed = await client.post(f"{at.replace('%', '%25')}/v1/orders", json=ORDER, headers=headers)
+            assert placed.status_code == 202, placed.text
+            assert placed.headers["Location"] == f"{written}/v1/orders/{placed.json()['id']}"
+        index = (await client.get("/")).json()
+        assert index["docs"] == f"{written}/docs"
+        assert (await client.get(index["docs"])).status_code == 200

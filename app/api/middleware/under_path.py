@@ -1,5 +1,7 @@
 """The service under a path of its host, as `PUBLIC_URL=https://host/presshook` says."""
 
+from urllib.parse import unquote
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,9 +17,13 @@ class UnderPath:
     """
 
     def __init__(self, app: ASGIApp, *, path: str) -> None:
-        """Stand around `app`; `path` begins with `/` and does not end with it, or is empty."""
+        """Stand around `app`; `path` begins with `/` and does not end with it, or is empty.
+
+        It is written as a header can hold it; what is asked comes with its letters spelled out no more.
+        """
         self._app = app
-        self._path = path
+        self._written = path
+        self._path = unquote(path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on as if the service had a host of its own."""
@@ -34,7 +40,7 @@ class UnderPath:
                 headers = MutableHeaders(scope=message)
                 location = headers.get("Location", "")
                 if location.startswith("/"):
-                    headers["Location"] = f"{self._path}{location}"
+                    headers["Location"] = f"{self._written}{location}"
             await send(message)
 
         await self._app(scope, receive, locating)

@@ -84,9 +84,16 @@ MUTATIONS = (
     ),
     Mutation(
         "a path that is spelled out is found nowhere",
-        "app/api/application.py",
-        "unquote(urlsplit(context.settings.public_url).path)",
-        "urlsplit(context.settings.public_url).path",
+        "app/api/middleware/under_path.py",
+        "self._path = unquote(path)",
+        "self._path = path",
+        (UNDER_PATH,),
+    ),
+    Mutation(
+        "an address is written as no header can hold it",
+        "app/api/middleware/under_path.py",
+        "self._written = path",
+        "self._written = unquote(path)",
         (UNDER_PATH,),
     ),
 )
