@@ -203,12 +203,16 @@ def rate_limited(requests: int, seconds: int, *, wait_seconds: int) -> Problem:
 
 
 def too_many_streams(most: int) -> Problem:
-    """Return the answer to a key that has as many streams open as it may."""
+    """Return the answer to a key that has as many streams open as it may: none where others have all."""
+    told = (
+        f"This API key may have {most} streams and waiting requests open at this replica, and has."
+        if most
+        else "Other API keys have all streams and waiting requests open that this replica admits."
+    )
     return Problem(
         429,
         "too-many-streams",
-        f"This API key may have {most} streams and waiting requests open at this replica, and has. Try again "
-        "once one of them has ended, or have several readers share a stream.",
+        f"{told} Try again once one of them has ended, or have several readers share a stream.",
         headers={"Retry-After": str(RETRY_SECONDS)},
     )
 

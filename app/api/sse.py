@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.api.auth import Admission
 from app.api.bodies.events import EventBody
-from app.api.middleware.places import Shares, most_of_one_key, places_of
+from app.api.middleware.places import Shares, places_of
 from app.api.middleware.severable import cut_off_in
 from app.api.problems import Problem, too_many_streams
 from app.db.errors import DATABASE_AWAY
@@ -49,11 +49,11 @@ class EventStream(Response):
         after: int | None,
         heartbeat_seconds: float,
         is_over: bool,
-        shares: Shares | None = None,
+        shares: Shares,
     ) -> None:
         """Prepare; `is_over` says that nothing more is to be waited for after what is stored.
 
-        `shares` counts what each key has open; None if its streams are counted elsewhere.
+        `shares` counts what each key has open.
         """
         super().__init__(
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Connection": "close"}
@@ -74,13 +74,10 @@ class EventStream(Response):
             KeyRefusedError: the key was revoked before the feed was listened to, which ends no subscription.
             Problem: 429, the key has as many streams open as it may.
         """
-        if self._shares is None:
-            await self._stream(scope, receive, send)
-            return
-        most = most_of_one_key(places_of(scope))
-        with self._shares.taken(self._admission.grant.identity, most) as is_granted:
+        identity, places = self._admission.grant.identity, places_of(scope)
+        with self._shares.taken(identity, places) as is_granted:
             if not is_granted:
-                raise too_many_streams(int(most))
+                raise too_many_streams(int(self._shares.most(identity, places)))
             await self._stream(scope, receive, send)
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -10,7 +10,6 @@ from fastapi import Header, Response
 
 from app.api.auth import Admission
 from app.api.context import Context
-from app.api.middleware.places import most_of_one_key
 from app.db.errors import DATABASE_AWAY
 from app.db.models import Order
 from app.keys import KeyRefusedError
@@ -69,7 +68,7 @@ async def wait_until(
     loop = asyncio.get_running_loop()
     with (
         context.signals.watch(known.order.id, *admission.key_ids) as changed,
-        context.shares.taken(admission.grant.identity, most_of_one_key(admission.places)) as may_wait,
+        context.shares.taken(admission.grant.identity, admission.places) as may_wait,
     ):
         deadline = loop.time() + (seconds if may_wait else 0)
         while not admission.is_over:

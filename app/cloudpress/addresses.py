@@ -25,7 +25,7 @@ def checked_url(url: str, *, example: str) -> str:
 
     Raises:
         ValueError: not an absolute http(s) URL, or one with a user, a query, a fragment or a path that leads
-            elsewhere. The text shows `example`, and never repeats any of the input, which may hold a password.
+            elsewhere. The text shows `example`, and repeats nothing of the input, which may hold a password.
     """
     url = url.strip()
     if "@" in url or "?" in url or "#" in url:

@@ -3,15 +3,16 @@
 import asyncio
 import json
 import math
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from starlette.types import Scope
 
 from app.api import auth
 from app.api.middleware import guessing
-from app.api.middleware.places import most_of_one_key
+from app.api.middleware.places import Shares, lasting_places
 from app.dashboard.routes import signing_in
 from app.server import fair
 from app.server.crowd import Crowd
@@ -21,6 +22,7 @@ from tests.settings import API_KEY
 
 MOST = 8
 WRONG = b"GET /v1/orders HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer phk_wrong\r\n\r\n"
+FORGED = b"POST /v1/callbacks/a HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
 SIGNING_IN = (
     b"POST /ui/sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     b"Content-Length: 9\r\nSec-Fetch-Site: same-origin\r\n\r\nkey=wrong"
@@ -167,8 +169,78 @@ async def test_waiting_requests_of_one_key_leave_room_for_others(database_url: s
             task.cancel()
 
 
+async def test_streams_of_many_keys_leave_room_for_what_does_not_last(
+    database_url: str, sandbox: Sandbox
+) -> None:
+    """Half of all places for each key was all of them for two: even `/livez` was answered 503."""
+    async with (
+        run_presshook(database_url, sandbox.url, reconcile=False) as presshook,
+        AsyncExitStack() as stack,
+    ):
+        body = {"name": "tenant", "scopes": ["orders:read", "keys:write"], "account_ids": ["another"]}
+        tenant = (await presshook.client.post("/v1/keys", json=body)).json()["key"]
+        keys = [tenant]
+        for number in range(4):
+            made = await presshook.client.post(
+                "/v1/keys",
+                json={**body, "name": f"another {number}", "scopes": ["orders:read"]},
+                headers={"Authorization": f"Bearer {tenant}"},
+            )
+            keys.append(made.json()["key"])
+        await presshook.client.aclose()
+        granted = []
+        for key in keys:
+            stream = asked(key, b"Accept: text/event-stream", target=b"/v1/events")
+            statuses = []
+            for _ in range(5):
+                reader, _ = await stack.enter_async_context(connected(presshook.url, stream))
+                statuses.append((await answer(reader))[0])
+            granted.append(statuses.count(200))
+            assert set(statuses) <= {200, 429}
+        assert granted == [4, 2, 1, 0, 0]
+        for request in (asked("", target=b"/livez"), asked(API_KEY), FORGED):
+            reader, _ = await stack.enter_async_context(connected(presshook.url, request))
+            assert (await answer(reader))[0] == (401 if request is FORGED else 200)
+
+
+async def test_end_users_pages_leave_room_for_others(database_url: str, sandbox: Sandbox) -> None:
+    """Nobody signs in to them, and a tenant may have as many as it has orders: all have one key's share."""
+    async with (
+        run_presshook(database_url, sandbox.url, reconcile=False) as presshook,
+        AsyncExitStack() as stack,
+    ):
+        statuses = []
+        for name in ("One", "Other"):
+            body = {"site": {"name": name, "variant": "vanilla"}, "progress_page": True}
+            placed = await presshook.client.post("/v1/orders", json=body, headers={"Prefer": "wait=0"})
+            path = urlsplit(placed.json()["progress_url"]).path
+            watching = asked("", target=f"{path}/stream".encode())
+            for _ in range(3):
+                reader, _ = await stack.enter_async_context(connected(presshook.url, watching))
+                statuses.append((await answer(reader))[0])
+        assert statuses == [200] * 4 + [429] * 2
+        reader, _ = await stack.enter_async_context(connected(presshook.url, asked(API_KEY)))
+        assert (await answer(reader))[0] == 200
+
+
 @pytest.mark.parametrize(
-    ("places", "most"), [(None, math.inf), (20_000, 10_000), (896, 448), (128, 64), (1, 1)]
+    ("places", "most"), [(None, math.inf), (20_000, 8_751), (896, 393), (128, 57), (8, 4), (2, 1), (1, 1)]
 )
 def test_no_key_has_more_than_its_share(places: int | None, most: float) -> None:
-    assert most_of_one_key(places) == most
+    """Half of seven eighths for a key that is alone."""
+    assert Shares().most("alone", places) == most
+
+
+@pytest.mark.parametrize("places", [2, 3, 8, 9, 128, 20_000])
+def test_what_lasts_of_any_number_of_keys_leaves_places(places: int) -> None:
+    """Each key has as many as it may, and the one before takes half of what is left to the one after."""
+    shares, total = Shares(), 0
+    with ExitStack() as stack:
+        for key in map(str, range(100)):
+            left = lasting_places(places) - total
+            while stack.enter_context(shares.taken(key, places)):
+                total += 1
+            assert lasting_places(places) - total >= (left - 1) // 2
+        assert total == lasting_places(places) < places
+        assert not stack.enter_context(shares.taken("another", places))
+    assert shares.most("another", places) == Shares().most("another", places), "all have ended"

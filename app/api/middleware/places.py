@@ -13,7 +13,9 @@ from starlette.types import Scope
 
 PLACE = "presshook.place"
 SHARE = 2
-"""What streams and waiting requests of one key, which last, take of all places: no more than a half."""
+"""Of the places that others leave to what lasts, streams and waiting requests, one key takes a half."""
+KEPT_SHARE = 8
+"""One of so many places is kept from all that lasts: for callbacks, probes, and what is answered at once."""
 
 
 class Place(Protocol):
@@ -50,22 +52,34 @@ def places_of(scope: Scope) -> int | None:
     return None if place is None else place.places
 
 
-def most_of_one_key(places: int | None) -> float:
-    """Return how many streams and waiting requests one key may have open, of so many places."""
-    return math.inf if places is None else max(1, places // SHARE)
+def lasting_places(places: int | None) -> float:
+    """Return how many of so many places streams and waiting requests may take, all together."""
+    return math.inf if places is None else max(1, places - max(1, places // KEPT_SHARE))
 
 
 class Shares:
-    """Counts what each key has open by its identity, so that none takes the places of all others."""
+    """Counts what each key has open by its identity, so that none takes the places of all others.
+
+    However many keys one tenant makes, each takes half of what the ones before have left.
+    """
 
     def __init__(self) -> None:
         """Begin with nothing open."""
         self._open: Counter[str] = Counter()
 
+    def most(self, identity: str, places: int | None) -> float:
+        """Return how many a key may have open of so many places now, none where the others have taken all.
+
+        The half is rounded up, to one more where it is whole: who has half of all, and ends one, may have
+        another while somebody else has begun one.
+        """
+        left = lasting_places(places) - (self._open.total() - self._open[identity])
+        return math.inf if left == math.inf else max(0, min(left, left // SHARE + 1))
+
     @contextmanager
-    def taken(self, identity: str, most: float) -> Iterator[bool]:
-        """Count one more while the block runs, and tell whether there were fewer than `most` before."""
-        is_granted = self._open[identity] < most
+    def taken(self, identity: str, places: int | None) -> Iterator[bool]:
+        """Count one more while the block runs if the key may have it, and tell whether it may."""
+        is_granted = self._open[identity] < self.most(identity, places)
         self._open[identity] += is_granted
         try:
             yield is_granted

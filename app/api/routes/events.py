@@ -64,7 +64,7 @@ async def list_events(
     """Follow what happens to all orders that the key may see, or read what happened, the oldest first.
 
     A stream begins now, or after `Last-Event-ID`. The streams and waiting requests of a key take no more than
-    half of the connections that a replica admits; a further stream is a 429.
+    half of the connections that a replica has left for such; a further stream is a 429.
     """
     interest = Interest(order_id, frozenset(kind) if kind else None, grant.account_ids)
     if _wants_stream(accept):

@@ -32,6 +32,7 @@ FILES = {"progress.css", "app.js", "idiomorph.js", "icon.svg"}
 MOST_STREAMS = 20
 """So many may look at one page at a time and see it change by itself; the others reload it."""
 READER = Grant("progress page", "progress page", frozenset())
+"""Whoever looks at such a page. All together have one key's share of the connections."""
 
 
 class _Counted(ChangeStream):
@@ -185,6 +186,7 @@ async def stream(address: str, request: Request, context: ContextDep) -> Respons
         after=None,
         heartbeat_seconds=context.heartbeat_seconds,
         is_over=False,
+        shares=context.shares,
         counts=desk.watched,
     )
 

@@ -43,6 +43,13 @@ MUTATIONS = (
         (PLACES,),
     ),
     Mutation(
+        "each key takes half of all places, however many keys there are",
+        "app/api/middleware/places.py",
+        "lasting_places(places) - (self._open.total() - self._open[identity])",
+        "lasting_places(places)",
+        (PLACES,),
+    ),
+    Mutation(
         "who takes long to send a body takes the places of all others",
         "app/server/crowd.py",
         "self._heads, self._bodies)\n            oldest",
