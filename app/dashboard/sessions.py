@@ -24,6 +24,7 @@ SESSION_SECONDS = 12 * 3600
 LONGEST_COOKIE = 2048
 NAME = "presshook"
 LOCAL_NAMES = {"localhost", "localhost."}
+PROXIES = {"forwarded", "via", "x-real-ip"}
 Way = Literal["https", "loopback", "open"]
 
 
@@ -87,11 +88,12 @@ class Sessions:
         """Tell how the browser reaches this: by https, from this machine, or in the open.
 
         A proxy may not say that its side is https; where `PUBLIC_URL` does, the browser holds us to it, since
-        it keeps no `Secure` cookie of a page that came over plain http.
+        it keeps no `Secure` cookie of a page that came over plain http. What came through one is not from
+        this machine, whatever host the proxy asks for.
         """
         if request.url.scheme == "https":
             return "https"
-        if is_loopback(request.url.hostname):
+        if is_loopback(request.url.hostname) and not _is_forwarded(request):
             return "loopback"
         return "https" if self._is_public_https else "open"
 
@@ -134,6 +136,11 @@ class Sessions:
             httponly=True,
             samesite="strict",
         )
+
+
+def _is_forwarded(request: Request) -> bool:
+    """Tell whether a request carries what proxies add. Whoever adds it himself gains nothing by it."""
+    return any(name in PROXIES or name.startswith("x-forwarded-") for name in request.headers)
 
 
 def is_loopback(host: str | None) -> bool:

@@ -62,6 +62,43 @@ async def test_behind_a_proxy_that_does_not_say_so_public_url_says_that_it_is_ht
         assert answer.headers["set-cookie"].startswith("__Host-presshook=")
 
 
+PROXIED = pytest.mark.parametrize(
+    "said",
+    [
+        {"X-Forwarded-For": "203.0.113.5", "X-Forwarded-Proto": "https"},
+        {"X-Forwarded-Host": "presshook.test"},
+        {"Forwarded": "for=203.0.113.5;proto=https"},
+        {"Via": "1.1 proxy"},
+        {"X-Real-IP": "203.0.113.5"},
+    ],
+    ids=" ".join,
+)
+
+
+@PROXIED
+async def test_a_proxy_that_asks_for_this_machine_is_no_browser_on_it(
+    database_url: str, said: dict[str, str]
+) -> None:
+    """nginx asks for `127.0.0.1:8000` by itself, and the cookie had no prefix and was not `Secure`."""
+    service = Service(make_settings(database_url, public_url=PUBLIC))
+    async with browser_of(service) as browser:
+        headers = {"Origin": PUBLIC, "Sec-Fetch-Site": "same-origin", **said}
+        answer = await browser.post("/ui/sign-in", data={"key": API_KEY}, headers=headers)
+        cookie = answer.headers["Set-Cookie"]
+        assert cookie.startswith("__Host-presshook=")
+        assert "; Secure" in cookie
+
+
+@PROXIED
+async def test_through_a_proxy_a_link_signs_in_nobody(service: Service, said: dict[str, str]) -> None:
+    """What is in the open where `PUBLIC_URL` does not say https, and no link for this machine's own user."""
+    async with browser_of(service) as browser:
+        app = browser._transport.app  # type: ignore[attr-defined]
+        link = app.state.desk.sessions.link_once(API_KEY)
+        assert "Set-Cookie" not in (await browser.get(link, headers=said)).headers
+        assert "Use https" in (await browser.get("/ui/sign-in", headers=said)).text
+
+
 async def test_over_plain_http_from_elsewhere_nobody_is_asked_for_a_key(service: Service) -> None:
     async with browser_of(service, url="http://192.0.2.7:8000") as browser:
         assert "Use https" in (await browser.get("/ui/sign-in")).text
