@@ -1,5 +1,6 @@
 """What happened: as a stream while it happens, or page by page."""
 
+import re
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -29,7 +30,8 @@ ENDED: dict[int | str, dict[str, Any]] = {
 
 router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(require_migrated)])
 
-Accept = Annotated[str | None, Header(alias="Accept", include_in_schema=False)]
+Accept = Annotated[list[str] | None, Header(alias="Accept", include_in_schema=False)]
+WEIGHT = re.compile(r"q\s*=\s*([01](?:\.\d*)?)", re.IGNORECASE)
 LastEventId = Annotated[
     str | None,
     Header(
@@ -67,7 +69,7 @@ async def list_events(
     half of the connections that a replica has left for such; a further stream is a 429.
     """
     interest = Interest(order_id, frozenset(kind) if kind else None, grant.account_ids)
-    if _wants_stream(accept):
+    if wants_stream(accept):
         after = int(last_event_id) if last_event_id else None
         if after is not None:
             async with context.db.read() as session:
@@ -98,7 +100,7 @@ async def list_order_events(
     """
     view = await find_visible(context, grant, order_id)
     interest = Interest(order_id)
-    if not _wants_stream(accept):
+    if not wants_stream(accept):
         return await _page(context, interest, after=int(cursor), limit=limit)
     after = int(last_event_id or 0)
     is_over = view.order.status in FINAL
@@ -109,8 +111,27 @@ async def list_order_events(
     return _stream(context, admission, interest, after=after, is_over=is_over)
 
 
-def _wants_stream(accept: str | None) -> bool:
-    return EVENT_STREAM in (accept or "").lower()
+def wants_stream(accept: list[str] | None) -> bool:
+    """Tell whether `Accept` names a stream, and prefers no JSON to it. (RFC 9110, 12.5.1)"""
+    weights = _weights(",".join(accept or ()))
+    json_ranges = ("application/json", "application/*", "*/*")
+    json = next((weights[each] for each in json_ranges if each in weights), 0.0)
+    stream = weights.get(EVENT_STREAM, 0.0)
+    return stream > 0 and stream >= json
+
+
+def _weights(accept: str) -> dict[str, float]:
+    """Return how much each media range is preferred, the highest where one is named twice.
+
+    A weight that is none counts as if there were none, which is 1.
+    """
+    found: dict[str, float] = {}
+    for part in accept.split(","):
+        name, *parameters = (each.strip() for each in part.split(";"))
+        given = (match for each in parameters if (match := WEIGHT.fullmatch(each)))
+        weight = min(1.0, next((float(match[1]) for match in given), 1.0))
+        found[name.lower()] = max(weight, found.get(name.lower(), 0.0))
+    return found
 
 
 async def _require_kept(session: AsyncSession, interest: Interest, after: int) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from app.api.routes.events import wants_stream
 from app.events import feed
 from app.events import reading as events
 from app.events.timeline import record
@@ -252,3 +253,43 @@ async def test_a_last_event_id_that_is_none_is_refused(
         )
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["field"].lower() == "last-event-id"
+
+
+@pytest.mark.parametrize(
+    ("accept", "told"),
+    [
+        (["text/event-stream"], "a stream"),
+        (["Text/Event-Stream; charset=utf-8"], "a stream"),
+        (["application/json, text/event-stream"], "a stream: both are as welcome, and it is named"),
+        (["application/json", "text/event-stream"], "a stream: the same in two lines"),
+        (["text/event-stream, */*;q=0.1"], "a stream: all else is less welcome"),
+        (["text/event-stream;q=0.2, application/json;q=0.1"], "a stream"),
+        (["application/json;q=0.1, text/event-stream;Q=0.20"], "a stream"),
+        (["text/event-stream;q=0, text/event-stream"], "a stream: it is named once more"),
+        (["text/event-stream;q=nonsense"], "a stream: that is no weight"),
+        (["application/json;q=0, */*, text/event-stream;q=0.5"], "a stream: JSON least of all"),
+        (["text/event-stream;q=0"], "a page: not acceptable"),
+        (["application/json, text/event-stream;q=0"], "a page"),
+        (["application/json, text/event-stream;q=0.1"], "a page"),
+        (["text/event-stream;q=0.5, application/*"], "a page"),
+        (["text/event-stream;q=0.5, */*"], "a page"),
+        (["application/x-text/event-stream"], "a page: another type"),
+        (["*/*"], "a page: no stream is named"),
+        (["text/*"], "a page"),
+        ([",;q=1,"], "a page"),
+        (None, "a page"),
+    ],
+)
+def test_a_stream_is_for_who_prefers_it(accept: list[str] | None, told: str) -> None:
+    """RFC 9110, 12.4.2: a weight of 0 means not acceptable."""
+    assert wants_stream(accept) == told.startswith("a stream")
+
+
+async def test_who_prefers_a_page_gets_one(database_url: str) -> None:
+    """Both where the events of one order are and where those of all are."""
+    async with run_presshook(database_url, "http://127.0.0.1:9", reconcile=False) as presshook:
+        order_id = (await presshook.order("Order", wait=0)).json()["id"]
+        for path in (f"/v1/orders/{order_id}/events", "/v1/events"):
+            headers = [("Accept", "application/json"), ("Accept", "text/event-stream;q=0.1")]
+            answer = await presshook.client.get(path, headers=headers)
+            assert answer.headers["Content-Type"] == "application/json"
