@@ -90,3 +90,8 @@ class ToldEvent(StrEnum):
     CHECK_FAILED = EventType.CHECK_FAILED.value
     CHECK_RECOVERED = EventType.CHECK_RECOVERED.value
     WEBHOOK_DISABLED = EventType.WEBHOOK_DISABLED.value
+
+    @property
+    def concerns_an_order(self) -> bool:
+        """Whether it is of an order, and so of an account. What is not is for who may see every account."""
+        return self.value.startswith("order.")

@@ -1,6 +1,6 @@
 """Webhooks as they are stored: made, changed, rotated, disabled, removed. The database only."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from app.db.errors import repeated
 from app.db.models import Delivery, Webhook
 from app.db.paging import newest
 from app.events.timeline import Actor, record
-from app.events.types import EventType
+from app.events.types import EventType, ToldEvent
 from app.webhooks.outbox import enqueue
 from app.webhooks.signing import new_secret
 
@@ -29,6 +29,10 @@ LOCK = {"key_share": True}
 
 class TooManyWebhooksError(Exception):
     """There are as many webhooks as there may be for one of these accounts."""
+
+
+class UnheardEventsError(Exception):
+    """A webhook for some accounts names what only one for every account hears; the text says what."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,9 @@ async def make_webhook(db: Database, new: NewWebhook, *, by: Actor) -> MadeWebho
 
     Raises:
         TooManyWebhooksError: there are as many as there may be for one of these accounts.
+        UnheardEventsError: it names events that it would never hear of.
     """
+    _require_heard(new.event_types, new.account_ids)
     secret = new_secret()
     async with db.write() as tx:
         if await _count_for(tx.session, new.account_ids) >= MOST_WEBHOOKS:
@@ -83,8 +89,16 @@ async def make_webhook(db: Database, new: NewWebhook, *, by: Actor) -> MadeWebho
         return MadeWebhook(stored, secret)
 
 
-def _sorted(values: tuple[str, ...] | None) -> list[str] | None:
-    return None if values is None else sorted(set(values))
+def _sorted(values: Iterable[str] | None) -> list[str] | None:
+    return None if values is None else sorted({str(value) for value in values})
+
+
+def _require_heard(event_types: Iterable[str] | None, account_ids: Iterable[str] | None) -> None:
+    if account_ids is None:
+        return
+    unheard = sorted({name for name in event_types or () if not ToldEvent(name).concerns_an_order})
+    if unheard:
+        raise UnheardEventsError(f"only a webhook for every account hears of {', '.join(unheard)}")
 
 
 async def _count_for(session: AsyncSession, account_ids: tuple[str, ...] | None) -> int:
@@ -121,11 +135,17 @@ async def change_webhook(
     """Change columns of a webhook; None if there is none with that id.
 
     A webhook that is enabled again starts anew; one that is disabled keeps what was not delivered as failed.
+
+    Raises:
+        UnheardEventsError: it is to name events that it would never hear of.
     """
+    if "event_types" in changes:
+        changes = {**changes, "event_types": _sorted(changes["event_types"])}
     async with db.write() as tx:
         webhook = await tx.session.get(Webhook, webhook_id, with_for_update=LOCK)
         if webhook is None:
             return None
+        _require_heard(changes.get("event_types"), webhook.account_ids)
         was_enabled = webhook.is_enabled
         for name, value in changes.items():
             setattr(webhook, name, value)

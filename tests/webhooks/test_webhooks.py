@@ -125,6 +125,42 @@ async def test_only_what_was_asked_for_is_told(presshook: Presshook, receiver: R
     assert (found, len(made), receiver.types()) == (1, 1, ["order.completed"])
 
 
+@pytest.mark.parametrize("kind", ["service.check_failed", "service.check_recovered", "webhook.disabled"])
+async def test_what_a_webhook_would_never_hear_of_it_cannot_name(presshook: Presshook, kind: str) -> None:
+    """Its application would wait for ever, and nothing said why."""
+    scopes = ["webhooks:write", "orders:read"]
+    body = {"name": "tenant", "scopes": scopes, "account_ids": [CLOUDPRESS_ACCOUNT]}
+    key = (await presshook.client.post("/v1/keys", json=body)).json()["key"]
+    as_tenant = {"Authorization": f"Bearer {key}"}
+    new = {"url": "http://127.0.0.1:9/hook", "event_types": [kind, "order.failed"]}
+    assert (await presshook.client.post("/v1/webhooks", json=new)).status_code == 201
+    refused = await presshook.client.post("/v1/webhooks", json=new, headers=as_tenant)
+    assert refused.status_code == 422
+    [error] = refused.json()["errors"]
+    assert error["field"] == "event_types"
+    assert kind in error["detail"]
+    new["event_types"] = ["order.failed"]
+    made = (await presshook.client.post("/v1/webhooks", json=new, headers=as_tenant)).json()
+    for headers in (as_tenant, {}):
+        change = {"event_types": ["order.failed", kind]}
+        refused = await presshook.client.patch(f"/v1/webhooks/{made['id']}", json=change, headers=headers)
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "event_types")
+    shown = (await presshook.client.get(f"/v1/webhooks/{made['id']}")).json()
+    assert shown["event_types"] == ["order.failed"]
+
+
+async def test_a_type_that_is_named_twice_is_kept_once(presshook: Presshook) -> None:
+    """By a change, too."""
+    twice = {"event_types": ["order.placed", "order.failed", "order.placed"]}
+    new = {"url": "http://127.0.0.1:9/hook", **twice}
+    made = (await presshook.client.post("/v1/webhooks", json=new)).json()
+    assert made["event_types"] == ["order.failed", "order.placed"]
+    changed = (await presshook.client.patch(f"/v1/webhooks/{made['id']}", json=twice)).json()
+    assert changed["event_types"] == ["order.failed", "order.placed"]
+    changed = (await presshook.client.patch(f"/v1/webhooks/{made['id']}", json={"event_types": None})).json()
+    assert changed["event_types"] is None
+
+
 async def test_a_key_of_one_account_is_told_of_that_alone(presshook: Presshook, receiver: Receiver) -> None:
     for account in ("another", CLOUDPRESS_ACCOUNT):
         key = {"name": account, "scopes": ["orders:read", "webhooks:write"], "account_ids": [account]}

@@ -61,6 +61,10 @@ def _too_many() -> Problem:
     )
 
 
+def _unheard(error: registry.UnheardEventsError) -> Problem:
+    return invalid_field("event_types", f"This webhook is for some accounts: {error}.")
+
+
 @router.get("", operation_id="listWebhooks", responses=documented(401, 403, 422, 503))
 async def list_webhooks(
     grant: WebhooksWriter,
@@ -102,6 +106,8 @@ async def create_webhook(
         made = await registry.make_webhook(context.db, new, by=grant.actor)
     except registry.TooManyWebhooksError:
         raise _too_many() from None
+    except registry.UnheardEventsError as error:
+        raise _unheard(error) from None
     response.headers["Location"] = f"/v1/webhooks/{made.stored.id}"
     return MadeWebhookBody.told(made)
 
@@ -126,7 +132,10 @@ async def change_webhook(
         _check_url(context, given["url"])
     if "enabled" in given:
         given["is_enabled"] = given.pop("enabled")
-    changed = await registry.change_webhook(context.db, webhook_id, given, by=grant.actor)
+    try:
+        changed = await registry.change_webhook(context.db, webhook_id, given, by=grant.actor)
+    except registry.UnheardEventsError as error:
+        raise _unheard(error) from None
     if changed is None:
         raise not_found("webhook")
     return WebhookBody.of(changed)

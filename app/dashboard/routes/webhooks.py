@@ -56,7 +56,7 @@ async def webhooks(
         "webhooks.html",
         webhooks=found.data,
         older=found.next_cursor,
-        kinds=list(ToldEvent),
+        kinds=[kind for kind in ToldEvent if grant.account_ids is None or kind.concerns_an_order],
         said=DONE.get(done or ""),
     )
 
