@@ -33,6 +33,9 @@ from app.guessable import is_local, is_published, weakness
 from app.webhooks.addresses import Allowance
 
 LOGO = "https://shop.example.com/logo.svg"
+# Beside a name and a port only an address's colons and brackets: a comma, a blank or a * would have a policy
+# say something else.
+PLAIN_HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 RATE = re.compile(r"(\d{1,9})\s*/\s*(second|minute|hour|day)")
 
@@ -139,9 +142,15 @@ def _colour(value: str | None) -> str | None:
 
 
 def _logo_url(value: str | None) -> str | None:
-    if value is not None and (urlsplit(checked_url(value, example=LOGO)).scheme != "https" or ";" in value):
+    """Return where the logo is, whose host stands in the policy of the pages that show it."""
+    if value is None:
+        return None
+    parts = urlsplit(checked_url(value, example=LOGO))
+    if parts.scheme != "https" or ";" in value:
         raise ValueError(f"must be an https address such as {LOGO}")
-    return value
+    if not PLAIN_HOST.fullmatch(parts.netloc):
+        raise ValueError(f"must name its host by letters, digits, dots and hyphens alone, such as {LOGO}")
+    return value.strip()
 
 
 def _networks(value: str | None) -> str | None:
@@ -284,7 +293,8 @@ class Settings(DatabaseSettings):
     public_url: Annotated[str, AfterValidator(_public_url)] = "http://127.0.0.1:8000"
     cloudpress_base_url: Annotated[str, AfterValidator(normalize_base_url)]
     cloudpress_api_token: HeaderSecret
-    cloudpress_account_id: Annotated[str, Field(min_length=1), AfterValidator(header_safe)]
+    # As long as `/v1/accounts` takes.
+    cloudpress_account_id: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(header_safe)]
     api_key: HeaderSecret | None = None
     secret_key: Annotated[SecretStr, AfterValidator(_secret_keys)]
     callback_wait_seconds: Seconds = 120

@@ -108,6 +108,13 @@ def test_a_missing_setting_is_named(environment: pytest.MonkeyPatch, name: str) 
         ("BRAND_COLOR", "red;}", "it would be a style of its own"),
         ("BRAND_LOGO_URL", "http://shop.example/logo.svg", "not https"),
         ("BRAND_LOGO_URL", "https://shop.example/logo.svg;x", "it would end a policy"),
+        ("BRAND_LOGO_URL", "https://shop.example,elsewhere.example/logo.svg", "it would be two policies"),
+        ("BRAND_LOGO_URL", "https://shop.example other.example/logo.svg", "it would be two hosts"),
+        ("BRAND_LOGO_URL", "https://shop.example\u00a0/logo.svg", "it would be a blank"),
+        ("BRAND_LOGO_URL", "https://*/logo.svg", "it would be every host"),
+        ("BRAND_LOGO_URL", "https://*.example/logo.svg", "it would be many hosts"),
+        ("BRAND_LOGO_URL", "https://sh\u00f6p.example/logo.svg", "no header holds it"),
+        ("CLOUDPRESS_ACCOUNT_ID", "a" * 256, "longer than an account's id is"),
     ],
 )
 def test_a_malformed_setting_is_named_in_one_line_without_its_value(
@@ -119,6 +126,21 @@ def test_a_malformed_setting_is_named_in_one_line_without_its_value(
     assert str(caught.value).startswith(f"{name}"), reason
     assert "\n" not in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://shop.example/logo.svg",
+        "https://cdn.shop-1.example:8443/w_100,h_50/*/logo.svg",
+        "https://[2001:db8::1]:8443/logo.svg",
+    ],
+)
+def test_a_logo_s_host_is_plain_and_its_path_is_any(environment: pytest.MonkeyPatch, url: str) -> None:
+    """The host alone stands in a policy."""
+    environment.setenv("BRAND_LOGO_URL", url)
+    environment.setenv("CLOUDPRESS_ACCOUNT_ID", "a" * 255)
+    assert load_settings().brand_logo_url == url
 
 
 @pytest.mark.parametrize("url", ["https://presshook.example:8443/hooks/", " https://[::1]:8000 "])
