@@ -183,6 +183,8 @@ UNSET = ("unset ", "unset,")
 """What docker-compose.yml begins a value with that has to be given and is not."""
 FILE = "_FILE"
 """What a secret's name ends with where it is the name of the file that holds it."""
+OTEL = "OTEL_"
+"""What the names of OpenTelemetry's own settings begin with."""
 
 
 class _Environment(EnvSettingsSource):
@@ -383,6 +385,22 @@ def load_settings() -> Settings:
 def misspelt_settings() -> Mapping[str, str]:
     """Return which names in the environment and in the file look like a setting's, and like which one's."""
     return near_misses({**os.environ, **_env_file()}, SETTINGS)
+
+
+def pass_on_otel_settings() -> None:
+    """Put what the file says of OpenTelemetry, which reads the environment alone, there. That outranks it.
+
+    Raises:
+        SettingsError: the file cannot be read.
+    """
+    try:
+        found = _bare_values(_env_file())
+    except EnvFileError as error:
+        raise SettingsError(str(error)) from None
+    for name, value in found.items():
+        # What is empty in the environment counts as not set, as it does of every other setting.
+        if name.upper().startswith(OTEL) and value and not os.environ.get(name.upper()):
+            os.environ[name.upper()] = value
 
 
 SECRETS = frozenset(secret_settings(Settings).values())

@@ -1,5 +1,6 @@
 """Settings: what is taken, and that a bad one is named and a secret one never shown."""
 
+import os
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from app.config import (
     load_database_settings,
     load_settings,
     misspelt_settings,
+    pass_on_otel_settings,
 )
 from app.db.url import async_database_url
 from app.guessable import is_published
@@ -247,6 +249,26 @@ def test_what_the_compose_file_says_is_not_set_counts_as_that(
     else:
         with pytest.raises(SettingsError, match=f"^{name}: is not set$"):
             load_settings()
+
+
+def test_what_the_file_says_of_opentelemetry_is_passed_on(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It reads the environment alone, which outranks the file."""
+    names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER", "OTEL_SDK_DISABLED")
+    for name in names:
+        # What is put there while the test lasts is taken away after it.
+        environment.setenv(name, "")
+    environment.setenv("OTEL_SERVICE_NAME", "of the environment")
+    (tmp_path / ".env").write_text(
+        "OTEL_EXPORTER_OTLP_ENDPOINT='http://collector:4318'\nOTEL_SERVICE_NAME=of-the-file\n"
+        "otel_traces_sampler=always_off\nOTEL_SDK_DISABLED=\nPATH=elsewhere\n"
+    )
+    before = os.environ["PATH"]
+    pass_on_otel_settings()
+    told = ["http://collector:4318", "of the environment", "always_off", ""]
+    assert [os.environ[name] for name in names] == told
+    assert os.environ["PATH"] == before
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from typing import Annotated
 
 import structlog
@@ -10,7 +10,7 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli.printing import say_if_possible
-from app.config import Settings, SettingsError, load_settings, misspelt_settings
+from app.config import Settings, SettingsError, load_settings, misspelt_settings, pass_on_otel_settings
 from app.db.database import Database
 from app.db.engine import why_unwritable
 from app.db.errors import DATABASE_AWAY, in_words, is_unfit, secrets_of
@@ -41,7 +41,7 @@ def serve(
     prepare(settings)
     raise_file_limit()
     role = "serve" if reconciler else "api"
-    with tracing.traced(role):
+    with _traced(role):
         is_well = run_server(Service(settings, role=role), listeners, reconcile=reconciler)
     if not is_well:
         raise typer.Exit(1)
@@ -53,10 +53,16 @@ def worker() -> None:
     settings = load_settings()
     listeners = listen_on("::", settings.worker_port) if settings.worker_port is not None else []
     prepare(settings)
-    with tracing.traced("worker"):
+    with _traced("worker"):
         is_well = asyncio.run(_work(Service(settings, role="worker"), listeners))
     if not is_well:
         raise typer.Exit(1)
+
+
+def _traced(role: str) -> AbstractContextManager[None]:
+    """Return a block that is traced, if the environment or the `.env` file asks for it."""
+    pass_on_otel_settings()
+    return tracing.traced(role)
 
 
 async def _work(service: Service, listeners: list[socket.socket]) -> bool:

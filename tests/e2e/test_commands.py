@@ -274,6 +274,22 @@ async def test_a_worker_ends_cleanly_too(database_url: str, tmp_path: Path) -> N
         assert await asyncio.to_thread(process.wait, SHUTDOWN_SECONDS) == 0
 
 
+@pytest.mark.parametrize("command", ["serve", "worker"])
+async def test_the_file_asks_for_traces_as_the_environment_does(
+    database_url: str, tmp_path: Path, command: str
+) -> None:
+    """What cannot be sent is said, and so that it was asked for."""
+    asked = "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:9\nOTEL_EXPORTER_OTLP_PROTOCOL=grpc\n"
+    (tmp_path / ".env").write_text(asked)
+    line = [command, "--port", port_of(free_url())] if command == "serve" else [command]
+    with program(*line, env=environment(database_url), cwd=tmp_path):
+
+        async def said() -> str:
+            return (tmp_path / f"{command}.log").read_text()
+
+        await eventually(said, lambda log: "OTEL_EXPORTER_OTLP_PROTOCOL has to be" in log)
+
+
 def test_the_demo_ends_as_expected_whatever_the_environment_says(tmp_path: Path) -> None:
     env = {"PATH": environment("")["PATH"], "COLUMNS": "200"}
     env |= {"LEASE_SECONDS": "soon", "RATE_LIMIT": "1/hour", "PLACING": "perhaps", "CORS_ORIGINS": "nowhere"}
