@@ -9,16 +9,15 @@ from starlette.types import ASGIApp, Message, Scope
 from app.api.answers import Answer, Choose
 from app.api.middleware.body_limit import WHOLE_BODY
 from app.api.middleware.places import PLACE
+from app.server.refusals import BROKEN, ENDING, refusal
 from app.server.wire import (
     CONTINUE,
     LAST_CHUNK,
     PIECE_BYTES,
-    UNAVAILABLE,
     AnswerHead,
     Headers,
     chunk,
     encode_head,
-    plain,
 )
 from app.telemetry.defects import where_raised
 
@@ -119,7 +118,7 @@ class Exchange:
             await app(scope, self.receive, self.send)
         except asyncio.CancelledError:
             # The process ends, and whether what was asked for is done is not known.
-            self._give_up(UNAVAILABLE)
+            self._give_up(refusal(ENDING))
             raise
         except ConnectionAbortedError:
             self.transport.abort()  # told where it was raised
@@ -131,7 +130,7 @@ class Exchange:
 
     def _break_off(self, why: str) -> None:
         log.error("exchange_broken", error=why)
-        self._give_up(plain(500))
+        self._give_up(refusal(BROKEN))
 
     def _give_up(self, answer: bytes) -> None:
         if self.is_answered or self.is_lost:

@@ -24,7 +24,8 @@ from uvicorn.server import ServerState
 from app.api.answers import Answer, Choose
 from app.server.crowd import Crowd
 from app.server.exchange import Exchange
-from app.server.wire import PIECE_BYTES, UNAVAILABLE, plain
+from app.server.refusals import OVERFULL, UNREADABLE, refusal
+from app.server.wire import PIECE_BYTES
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_TARGET_BYTES = 16 * 1024
@@ -120,7 +121,7 @@ class HttpConnection(asyncio.Protocol):
             self._crowd.expects_head(self)
         else:
             self._is_ending = True
-            self.write(UNAVAILABLE)
+            self.write(refusal(OVERFULL))
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -350,7 +351,7 @@ class HttpConnection(asyncio.Protocol):
             self._read_on()
             return
         if self._refusal is not None:
-            self.write(plain(self._refusal))
+            self.write(refusal(UNREADABLE[self._refusal]))
             self._part()
             return
         self._exchange = None

@@ -1,6 +1,6 @@
-"""HTTP/1.1 as bytes: heads of answers, chunks, and the short answers that the server gives by itself."""
+"""HTTP/1.1 as bytes: heads of answers, and chunks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
@@ -101,14 +101,3 @@ def encode_head(head: AnswerHead, default: Headers, *, bodiless: bool, may_chunk
 def chunk(body: bytes) -> bytes:
     """Return a piece of a body as a chunk."""
     return b"%x\r\n%b\r\n" % (len(body), body)
-
-
-def plain(status: int, *, headers: Sequence[bytes] = ()) -> bytes:
-    """Return a whole answer that says its status in words and closes the connection."""
-    line = STATUS_LINES[status]
-    text = line.partition(b" ")[2]
-    fields = (b"content-type: text/plain; charset=utf-8", b"content-length: %d" % len(text), *headers, CLOSE)
-    return b"\r\n".join((line, *fields, b"", text))
-
-
-UNAVAILABLE = plain(503, headers=(b"retry-after: 5",))

@@ -1,14 +1,17 @@
 """The server as it runs, on the loop that it runs on and on asyncio's own, and raw sockets against it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 import uvloop
 from starlette.types import Receive, Scope, Send
 
+from app.api.middleware.headers import SECURITY
 from app.api.middleware.places import offered
 from app.server import crowd
 from app.server.embedded import serving
@@ -118,6 +121,17 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], byt
         }
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         return int(head[0].split()[1]), headers, body
+
+
+def assert_is_problem(status: int, headers: dict[str, str], body: bytes) -> None:
+    """Hold a refusal of the server's own against what all answers and errors of the service carry."""
+    assert headers["content-type"] == "application/problem+json"
+    assert str(UUID(headers["x-request-id"])) == headers["x-request-id"]
+    assert headers.items() >= {name.lower(): value for name, value in SECURITY.items()}.items()
+    told = json.loads(body)
+    assert told.keys() == {"type", "title", "status", "detail"}
+    assert told["status"] == status
+    assert told["type"].startswith("urn:presshook:problem:")
 
 
 async def answered(reader: asyncio.StreamReader) -> None:

@@ -11,7 +11,15 @@ from app.server.crowd import Crowd, most_connections
 from app.server.protocol import LINGER_BYTES
 from app.server.wire import PIECE_BYTES
 from tests.harness import LOOK_SECONDS, eventually
-from tests.server.conftest import Answering, Connection, answer, answered, closed, connected
+from tests.server.conftest import (
+    Answering,
+    Connection,
+    answer,
+    answered,
+    assert_is_problem,
+    closed,
+    connected,
+)
 
 HALF = b"GET / HTTP/1.1\r\nHost: presshook.test\r\n"
 GET = HALF + b"\r\n"
@@ -229,8 +237,9 @@ async def test_where_none_is_idle_a_further_one_is_told_to_come_again(
         busy = [await opened(stack, address, SLOW) for _ in range(5)]
         await eventually(lambda: asyncio.sleep(0, len(application.asked)), lambda asked: asked == 5)
         reader, _ = await opened(stack, address, GET)
-        status, headers, _ = await answer(reader)
+        status, headers, body = await answer(reader)
         assert (status, headers["retry-after"]) == (503, "5")
+        assert_is_problem(status, headers, body)
         application.go.set()
         for reader, _ in busy:
             await answered(reader)

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from app.server.protocol import MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES
 from app.server.wire import PIECE_BYTES
 from tests.harness import eventually
-from tests.server.conftest import Answering, answer, answered, closed, connected
+from tests.server.conftest import Answering, answer, answered, assert_is_problem, closed, connected
 
 GET = b"GET / HTTP/1.1\r\nHost: presshook.test\r\n\r\n"
 OVERLONG = b"x" * MAX_HEAD_BYTES
@@ -63,8 +63,18 @@ async def test_what_is_understood(address: str, sent: bytes, status: int, reason
         assert said == status, reason
         if status != 200:
             assert headers["connection"] == "close", reason
-            assert b"presshook" not in body, "nothing of what was sent is repeated"
+            assert b"presshook.test" not in body, "nothing of what was sent is repeated"
+            assert_is_problem(status, headers, body)
             assert await closed(reader), reason
+
+
+async def test_each_refusal_has_an_id_of_its_own(address: str) -> None:
+    """By which two of them are told apart."""
+    ids = set()
+    for _ in range(3):
+        async with connected(address, b"nonsense\r\n\r\n") as (reader, _):
+            ids.add((await answer(reader))[1]["x-request-id"])
+    assert len(ids) == 3
 
 
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: presshook.test\r\n\r\n"
