@@ -12,7 +12,7 @@ from rich.markup import escape
 from app.accounts.clients import AccountClients
 from app.cli.printing import complain, print_json, say
 from app.cli.terminal import console
-from app.config import Settings, load_settings
+from app.config import Settings, SettingsError, load_settings
 from app.db.database import Database
 from app.maintenance.doctor.checks import Outcome, Result
 from app.maintenance.doctor.elsewhere import PATIENCE_SECONDS, Elsewhere
@@ -45,7 +45,7 @@ def doctor(
 
     The exit code is 0 where nothing is wrong, 1 where something is, 2 where settings are.
     """
-    settings = load_settings()
+    settings = _load(as_json=as_json)
     configure_logging()
     # What a check finds is told by its line; the log would tell it again, in other words.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
@@ -61,6 +61,20 @@ def doctor(
         say("", _summary(results))
     if _is_wrong(results):
         raise typer.Exit(1)
+
+
+def _load(*, as_json: bool) -> Settings:
+    """Read the settings; where they are wrong, a script is told in its JSON, and a person by the one line.
+
+    Raises:
+        SettingsError: they are wrong.
+    """
+    try:
+        return load_settings()
+    except SettingsError as error:
+        if as_json:
+            print_json({"ok": False, "checks": [], "settings": str(error)})
+        raise
 
 
 async def _examine(settings: Settings, *, offline: bool, as_json: bool) -> list[Result]:

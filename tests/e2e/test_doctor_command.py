@@ -44,6 +44,11 @@ async def test_it_ends_with_0_1_or_2(database_url: str, sandbox: Sandbox, tmp_pa
     unset = await run(env={**env, "SECRET_KEY": "short"}, cwd=tmp_path)
     assert (unset.returncode, unset.stdout) == (2, "")
     assert "SECRET_KEY" in unset.stderr
+    scripted = await run("--json", env={**env, "SECRET_KEY": "short"}, cwd=tmp_path)
+    assert (scripted.returncode, scripted.stderr) == (2, unset.stderr)
+    told = json.loads(scripted.stdout)
+    assert (told["ok"], told["checks"]) == (False, [])
+    assert unset.stderr == f"presshook: {told['settings']}\n"
 
 
 async def test_it_prints_what_another_machine_is_to_send(
