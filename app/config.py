@@ -338,6 +338,12 @@ class Settings(DatabaseSettings):
         return tuple(part.strip() for part in (self.cors_origins or "").split(",") if part.strip())
 
 
+class _DefaultAccount(DatabaseSettings):
+    """What a command may know that goes without the other settings."""
+
+    cloudpress_account_id: str | None = None
+
+
 class GivenSettings(Settings):
     """Settings that no environment and no file has a say in: what is not given has its default."""
 
@@ -361,6 +367,11 @@ def load_database_settings() -> DatabaseSettings:
         SettingsError: it is malformed.
     """
     return _load(DatabaseSettings)
+
+
+def default_account_id() -> str | None:
+    """Return the account that orders are placed for by default; None where that is not known here."""
+    return _load(_DefaultAccount).cloudpress_account_id
 
 
 def load_settings() -> Settings:

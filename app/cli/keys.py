@@ -8,12 +8,14 @@ import typer
 from pydantic import ValidationError
 from rich.markup import escape
 
+from app.accounts.store import find_accounts
 from app.api.routes.keys import MAX_GRACE_SECONDS, KeyRequest
 from app.cli.client import Json, fail
 from app.cli.maintenance import with_database
 from app.cli.printing import complain, print_json, say
 from app.cli.tables import listing
 from app.cli.terminal import console
+from app.config import default_account_id
 from app.db.database import Database
 from app.db.models import ApiKey
 from app.keys import (
@@ -87,10 +89,26 @@ def create(
     _require_acceptable(name, account)
     new = NewKey(name, tuple(scope or EVERYTHING), tuple(account) if account else None, expires_at)
     try:
-        made = with_database(lambda db: make_key(db, new, by=COMMAND_LINE))
+        made, unknown = with_database(lambda db: _make(db, new))
     except TooManyKeysError as error:
         fail(str(error))
+    for each in unknown:
+        complain(
+            f"No token is stored for the account {each} (`presshook accounts set`): unless it is the "
+            "service's own CLOUDPRESS_ACCOUNT_ID, the key can order nothing there."
+        )
     _tell(made, as_json=as_json)
+
+
+async def _make(db: Database, new: NewKey) -> tuple[MadeKey, list[str]]:
+    """Make a key; return it, and the accounts of it that nothing here knows, which may be mistyped."""
+    made = await make_key(db, new, by=COMMAND_LINE)
+    if not new.account_ids:
+        return made, []
+    asked = {*new.account_ids} - {default_account_id()}
+    async with db.read() as session:
+        stored = {account.id for account in await find_accounts(session)}
+    return made, sorted(asked - stored)
 
 
 def _require_acceptable(name: str, account_ids: list[str] | None) -> None:

@@ -20,6 +20,7 @@ from app.server.listening import REASONS, address, listen
 from tests.e2e.conftest import answers, environment, free_url, port_of, program
 from tests.harness import eventually
 from tests.programs import PRESSHOOK, run
+from tests.settings import CLOUDPRESS_ACCOUNT
 from tests.sse import stream
 
 ORDER = {"site": {"name": "Site", "variant": "vanilla"}}
@@ -120,6 +121,19 @@ def test_keys_need_no_settings_but_the_database(tmp_path: Path) -> None:
     made = do("keys", "create", "shop", env=alone)
     assert made.stdout.startswith("phk_")
     assert json.loads(do("keys", "list", "--json", env=alone).stdout)[0]["name"] == "shop"
+
+
+def test_an_account_that_nothing_here_knows_is_told_of(tmp_path: Path) -> None:
+    """It may be mistyped; or be stored later, so the key is made."""
+    env = environment("sqlite:///test.db")
+    do = partial(run, cwd=tmp_path, check=True)
+    do("migrate", env=env)
+    made = do("keys", "create", "shop", "--account", "acct-tipsy", "--account", CLOUDPRESS_ACCOUNT, env=env)
+    assert made.stdout.startswith("phk_")
+    assert "No token is stored for the account acct-tipsy " in made.stderr
+    assert f"account {CLOUDPRESS_ACCOUNT} " not in made.stderr
+    made = do("keys", "create", "shop", "--account", CLOUDPRESS_ACCOUNT, env=env)
+    assert "No token" not in made.stderr
 
 
 def test_migrating_what_a_newer_release_has_migrated_is_nothing_to_do(tmp_path: Path) -> None:
