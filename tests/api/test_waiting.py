@@ -163,8 +163,11 @@ class _Statements:
         self.count += 1
 
     async def at_rest(self) -> bool:
-        """Tell whether less is asked than any queue of waiters would."""
-        return await self.during(0.3) < 10
+        """Tell whether less is asked than any queue of waiters would, and not only while all stands still."""
+        for _ in range(3):
+            if await self.during(0.3) >= 10:
+                return False
+        return True
 
     async def during(self, seconds: float) -> int:
         """Return how much is asked in some seconds."""

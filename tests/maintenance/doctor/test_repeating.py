@@ -115,7 +115,10 @@ async def test_a_key_of_some_accounts_may_not_hear_of_the_service(
         hook = {"url": "http://127.0.0.1:9/hook", "event_types": ["service.check_failed"]}
         async with httpx.AsyncClient(base_url=presshook.url, trust_env=False) as client:
             headers = {"Authorization": f"Bearer {key}"}
+            refused = await client.post("/v1/webhooks", json=hook, headers=headers)
+            hook["event_types"] = ["order.completed"]
             made = (await client.post("/v1/webhooks", json=hook, headers=headers)).json()
             await write(presshook.service.db, FULL)
             deliveries = await client.get(f"/v1/webhooks/{made['id']}/deliveries", headers=headers)
+    assert refused.status_code == 422
     assert deliveries.json()["data"] == []
