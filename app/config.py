@@ -36,6 +36,8 @@ LOGO = "https://shop.example.com/logo.svg"
 # Beside a name and a port only an address's colons and brackets: a comma, a blank or a * would have a policy
 # say something else.
 PLAIN_HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
+LONGEST_ACCOUNT_ID = 255
+"""How many characters the id of an account may have, the environment's and each that is stored."""
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 RATE = re.compile(r"(\d{1,9})\s*/\s*(second|minute|hour|day)")
 
@@ -295,8 +297,9 @@ class Settings(DatabaseSettings):
     public_url: Annotated[str, AfterValidator(_public_url)] = "http://127.0.0.1:8000"
     cloudpress_base_url: Annotated[str, AfterValidator(normalize_base_url)]
     cloudpress_api_token: HeaderSecret
-    # As long as `/v1/accounts` takes.
-    cloudpress_account_id: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(header_safe)]
+    cloudpress_account_id: Annotated[
+        str, Field(min_length=1, max_length=LONGEST_ACCOUNT_ID), AfterValidator(header_safe)
+    ]
     api_key: HeaderSecret | None = None
     secret_key: Annotated[SecretStr, AfterValidator(_secret_keys)]
     callback_wait_seconds: Seconds = 120

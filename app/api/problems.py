@@ -20,6 +20,7 @@ from app.keys import KeyRefusedError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
+RETRY = {"Retry-After": str(RETRY_SECONDS)}
 # The words of RFC 9110 and RFC 6585, which Python's own table has or has not, by its release.
 TITLES = {
     400: "Bad Request",
@@ -132,7 +133,7 @@ def database_away() -> Problem:
         "database-away",
         "The database cannot be used at the moment. Try again; an order that has an Idempotency-Key is not "
         "stored twice, should this one have been stored all the same.",
-        headers={"Retry-After": str(RETRY_SECONDS)},
+        headers=RETRY,
     )
 
 
@@ -215,7 +216,7 @@ def too_many_streams(most: int) -> Problem:
         429,
         "too-many-streams",
         f"{told} Try again once one of them has ended, or have several readers share a stream.",
-        headers={"Retry-After": str(RETRY_SECONDS)},
+        headers=RETRY,
     )
 
 

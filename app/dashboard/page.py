@@ -12,6 +12,7 @@ from app.api.auth import Admission
 from app.api.middleware.headers import log_defect
 from app.api.middleware.rate_limit import RateLimiter
 from app.api.problems import Problem, database_away, internal_error, problem_of, rate_limited
+from app.api.routes.events import wants_stream
 from app.dashboard.desk import Desk, desk_of
 from app.dashboard.same_origin import require_same_origin
 from app.db.errors import DATABASE_AWAY
@@ -61,7 +62,7 @@ class Page(OpenPage):
         try:
             admission = await desk.sessions.find(request)
         except KeyRefusedError:
-            if "text/event-stream" in request.headers.get("accept", ""):
+            if wants_stream(request.headers.getlist("accept")):
                 return Response(status_code=401)  # the page itself says why
             # It was let in and is no more: the browser forgets it, so that it is not asked about again.
             response = _to_sign_in(request, "ended")

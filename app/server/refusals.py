@@ -5,10 +5,9 @@ from functools import lru_cache
 from uuid_utils import uuid4
 
 from app.api.middleware.headers import SECURITY
-from app.api.problems import RETRY_SECONDS, Problem, internal_error
+from app.api.problems import RETRY, Problem, internal_error
 from app.server.wire import CLOSE, STATUS_LINES
 
-RETRY = {"Retry-After": str(RETRY_SECONDS)}
 OVERFULL = Problem(
     503, "too-many-connections", "There are too many connections at the moment. Try again.", headers=RETRY
 )

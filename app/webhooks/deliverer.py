@@ -111,9 +111,14 @@ class Deliverer(Worker[Delivery]):
         is_more_due = bool(full) or len(claims) == limit
         return replace(one_each, claims=tuple(claims), is_more_due=is_more_due).again_unless(is_mended)
 
+    @property
+    def _reserved(self) -> int:
+        """How many slots are for webhooks to which nothing is being sent."""
+        return self.slots // RESERVED_SHARE
+
     async def _claim_one_each(self, tx: Transaction, taken: Counter[UUID], free: int) -> Claimed[Delivery]:
         """Claim one delivery of each webhook that may have one of the free slots: the longest due."""
-        full, reserved = self._full(taken, free), self.slots // RESERVED_SHARE
+        full, reserved = self._full(taken, free), self._reserved
         return await leases.claim(
             tx,
             Delivery,
@@ -126,7 +131,7 @@ class Deliverer(Worker[Delivery]):
 
     def _full(self, taken: Counter[UUID], free: int) -> list[UUID]:
         """Return the webhooks that may have none of the slots that are free besides what they have taken."""
-        most = SLOTS_OF_A_WEBHOOK if free > self.slots // RESERVED_SHARE else 1
+        most = SLOTS_OF_A_WEBHOOK if free > self._reserved else 1
         return [each for each, count in taken.items() if count >= (1 if each in self._failing else most)]
 
     async def work(self, claim: Claim[Delivery]) -> None:

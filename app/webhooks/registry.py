@@ -93,10 +93,13 @@ def _sorted(values: Iterable[str] | None) -> list[str] | None:
     return None if values is None else sorted({str(value) for value in values})
 
 
-def _require_heard(event_types: Iterable[str] | None, account_ids: Iterable[str] | None) -> None:
-    if account_ids is None:
-        return
-    unheard = sorted({name for name in event_types or () if not ToldEvent(name).concerns_an_order})
+def heard(account_ids: Collection[str] | None) -> list[ToldEvent]:
+    """Return the events that a webhook for these accounts may hear of; None is every account."""
+    return [kind for kind in ToldEvent if account_ids is None or kind.concerns_an_order]
+
+
+def _require_heard(event_types: Iterable[str] | None, account_ids: Collection[str] | None) -> None:
+    unheard = sorted({*(event_types or ())} - {*heard(account_ids)})
     if unheard:
         raise UnheardEventsError(f"only a webhook for every account hears of {', '.join(unheard)}")
 

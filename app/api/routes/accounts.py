@@ -23,7 +23,7 @@ from app.api.auth import AccountsWriter, OrdersReader
 from app.api.bodies.fields import Line, Strict
 from app.api.context import CannotAsk, Context, ContextDep, require_migrated
 from app.api.problems import Problem, documented, invalid_field, not_found
-from app.config import HeaderSecret
+from app.config import LONGEST_ACCOUNT_ID, HeaderSecret
 from app.db.models import Account
 from app.keys import Grant
 
@@ -51,7 +51,7 @@ AccountId = Annotated[
     str,
     Path(
         min_length=1,
-        max_length=255,
+        max_length=LONGEST_ACCOUNT_ID,
         pattern="^[!-~]+$",
         description="CloudPress's id of the account: printable ASCII without spaces.",
     ),

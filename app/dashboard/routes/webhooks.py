@@ -15,7 +15,7 @@ from app.dashboard.desk import desk_of
 from app.dashboard.forms import FormDep, as_body
 from app.dashboard.page import Page, back_to
 from app.dashboard.routes.orders import FieldMoment
-from app.events.types import ToldEvent
+from app.webhooks.registry import heard
 
 ON_A_PAGE = 50
 DONE = {
@@ -56,7 +56,7 @@ async def webhooks(
         "webhooks.html",
         webhooks=found.data,
         older=found.next_cursor,
-        kinds=[kind for kind in ToldEvent if grant.account_ids is None or kind.concerns_an_order],
+        kinds=heard(grant.account_ids),
         said=DONE.get(done or ""),
     )
 
