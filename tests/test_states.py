@@ -184,16 +184,40 @@ def test_what_an_observation_means(
             "CloudPress answers again",
         ),
         (
-            Standing(S.PROVISIONING, missing_since=NOW - timedelta(hours=23)),
+            Standing(S.PROVISIONING, missing_for=timedelta(hours=23)),
             seen(None, missing=True),
             None,
             "it may come back within a day",
         ),
         (
-            Standing(S.PROVISIONING, missing_since=NOW - timedelta(hours=24)),
+            Standing(S.PROVISIONING, missing_for=timedelta(hours=24)),
             seen(None, missing=True),
             "not_found",
             "it has been gone for a day",
+        ),
+        (
+            Standing(S.PROVISIONING, gone_for=timedelta(hours=24)),
+            seen(None, missing=True),
+            None,
+            "that is about what is to be cancelled",
+        ),
+        (
+            Standing(S.PROVISIONING, silent_for=timedelta(hours=23)),
+            seen(None, trouble=Trouble("status_500", 500)),
+            None,
+            "an outage that may end",
+        ),
+        (
+            Standing(S.PROVISIONING, silent_for=timedelta(hours=24)),
+            seen(None, trouble=Trouble("status_500", 500)),
+            "unanswered",
+            "nothing was learned for a day",
+        ),
+        (
+            Standing(S.PROVISIONING, silent_for=timedelta(hours=24)),
+            seen(tasks=("RUNNING",)),
+            None,
+            "something is learned now",
         ),
         (
             Standing(S.UNCONFIRMED),

@@ -58,25 +58,27 @@ def test_no_sequence_of_observations_breaks_the_rules(data: st.DataObject) -> No
         observation = data.draw(observations_of(order.status))
         decision = decide(order, observation, now)
         check(order, observation, decision, now)
-        order = written(order, decision, now)
-        now += timedelta(seconds=data.draw(SPANS_SECONDS))
+        passed = timedelta(seconds=data.draw(SPANS_SECONDS))
+        order = written(order, decision, passed)
+        now += passed
 
 
-def written(order: Standing, decision: Decision, now: datetime) -> Standing:
-    """Return what stands in an order's row once a decision is written."""
-    missing_since = order.missing_since
-    if decision.missing is not None:
-        missing_since = (missing_since or now) if decision.missing else None
-    silent_since = order.silent_since
-    if decision.silent is not None:
-        silent_since = (silent_since or now) if decision.silent else None
+def written(order: Standing, decision: Decision, passed: timedelta) -> Standing:
+    """Return what stands in an order's row once a decision is written and some time has passed."""
     return replace(
         order,
         status=decision.status,
-        missing_since=missing_since,
-        silent_since=silent_since,
+        missing_for=lasting(order.missing_for, passed, lasts=decision.missing),
+        gone_for=lasting(order.gone_for, passed, lasts=decision.missing),
+        silent_for=lasting(order.silent_for, passed, lasts=decision.silent),
         attention=decision.attention,
     )
+
+
+def lasting(before: timedelta, passed: timedelta, *, lasts: bool | None) -> timedelta:
+    """Return for how long something lasts by the next look, if a decision says that it does, or nothing."""
+    goes_on = lasts or (lasts is None and before > timedelta())
+    return before + passed if goes_on else timedelta()
 
 
 def check(order: Standing, observation: Observation, decision: Decision, now: datetime) -> None:

@@ -57,6 +57,14 @@ def met_again(met: Met | None, at: Moment) -> dict[str, float]:
     return {**counted, **_looked(at)}
 
 
+def known_since(since: datetime) -> dict[str, float]:
+    """Return what is kept of something where it is only known when a look met with it first.
+
+    How often it was met with since is not known, so of what has passed no more counts than of any gap.
+    """
+    return {WALL: since.timestamp()}
+
+
 def looked_past(met: Met | None, at: Moment) -> dict[str, float]:
     """Return what is to be kept where a look could not tell whether it lasts: the time does not count."""
     counted = {span.name: (met or {}).get(span.name, 0.0) for span in Span}

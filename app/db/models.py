@@ -189,6 +189,8 @@ class Order(Leased):
     seen_wakes: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     # Since when no pass has learned anything: each request failed, or what is finished links no site.
     silent_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # For how long, counted from look to look, and of which silence that is told. (`reconciler/silences.py`)
+    silent_known_since: Mapped[dict[str, float] | None] = mapped_column(NullableDocument)
     # What went wrong with CloudPress in the last pass, if that is what the order waits for.
     trouble_kind: Mapped[str | None] = mapped_column(Text)
     trouble_status: Mapped[int | None] = mapped_column(Integer)

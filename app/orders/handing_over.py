@@ -173,7 +173,8 @@ async def take_from(tx: Transaction, holder: Order, *, by: Actor, is_resolved: b
         record(tx, holder.id, EventType.IDENTIFIED, by=by, cloudpress_order_id=None, instead_of=taken)
         holder.cloudpress_order_id = holder.cloudpress_order_id_source = None
         holder.cloudpress_status = holder.cloudpress_answer = holder.payment_url = None
-        holder.missing_since = holder.missing_known_since = holder.silent_since = None
+        holder.missing_since = holder.missing_known_since = None
+        holder.silent_since = holder.silent_known_since = None
         if holder.resolution is not None:  # it was about what the order had
             end_undone(tx, holder)
         is_over = holder.status in FINAL  # an operator has failed it: it stays so

@@ -14,6 +14,7 @@ from app.queue import leases
 from app.reconciler.keeping import keep
 from app.reconciler.known import Known
 from app.reconciler.passes import Finished, Pass, PassResult
+from app.reconciler.silences import keep_silence, silent_for
 from app.reconciler.writing import Held
 from app.states import (
     FINAL,
@@ -102,7 +103,7 @@ async def put_off(this: Pass, attention: Attention) -> float | None:
             if is_given_up(order):
                 have_word_wait(tx, order)
             order.failures += 1
-            order.silent_since = None  # it was not CloudPress that told nothing
+            keep_silence(tx, order, is_silent=False)  # it was not CloudPress that told nothing
             delay = this.dependencies.schedule.delay_seconds(Wait.RETRY, quiet=0, failures=order.failures)
             due_at = tx.now + timedelta(seconds=delay or 0.0)
             return leases.release(tx, order, this.claim, due_at, not_before=order.not_before)
@@ -118,9 +119,9 @@ def standing(tx: Transaction, order: Order) -> Standing:
         attention = Attention(AttentionCode(order.attention_code), order.attention_detail or "")
     return Standing(
         order.status,
-        missing_since=order.missing_since,
-        missing_for=_missing_for(tx, order),
-        silent_since=order.silent_since,
+        missing_for=_missing_for(tx, order, Span.HOURS),
+        gone_for=_missing_for(tx, order, Span.MINUTES),
+        silent_for=silent_for(tx, order),
         attention=attention,
         held=order.cloudpress_order_id,
         duplicates=tuple(order.suspected_duplicates or ()),
@@ -129,9 +130,9 @@ def standing(tx: Transaction, order: Order) -> Standing:
     )
 
 
-def _missing_for(tx: Transaction, order: Order) -> timedelta:
-    """Return for how long an order is missing, counted from look to look."""
-    return lasted(order.missing_known_since, moment(tx), Span.MINUTES)
+def _missing_for(tx: Transaction, order: Order, span: Span) -> timedelta:
+    """Return for how long an order is missing, if it is now, counted from look to look as a span says."""
+    return lasted(order.missing_known_since, moment(tx), span)
 
 
 def _keep_missing(tx: Transaction, order: Order, *, is_missing: bool) -> None:
@@ -183,7 +184,7 @@ def _write(tx: Transaction, change: Change, decision: Decision) -> None:
     if decision.missing is not None:
         _keep_missing(tx, order, is_missing=decision.missing)
     if decision.silent is not None:
-        order.silent_since = (order.silent_since or tx.now) if decision.silent else None
+        keep_silence(tx, order, is_silent=decision.silent)
     if decision.word_waits:
         have_word_wait(tx, order, counts=decision.word_counts)
     change.ask_for(decision.attention)

@@ -70,16 +70,13 @@ def decide(order: Standing, observation: Observation, now: datetime) -> Decision
 
 def _by_what_was_observed(order: Standing, observation: Observation, now: datetime) -> Decision:
     order, counted = without_refuted(without_counted(order), observation), order
-    order = without_overtaken(order, observation, now)
-    if order.status in FINAL:
-        decision = _stays_final(order, observation)
-    else:
-        decision = _goes_on(order, observation, now)
+    order = without_overtaken(order, observation)
+    decision = _stays_final(order, observation) if order.status in FINAL else _goes_on(order, observation)
     decision = _with_what_stands_beside(order, observation, decision, now)
-    return with_silence(counted, observation, decision, now)
+    return with_silence(counted, observation, decision)
 
 
-def _goes_on(order: Standing, observation: Observation, now: datetime) -> Decision:
+def _goes_on(order: Standing, observation: Observation) -> Decision:
     match observation:
         case PostEnded():
             return _after_post(order, observation)
@@ -103,7 +100,7 @@ def _goes_on(order: Standing, observation: Observation, now: datetime) -> Decisi
             # Callbacks and answers that the operator had not seen are looked at: it may be bought.
             return Decision(FAILED, Wait.TURN, problem=problem, late_look=observation.was_sent)
         case Seen() | Rechecked():
-            return _looked_at(order, observation, now)
+            return _looked_at(order, observation)
 
 
 def _with_what_stands_beside(
@@ -153,9 +150,9 @@ def _is_called_back_after_its_end(order: Standing) -> bool:
     return order.attention is not None and order.attention.code is AttentionCode.PLACEMENT_CALLED_BACK
 
 
-def _looked_at(order: Standing, observation: Seen | Rechecked, now: datetime) -> Decision:
+def _looked_at(order: Standing, observation: Seen | Rechecked) -> Decision:
     if isinstance(observation, Seen):
-        decision = _seen(order, observation, now)
+        decision = _seen(order, observation)
         return _until_rechecked(decision, observation.rechecked, beside=observation.trouble)
     # Where it may hold another's, nothing is asked of that, done to it, or taken from it.
     wait = Wait.NAMED if observation.mixed_up or observation.may_be_told_soon else Wait.TURN
@@ -287,7 +284,7 @@ def _open(shown: PostEnded | Seen, wait: Wait | None = None) -> Decision:
     return Decision(PROVISIONING, wait or Wait.TASK)
 
 
-def _seen(order: Standing, seen: Seen, now: datetime) -> Decision:
+def _seen(order: Standing, seen: Seen) -> Decision:
     final = _final(seen)
     if final is not None:
         return final
@@ -311,7 +308,7 @@ def _seen(order: Standing, seen: Seen, now: datetime) -> Decision:
         missing = True if seen.missing else None
         return replace(shown, wait=Wait.SETTLING, attention=attention.FOREIGN_LINK, missing=missing)
     if seen.missing:
-        asked = _asked_beside_404(order, seen, shown, now)
+        asked = _asked_beside_404(order, seen, shown)
         return replace(shown, wait=Wait.SETTLING, attention=asked, missing=True)
     return replace(shown, missing=False)
 
@@ -322,12 +319,12 @@ def _being_cancelled(order: Standing, seen: Seen, shown: Decision) -> Decision:
     A single 404 may be another's word, as the yes may have been: it has to last, and no task may be shown.
     """
     is_gone = seen.missing and seen.order_status is None and not seen.tasks
-    if is_gone and order.missing_for >= GONE_AFTER:
+    if is_gone and order.gone_for >= GONE_AFTER:
         return Decision(CANCELLED, Wait.NOTHING)
     return replace(shown, wait=Wait.SETTLING, missing=is_gone)
 
 
-def _asked_beside_404(order: Standing, seen: Seen, shown: Decision, now: datetime) -> Attention | None:
+def _asked_beside_404(order: Standing, seen: Seen, shown: Decision) -> Attention | None:
     """Say what a person is asked where something known was answered with 404.
 
     That refutes nothing of what was said about what CloudPress shows: it may show the same again.
@@ -335,7 +332,7 @@ def _asked_beside_404(order: Standing, seen: Seen, shown: Decision, now: datetim
     before = order.attention
     if before is not None and before.code is AttentionCode.FOREIGN_LINK:
         return before
-    asked = _missing(order, now) or shown.attention
+    asked = _missing(order) or shown.attention
     if asked is None and before is not None and before.code is AttentionCode.PAYMENT_URL_UNUSABLE:
         return before if seen.order_status is None else None
     return asked
@@ -372,8 +369,6 @@ def _settling(seen: Seen) -> bool:
     return seen.trouble is None and is_done(seen.order_status, seen.tasks)
 
 
-def _missing(order: Standing, now: datetime) -> Attention | None:
-    since = order.missing_since
-    if since is None or now - since < timedelta(seconds=MISSING_ATTENTION_SECONDS):
-        return None
-    return attention.MISSING
+def _missing(order: Standing) -> Attention | None:
+    is_lasting = order.missing_for >= timedelta(seconds=MISSING_ATTENTION_SECONDS)
+    return attention.MISSING if is_lasting else None

@@ -49,11 +49,12 @@ class Standing:
     """What of an order's row bears on a decision, with what the pass has found written into it already."""
 
     status: OrderStatus
-    missing_since: datetime | None = None
     missing_for: timedelta = timedelta()
-    """For how long this machine has known that, by its uptime, and since CloudPress agreed to cancel it."""
-    silent_since: datetime | None = None
-    """Since when no pass has learned anything."""
+    """For how long something known is answered with 404, as is counted of what is to last for a day."""
+    gone_for: timedelta = timedelta()
+    """The same since CloudPress agreed to cancel the order, as is counted of what is to last for minutes."""
+    silent_for: timedelta = timedelta()
+    """For how long no pass has learned anything, as is counted of what is to last for a day."""
     attention: Attention | None = None
     held: str | None = None
     """The CloudPress order that is taken for this one."""

@@ -1,7 +1,7 @@
 """How long nothing was learned of an order, and what a person is asked once that lasts a day. Pure."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from app.states import attention
 from app.states.codes import Attention, AttentionCode
@@ -38,34 +38,28 @@ def without_counted(order: Standing) -> Standing:
     return order if _counted(order) is None else replace(order, attention=None)
 
 
-def without_overtaken(order: Standing, observation: Observation, now: datetime) -> Standing:
+def without_overtaken(order: Standing, observation: Observation) -> Standing:
     """Return the order without attention whose cause was not met with for a day in which nothing was learned.
 
     One such answer and then failures for weeks are failures: what is asked about the one is true no more.
     """
-    is_overtaken = trouble_in(observation) is not None and is_lasting(order.silent_since, now)
+    is_overtaken = trouble_in(observation) is not None and is_long(order.silent_for)
     if is_overtaken and order.attention is not None and order.attention.code in _MET_WITH:
         return replace(order, attention=None)
     return order
 
 
-def with_silence(order: Standing, observation: Observation, decision: Decision, now: datetime) -> Decision:
+def with_silence(order: Standing, observation: Observation, decision: Decision) -> Decision:
     """Count how long nothing was told, and ask for a person after a day, unless something else does."""
     silent = _is_silent(observation, decision)
-    since = order.silent_since if silent is not False else None
     decision = replace(decision, silent=silent)
-    if not is_lasting(since, now) or decision.attention is not None:
+    if silent is False or not is_long(order.silent_for) or decision.attention is not None:
         return decision
     return replace(decision, attention=_asked(order, observation))
 
 
-def is_lasting(since: datetime | None, now: datetime) -> bool:
-    """Tell whether something lasts for so long that a person is asked."""
-    return since is not None and is_long(now - since)
-
-
 def is_long(lasting: timedelta) -> bool:
-    """Tell whether it has lasted for that long."""
+    """Tell whether something has lasted for so long that a person is asked."""
     return lasting >= timedelta(seconds=SILENCE_ATTENTION_SECONDS)
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.db.lasting import Met, Moment, Span, lasted, looked_past, met_again
+from app.db.lasting import Met, Moment, Span, known_since, lasted, looked_past, met_again
 
 BEGAN = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -56,6 +56,17 @@ def test_machines_that_come_and_go_leave_nothing_behind() -> None:
         met = met_again(met, at(60.0 * number, boot=f"machine {number}"))
     assert seconds(met, at(6000, boot="the last"), Span.MINUTES) == 6000
     assert len(met) == len(Span) + 2
+
+
+@pytest.mark.parametrize("boot", ["machine", "another"])
+@pytest.mark.parametrize(("passed", "counted"), [(-60.0, 0.0), (60.0, 60.0), (86400.0, 21600.0)])
+def test_of_what_is_known_since_the_first_look_alone_a_gap_counts(
+    boot: str, passed: float, counted: float
+) -> None:
+    met = known_since(BEGAN)
+    assert seconds(met, at(passed, boot=boot), Span.HOURS) == counted
+    again = met_again(met, at(passed, boot=boot))
+    assert seconds(again, at(passed + 60, boot=boot), Span.HOURS) == counted + 60
 
 
 def test_a_look_that_could_not_tell_counts_for_nothing() -> None:

@@ -158,6 +158,7 @@ HANDED_OVER = by_pytest(
 DISMISSED = by_pytest("dismissed", "tests/reconciler/test_dismissed_and_named.py", "-k", "sqlite")
 TOLD_TO_PEOPLE = by_pytest("told to people", "tests/reconciler/test_what_people_are_told.py", "-k", "sqlite")
 CLOCKS = by_pytest("clocks that step", "tests/reconciler/test_clocks_that_step.py", "-k", "sqlite")
+DAYS = by_pytest("days that are counted", "tests/reconciler/test_days_that_are_counted.py", "-k", "sqlite")
 ADOPTING = by_pytest("adopting", "tests/reconciler/test_adopting.py", "-k", "sqlite")
 PROMISED = by_pytest("promised", "tests/reconciler/test_promised.py", "-k", "sqlite")
 RESOLVABLE = by_pytest(

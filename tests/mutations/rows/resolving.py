@@ -116,7 +116,7 @@ MUTATIONS = (
     Mutation(
         "how long an order is away after a yes is counted by a clock that steps",
         CONCLUDING,
-        "    return lasted(order.missing_known_since, moment(tx), Span.MINUTES)\n",
+        "    return lasted(order.missing_known_since, moment(tx), span)\n",
         "    return tx.now - (order.missing_since or tx.now)\n",
         (CLOCKS,),
     ),

@@ -297,14 +297,14 @@ MUTATIONS = (
     Mutation(
         "what one look met with hides weeks without an answer",
         "app/states/deciding.py",
-        "    order = without_overtaken(order, observation, now)\n",
+        "    order = without_overtaken(order, observation)\n",
         "",
         (OVERTAKEN,),
     ),
     Mutation(
         "a defect of ours ends no silence of CloudPress",
         "app/reconciler/concluding.py",
-        "            order.silent_since = None  # it was not",
+        "            keep_silence(tx, order, is_silent=False)  # it was not",
         "            pass  # it was not",
         (OVERTAKEN,),
     ),

@@ -162,8 +162,8 @@ MUTATIONS = (
     Mutation(
         "a 404 refutes that an address is no page",
         DECIDING,
-        "asked = _missing(order, now) or shown.attention",
-        "asked = _missing(order, now)",
+        "asked = _missing(order) or shown.attention",
+        "asked = _missing(order)",
         (TOLD_ONCE,),
     ),
     Mutation(
@@ -197,7 +197,7 @@ MUTATIONS = (
     Mutation(
         "one 404 after a yes to cancelling is the end",
         DECIDING,
-        "if is_gone and order.missing_for >= GONE_AFTER:",
+        "if is_gone and order.gone_for >= GONE_AFTER:",
         "if is_gone:",
         (CANCELLING,),
     ),

@@ -1,0 +1,45 @@
+"""Rules of how it is counted that something lasts for a day, broken."""
+
+from tests.mutations.mutation import Mutation
+from tests.mutations.proofs import DAYS
+
+CONCLUDING = "app/reconciler/concluding.py"
+SILENCES = "app/reconciler/silences.py"
+
+MUTATIONS = (
+    Mutation(
+        "how long nothing was learned is counted by a clock that steps",
+        SILENCES,
+        "    return lasted(_met(order), moment(tx), Span.HOURS)\n",
+        "    return tx.now - (order.silent_since or tx.now)\n",
+        (DAYS,),
+    ),
+    Mutation(
+        "what was counted of one silence is part of the next",
+        SILENCES,
+        "met if met.get(SINCE) == order.silent_since.timestamp() else known_since(order.silent_since)",
+        "met or known_since(order.silent_since)",
+        (DAYS,),
+    ),
+    Mutation(
+        "a silence from before an upgrade begins anew",
+        SILENCES,
+        "else known_since(order.silent_since)",
+        "else {}",
+        (DAYS,),
+    ),
+    Mutation(
+        "an order that is looked at each hour is never missing for a day",
+        CONCLUDING,
+        "missing_for=_missing_for(tx, order, Span.HOURS)",
+        "missing_for=_missing_for(tx, order, Span.MINUTES)",
+        (DAYS,),
+    ),
+    Mutation(
+        "two looks with a night between them are the ten minutes after a yes to cancelling",
+        CONCLUDING,
+        "gone_for=_missing_for(tx, order, Span.MINUTES)",
+        "gone_for=_missing_for(tx, order, Span.HOURS)",
+        (DAYS,),
+    ),
+)
