@@ -91,8 +91,11 @@ async def _write_observed(this: Pass, held: Held, observation: Seen | Rechecked)
 
 
 def _was_just_accepted(this: Pass, accepted_at: datetime | None) -> bool:
-    """Tell whether CloudPress has agreed to cancel and may still be at it; after that it is asked again."""
-    return accepted_at is not None and this.now().wall - accepted_at < CANCEL_PATIENCE
+    """Tell whether CloudPress has agreed to cancel and may still be at it; after that it is asked again.
+
+    So it is where a clock that was far ahead says when: to ask once too often does no harm.
+    """
+    return accepted_at is not None and abs(this.now().wall - accepted_at) < CANCEL_PATIENCE
 
 
 async def _look(this: Pass, cloudpress_order_id: str) -> Seen | None:

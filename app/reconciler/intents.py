@@ -106,8 +106,13 @@ async def _write_intent_unless(
 
 
 def is_overdue(order: Order, now: datetime) -> bool:
-    """Tell whether an order could not be sent for so long that a person has to say whether it is wanted."""
-    return now - (asked_to_place_again_at(order) or order.created_at) > GIVEN_UP_AFTER
+    """Tell whether an order could not be sent for so long that a person has to say whether it is wanted.
+
+    A time that is yet to come was told by a clock that was ahead and has been put right. One that is more
+    than a day to come says nothing of how old the order is, so a person says it; one that is nearer, as
+    between two machines whose clocks differ a little, lets the order be sent for a day more at most.
+    """
+    return abs(now - (asked_to_place_again_at(order) or order.created_at)) > GIVEN_UP_AFTER
 
 
 def unsent(order: Order, now: datetime) -> Overdue | PlacingOff:

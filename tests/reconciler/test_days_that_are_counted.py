@@ -7,10 +7,14 @@ import pytest
 
 from app.cloudpress import NotFound, Refused
 from app.db.models import Order
+from app.events.timeline import Actor
+from app.orders.requests import request_cancel
+from app.reconciler.intents import is_overdue
 from tests.reconciler.scripted import DAY, HOUR, Bench
 from tests.reconciler.test_clocks_that_step import MANY, away_after_a_yes
 from tests.reconciler.test_unseen_news import told
 
+BY = Actor("operator")
 AHEAD = 30 * DAY
 FAILURES = pytest.mark.parametrize("failure", [Refused(500), NotFound(404)], ids=["silent", "missing"])
 CLOCKS = pytest.mark.parametrize("ahead", [0, AHEAD], ids=["right", "ahead"])
@@ -86,6 +90,69 @@ async def test_two_looks_are_no_ten_minutes(bench: Bench) -> None:
     bench.clock.time += timedelta(hours=10)
     await bench.work()
     assert (await bench.read(order_id)).status == "provisioning"
+
+
+@CLOCKS
+async def test_an_order_that_could_not_be_sent_for_a_week_is_not_sent(bench: Bench, ahead: float) -> None:
+    """It was accepted while the clock was ahead, and CloudPress was busy for a week: a person is asked."""
+    bench.clock.step(ahead)
+    bench.cloudpress.script["place"] = [Refused(503, (), 60.0, is_own_form=True)] * MANY
+    order_id = await bench.order()
+    await bench.work()
+    bench.clock.step(-ahead)
+    await look_each_hour(bench, order_id, 7 * 24)
+    bench.cloudpress.script.clear()
+    await look_each_hour(bench, order_id, 24)
+    assert not bench.cloudpress.orders_made, await told(bench, order_id)
+    assert (await bench.read(order_id)).attention_code == "not_sent"
+
+
+async def test_an_order_of_a_machine_that_is_a_little_ahead_is_sent(bench: Bench) -> None:
+    """Its time is yet to come, and nobody is asked."""
+    order_id = await bench.order()
+    bench.clock.step(-60)
+    await look_each_hour(bench, order_id, 1)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_code) == ("provisioning", None)
+
+
+@pytest.mark.parametrize(
+    ("hours", "is_over", "reason"),
+    [
+        (-30 * 24, True, "a time that is far ahead tells nothing"),
+        (-12, False, "clocks differ"),
+        (0, False, "it was just accepted"),
+        (23, False, "a day is not over"),
+        (25, True, "a day is over"),
+    ],
+)
+@pytest.mark.parametrize("is_asked_anew", [False, True])
+def test_of_which_age_an_order_is_overdue(
+    hours: int, reason: str, *, is_over: bool, is_asked_anew: bool
+) -> None:
+    """The same holds of a word to place it again, whenever it was ordered."""
+    now = datetime.fromisoformat("2026-11-23T12:00Z")
+    then = now - timedelta(hours=hours)
+    order = Order(created_at=then)
+    if is_asked_anew:
+        order = Order(created_at=now - timedelta(days=90))
+        order.resolution = {"action": "place_again", "at": then.isoformat()}
+    assert is_overdue(order, now) is is_over, reason
+
+
+@CLOCKS
+async def test_what_was_agreed_to_be_cancelled_is_asked_again_after_a_day(bench: Bench, ahead: float) -> None:
+    """The clock was ahead as CloudPress agreed, which has forgotten that since."""
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.heeds_cancelling = False
+    bench.clock.step(ahead)
+    await request_cancel(bench.db, order_id, by=BY)
+    await bench.work()
+    bench.clock.step(-ahead)
+    await look_each_hour(bench, order_id, 4 * 24)
+    asked = bench.cloudpress.count("cancel")
+    assert 1 < asked < 7, (asked, await told(bench, order_id))
 
 
 async def test_a_silence_from_before_an_upgrade_goes_on(bench: Bench) -> None:

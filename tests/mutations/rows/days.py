@@ -3,7 +3,9 @@
 from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import DAYS
 
+CHOOSING = "app/reconciler/choosing.py"
 CONCLUDING = "app/reconciler/concluding.py"
+INTENTS = "app/reconciler/intents.py"
 SILENCES = "app/reconciler/silences.py"
 
 MUTATIONS = (
@@ -40,6 +42,27 @@ MUTATIONS = (
         CONCLUDING,
         "gone_for=_missing_for(tx, order, Span.MINUTES)",
         "gone_for=_missing_for(tx, order, Span.HOURS)",
+        (DAYS,),
+    ),
+    Mutation(
+        "an order whose time is weeks ahead is young until then",
+        INTENTS,
+        "abs(now - (asked_to_place_again_at(order) or order.created_at)) > GIVEN_UP_AFTER",
+        "now - (asked_to_place_again_at(order) or order.created_at) > GIVEN_UP_AFTER",
+        (DAYS,),
+    ),
+    Mutation(
+        "an order that was accepted by a machine a little ahead is left to people",
+        INTENTS,
+        "abs(now - (asked_to_place_again_at(order) or order.created_at)) > GIVEN_UP_AFTER",
+        "not timedelta() <= now - (asked_to_place_again_at(order) or order.created_at) <= GIVEN_UP_AFTER",
+        (DAYS,),
+    ),
+    Mutation(
+        "what was agreed to be cancelled while a clock was ahead is asked for no more until then",
+        CHOOSING,
+        "abs(this.now().wall - accepted_at) < CANCEL_PATIENCE",
+        "this.now().wall - accepted_at < CANCEL_PATIENCE",
         (DAYS,),
     ),
 )
