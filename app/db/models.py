@@ -330,6 +330,8 @@ class LookUp(Base):
     ruled_out: Mapped[list[str]] = mapped_column(JSONDocument, default=list, server_default="[]")
     # Whether an operator named a CloudPress order as this one that it cannot be: he has seen something.
     adopted_in_vain: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    # What the order's own callbacks named, and another order had by its name alone when that was seen.
+    claimed: Mapped[list[str]] = mapped_column(JSONDocument, default=list, server_default="[]")
     # When the last one ended, by the uptime of the machine that ended it.
     ended_boot: Mapped[str | None] = mapped_column(Text)
     ended_uptime: Mapped[float | None] = mapped_column(Double)

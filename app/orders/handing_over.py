@@ -1,6 +1,7 @@
-"""Takes a CloudPress order from an order that got it by its name, for the one that was answered with it.
+"""Takes a CloudPress order from an order that got it by its name, for the one that it was named for.
 
-Only an operator can say so: an answer may be another's as well (decision 0004). The database only.
+CloudPress named it in an answer or a callback. Only an operator can say whose it is: either may be another's
+as well (decision 0004). The database only.
 """
 
 from collections.abc import Collection, Mapping
@@ -102,7 +103,9 @@ def _has_by_name(order: Order) -> bool:
 
 
 async def may_be_handed_over(session: AsyncSession, holder: Order, order: Order) -> bool:
-    """Tell whether what a holder has by its name alone is what CloudPress answered the order with.
+    """Tell whether what a holder has by its name alone is what CloudPress named for the order.
+
+    It answered the order with it, or the order's own callback led to it.
 
     One that has ended keeps what it was told with, unless an operator failed it: that tells of no site.
     """
@@ -110,7 +113,11 @@ async def may_be_handed_over(session: AsyncSession, holder: Order, order: Order)
         Placement.order_id == order.id, Placement.cloudpress_order_id == holder.cloudpress_order_id
     )
     is_kept_in_vain = is_failed_by_operator(holder) and holder.cloudpress_order_id_source == LOOK_UP
-    return (_has_by_name(holder) or is_kept_in_vain) and bool((await session.execute(answered)).scalar_one())
+    if not (_has_by_name(holder) or is_kept_in_vain):
+        return False
+    look_up = await session.get(LookUp, order.id)
+    is_claimed = look_up is not None and holder.cloudpress_order_id in look_up.claimed
+    return is_claimed or bool((await session.execute(answered)).scalar_one())
 
 
 async def _dismissed_beside(session: AsyncSession, holder: Order, taken: str) -> set[str]:

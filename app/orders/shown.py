@@ -15,7 +15,16 @@ from app.events.reading import what_happened
 from app.events.types import EventType
 from app.orders.suspects import find_suspects
 from app.orders.waking import has_unseen_news
-from app.states import FINAL, OF_TROUBLE, AttentionCode, ErrorCode, listed, tells_of, tells_of_callbacks
+from app.states import (
+    FINAL,
+    OF_TROUBLE,
+    AttentionCode,
+    ErrorCode,
+    OrderStatus,
+    listed,
+    tells_of,
+    tells_of_callbacks,
+)
 
 
 @dataclass(frozen=True)
@@ -181,9 +190,16 @@ def is_failed_by_operator(order: Order) -> bool:
     return order.error_code == ErrorCode.FAILED_BY_OPERATOR
 
 
+def was_gone(order: Order) -> bool:
+    """Tell whether an order was taken for cancelled because CloudPress did not show it for some minutes."""
+    is_held = order.cloudpress_order_id is not None
+    return order.status == OrderStatus.CANCELLED and is_held and order.missing_since is not None
+
+
 def awaits_no_callback(order: Order) -> bool:
-    """Tell whether an order is final and none of CloudPress's, or was given up by an operator."""
-    return order.status in FINAL and (order.cloudpress_order_id is None or is_failed_by_operator(order))
+    """Tell whether an order has ended, and CloudPress did not show that it has."""
+    is_unseen = order.cloudpress_order_id is None or is_failed_by_operator(order) or was_gone(order)
+    return order.status in FINAL and is_unseen
 
 
 def is_called_back_after_its_end(order: Order) -> bool:

@@ -102,7 +102,7 @@ async def _write_adoption(
         or found in await dismissed_by_others(tx.session, order)
         or found.lower() in await promised_to_others(tx.session, order)
         or is_to_end_otherwise(order)
-        or await is_named_anew(this, held, sent)
+        or await is_named_anew(this, held)
         or await has_look_alike(tx, order, findings.tidying)
         or await _may_be_younger_than_the_backup(this, held, sent)
     )
@@ -152,7 +152,7 @@ async def _with_unread_callbacks(held: Held, observation: Seen, source: str) -> 
     unread = (
         callback.task_id is not None and callback.overruled_at is None
         for callback in await held.loaded.callbacks(held.order.id)
-        if callback.task_id not in {*findings.tasks, *findings.hints}
+        if callback.task_id not in {*findings.read_tasks, *findings.hints}
     )
     is_left = any(unread)
     if not is_left or source not in {ANSWER, LOOK_UP}:

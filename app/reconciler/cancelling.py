@@ -5,11 +5,12 @@ from dataclasses import replace
 from app.cloudpress import CloudPressError, Refused
 from app.orders.attempts import nothing_landed
 from app.reconciler.concluding import apply
+from app.reconciler.holding_back import held_back, is_held_back_by, is_its_own_by_now
 from app.reconciler.observing import Observer
 from app.reconciler.passes import Pass, PassResult, trouble_of
 from app.reconciler.reappearing import has_reappeared
 from app.reconciler.writing import Held
-from app.states import Reappeared, Seen, Unwanted, is_decided, refuses_to_cancel
+from app.states import Reappeared, Rechecked, Seen, Unwanted, is_decided, refuses_to_cancel
 
 
 async def drop(this: Pass) -> PassResult | None:
@@ -25,12 +26,15 @@ async def drop(this: Pass) -> PassResult | None:
     return await this.write(write)
 
 
-async def cancel(this: Pass, cloudpress_order_id: str, seen: Seen) -> Seen:
+async def cancel(this: Pass, cloudpress_order_id: str, seen: Seen) -> Seen | Rechecked:
     """Ask CloudPress to cancel an order that was seen open just now, and look at what it shows then.
 
-    Whatever it answered, what it shows decides: the payment or the completion may have been faster.
+    Whatever it answered, what it shows decides: the payment or the completion may have been faster. Nothing
+    is asked where the order may have turned out to be another's while the pass looked.
     """
     if seen.trouble is not None or is_decided(seen):
+        return seen
+    if not await this.write(lambda held: _is_to_be_cancelled(this, held), is_last=False):
         return seen
     try:
         await this.cancel(cloudpress_order_id)
@@ -45,5 +49,12 @@ async def cancel(this: Pass, cloudpress_order_id: str, seen: Seen) -> Seen:
             this.findings.cancel_refusal = error.errors or (f"CloudPress answered {error.status}.",)
     except CloudPressError as error:
         return replace(seen, trouble=trouble_of(error))
-    looked = await Observer(this).look(cloudpress_order_id)
-    return replace(looked, cancel_accepted=this.findings.cancel_accepted)
+    observer = Observer(this)
+    looked = await observer.look(cloudpress_order_id)
+    if is_held_back_by(this, observer.unshown_tasks):
+        return held_back(this.findings, seen.rechecked, looked.trouble)
+    return replace(looked, rechecked=seen.rechecked, cancel_accepted=this.findings.cancel_accepted)
+
+
+async def _is_to_be_cancelled(this: Pass, held: Held) -> bool:
+    return held.order.cancel_requested_at is not None and await is_its_own_by_now(this, held)

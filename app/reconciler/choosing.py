@@ -76,11 +76,7 @@ async def _observe(this: Pass) -> PassResult | None:
     is_anothers = rechecked.mixed_up or rechecked.may_be_told_soon
     is_looked_at = order.status not in FINAL and not is_anothers
     if is_looked_at and order.cloudpress_order_id is not None:
-        seen = await _look(this, this.findings.order_id or order.cloudpress_order_id)
-        if seen is None:
-            observation = held_back(this.findings, rechecked)
-        else:
-            observation = replace(seen, rechecked=rechecked)
+        observation = await _look(this, this.findings.order_id or order.cloudpress_order_id, rechecked)
     if order.status not in FINAL and is_given_up(order):
         return await give_up_placed(this, observation)
     return await this.write(lambda held: _write_observed(this, held, observation))
@@ -98,12 +94,12 @@ def _was_just_accepted(this: Pass, accepted_at: datetime | None) -> bool:
     return accepted_at is not None and abs(this.now().wall - accepted_at) < CANCEL_PATIENCE
 
 
-async def _look(this: Pass, cloudpress_order_id: str) -> Seen | None:
-    """Look at what an order holds; None where its own callback may be about to say that it is another's."""
+async def _look(this: Pass, cloudpress_order_id: str, rechecked: Rechecked) -> Seen | Rechecked:
+    """Look at what an order holds, unless its own callback may be about to say that it is another's."""
     observer = Observer(this)
-    seen = await observer.look(cloudpress_order_id)
+    seen = replace(await observer.look(cloudpress_order_id), rechecked=rechecked)
     if is_held_back_by(this, observer.unshown_tasks):
-        return None
+        return held_back(this.findings, rechecked, seen.trouble)
     if observer.is_disowned:
         return seen  # nothing is cancelled of what may be another's
     if _was_just_accepted(this, this.order.cancel_accepted_at):

@@ -80,7 +80,9 @@ async def _look_for(this: Pass, sent: Sent) -> PassResult | None:
     named = await named_by_callbacks(this, sent)
     progress.may_be_told_soon = named.may_be_told_soon
     this.findings.hints = named.settled
-    other = await _held_by_others(this, named.order_ids) | await _settled(this, sent, named)
+    held = await _held_by_others(this, (*named.possible, *named.suspects))
+    progress.claimed = await _claimed(this, progress, named, held)
+    other = held | await _settled(this, sent, named)
     own = [order_id for order_id in named.order_ids if order_id not in other]
     if own:
         return await adopt(this, sent, [*own, *await _beside(this, named)], CALLBACK)
@@ -88,7 +90,7 @@ async def _look_for(this: Pass, sent: Sent) -> PassResult | None:
         progress.trouble = trouble_of(named.error)
         return await conclude_not_found(this, sent, progress)
     await OrderLookUp(this, sent).go_on()
-    await _suspect(this, sent, progress, named)
+    _suspect(this, sent, progress, named, held)
     is_found = _is_found(this, progress) and not named.may_be_told_soon
     if is_found and _agrees_with_callbacks(progress.candidates[0], named):
         return await adopt(this, sent, progress.candidates, LOOK_UP)
@@ -101,6 +103,24 @@ async def _look_for(this: Pass, sent: Sent) -> PassResult | None:
 async def _settled(this: Pass, sent: Sent, named: Named = NOTHING_NAMED) -> set[str]:
     """Return what an operator has said is not this order, and CloudPress itself has not named since."""
     return set(this.order.settled_duplicates or ()) - await named_anew(this, sent, named)
+
+
+async def _claimed(this: Pass, progress: Progress, named: Named, held: set[str]) -> list[str]:
+    """Return what its own callbacks named and another order has by its name alone: a callback outranks that.
+
+    Which of them has it is a person's to say, and the other one is to go no further meanwhile.
+    """
+    # What could not be read this time may lead to what was claimed before.
+    asked = held if named.is_complete else {*held, *progress.claimed}
+    if not asked:
+        return []
+    async with this.dependencies.db.read() as session:
+        by_name = await held_among(session, this.order, asked) - await held_among(
+            session, this.order, asked, but_by=LOOK_UP
+        )
+    claimed = sorted(by_name - set(this.order.settled_duplicates or ()))
+    await have_others_asked(this, claimed)
+    return claimed
 
 
 async def _held_by_others(this: Pass, order_ids: tuple[str, ...]) -> set[str]:
@@ -117,20 +137,19 @@ async def _beside(this: Pass, named: Named) -> list[str]:
     return [it for it in doubtful if it not in held and it not in (this.order.settled_duplicates or ())]
 
 
-async def _suspect(this: Pass, sent: Sent, progress: Progress, named: Named) -> None:
+def _suspect(this: Pass, sent: Sent, progress: Progress, named: Named, held: set[str]) -> None:
     """Suspect what a callback named and what does not agree, or never told, until an operator dismisses it.
 
     A task that leads to others' orders alone is asked about anew: this one may end as never bought.
     """
-    held = await _held_by_others(this, (*named.suspects, *named.untold))
     nowhere = {task_id for task_id, order_ids in named.of_tasks.items() if held.issuperset(order_ids)}
     this.findings.hints = tuple(it for it in named.settled if it not in nowhere & sent.speaking)
     known = {*held, *progress.candidates, *progress.suspects, *(this.order.settled_duplicates or ())}
     doubtful = [order_id for order_id in _named_and_doubtful(named) if order_id not in known]
-    # Its own answer named those, and another order has them by now: it is somebody's to say which one is it.
+    # CloudPress named those, and another order has them by now: it is somebody's to say which one is it.
     settled = {*progress.candidates, *progress.suspects, *(this.order.settled_duplicates or ())}
-    answered = [order_id for order_id in sent.answered_ids if order_id not in settled]
-    progress.suspects += dict.fromkeys((*doubtful, *answered))
+    own = [order_id for order_id in (*sent.answered_ids, *progress.claimed) if order_id not in settled]
+    progress.suspects += dict.fromkeys((*doubtful, *own))
 
 
 def _named_and_doubtful(named: Named) -> tuple[str, ...]:

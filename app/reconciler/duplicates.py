@@ -7,8 +7,8 @@ callbacks contradict each other is looked up at once, for neither may have named
 
 from datetime import datetime, timedelta
 
-from app.cloudpress import CloudPressError
-from app.orders.shown import is_failed_by_operator
+from app.cloudpress import CloudPressError, OrderDetails
+from app.orders.shown import is_failed_by_operator, was_gone
 from app.reconciler.asking_others import have_others_asked
 from app.reconciler.callback_hints import Named, is_about_one, may_go_on, named_by_callbacks
 from app.reconciler.evidence import (
@@ -16,7 +16,7 @@ from app.reconciler.evidence import (
     CALLBACK,
     LOOK_UP,
     Sent,
-    answered_to_others,
+    claimed_by_others,
     held_among,
     what_was_sent,
 )
@@ -64,13 +64,17 @@ async def recheck(this: Pass) -> Rechecked:
     this.findings.named_anew = await named_anew(this, sent, called_back)
     mixed_up = await _judge(this, sent, called_back, named)
     await have_others_asked(this, this.findings.claimed.intersection(sent.answered_ids))
+    try:
+        is_in_vain = await _is_called_back_in_vain(this, sent, called_back)
+    except CloudPressError as error:
+        is_in_vain, trouble = False, trouble_of(error)
     return Rechecked(
         trouble,
         open_hints=not is_complete,
         may_be_told_soon=may_be_told_soon,
         mixed_up=tuple(sorted(mixed_up)),
         claimed=tuple(sorted(this.findings.claimed)),
-        called_back=await _is_called_back_in_vain(this, sent, called_back),
+        called_back=is_in_vain,
     )
 
 
@@ -95,11 +99,20 @@ def _is_own_called_back(this: Pass, called_back: Named) -> bool:
 
 
 async def _is_called_back_in_vain(this: Pass, sent: Sent, called_back: Named) -> bool:
-    """Tell whether CloudPress calls back for what it never had, or goes on with what an operator failed."""
+    """Tell whether CloudPress calls back for what it never had, or goes on with what ended without it.
+
+    Raises:
+        CloudPressError: it does not tell whether it shows again what it did not for some minutes.
+    """
     order_id = this.order.cloudpress_order_id
     if order_id is None:
         return _leads_nowhere(this, sent, called_back)
-    if not is_failed_by_operator(this.order) or not this.known.speaking:
+    if not this.known.speaking:
+        return False
+    if was_gone(this.order):
+        details = await this.find_order(order_id)
+        return details is not None and not _is_over(details.value)
+    if not is_failed_by_operator(this.order):
         return False
     try:
         return not await _is_over_there(this, order_id)
@@ -114,9 +127,11 @@ async def _is_over_there(this: Pass, order_id: str) -> bool:
         CloudPressError: CloudPress does not tell.
     """
     details = await this.find_order(order_id)
-    return details is not None and is_over(
-        details.value.status, (task.status for task in details.value.tasks)
-    )
+    return details is not None and _is_over(details.value)
+
+
+def _is_over(details: OrderDetails) -> bool:
+    return is_over(details.status, (task.status for task in details.tasks))
 
 
 def _leads_nowhere(this: Pass, sent: Sent, called_back: Named) -> bool:
@@ -236,7 +251,7 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
     """Find which of the named CloudPress orders replaces the one that is held, and which are duplicates.
 
     Returns those with which the one that is held may be mixed up, or itself where it may be another's.
-    (`_not_its_own`, `_claimed_by_an_answer`)
+    (`_not_its_own`, `claimed_by_others`)
     """
     order, findings = this.order, this.findings
     before = set(order.suspected_duplicates or ())
@@ -245,6 +260,7 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
         held = await held_among(session, order, asked)
         # What another order has by look-up alone may well be ours, which was told of it.
         surely_held = await held_among(session, order, held, but_by=LOOK_UP)
+        claimed = await claimed_by_others(session, order)
     taken = (held - surely_held) & named.keys()
     others = [order_id for order_id in named if order_id not in {*held, order.cloudpress_order_id}]
     replaces = order.cloudpress_order_id_source == LOOK_UP and order.status not in FINAL
@@ -260,25 +276,13 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
     findings.is_contradicted = any(named[it] == CALLBACK and it not in known for it in (*others, *taken))
     holders = {*(held - taken), order.cloudpress_order_id or "", findings.order_id or ""}
     findings.duplicates -= {*holders, *settled}
-    mixed_up = _not_its_own(this, sent, called_back, surely_held) | await _claimed_by_an_answer(this)
+    mixed_up = _not_its_own(this, sent, called_back, surely_held) | claimed
+    findings.mixed_up = frozenset(mixed_up)
     findings.duplicates |= mixed_up
     findings.duplicates_ended = (findings.duplicates_ended | (before & surely_held)) - mixed_up
     if mixed_up:
         findings.hints = ()  # It is asked anew until an operator has spoken, or the own callback has come.
     return mixed_up
-
-
-async def _claimed_by_an_answer(this: Pass) -> set[str]:
-    """Return the CloudPress order that is held, if by its name alone, and another order was answered with it.
-
-    Names may be kept otherwise than they were sent, so that one order looks like another here.
-    """
-    order = this.order
-    own = order.cloudpress_order_id
-    if own is None or order.cloudpress_order_id_source != LOOK_UP or own in (order.settled_duplicates or ()):
-        return set()
-    async with this.dependencies.db.read() as session:
-        return await answered_to_others(session, order, [own])
 
 
 def _not_its_own(this: Pass, sent: Sent, called_back: Named, surely_held: set[str]) -> set[str]:

@@ -26,6 +26,8 @@ class Findings:
     """Suspected ones that CloudPress has cancelled or failed to carry out, or that another order has now."""
     claimed: frozenset[str] = frozenset()
     """What an answer or a callback named as this order, and another order has by its name."""
+    mixed_up: frozenset[str] = frozenset()
+    """What others have, and may be this order, as its own callbacks say."""
     hints: tuple[int, ...] = ()
     """Tasks that callbacks named, and that need not be asked about again."""
     unread_hints: set[int] = field(default_factory=set)
@@ -53,6 +55,11 @@ class Findings:
     cancel_accepted: bool = False
     cancel_refusal: tuple[str, ...] | None = None
     """CloudPress's words, if it refused to cancel."""
+
+    @property
+    def read_tasks(self) -> set[int]:
+        """The tasks that CloudPress has shown, and not only linked."""
+        return {task_id for task_id, found in self.tasks.items() if isinstance(found, cloudpress.Answer)}
 
     def copy(self) -> Self:
         """Return a copy, which may be changed while a transaction is tried."""

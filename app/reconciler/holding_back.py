@@ -3,20 +3,35 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from app.cloudpress import Answer
 from app.orders.spoken import dismissed_meanwhile
 from app.reconciler.callback_hints import is_fresh
-from app.reconciler.evidence import Sent
+from app.reconciler.evidence import claimed_by_others
 from app.reconciler.findings import Findings
 from app.reconciler.passes import Pass
 from app.reconciler.writing import Held
-from app.states import Rechecked, Seen
+from app.states import Rechecked, Seen, Trouble
 
 
-def held_back(findings: Findings, rechecked: Rechecked) -> Rechecked:
-    """Return what is concluded by then of a placed order: nothing of what it holds is told or concluded."""
+def held_back(findings: Findings, rechecked: Rechecked, trouble: Trouble | None = None) -> Rechecked:
+    """Return what is concluded by then of a placed order: nothing of what it holds is told or concluded.
+
+    What went wrong with the requests about it counts all the same, for CloudPress may want to be left alone.
+    """
     findings.site = None
-    return replace(rechecked, open_hints=True, may_be_told_soon=True)
+    return replace(
+        rechecked, trouble=_longest(rechecked.trouble, trouble), open_hints=True, may_be_told_soon=True
+    )
+
+
+def _longest(*troubles: Trouble | None) -> Trouble | None:
+    """Return the trouble after which CloudPress wants to be left alone for longest."""
+    there = [trouble for trouble in troubles if trouble is not None]
+    return max(there, key=lambda it: it.retry_after_seconds or 0.0, default=None)
+
+
+def _trouble_in(observation: Seen | Rechecked) -> Trouble | None:
+    beside = observation.rechecked.trouble if isinstance(observation, Seen) else None
+    return _longest(observation.trouble, beside)
 
 
 def is_held_back_by(this: Pass, unshown_tasks: Collection[int]) -> bool:
@@ -31,34 +46,57 @@ async def seen_by_now(this: Pass, held: Held, observation: Seen | Rechecked) -> 
 
     A look at what was found, and was dismissed in its midst, or given to another order, says nothing.
     """
-    order, found = held.order, held.findings.order_id
-    if found in dismissed_meanwhile(this.order, order):
+    if _is_dismissed(this, held):
         held.findings.forget_identity()
-        return Rechecked()
-    if found is not None and await held.loaded.is_held_by_another(order, found):
+        return Rechecked(_trouble_in(observation))
+    if await _is_found_by_another(held):
         held.findings.forget_identity()
-        return Rechecked(open_hints=True)
-    if isinstance(observation, Seen) and await _has_called_back_anew(this, held):
-        return held_back(held.findings, observation.rechecked)
+        return Rechecked(_trouble_in(observation), open_hints=True)
+    if isinstance(observation, Seen) and await _is_doubted(this, held):
+        return held_back(held.findings, observation.rechecked, observation.trouble)
     return observation
+
+
+async def is_its_own_by_now(this: Pass, held: Held) -> bool:
+    """Tell whether nothing that was said or has come in while the pass looked speaks for another's order."""
+    return not (
+        _is_dismissed(this, held) or await _is_found_by_another(held) or await _is_doubted(this, held)
+    )
+
+
+def _is_dismissed(this: Pass, held: Held) -> bool:
+    return held.findings.order_id in dismissed_meanwhile(this.order, held.order)
+
+
+async def _is_found_by_another(held: Held) -> bool:
+    found = held.findings.order_id
+    return found is not None and await held.loaded.is_held_by_another(held.order, found)
+
+
+async def _is_doubted(this: Pass, held: Held) -> bool:
+    """Tell whether what an order holds may be another's: by a callback, or by an answer to either."""
+    return await is_named_anew(this, held) or bool(await claimed_by_others(held.tx.session, held.order))
 
 
 async def _has_called_back_anew(this: Pass, held: Held) -> bool:
     """Tell whether a callback was let in while the pass looked, whose task it has not read."""
     if held.order.wakes == this.claim.wakes:
         return False
-    read = {task_id for task_id, found in held.findings.tasks.items() if isinstance(found, Answer)}
-    known = {None, *read, *(callback.task_id for callback in this.known.speaking)}
+    known = {None, *held.findings.read_tasks, *(callback.task_id for callback in this.known.speaking)}
     return any(
         callback.task_id not in known and callback.overruled_at is None
         for callback in await held.loaded.callbacks(held.order.id)
     )
 
 
-async def is_named_anew(this: Pass, held: Held, sent: Sent) -> bool:
-    """Tell whether an answer, or such a callback, came while the pass looked: either outranks a name."""
+async def is_named_anew(this: Pass, held: Held) -> bool:
+    """Tell whether an answer, or such a callback, came while the pass looked: either outranks a name.
+
+    An answer that names what the order holds already says nothing new.
+    """
     if held.order.wakes == this.claim.wakes:
         return False
+    known = {None, held.order.cloudpress_order_id, *(it.cloudpress_order_id for it in this.known.placements)}
     placements = await held.loaded.placements(held.order.id)
-    answered = {placement.cloudpress_order_id for placement in placements} - {None, *sent.answered_ids}
-    return bool(answered) or await _has_called_back_anew(this, held)
+    is_answered = any(placement.cloudpress_order_id not in known for placement in placements)
+    return is_answered or await _has_called_back_anew(this, held)

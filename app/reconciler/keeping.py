@@ -11,6 +11,7 @@ from app.db.lasting import met_again, moment
 from app.db.models import Order, Site, Task
 from app.events.timeline import record
 from app.events.types import EventType
+from app.reconciler.evidence import LOOK_UP, held_among
 from app.reconciler.findings import Findings
 from app.reconciler.writing import Held
 from app.states import LATE_LOOK_AFTER
@@ -82,7 +83,7 @@ async def _keep_evidence(held: Held) -> None:
     if findings.resolved:
         order.resolution = None
     await _keep_hints(held)
-    _keep_duplicates(tx, order, findings)
+    await _keep_duplicates(tx, order, findings)
 
 
 async def _keep_hints(held: Held) -> None:
@@ -127,11 +128,19 @@ def _keep_cancelling(tx: Transaction, order: Order, findings: Findings) -> None:
         order.cancel_refusal = list(findings.cancel_refusal)
 
 
-def _keep_duplicates(tx: Transaction, order: Order, findings: Findings) -> None:
+async def _taken_meanwhile(tx: Transaction, order: Order, findings: Findings, new: set[str]) -> set[str]:
+    """Return what other orders have by now of what seemed to be one too many, so that it is none."""
+    asked = new - findings.mixed_up
+    # What one has by its name alone may be this order's all the same.
+    return await held_among(tx.session, order, asked, but_by=LOOK_UP)
+
+
+async def _keep_duplicates(tx: Transaction, order: Order, findings: Findings) -> None:
     known = set(order.suspected_duplicates or ())
     # What an operator has dismissed while the pass went on is settled.
     settled = set(order.settled_duplicates or ()) - findings.named_anew
     new = findings.duplicates - known - settled
+    new -= await _taken_meanwhile(tx, order, findings, new)
     ended = known & findings.duplicates_ended
     for order_id in sorted(new):
         record(tx, order.id, EventType.DUPLICATE_SUSPECTED, cloudpress_order_id=order_id)

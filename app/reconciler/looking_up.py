@@ -4,6 +4,8 @@ Every CloudPress order of the account that nobody of ours holds and that can hav
 attempt is found, whatever it tells: a candidate if all that it tells agrees, else a suspect.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -13,8 +15,9 @@ from app.cloudpress import Answer, CloudPressError, OrderDetails, Refused
 from app.cloudpress.site_names import name_of_site
 from app.db.models import Order, Stranger
 from app.orders.attempts import may_be_unknown
-from app.orders.names import Tidying
+from app.orders.names import Tidying, resembles
 from app.orders.orphans import dismissed_orphans
+from app.orders.spoken import known_to_operator
 from app.reconciler.callback_hints import is_about_one
 from app.reconciler.canaries import Canary, doubts_of, find_canaries
 from app.reconciler.evidence import (
@@ -22,6 +25,7 @@ from app.reconciler.evidence import (
     answered_to_others,
     dismissed_by_others,
     held_among,
+    held_by_name,
     is_told_around,
     seen_tidying,
 )
@@ -32,6 +36,8 @@ from app.states import Doubt
 
 # Of more than these it is not asked what each of them is: a person has to look anyway.
 READ_AT_MOST = 20
+# One that is listed, and cannot be read in so many looks in a row (most of an hour), may be the order.
+UNSHOWN_LOOKS = 16
 
 
 async def load_progress(this: Pass, sent: Sent) -> Progress:
@@ -40,6 +46,10 @@ async def load_progress(this: Pass, sent: Sent) -> Progress:
         async with this.dependencies.db.read() as session:
             this.findings.look_up = Progress.of(await kept(session, this.order.id), sent.attempt)
     return this.findings.look_up
+
+
+def _is_within(window: Window, created_at: str | None) -> bool:
+    return window.holds(datetime.fromisoformat(created_at) if created_at else None)
 
 
 def is_grace_over(this: Pass, sent: Sent, progress: Progress) -> bool:
@@ -124,10 +134,25 @@ class OrderLookUp:
             progress.unseen = [
                 order_id
                 for order_id, created_at in progress.listed.items()
-                if order_id not in explained
-                and window.holds(datetime.fromisoformat(created_at) if created_at else None)
+                if order_id not in explained and _is_within(window, created_at)
             ]
+            if await self._may_be_taken(session, explained, window, found):
+                progress.doubts.append(Doubt.TAKEN_BY_NAME)
             await self._read_what_is_compared(progress, session)
+
+    async def _may_be_taken(
+        self, session: AsyncSession, explained: set[str], window: Window, found: Mapping[str, str | None]
+    ) -> bool:
+        """Tell whether another order may have got ours by its name, for CloudPress tells it so.
+
+        No more than the other's name speaks for that: CloudPress may have made one unique, or cut it short.
+        """
+        order = self._pass.order
+        held = await held_by_name(session, order, [it for it in found if it not in explained])
+        return any(
+            _is_within(window, found[order_id]) and (not name or resembles(order.site_name, name))
+            for order_id, name in held.items()
+        )
 
     async def _read_what_is_compared(self, progress: Progress, session: AsyncSession) -> None:
         """Read what is seen one by one is compared with, unless there is nothing to see."""
@@ -163,14 +188,24 @@ class OrderLookUp:
             try:
                 await self._see_one(progress, order_id)
             except CloudPressError as error:
-                if not (self._by_name and is_about_one(error)):
+                if not is_about_one(error):
                     raise
-                # It keeps none of the others from being told, and stays unseen, behind those.
-                trouble = trouble_of(error)
-                unshown.append(order_id)
+                if self._is_suspected_unseen(order_id):
+                    progress.suspects.append(order_id)
+                else:
+                    # It keeps none of the others from being told, and stays unseen, behind those. Its status
+                    # says nothing of the account, whose list was read.
+                    trouble = replace(trouble_of(error), status=None)
+                    unshown.append(order_id)
             progress.unseen = [*unshown, *left]
         progress.trouble = trouble
-        return True
+        return self._by_name or not unshown
+
+    def _is_suspected_unseen(self, order_id: str) -> bool:
+        """Tell whether one that is not shown was so often enough, or an operator knows of it already."""
+        order = self._pass.order
+        is_known = order_id in (known_to_operator(order) or ())
+        return not self._by_name and (is_known or order.failures >= UNSHOWN_LOOKS)
 
     async def _see_one(self, progress: Progress, order_id: str) -> None:
         """See whether a CloudPress order is the one, may be, or surely is not."""

@@ -51,6 +51,8 @@ class Progress:
     last_begun_at: datetime | None = None
     ended_boot: str | None = None
     ended_uptime: float | None = None
+    claimed: list[str] = field(default_factory=list)
+    """What its own callbacks named, and another order has by its name alone."""
     adopted_in_vain: bool = False
     """Whether an operator named a CloudPress order as this one since the attempt that it cannot be."""
     ruled_out: frozenset[str] = frozenset()
@@ -115,6 +117,7 @@ class Progress:
             last_begun_at=row.last_begun_at,
             ended_boot=row.ended_boot,
             ended_uptime=row.ended_uptime,
+            claimed=list(row.claimed or ()),
             adopted_in_vain=row.adopted_in_vain,
         )
 
@@ -230,6 +233,7 @@ KEPT = (
     "last_begun_at",
     "ended_boot",
     "ended_uptime",
+    "claimed",
     "adopted_in_vain",
 )
 

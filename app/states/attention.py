@@ -95,15 +95,18 @@ CALLED_BACK_AFTER_ITS_END = Attention(
 )
 
 
-def called_back_after_its_end(held: str | None) -> Attention:
+def called_back_after_its_end(held: str | None, *, is_cancelled: bool) -> Attention:
     """Say that CloudPress goes on with an order that ended without it."""
     if held is None:
         return CALLED_BACK_AFTER_ITS_END
+    ended = "was failed by an operator"
+    if is_cancelled:
+        ended = "was taken for cancelled, as CloudPress had agreed to and did not show it any more"
     return Attention(
         AttentionCode.PLACEMENT_CALLED_BACK,
-        "This order was failed by an operator, and a callback was let in for it since, so CloudPress seems "
-        f"to go on with it. Look at {held} there, and cancel it there if nobody wants it. Then resolve the "
-        "order: dismiss duplicates.",
+        f"This order {ended}, and a callback was let in for it since, so CloudPress seems to go on with it. "
+        f"Look at {held} there, and cancel it there if nobody wants it. Then resolve the order: dismiss "
+        "duplicates.",
     )
 
 

@@ -99,6 +99,10 @@ class Doubt(Code):
         "restored",
         "The database was restored from a backup, so nobody knows when the order may have been sent.",
     )
+    TAKEN_BY_NAME = (
+        "taken_by_name",
+        "Another order got by its name what may be this one, and no callback has named it as its own.",
+    )
     LEFT_TO_PEOPLE = "left_to_people", "PLACE_AGAIN=never leaves placing again to people."
     OVERDUE = "overdue", "The order is more than a day old, and may not be wanted any more."
     REFUSED = "refused_for_good", "The order was refused for good."

@@ -138,7 +138,8 @@ def _stays_final(order: Standing, observation: Observation) -> Decision:
 def _asked_after_its_end(order: Standing, rechecked: Rechecked) -> Attention | None:
     trouble, before = rechecked.trouble, order.attention
     if rechecked.called_back or _is_called_back_after_its_end(order):
-        return attention.called_back_after_its_end(order.held)  # no trouble with CloudPress hides it
+        # No trouble with CloudPress hides it.
+        return attention.called_back_after_its_end(order.held, is_cancelled=order.status == CANCELLED)
     if trouble is None:
         return None
     # No cause has gone but those that are refuted by now.

@@ -65,11 +65,11 @@ def _suspected(detail: str) -> Attention:
 def _held_by_its_name(held: str | None) -> str:
     return (
         f"This order was taken for {held} by its name, and CloudPress named the same in its answer to "
-        "another order here, so one of the two was not made. Find out in CloudPress whose it is, and "
-        f"{CANCEL_NOTHING}. If it is this order's, resolve the order: dismiss duplicates. If it is "
-        "the other's, hand out nothing of it, and have that one adopt it: this one is looked for anew. "
-        "Or resolve this one: place again, or fail. Where it has ended, order anew for whoever is "
-        "without a site."
+        "another order here, or in a callback for it, so one of the two was not made. Find out in "
+        f"CloudPress whose it is, and {CANCEL_NOTHING}. If it is this order's, resolve the order: dismiss "
+        "duplicates. If it is the other's, hand out nothing of it, and have that one adopt it: this one is "
+        "looked for anew. Or resolve this one: place again, or fail. Where it has ended, order anew for "
+        "whoever is without a site."
     )
 
 

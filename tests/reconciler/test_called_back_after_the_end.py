@@ -6,12 +6,13 @@ from uuid import UUID
 
 import pytest
 
-from app.cloudpress import Refused
+from app.cloudpress import NotFound, Refused
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.requests import NotResolvableError, dismiss_duplicates, request_cancel, request_resolution
 from app.orders.shown import Shown
 from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
+from tests.reconciler.test_mixed_up_answers import call_back
 
 MINUTE = timedelta(minutes=1)
 ROSA = Actor("Rosa")
@@ -251,3 +252,24 @@ async def test_what_he_did_not_know_of_is_asked(bench: Bench) -> None:
     await bench.work_for(HOUR)
     order = await bench.read(order_id)
     assert (order.status, order.attention_code) == ("failed", CALLED_BACK)
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+async def test_what_was_gone_for_minutes_and_is_built_is_told(bench: Bench, *, is_gone: bool) -> None:
+    """CloudPress agreed to cancel, shows the order no more for ten minutes, and calls back with its site."""
+    order_id = await bench.order()
+    await bench.work()
+    cloudpress = bench.cloudpress
+    cloudpress.heeds_cancelling = False
+    await request_cancel(bench.db, order_id, by=ROSA)
+    await bench.work()
+    if is_gone:
+        cloudpress.script["order cp-1"] = [NotFound(404)] * 1000
+        cloudpress.script["task 1"] = [NotFound(404)] * 1000
+    await bench.work_for(HOUR)
+    cloudpress.script.clear()
+    cloudpress.end("cp-1", "OK")
+    await call_back(bench, order_id, 1)
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert order.status == "completed" or order.attention_code, (order.status, order.attention_code)

@@ -1,0 +1,38 @@
+"""A CloudPress order that is listed and never shown keeps no order from going on for ever."""
+
+import pytest
+
+from app.cloudpress import Refused
+from app.events.timeline import Actor
+from app.orders.shown import Shown
+from app.orders.suspects import find_suspects
+from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
+from tests.reconciler.test_unseen_news import told
+
+BY = Actor("operator")
+
+
+@pytest.mark.parametrize("status", [0, 402, 403, 410, 500])
+async def test_a_strangers_that_is_never_shown_keeps_no_word_from_being_done(
+    bench: Bench, status: int
+) -> None:
+    """An operator knows of it: it is among what he was shown. The control is one that is shown."""
+    bench.set(may_place_again=False)
+    bench.cloudpress.script["place"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    strangers = bench.cloudpress.land("Quite another")
+    if status:
+        refused = Refused(status, ("no",), is_own_form=True)
+        bench.cloudpress.script[f"order {strangers}"] = [refused] * 100_000
+    await bench.work_for(2 * HOUR)
+    async with bench.db.read() as session:
+        suspects = [it.cloudpress_order_id for it in await find_suspects(session, await bench.read(order_id))]
+    assert suspects == [strangers]
+    await bench.say(order_id, "place_again", by=BY, shown=Shown(suspects, 0))
+    await bench.work_for(3 * DAY)
+    order = await bench.read(order_id)
+    is_ended = order.resolution is None
+    assert bench.cloudpress.count("place Shop") == 2 or is_ended, (
+        order.resolution,
+        await told(bench, order_id),
+    )
