@@ -3,6 +3,7 @@
 A request is stored and makes its order due; the reconciler fulfils it, or says why it cannot be.
 """
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -88,7 +89,8 @@ async def request_resolution(
         await refuse_just_answered(tx, order, settled - never_seen)
         if is_mixed_up(order):
             await take_from(tx, order, by=by, is_resolved=True)  # he says that it is not this one's
-        is_said = (order.resolution or {}).get("action") == action
+        said = order.resolution or {}
+        is_said = said.get("action") == action
         if action == "place_again" and is_said and not is_not_sent(order):
             # Two operators, or one who clicked twice. What came in between the two neither has seen, so the
             # first word stands with what was known then.
@@ -109,9 +111,17 @@ async def request_resolution(
             resolution["callbacks"] = await count_known_callbacks(tx.session, order, shown)
         else:
             resolution |= await _covered(tx, order, action, shown)
-        order.resolution = resolution | _left_untold(order, resolution, never_seen)
+        resolution |= _counted(said, resolution) | _left_untold(order, resolution, never_seen)
+        order.resolution = resolution
         make_due(tx, order)
         return order
+
+
+def _counted(said: Mapping[str, Any], again: Mapping[str, Any]) -> dict[str, Any]:
+    """Return for how long a word has waited that is said again: that is no reason for it to wait longer."""
+    if any(said.get(name) != again.get(name) for name in ("action", "about", "cloudpress_order_id")):
+        return {}
+    return {name: said[name] for name in ("waits", "unknown") if name in said}
 
 
 async def _never_seen(tx: Transaction, order: Order, action: str, settled: set[str]) -> set[str]:

@@ -4,7 +4,7 @@ Nothing is placed for an account until that is done: what a restored database ha
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,6 +24,9 @@ from app.db.upserts import insert_into
 from app.orders.waking import wake_orders
 from app.states import OrderStatus
 
+# What is ahead of this machine's clock by no more is found all the same: far more is looked through.
+DRIFT = timedelta(minutes=5)
+
 
 class FutureError(Exception):
     """A moment that is to have been is still to come."""
@@ -36,12 +39,14 @@ async def remember_restoration(db: Database, *, since: datetime | None = None) -
     restoration is still being looked through, nothing is forgotten that it asked for.
 
     Raises:
-        FutureError: `since` is later than the database's clock: nothing would be looked through.
+        FutureError: that is later than the database's clock: nothing would be looked through.
     """
     async with db.write() as tx:
-        if since is not None and since > tx.now:
-            raise FutureError(f"{since:%Y-%m-%d %H:%M:%S} UTC is still to come")
         since = since or await _last_moment(tx.session)
+        if since is not None and since > tx.now + DRIFT:
+            raise FutureError(
+                f"{since:%Y-%m-%d %H:%M:%S} UTC is still to come: say when the backup was made, by this clock"
+            )
         before = await last_restoration(tx.session)
         if before is not None and await open_searches(tx.session, before.id):
             since = min(since or before.since, before.since)

@@ -8,7 +8,8 @@ order may be placed again after its request.
 """
 
 import time
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -21,16 +22,32 @@ from app.orders import orphans, restorations
 from app.orders.orphans import Found
 from app.queue.pausing import pause
 from app.queue.signals import Signals
+from app.reconciler.callback_hints import is_about_one
 from app.reconciler.dependencies import Providers
 from app.reconciler.window import CLEARLY_OLDER, NO_TIME_BEFORE
 
 LOOK_SECONDS = 5.0
 # So often an account is looked through in a row while each time something new turns up.
 MOST_LOOKS = 5
+# One that is listed and cannot be read counts without a name after so many tries in so long a time.
+UNREAD_TRIES, UNREAD_AFTER = 3, timedelta(hours=1)
 # More pages than any account has: a list that never ends is none.
 MOST_PAGES = 10_000
 
 log = structlog.get_logger()
+
+
+@dataclass
+class Unread:
+    """An order that is listed, and that could not be read so far."""
+
+    since: datetime
+    tries: int = 0
+
+    def is_for_good(self, now: datetime) -> bool:
+        """Tell whether it has been tried often and long enough, once it has failed again."""
+        self.tries += 1
+        return self.tries >= UNREAD_TRIES and now - self.since >= UNREAD_AFTER
 
 
 class OrphanSearch:
@@ -57,6 +74,7 @@ class OrphanSearch:
         self._began_at = time.monotonic()
         self._looked: set[tuple[int, str]] = set()
         """What was looked through, too early for that to be the end."""
+        self._unread: dict[tuple[int, str, str], Unread] = {}
 
     async def run(self) -> None:
         """Search whenever there is something to be searched, until the process ends."""
@@ -109,16 +127,24 @@ class OrphanSearch:
         tell("orphans_searched", account=account_id, since=since, found=found, is_done=not is_early)
 
     async def _look_through(self, provider: Provider, restoration: Restoration, account_id: str) -> int:
-        """Keep what nobody holds of all pages of an account's list; return how many that are."""
-        count, page, seen = 0, 1, set[str]()
+        """Keep what nobody holds of all pages of an account's list; return how many that are.
+
+        One that cannot be read keeps none of the others from being found.
+
+        Raises:
+            CloudPressError: the list, or what is on it, could not be read whole.
+        """
+        count, page, seen, errors = 0, 1, set[str](), list[CloudPressError]()
         while page <= MOST_PAGES:
             answer = await provider.orders(page=page)
             new = [summary for summary in answer.value if summary.id not in seen]
             if not new:
                 break  # the end, or a list that repeats its last page for ever
             seen |= {summary.id for summary in new}
-            count += await self._keep(provider, restoration, account_id, answer, new)
+            count += await self._keep(provider, restoration, account_id, answer, new, errors)
             page += 1
+        if errors and not count:
+            raise errors[0]
         return count
 
     async def _keep(
@@ -128,16 +154,26 @@ class OrphanSearch:
         account_id: str,
         answer: Answer[tuple[OrderSummary, ...]],
         summaries: list[OrderSummary],
+        errors: list[CloudPressError],
     ) -> int:
         async with self._db.read() as session:
             now = await self._db.now(session)
             ids = [summary.id for summary in summaries]
             known = await orphans.held_or_known(session, account_id, ids)
-        found = [
-            await _told(provider, summary)
-            for summary in summaries
-            if summary.id not in known and _is_since(restoration.since, summary, answer.date, now)
-        ]
+        found = []
+        for summary in summaries:
+            if summary.id in known or not _is_since(restoration.since, summary, answer.date, now):
+                continue
+            try:
+                found.append(await _told(provider, summary))
+            except CloudPressError as error:
+                if not is_about_one(error):
+                    raise
+                key = restoration.id, account_id, summary.id
+                if self._unread.setdefault(key, Unread(now)).is_for_good(now):
+                    found.append(_untold(summary))
+                else:
+                    errors.append(error)
         return await orphans.keep_found(self._db, restoration.id, account_id, found) if found else 0
 
 
@@ -151,14 +187,19 @@ def _is_since(since: datetime, summary: OrderSummary, answered_at: datetime | No
     return (answered_at or now) - summary.created_at <= now - since + CLEARLY_OLDER
 
 
+def _untold(summary: OrderSummary) -> Found:
+    return Found(summary.id, summary.status, None, summary.variant, summary.created_at)
+
+
 async def _told(provider: Provider, summary: OrderSummary) -> Found:
     """Ask what the list does not tell: the site's name."""
-    name, status = None, summary.status
+    found = _untold(summary)
     try:
         details = (await provider.order(summary.id)).value
-        status = details.status or status
+        found = replace(found, cloudpress_status=details.status or found.cloudpress_status)
         if details.site is not None:
             name = details.site.name or (await provider.site(details.site.id)).value.name
+            found = replace(found, site_name=name)
     except (NotFound, ValueError):
         pass  # it was listed, so it counts, whatever it is called
-    return Found(summary.id, status, name, summary.variant, summary.created_at)
+    return found

@@ -22,7 +22,7 @@ from tests.reconciler.test_given_up import outlives_one_failure, refused_and_to_
 from tests.reconciler.test_mixed_up_answers import call_back
 from tests.reconciler.test_orphans import search_of
 from tests.reconciler.test_resolvable import MANY
-from tests.reconciler.test_unseen_news import suspected
+from tests.reconciler.test_unseen_news import suspected, told
 from tests.reconciler.test_what_was_shown import look
 
 BY = Actor("operator")
@@ -222,3 +222,25 @@ async def test_an_orphan_that_an_operator_adopts_as_an_order_of_its_own_is_taken
         his.attention_code,
     )
     assert his.cloudpress_order_id == carls
+
+
+@pytest.mark.parametrize("again", [0, 5])
+async def test_a_word_to_fail_that_is_said_again(bench: Bench, again: int) -> None:
+    """It waits for a day at most, however often it is said."""
+    order_id = await bench.order()
+    await bench.work()
+    for request in ("order", "task", "site"):
+        bench.cloudpress.script[request] = [NotFound(404)] * 50000
+    await bench.skim(2 * DAY)
+    assert (await bench.read(order_id)).attention_code == "not_found"
+    for request in ("order", "task", "site"):
+        bench.cloudpress.script[request] = [Refused(500)] * 50000
+    await bench.say(order_id, "fail", by=BY)
+    for _ in range(6):
+        await bench.work_for(20 * HOUR)
+        if (await bench.read(order_id)).status == "failed":
+            break
+        if again:
+            await bench.say(order_id, "fail", by=BY)
+    else:
+        pytest.fail(f"it never fails: {await told(bench, order_id)}")

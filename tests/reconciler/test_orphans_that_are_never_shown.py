@@ -1,0 +1,87 @@
+"""The search after a restoration, where one order is listed and never shown, or a clock was ahead."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.cloudpress import Refused, SiteRef
+from app.events.timeline import Actor
+from app.maintenance.after_restore import doubt_unplaced_orders
+from app.orders.restorations import FutureError, remember_restoration
+from app.orders.settling_orphans import dismiss_orphan
+from tests.reconciler.scripted import ACCOUNT, DAY, HOUR, Bench
+from tests.reconciler.test_orphans import lose, orphans, search_of
+from tests.reconciler.test_unseen_news import told
+
+BY = Actor("operator")
+FAILURES = [
+    ("none", Refused(402)),
+    ("site site-2", Refused(402, ("suspended",), is_own_form=True)),
+    ("order cp-2", Refused(403, ("no",), is_own_form=True)),
+    ("order cp-2", Refused(410, ("gone",), is_own_form=True)),
+    ("order cp-2", Refused(500)),
+]
+IDS = ["control", "suspended", "forbidden", "gone", "broken"]
+
+
+async def search_for(bench: Bench, hours: int) -> None:
+    search = search_of(bench)
+    for _ in range(hours // 10):
+        await search.search()
+        await bench.work_for(10 * HOUR)
+
+
+@pytest.mark.parametrize(("asked", "failure"), FAILURES, ids=IDS)
+async def test_one_that_is_never_shown_hides_no_other(bench: Bench, asked: str, failure: Exception) -> None:
+    """A lost order is listed, and it alone, or its suspended site, cannot be read."""
+    await lose(bench, "Lost", "Lost as well")
+    bench.cloudpress.tell("cp-2", site=SiteRef(id="site-2", name=None))
+    bench.cloudpress.script[asked] = [failure] * 100_000
+    await search_for(bench, 50)
+    assert sorted(await orphans(bench)) == ["cp-2", "cp-3"]
+
+
+@pytest.mark.parametrize(("asked", "failure"), FAILURES, ids=IDS)
+async def test_who_dismisses_one_that_is_never_shown_has_orders_sent(
+    bench: Bench, asked: str, failure: Exception
+) -> None:
+    await lose(bench, "Lost")
+    bench.cloudpress.tell("cp-2", site=SiteRef(id="site-2", name="Lost" if asked == "none" else None))
+    bench.cloudpress.script[asked] = [failure] * 100_000
+    order_id = await bench.order("Something quite different")
+    await search_for(bench, 50)
+    order = await bench.read(order_id)
+    if asked != "none":
+        assert order.attention_code == "placement_suspected", await told(bench, order_id)
+        await dismiss_orphan(bench.db, ACCOUNT, "cp-2", by=BY)
+        await search_for(bench, 10)
+        await bench.say(order_id, "place_again", by=BY)
+        await search_for(bench, 10)
+    assert bench.cloudpress.count("place Something quite different") == 1, await told(bench, order_id)
+
+
+@pytest.mark.parametrize("is_ahead", [False, True])
+async def test_a_backup_of_a_machine_whose_clock_was_ahead(bench: Bench, *, is_ahead: bool) -> None:
+    """By default something may be missing since the last moment that the backup tells: which is to come."""
+    ahead = 3 * DAY if is_ahead else 0
+    bench.clock.step(ahead)
+    await bench.order("Known before")
+    await bench.work()
+    bench.cloudpress.end("cp-1", "OK")
+    await bench.work_for(300)
+    await bench.work_for(HOUR)
+    lost = bench.cloudpress.land("Lost")
+    bench.clock.time += timedelta(hours=1)
+    bench.clock.step(-ahead)  # it is restored on another machine
+    if is_ahead:
+        with pytest.raises(FutureError, match="say when the backup was made"):
+            await remember_restoration(bench.db)
+        await remember_restoration(bench.db, since=bench.clock.time - timedelta(hours=2))
+    else:
+        await remember_restoration(bench.db)
+    await doubt_unplaced_orders(bench.db)
+    repeat = await bench.order("Lost")
+    await search_of(bench).search()
+    found = await orphans(bench)
+    await bench.work_for(10 * 900)
+    assert (found, bench.cloudpress.count("place Lost")) == ([lost], 0), await told(bench, repeat)
