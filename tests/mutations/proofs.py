@@ -231,3 +231,27 @@ GOES_WRONG = by_pytest("what goes wrong", "tests/cli/test_what_goes_wrong.py")
 UNDER_PATH = by_pytest("under a path", "tests/api/test_under_path.py", "-k", "sqlite")
 LASTING = by_pytest("lasting", "tests/db/test_lasting.py")
 FAIR_SLOTS = by_pytest("fairness of slots", "tests/webhooks/test_fairness_of_slots.py", "-k", "sqlite")
+NAMED_IN_THE_MIDST = by_pytest(
+    "named in the midst",
+    "tests/reconciler/test_answered_in_the_midst.py",
+    "tests/reconciler/test_cancelled_in_the_midst.py",
+    "tests/reconciler/test_doubles_in_the_midst.py",
+    "tests/reconciler/test_held_back.py",
+    "-k",
+    "sqlite",
+)
+TAKEN_BY_NAME = by_pytest("taken by name", "tests/reconciler/test_taken_by_name.py", "-k", "sqlite")
+NEVER_SHOWN = by_pytest(
+    "never shown",
+    "tests/reconciler/test_never_shown.py",
+    "tests/reconciler/test_orphans_that_are_never_shown.py",
+    "-k",
+    "sqlite",
+)
+ENDED_AND_SAID_AGAIN = by_pytest(
+    "ended and said again",
+    "tests/reconciler/test_called_back_after_the_end.py",
+    "tests/reconciler/test_words_that_wait.py",
+    "-k",
+    "sqlite",
+)

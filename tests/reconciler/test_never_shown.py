@@ -36,3 +36,22 @@ async def test_a_strangers_that_is_never_shown_keeps_no_word_from_being_done(
         order.resolution,
         await told(bench, order_id),
     )
+
+
+@pytest.mark.parametrize("is_for_good", [False, True])
+async def test_one_that_is_listed_and_never_shown_is_suspected(bench: Bench, *, is_for_good: bool) -> None:
+    """A refusal of one order is none of the account; what fails now and then is asked about again."""
+    bench.set(may_place_again=False)
+    bench.cloudpress.script["place"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    strangers = bench.cloudpress.land("Quite another")
+    refused = Refused(403, ("no",), is_own_form=True)
+    bench.cloudpress.script[f"order {strangers}"] = [refused] * (100_000 if is_for_good else 3)
+    codes = set[str | None]()
+    for _ in range(40):
+        await bench.work_for(300)
+        codes.add((await bench.read(order_id)).attention_code)
+    assert "credentials_refused" not in codes
+    shown = strangers in ((await bench.read(order_id)).attention_detail or "")
+    assert shown, await told(bench, order_id)
+    assert is_for_good or bench.cloudpress.asked.count(f"order {strangers}") > 3

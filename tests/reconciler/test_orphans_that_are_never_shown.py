@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from app.cloudpress import Refused, SiteRef
+from app.db.models import Orphan
 from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.restorations import FutureError, remember_restoration
@@ -39,6 +41,15 @@ async def test_one_that_is_never_shown_hides_no_other(bench: Bench, asked: str, 
     bench.cloudpress.script[asked] = [failure] * 100_000
     await search_for(bench, 50)
     assert sorted(await orphans(bench)) == ["cp-2", "cp-3"]
+
+
+async def test_one_that_fails_now_and_then_is_found_by_its_name(bench: Bench) -> None:
+    await lose(bench, "Lost")
+    bench.cloudpress.script["order cp-2"] = [Refused(500)] * 2
+    await search_for(bench, 50)
+    async with bench.db.read() as session:
+        found = list(await session.scalars(select(Orphan)))
+    assert [(it.cloudpress_order_id, it.site_name) for it in found] == [("cp-2", "Lost")]
 
 
 @pytest.mark.parametrize(("asked", "failure"), FAILURES, ids=IDS)

@@ -10,6 +10,7 @@ from tests.mutations.rows import (
     final,
     handed_over,
     hints,
+    midst,
     orders,
     outside,
     queue,
@@ -43,6 +44,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     *final.MUTATIONS,
     *handed_over.MUTATIONS,
     *hints.MUTATIONS,
+    *midst.MUTATIONS,
     *outside.MUTATIONS,
     *server.MUTATIONS,
 )

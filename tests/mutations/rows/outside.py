@@ -29,7 +29,7 @@ MUTATIONS = (
     Mutation(
         "a backup may be of a time to come",
         RESTORATIONS,
-        "        if since is not None and since > tx.now:\n",
+        "        if since is not None and since > tx.now + DRIFT:\n",
         "        if False and since is not None:\n",
         (RESTORED_AND_LOOKED_AT,),
     ),

@@ -1,0 +1,133 @@
+"""Rules of what speaks for another order while a pass looks, of names, and of what is never shown, broken."""
+
+from tests.mutations.mutation import Mutation
+from tests.mutations.proofs import ENDED_AND_SAID_AGAIN, NAMED_IN_THE_MIDST, NEVER_SHOWN, TAKEN_BY_NAME
+
+MUTATIONS = (
+    Mutation(
+        "an answer that comes while a pass looks is not heeded",
+        "app/reconciler/holding_back.py",
+        "    return is_answered or await _has_called_back_anew(this, held)\n",
+        "    return await _has_called_back_anew(this, held)\n",
+        (NAMED_IN_THE_MIDST,),
+    ),
+    Mutation(
+        "another order's answer that comes while a pass looks is not heeded",
+        "app/reconciler/holding_back.py",
+        " or bool(await claimed_by_others(held.tx.session, held.order))\n",
+        "\n",
+        (NAMED_IN_THE_MIDST,),
+    ),
+    Mutation(
+        "what is another's by now is cancelled",
+        "app/reconciler/cancelling.py",
+        "    if not await this.write(lambda held: _is_to_be_cancelled(this, held), is_last=False):\n",
+        "    if False:\n",
+        (NAMED_IN_THE_MIDST,),
+    ),
+    Mutation(
+        "a double is told that another order has by now",
+        "app/reconciler/keeping.py",
+        "    new -= await _taken_meanwhile(tx, order, findings, new)\n",
+        "",
+        (NAMED_IN_THE_MIDST,),
+    ),
+    Mutation(
+        "an order that is held back heeds no Retry-After of what it holds",
+        "app/reconciler/holding_back.py",
+        "trouble=_longest(rechecked.trouble, trouble), open_hints",
+        "trouble=rechecked.trouble, open_hints",
+        (NAMED_IN_THE_MIDST,),
+    ),
+    Mutation(
+        "a task that an answer only links counts as read",
+        "app/reconciler/adopting.py",
+        "{*findings.read_tasks, *findings.hints}",
+        "{*findings.tasks, *findings.hints}",
+        (NAMED_IN_THE_MIDST,),
+    ),
+    Mutation(
+        "what a callback names and another has by its name is nobody's to claim",
+        "app/reconciler/confirming.py",
+        "    progress.claimed = await _claimed(this, progress, named, held)\n",
+        "",
+        (TAKEN_BY_NAME,),
+    ),
+    Mutation(
+        "what another order's callback names goes on all the same",
+        "app/reconciler/evidence.py",
+        "    if any(own in claimed for claimed in await session.scalars(_CLAIMED, others)):\n",
+        "    if False:\n",
+        (TAKEN_BY_NAME,),
+    ),
+    Mutation(
+        "what a callback names cannot be given to its order",
+        "app/orders/handing_over.py",
+        "    is_claimed = look_up is not None and holder.cloudpress_order_id in look_up.claimed\n",
+        "    is_claimed = False and look_up is not None\n",
+        (TAKEN_BY_NAME,),
+    ),
+    Mutation(
+        "what another has by its name explains what is missing",
+        "app/reconciler/looking_up.py",
+        "            if await self._may_be_taken(session, explained, window, found):\n",
+        "            if False:\n",
+        (TAKEN_BY_NAME,),
+    ),
+    Mutation(
+        "one that cannot be read ends the search for lost orders",
+        "app/reconciler/orphan_search.py",
+        "                if not is_about_one(error):\n",
+        "                if True:\n",
+        (NEVER_SHOWN,),
+    ),
+    Mutation(
+        "one failure has a lost order found without its name",
+        "app/reconciler/orphan_search.py",
+        "        return self.tries >= UNREAD_TRIES and now - self.since >= UNREAD_AFTER\n",
+        "        return True\n",
+        (NEVER_SHOWN,),
+    ),
+    Mutation(
+        "what an operator knows of, and is never shown, keeps his word waiting",
+        "app/reconciler/looking_up.py",
+        "(is_known or order.failures >= UNSHOWN_LOOKS)",
+        "(order.failures >= UNSHOWN_LOOKS)",
+        (NEVER_SHOWN,),
+    ),
+    Mutation(
+        "one that is never shown keeps an order from being told for ever",
+        "app/reconciler/looking_up.py",
+        "(is_known or order.failures >= UNSHOWN_LOOKS)",
+        "is_known",
+        (NEVER_SHOWN,),
+    ),
+    Mutation(
+        "one failure has a listed order told as suspected",
+        "app/reconciler/looking_up.py",
+        "UNSHOWN_LOOKS = 16\n",
+        "UNSHOWN_LOOKS = 0\n",
+        (NEVER_SHOWN,),
+    ),
+    Mutation(
+        "one that is refused is told as a refusal of the account",
+        "app/reconciler/looking_up.py",
+        "trouble = replace(trouble_of(error), status=None)",
+        "trouble = trouble_of(error)",
+        (NEVER_SHOWN,),
+    ),
+    Mutation(
+        "what goes on after it was gone for some minutes is told to nobody",
+        "app/reconciler/duplicates.py",
+        "    if was_gone(this.order):\n",
+        "    if False:\n",
+        (ENDED_AND_SAID_AGAIN,),
+    ),
+    Mutation(
+        "a word that is said again begins its day anew",
+        "app/orders/requests.py",
+        "        resolution |= _counted(said, resolution) | _left_untold",
+        "        resolution |= _left_untold",
+        (ENDED_AND_SAID_AGAIN,),
+    ),
+)
