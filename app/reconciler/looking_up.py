@@ -193,12 +193,13 @@ class OrderLookUp:
                 if self._is_suspected_unseen(order_id):
                     progress.suspects.append(order_id)
                 else:
-                    # It keeps none of the others from being told, and stays unseen, behind those. Its status
-                    # says nothing of the account, whose list was read.
-                    trouble = replace(trouble_of(error), status=None)
+                    # It keeps none of the others from being told, and stays unseen, behind those.
+                    trouble = trouble_of(error)
                     unshown.append(order_id)
             progress.unseen = [*unshown, *left]
-        progress.trouble = trouble
+        # Where another one is shown, a refusal is none of the account.
+        is_any_shown = bool(progress.candidates or progress.suspects)
+        progress.trouble = replace(trouble, status=None) if trouble and is_any_shown else trouble
         return self._by_name or not unshown
 
     def _is_suspected_unseen(self, order_id: str) -> bool:

@@ -45,6 +45,7 @@ async def test_one_that_is_listed_and_never_shown_is_suspected(bench: Bench, *, 
     bench.cloudpress.script["place"] = [None, LOST]
     order_id = await bench.order_among_others()
     strangers = bench.cloudpress.land("Quite another")
+    bench.cloudpress.land("One that is shown")
     refused = Refused(403, ("no",), is_own_form=True)
     bench.cloudpress.script[f"order {strangers}"] = [refused] * (100_000 if is_for_good else 3)
     codes = set[str | None]()

@@ -54,7 +54,7 @@ MUTATIONS = (
     Mutation(
         "what is dismissed while a recheck looks is taken by it",
         "app/reconciler/holding_back.py",
-        "    if found in dismissed_meanwhile(this.order, order):\n",
+        "    if _is_dismissed(this, held):\n",
         "    if False:\n",
         (DISMISSED,),
     ),

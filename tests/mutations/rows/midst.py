@@ -112,8 +112,8 @@ MUTATIONS = (
     Mutation(
         "one that is refused is told as a refusal of the account",
         "app/reconciler/looking_up.py",
-        "trouble = replace(trouble_of(error), status=None)",
-        "trouble = trouble_of(error)",
+        " = replace(trouble, status=None) if trouble and is_any_shown else trouble",
+        " = trouble",
         (NEVER_SHOWN,),
     ),
     Mutation(

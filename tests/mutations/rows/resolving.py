@@ -109,7 +109,7 @@ MUTATIONS = (
     Mutation(
         "nobody is told that CloudPress goes on with what an operator failed",
         DUPLICATES,
-        "    if not is_failed_by_operator(this.order) or not this.known.speaking:\n",
+        "    if not is_failed_by_operator(this.order):\n",
         "    if True:\n",
         (RESOLVABLE,),
     ),

@@ -101,7 +101,7 @@ MUTATIONS = (
     Mutation(
         "a callback that comes while a pass looks is not heeded",
         "app/reconciler/holding_back.py",
-        "    if isinstance(observation, Seen) and await _has_called_back_anew(this, held):\n",
+        "    if isinstance(observation, Seen) and await _is_doubted(this, held):\n",
         "    if False:\n",
         (IN_THE_MIDST,),
     ),
@@ -115,14 +115,14 @@ MUTATIONS = (
     Mutation(
         "a name outranks what comes in while a pass looks",
         "app/reconciler/adopting.py",
-        "        or await is_named_anew(this, held, sent)\n",
+        "        or await is_named_anew(this, held)\n",
         "",
         (IN_THE_MIDST,),
     ),
     Mutation(
         "what an operator has just given to another breaks a pass",
         "app/reconciler/holding_back.py",
-        "    if found is not None and await held.loaded.is_held_by_another(order, found):\n",
+        "    if await _is_found_by_another(held):\n",
         "    if False:\n",
         (IN_THE_MIDST,),
     ),

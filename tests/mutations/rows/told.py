@@ -267,7 +267,7 @@ MUTATIONS = (
     Mutation(
         "one order that cannot be shown keeps others from being told",
         "app/reconciler/looking_up.py",
-        "                if not (self._by_name and is_about_one(error)):\n",
+        "                if not is_about_one(error):\n",
         "                if True:\n",
         (LATE_LOOKS,),
     ),

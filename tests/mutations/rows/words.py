@@ -28,15 +28,15 @@ MUTATIONS = (
     Mutation(
         "what an answer named and another order has is no reason to ask",
         CONFIRMING,
-        "progress.suspects += dict.fromkeys((*doubtful, *answered))",
+        "progress.suspects += dict.fromkeys((*doubtful, *own))",
         "progress.suspects += doubtful",
         (WORDS,),
     ),
     Mutation(
         "an order that was taken for another's goes on with its site",
         DUPLICATES,
-        " | await _claimed_by_an_answer(this)\n",
-        "\n",
+        "surely_held) | claimed\n",
+        "surely_held)\n",
         (WORDS,),
     ),
     Mutation(
@@ -154,8 +154,8 @@ MUTATIONS = (
     Mutation(
         "what another order got by its name is given to whoever asks",
         HANDING_OVER,
-        " and bool((await session.execute(answered)).scalar_one())",
-        "",
+        "    return is_claimed or bool((await session.execute(answered)).scalar_one())\n",
+        "    return True\n",
         (WORDS,),
     ),
     Mutation(
