@@ -294,6 +294,40 @@ def test_an_unwanted_order_that_surely_is_nowhere_is_cancelled_and_looked_for_on
     assert (decision.status, decision.wait, decision.late_look) == (S.CANCELLED, Wait.NOTHING, True)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"doubts": (Doubt.NO_LATER_ORDER,)},
+        {"candidates": ("cp-1",)},
+        {"candidates": ("cp-1", "cp-2")},
+        {"suspects": ("cp-1",)},
+        {"called_back": True},
+        {"refused": True, "doubts": (Doubt.NO_LATER_ORDER,)},
+        {"word": Word(unknown=("cp-1",)), "suspects": ("cp-1",), "overdue": True},
+        {"may_place_again": False, "doubts": (Doubt.NO_LATER_ORDER,)},
+    ],
+)
+def test_whoever_is_asked_about_an_unwanted_order_is_offered_no_word_that_it_does_not_take(
+    change: dict[str, object],
+) -> None:
+    unwanted = replace(NOWHERE, unwanted=True, **change)  # type: ignore[arg-type]
+    asked = decide(Standing(S.UNCONFIRMED), unwanted, NOW).attention
+    assert asked is not None
+    assert "wants it cancelled" in asked.detail
+    assert "adopt that CloudPress order, so that it is cancelled there, or fail" in asked.detail
+    assert not any(it in asked.detail for it in (", place again", "sent again", "PLACE_AGAIN"))
+
+
+@pytest.mark.parametrize("change", [{"placing": False}, {"may_place_again": False}, {"overdue": True}])
+def test_nobody_is_asked_what_keeps_an_unwanted_order_from_being_sent_again(
+    change: dict[str, object],
+) -> None:
+    early = replace(NOWHERE, unwanted=True, look_ups=1, **change)  # type: ignore[arg-type]
+    assert decide(Standing(S.UNCONFIRMED), early, NOW).attention is None
+    wanted = replace(early, unwanted=False)
+    assert decide(Standing(S.UNCONFIRMED), wanted, NOW).attention is not None
+
+
 def test_a_rejected_order_that_surely_is_nowhere_fails_and_is_looked_for_once_more() -> None:
     decision = decide(Standing(S.UNCONFIRMED), replace(NOWHERE, refused=True, reasons=("no",)), NOW)
     assert (decision.status, decision.late_look) == (S.FAILED, True)

@@ -24,6 +24,10 @@ REFUSALS = frozenset({AttentionCode.CREDENTIALS_REFUSED, AttentionCode.REDIRECTE
 OF_TROUBLE = REFUSALS | {AttentionCode.ACCOUNT_UNKNOWN, AttentionCode.UNANSWERED}
 """What is told where nothing could be learned: it says nothing of what has come in by then."""
 RESOLVE = "Then resolve the order: adopt that CloudPress order, place again, or fail."
+RESOLVE_UNWANTED = (
+    "Its client wants it cancelled, so it is not placed again. Then resolve the order: adopt that CloudPress "
+    "order, so that it is cancelled there, or fail."
+)
 CALLED_BACK_TOO = "A callback was let in for this order too, so CloudPress has it."
 
 NO_TOKEN = Attention(
@@ -142,22 +146,27 @@ def refused(trouble: Trouble | None) -> Attention | None:
 def unconfirmed(sought: NotFoundYet) -> Attention:
     """Tell the operator why an order is neither found nor placed again, what is known, and what to do."""
     if sought.word is not None and not sought.word.still_holds:
-        return _overtaken(sought.word)
+        return _overtaken(sought, sought.word)
     if sought.candidates or sought.suspects:
         return with_callback(_may_be_it(sought), is_called_back=sought.called_back)
     if sought.called_back:
         return Attention(
             AttentionCode.PLACEMENT_CALLED_BACK,
             "A callback was let in for this order, so CloudPress has it, but which one it is was not found. "
-            f"Look for it in CloudPress by its site's name. {RESOLVE}",
+            f"Look for it in CloudPress by its site's name. {_resolve(sought)}",
         )
     if sought.refused:
         return _refused_for_good(sought)
     return Attention(
         AttentionCode.PLACEMENT_UNCONFIRMED,
         f"The order was sent to CloudPress, and whether it arrived is not known. {_missing_proof(sought)} "
-        f"Look for it in CloudPress by its site's name. {RESOLVE}",
+        f"Look for it in CloudPress by its site's name. {_resolve(sought)}",
     )
+
+
+def _resolve(sought: NotFoundYet) -> str:
+    """Say which words of an operator the order takes."""
+    return RESOLVE_UNWANTED if sought.unwanted else RESOLVE
 
 
 def _may_be_it(sought: NotFoundYet) -> Attention:
@@ -166,14 +175,14 @@ def _may_be_it(sought: NotFoundYet) -> Attention:
         return Attention(
             AttentionCode.PLACEMENT_AMBIGUOUS,
             f"More than one order could be CloudPress's {_shown(sought.candidates)}.{beside} Find out in "
-            f"CloudPress which one is this order's. {RESOLVE}",
+            f"CloudPress which one is this order's. {_resolve(sought)}",
             about=(*sought.candidates, *sought.suspects),
         )
     known = _shown((*sought.candidates, *sought.suspects))
     return Attention(
         AttentionCode.PLACEMENT_SUSPECTED,
         f"CloudPress has {known}, which may be this order, whatever name it tells. Look at it in "
-        f"CloudPress. {RESOLVE} If it is another's, resolve the order: dismiss duplicates.",
+        f"CloudPress. {_resolve(sought)} If it is another's, resolve the order: dismiss duplicates.",
         about=(*sought.candidates, *sought.suspects),
     )
 
@@ -191,17 +200,17 @@ def tells_of_callbacks(detail: str) -> bool:
     return CALLED_BACK_TOO in detail
 
 
-def _overtaken(word: Word) -> Attention:
+def _overtaken(sought: NotFoundYet, word: Word) -> Attention:
     if word.called_back:
         return Attention(
             AttentionCode.PLACEMENT_CALLED_BACK,
             "Since it was asked to place this order again, a callback was let in for it, so it was not: "
-            f"CloudPress seems to have it. Look for it there by its site's name. {RESOLVE}",
+            f"CloudPress seems to have it. Look for it there by its site's name. {_resolve(sought)}",
         )
     return Attention(
         AttentionCode.PLACEMENT_SUSPECTED,
         f"Since it was asked to place this order again, CloudPress shows {_shown(word.unknown)}, so it was "
-        f"not: this may be it. Look at it in CloudPress. {RESOLVE}",
+        f"not: this may be it. Look at it in CloudPress. {_resolve(sought)}",
     )
 
 
@@ -210,18 +219,19 @@ def _refused_for_good(sought: NotFoundYet) -> Attention:
     return Attention(
         AttentionCode.PLACEMENT_REFUSED,
         f"An attempt to place this order was refused for good{reasons} An attempt may have made it all the "
-        f"same. {_missing_proof(sought)} Look for it in CloudPress by its site's name. {RESOLVE}",
+        f"same. {_missing_proof(sought)} Look for it in CloudPress by its site's name. {_resolve(sought)}",
     )
 
 
 def _missing_proof(sought: NotFoundYet) -> str:
     """Say what is missing before the order may be sent again without a person."""
-    doubts = (*sought.open_doubts, *sought.reservations)
+    doubts = sought.open_doubts if sought.unwanted else (*sought.open_doubts, *sought.reservations)
     if not doubts and (sought.trouble is not None or sought.unfinished):
         return "The last look at CloudPress came to no end, so nothing is done before the next one."
     if not doubts:
         return "It was not found, and nothing may be sent to CloudPress at the moment (PLACING=off)."
-    return f"It is not sent again by itself: {' '.join(doubt.sentence for doubt in doubts)}"
+    undone = "taken for cancelled" if sought.unwanted else "sent again"
+    return f"It is not {undone} by itself: {' '.join(doubt.sentence for doubt in doubts)}"
 
 
 def _shown(order_ids: Iterable[str]) -> str:

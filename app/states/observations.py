@@ -190,7 +190,8 @@ class NotFoundYet:
         """Whether nothing is missing but looks that are still to come, and come by themselves."""
         waits = bool(self.open_doubts) and {*self.open_doubts} <= {Doubt.TOO_EARLY, Doubt.TOO_FEW}
         seen = self.candidates or self.suspects or self.called_back or self.trouble or self.word
-        return waits and not (seen or self.reservations) and self.placing
+        may_go_on = self.unwanted or (self.placing and not self.reservations)
+        return waits and not seen and may_go_on
 
     @property
     def reservations(self) -> tuple[Doubt, ...]:
