@@ -1,24 +1,37 @@
 """The program, as processes."""
 
 import os
+import random
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
-from app.server.listening import address, listen
+from app.server.listening import ListenError, address, listen
 from tests.harness import PATIENCE_SECONDS, eventually
 from tests.programs import PRESSHOOK, Program, start
 from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN, SECRET_KEY
 
+# Below what Linux gives to outgoing connections, by its defaults.
+PORTS_OF_A_WORKER = 1_200
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_FIRST_PORT = 10_000 + (_WORKER % 18) * PORTS_OF_A_WORKER
+_PORTS = iter(random.Random().sample(range(_FIRST_PORT, _FIRST_PORT + PORTS_OF_A_WORKER), PORTS_OF_A_WORKER))
+
 
 def free_url() -> str:
-    """Return the address of a port that is free now."""
-    with listen("127.0.0.1", 0) as listener:
-        return address(listener)
+    """Return the address of a port that is free now, and that is given out once.
+
+    A replica that is started anew has to get its port again. So it is none that the system hands to others'
+    connections meanwhile, nor another worker of the tests to its own replicas.
+    """
+    for port in _PORTS:
+        with suppress(ListenError), listen("127.0.0.1", port, exactly=True) as listener:
+            return address(listener)
+    raise AssertionError("no port is free of those that are a worker's own")
 
 
 def port_of(url: str) -> str:

@@ -123,11 +123,13 @@ async def resolve(fleet: Fleet, cloudpress: httpx.AsyncClient, order: dict[str, 
     """Be the operator, who looks the order up in CloudPress by its site's name.
 
     An order whose answer was lost and whose task failed never gets a site, so it stays a suspect for all
-    that are sought, and only a person can tell.
+    that are sought, and only a person can tell. One that its client wants cancelled is not placed again.
     """
     params = {"site_name": order["request"]["name"]}
     made = (await cloudpress.get("/sandbox/orders", params=params)).json()["orders"]
-    body = {"action": "adopt", "cloudpress_order_id": made[0]["id"]} if made else {"action": "place_again"}
+    body = {"action": "fail" if order["cancellation"] else "place_again"}
+    if made:
+        body = {"action": "adopt", "cloudpress_order_id": made[0]["id"]}
     answer = await fleet.ask("POST", f"/v1/orders/{order['id']}/resolve", json=body)
     assert answer.status_code in {200, 202, 409}, answer.text
 
