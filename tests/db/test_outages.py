@@ -166,6 +166,8 @@ async def test_all_loops_together_tell_once_that_the_database_is_away(
             run_presshook(url, sandbox.url, retention_days=1) as presshook,
             presshook.client.stream("GET", "/v1/events", headers={"Accept": "text/event-stream"}),
         ):
+            # Most of them begin once it is known that the tables are there.
+            await eventually(lambda: asyncio.sleep(0, {*turns}), lambda those: those >= loops)
             with capture_logs() as told:
                 await asyncio.to_thread(server.stop_hard)
                 turns.clear()
