@@ -203,7 +203,9 @@ def _reschedule(this: Pass, tx: Transaction, change: Change, decision: Decision)
         is_final=decision.status in FINAL,
     )
     order.quiet = 0 if is_news else order.quiet + 1
-    floor = decision.retry_after_seconds
+    # Of several requests that failed one is told; what CloudPress asked for with any of them holds.
+    floors = [it for it in (decision.retry_after_seconds, this.left_alone_seconds) if it is not None]
+    floor = max(floors, default=None)
     order.not_before = None if floor is None else tx.now + timedelta(seconds=floor)
     due_at = None if delay is None else (order.not_before or tx.now) + timedelta(seconds=delay)
     if decision.due_by is not None:

@@ -9,7 +9,7 @@ from app.reconciler.evidence import claimed_by_others
 from app.reconciler.findings import Findings
 from app.reconciler.passes import Pass
 from app.reconciler.writing import Held
-from app.states import Rechecked, Seen, Trouble
+from app.states import Rechecked, Seen, Trouble, trouble_in
 
 
 def held_back(findings: Findings, rechecked: Rechecked, trouble: Trouble | None = None) -> Rechecked:
@@ -18,20 +18,7 @@ def held_back(findings: Findings, rechecked: Rechecked, trouble: Trouble | None 
     What went wrong with the requests about it counts all the same, for CloudPress may want to be left alone.
     """
     findings.site = None
-    return replace(
-        rechecked, trouble=_longest(rechecked.trouble, trouble), open_hints=True, may_be_told_soon=True
-    )
-
-
-def _longest(*troubles: Trouble | None) -> Trouble | None:
-    """Return the trouble after which CloudPress wants to be left alone for longest."""
-    there = [trouble for trouble in troubles if trouble is not None]
-    return max(there, key=lambda it: it.retry_after_seconds or 0.0, default=None)
-
-
-def _trouble_in(observation: Seen | Rechecked) -> Trouble | None:
-    beside = observation.rechecked.trouble if isinstance(observation, Seen) else None
-    return _longest(observation.trouble, beside)
+    return replace(rechecked, trouble=rechecked.trouble or trouble, open_hints=True, may_be_told_soon=True)
 
 
 def is_held_back_by(this: Pass, unshown_tasks: Collection[int]) -> bool:
@@ -48,10 +35,10 @@ async def seen_by_now(this: Pass, held: Held, observation: Seen | Rechecked) -> 
     """
     if _is_dismissed(this, held):
         held.findings.forget_identity()
-        return Rechecked(_trouble_in(observation))
+        return Rechecked(trouble_in(observation))
     if await _is_found_by_another(held):
         held.findings.forget_identity()
-        return Rechecked(_trouble_in(observation), open_hints=True)
+        return Rechecked(trouble_in(observation), open_hints=True)
     if isinstance(observation, Seen) and await _is_doubted(this, held):
         return held_back(held.findings, observation.rechecked, observation.trouble)
     return observation

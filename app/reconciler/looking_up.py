@@ -180,8 +180,8 @@ class OrderLookUp:
         if not self._has_read:
             async with self._pass.dependencies.db.read() as session:
                 await self._read_what_is_compared(progress, session)
-        trouble, unshown, left = None, list[str](), list(progress.unseen)
-        while left:
+        trouble, unshown, left, is_to_wait = None, list[str](), list(progress.unseen), False
+        while left and not is_to_wait:
             if not self._pass.has_time():
                 return False
             order_id = left.pop()
@@ -190,6 +190,7 @@ class OrderLookUp:
             except CloudPressError as error:
                 if not is_about_one(error):
                     raise
+                is_to_wait = bool(error.retry_after_seconds)  # the others come first the next time
                 if self._is_suspected_unseen(order_id):
                     progress.suspects.append(order_id)
                 else:
@@ -200,7 +201,7 @@ class OrderLookUp:
         # Where another one is shown, a refusal is none of the account.
         is_any_shown = bool(progress.candidates or progress.suspects)
         progress.trouble = replace(trouble, status=None) if trouble and is_any_shown else trouble
-        return self._by_name or not unshown
+        return not left and (self._by_name or not unshown)
 
     def _is_suspected_unseen(self, order_id: str) -> bool:
         """Tell whether one that is not shown was so often enough, or an operator knows of it already."""

@@ -46,6 +46,8 @@ class Pass:
     findings: Findings = field(default_factory=Findings)
     traceparent: str | None = field(default_factory=tracing.current)
     """The trace that the pass is part of. (W3C)"""
+    left_alone_seconds: float | None = None
+    """For how long CloudPress wants to be left alone (`Retry-After`), whatever was made of that answer."""
     _has_asked: bool = False
 
     @property
@@ -95,8 +97,12 @@ class Pass:
     async def _noted(self, request: Awaitable[Answer[T]]) -> Answer[T]:
         try:
             answer = await request
-        except Refused as error:
-            self.note(error)
+        except CloudPressError as error:
+            if isinstance(error, Refused):
+                self.note(error)
+            asked = error.retry_after_seconds
+            if asked is not None:
+                self.left_alone_seconds = max(asked, self.left_alone_seconds or 0.0)
             raise
         self.note(answer)
         if answer.date is not None:

@@ -1,7 +1,13 @@
 """Rules of what speaks for another order while a pass looks, of names, and of what is never shown, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import ENDED_AND_SAID_AGAIN, NAMED_IN_THE_MIDST, NEVER_SHOWN, TAKEN_BY_NAME
+from tests.mutations.proofs import (
+    ENDED_AND_SAID_AGAIN,
+    LEFT_ALONE,
+    NAMED_IN_THE_MIDST,
+    NEVER_SHOWN,
+    TAKEN_BY_NAME,
+)
 
 MUTATIONS = (
     Mutation(
@@ -34,10 +40,10 @@ MUTATIONS = (
     ),
     Mutation(
         "an order that is held back heeds no Retry-After of what it holds",
-        "app/reconciler/holding_back.py",
-        "trouble=_longest(rechecked.trouble, trouble), open_hints",
-        "trouble=rechecked.trouble, open_hints",
-        (NAMED_IN_THE_MIDST,),
+        "app/reconciler/concluding.py",
+        "(decision.retry_after_seconds, this.left_alone_seconds)",
+        "(decision.retry_after_seconds,)",
+        (LEFT_ALONE,),
     ),
     Mutation(
         "a task that an answer only links counts as read",
@@ -108,6 +114,20 @@ MUTATIONS = (
         "UNSHOWN_LOOKS = 16\n",
         "UNSHOWN_LOOKS = 0\n",
         (NEVER_SHOWN,),
+    ),
+    Mutation(
+        "what answers with Retry-After is followed by the next question",
+        "app/reconciler/looking_up.py",
+        "        while left and not is_to_wait:\n",
+        "        while left:\n",
+        (LEFT_ALONE,),
+    ),
+    Mutation(
+        "what answers with Retry-After ends the look late at what is beside it",
+        "app/reconciler/looking_up.py",
+        "        return not left and (self._by_name or not unshown)\n",
+        "        return self._by_name or not unshown\n",
+        (LEFT_ALONE,),
     ),
     Mutation(
         "one that is refused is told as a refusal of the account",
