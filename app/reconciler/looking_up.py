@@ -187,27 +187,28 @@ class OrderLookUp:
             order_id = left.pop()
             try:
                 await self._see_one(progress, order_id)
+                progress.unshown.pop(order_id, None)
             except CloudPressError as error:
                 if not is_about_one(error):
                     raise
                 is_to_wait = bool(error.retry_after_seconds)  # the others come first the next time
-                if self._is_suspected_unseen(order_id):
+                if self._is_suspected_unseen(progress, order_id):
                     progress.suspects.append(order_id)
                 else:
                     # It keeps none of the others from being told, and stays unseen, behind those.
                     trouble = trouble_of(error)
                     unshown.append(order_id)
+                progress.note_unshown(order_id)
             progress.unseen = [*unshown, *left]
         # Where another one is shown, a refusal is none of the account.
         is_any_shown = bool(progress.candidates or progress.suspects)
         progress.trouble = replace(trouble, status=None) if trouble and is_any_shown else trouble
         return not left and (self._by_name or not unshown)
 
-    def _is_suspected_unseen(self, order_id: str) -> bool:
+    def _is_suspected_unseen(self, progress: Progress, order_id: str) -> bool:
         """Tell whether one that is not shown was so often enough, or an operator knows of it already."""
-        order = self._pass.order
-        is_known = order_id in (known_to_operator(order) or ())
-        return not self._by_name and (is_known or order.failures >= UNSHOWN_LOOKS)
+        is_known = order_id in (known_to_operator(self._pass.order) or ())
+        return not self._by_name and (is_known or progress.unshown.get(order_id, 0) >= UNSHOWN_LOOKS)
 
     async def _see_one(self, progress: Progress, order_id: str) -> None:
         """See whether a CloudPress order is the one, may be, or surely is not."""

@@ -53,6 +53,8 @@ class Progress:
     ended_uptime: float | None = None
     claimed: list[str] = field(default_factory=list)
     """What its own callbacks named, and another order has by its name alone."""
+    unshown: dict[str, int] = field(default_factory=dict)
+    """At how many looks in a row each of those was not shown that are listed and were not at the last."""
     adopted_in_vain: bool = False
     """Whether an operator named a CloudPress order as this one since the attempt that it cannot be."""
     ruled_out: frozenset[str] = frozenset()
@@ -118,6 +120,7 @@ class Progress:
             ended_boot=row.ended_boot,
             ended_uptime=row.ended_uptime,
             claimed=list(row.claimed or ()),
+            unshown=dict(row.unshown or {}),
             adopted_in_vain=row.adopted_in_vain,
         )
 
@@ -128,6 +131,10 @@ class Progress:
         self.canaries = canaries
         self.unseen = [*self.candidates, *self.suspects, *self.unseen]
         self.candidates, self.suspects, self.doubts = [], [], []
+
+    def note_unshown(self, order_id: str) -> None:
+        """Count a look at which an order was not shown that is listed."""
+        self.unshown[order_id] = self.unshown.get(order_id, 0) + 1
 
     def look_again(self) -> None:
         """Count nothing that was seen before now: what held the order off may have let it land meanwhile."""
@@ -178,6 +185,8 @@ class Progress:
         self.last_begun_at, self.begun_at = self.begun_at, None
         self.ended_boot, self.ended_uptime = boot, uptime
         self.completed += self.is_whole
+        found = {*self.unseen, *self.candidates, *self.suspects}
+        self.unshown = {order_id: looks for order_id, looks in self.unshown.items() if order_id in found}
 
     async def save(self, tx: Transaction, order: Order) -> None:
         """Keep the progress, and tell of a look-up that ended and showed something else than the last."""
@@ -234,6 +243,7 @@ KEPT = (
     "ended_boot",
     "ended_uptime",
     "claimed",
+    "unshown",
     "adopted_in_vain",
 )
 
