@@ -332,6 +332,8 @@ class LookUp(Base):
     adopted_in_vain: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     # What the order's own callbacks named, and another order had by its name alone when that was seen.
     claimed: Mapped[list[str]] = mapped_column(JSONDocument, default=list, server_default="[]")
+    # A doubt that stands beside the others, for the release before this one does not know it.
+    taken_by_name: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     # By CloudPress order that is listed: at how many looks in a row it was not shown.
     unshown: Mapped[dict[str, int]] = mapped_column(JSONDocument, default=dict, server_default="{}")
     # When the last one ended, by the uptime of the machine that ended it.

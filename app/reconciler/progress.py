@@ -24,7 +24,9 @@ from app.states import Doubt, Trouble
 MAX_ENTRIES = 20_000
 # Pages in a row that bring nothing new, so that a list which never ends is not read for ever.
 IDLE_PAGES = 3
-LIST_DOUBTS = frozenset({Doubt.LIST_REPEATS, Doubt.LIST_SHIFTED, Doubt.LIST_TOO_LONG})
+# What a newer release has found missing may be of the list.
+LIST_DOUBTS = frozenset({Doubt.LIST_REPEATS, Doubt.LIST_SHIFTED, Doubt.LIST_TOO_LONG, Doubt.UNKNOWN})
+_DOUBTS = {str(doubt): doubt for doubt in Doubt}
 IDLE = ""
 """Stands for a page without news."""
 
@@ -115,7 +117,7 @@ class Progress:
             candidates=list(row.candidates),
             suspects=list(row.suspects),
             completed=row.completed,
-            doubts=[Doubt(doubt) for doubt in row.doubts],
+            doubts=_doubts_of(row),
             last_begun_at=row.last_begun_at,
             ended_boot=row.ended_boot,
             ended_uptime=row.ended_uptime,
@@ -179,7 +181,7 @@ class Progress:
 
     def end(self, boot: str, uptime: float, *, doubts: Iterable[Doubt]) -> None:
         """Note that the look-up under way has seen everything that it could, and what it leaves open."""
-        self.doubts = list(dict.fromkeys((*self.doubts, *doubts)))
+        self.doubts = _in_order((*self.doubts, *doubts))
         # In one order, so that what a person is told does not change with that of the list.
         self.candidates, self.suspects = sorted(self.candidates), sorted(self.suspects)
         self.last_begun_at, self.begun_at = self.begun_at, None
@@ -197,7 +199,7 @@ class Progress:
             tx.session.add(row)
         if self.has_ended and self.last_begun_at != row.last_begun_at:
             doubts = [str(doubt) for doubt in self.doubts]
-            before = (sorted(row.candidates), sorted(row.suspects), row.doubts or [])
+            before = (sorted(row.candidates), sorted(row.suspects), [*map(str, _doubts_of(row))])
             if row.last_begun_at is None or (*shown, doubts) != before:
                 record(
                     tx, order.id, EventType.LOOKED_UP, candidates=shown[0], suspects=shown[1], doubts=doubts
@@ -206,6 +208,9 @@ class Progress:
         for name in KEPT:
             setattr(row, name, getattr(self, name))
         row.canaries = {order_id: canary.to_document() for order_id, canary in self.canaries.items()}
+        # The release before this one looks for it as well, and breaks on a doubt that it does not know.
+        row.doubts = [str(doubt) for doubt in self.doubts if doubt is not Doubt.TAKEN_BY_NAME]
+        row.taken_by_name = Doubt.TAKEN_BY_NAME in self.doubts
 
     async def _keep_strangers(self, tx: Transaction, order: Order) -> None:
         """Remember what nobody of ours holds: an order that is sent after this cannot be it."""
@@ -238,7 +243,6 @@ KEPT = (
     "candidates",
     "suspects",
     "completed",
-    "doubts",
     "last_begun_at",
     "ended_boot",
     "ended_uptime",
@@ -257,6 +261,17 @@ _KNOWN = select(Stranger.cloudpress_order_id).where(
 async def kept(session: AsyncSession, order_id: UUID) -> LookUp | None:
     """Return the look-up of an order as it was kept, None if there was none."""
     return (await session.scalars(_OF_ORDER, {"order_id": order_id})).one_or_none()
+
+
+def _doubts_of(row: LookUp) -> list[Doubt]:
+    """Return what a look-up left open; what a newer release has stored is no less open for that."""
+    doubts = [_DOUBTS.get(it, Doubt.UNKNOWN) for it in row.doubts or ()]
+    return _in_order([*doubts, Doubt.TAKEN_BY_NAME] if row.taken_by_name else doubts)
+
+
+def _in_order(doubts: Iterable[Doubt]) -> list[Doubt]:
+    """Return each doubt once, in one order, so that a person is told the same of the same."""
+    return sorted(set(doubts), key=[*_DOUBTS].index)
 
 
 def _digest(page: Sequence[OrderSummary]) -> str:

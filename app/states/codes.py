@@ -110,6 +110,7 @@ class Doubt(Code):
         "adopted_in_vain",
         "An operator had it adopt what CloudPress does not show, or what another order has.",
     )
+    UNKNOWN = "unknown", "A newer release of Presshook found something missing that this one does not know."
 
 
 class ErrorCode(Code):

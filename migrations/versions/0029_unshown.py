@@ -1,4 +1,4 @@
-"""How often in a row a look-up was not shown an order that is listed."""
+"""How often a look-up was not shown what is listed, and that another has by its name what may be ours."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,8 +15,12 @@ DOCUMENT = sa.JSON().with_variant(JSONB(), "postgresql")
 def upgrade() -> None:
     """Apply the change."""
     op.add_column("look_ups", sa.Column("unshown", DOCUMENT, nullable=False, server_default="{}"))
+    op.add_column(
+        "look_ups", sa.Column("taken_by_name", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
 
 
 def downgrade() -> None:
     """Take the change back."""
+    op.drop_column("look_ups", "taken_by_name")
     op.drop_column("look_ups", "unshown")

@@ -209,6 +209,9 @@ OF_BEFORE_A_PASS = by_pytest(
 )
 WORDS_AND_TIME = by_pytest("words and time", "tests/reconciler/test_words_and_time.py", "-k", "sqlite")
 OVERTAKEN = by_pytest("overtaken", "tests/reconciler/test_attention_overtaken.py", "-k", "sqlite")
+OTHER_RELEASES = by_pytest(
+    "other releases", "tests/reconciler/test_other_releases.py", "-k", "sqlite or not database_url"
+)
 LEFT_ALONE = by_pytest("left alone", "tests/reconciler/test_left_alone.py", "-k", "sqlite")
 HINTS_UNREAD = by_pytest("hints unread", "tests/reconciler/test_hints_unread.py", "-k", "sqlite")
 MACHINES = by_pytest("machines in turn", "tests/reconciler/test_machines_in_turn.py", "-k", "sqlite")

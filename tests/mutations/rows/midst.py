@@ -6,6 +6,7 @@ from tests.mutations.proofs import (
     LEFT_ALONE,
     NAMED_IN_THE_MIDST,
     NEVER_SHOWN,
+    OTHER_RELEASES,
     TAKEN_BY_NAME,
 )
 
@@ -58,6 +59,34 @@ MUTATIONS = (
         "    progress.claimed = await _claimed(this, progress, named, held)\n",
         "",
         (TAKEN_BY_NAME,),
+    ),
+    Mutation(
+        "what another has by its name is stored where the release before stumbles over it",
+        "app/reconciler/progress.py",
+        " for doubt in self.doubts if doubt is not Doubt.TAKEN_BY_NAME]",
+        " for doubt in self.doubts]",
+        (OTHER_RELEASES,),
+    ),
+    Mutation(
+        "what another has by its name is forgotten by the next pass",
+        "app/reconciler/progress.py",
+        "[*doubts, Doubt.TAKEN_BY_NAME] if row.taken_by_name else doubts",
+        "doubts",
+        (OTHER_RELEASES,),
+    ),
+    Mutation(
+        "a doubt of a newer release is none",
+        "app/reconciler/progress.py",
+        "[_DOUBTS.get(it, Doubt.UNKNOWN) for it in row.doubts or ()]",
+        "[_DOUBTS[it] for it in row.doubts or () if it in _DOUBTS]",
+        (OTHER_RELEASES,),
+    ),
+    Mutation(
+        "a list is whole though a newer release doubts it",
+        "app/reconciler/progress.py",
+        "Doubt.LIST_TOO_LONG, Doubt.UNKNOWN})",
+        "Doubt.LIST_TOO_LONG})",
+        (OTHER_RELEASES,),
     ),
     Mutation(
         "what another order's callback names goes on all the same",
