@@ -36,6 +36,7 @@ async def cancel(this: Pass, cloudpress_order_id: str, seen: Seen) -> Seen | Rec
         return seen
     if not await this.write(lambda held: _is_to_be_cancelled(this, held), is_last=False):
         return seen
+    nothing_to_cancel = False
     try:
         await this.cancel(cloudpress_order_id)
         this.findings.cancel_accepted = True
@@ -45,6 +46,9 @@ async def cancel(this: Pass, cloudpress_order_id: str, seen: Seen) -> Seen | Rec
         if error.status == 404 and this.order.cancel_accepted_at is not None:
             # What it has agreed to cancel may be gone by now: that is its yes still, and no refusal.
             this.findings.cancel_accepted = True
+        elif error.status == 404 and seen.is_gone:
+            # It may be gone since an earlier request, the answer to which was lost. That has to last.
+            nothing_to_cancel = True
         else:
             this.findings.cancel_refusal = error.errors or (f"CloudPress answered {error.status}.",)
     except CloudPressError as error:
@@ -53,7 +57,12 @@ async def cancel(this: Pass, cloudpress_order_id: str, seen: Seen) -> Seen | Rec
     looked = await observer.look(cloudpress_order_id)
     if is_held_back_by(this, observer.unshown_tasks):
         return held_back(this.findings, seen.rechecked, looked.trouble)
-    return replace(looked, rechecked=seen.rechecked, cancel_accepted=this.findings.cancel_accepted)
+    return replace(
+        looked,
+        rechecked=seen.rechecked,
+        cancel_accepted=this.findings.cancel_accepted,
+        nothing_to_cancel=nothing_to_cancel,
+    )
 
 
 async def _is_to_be_cancelled(this: Pass, held: Held) -> bool:

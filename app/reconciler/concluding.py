@@ -60,6 +60,7 @@ async def apply(this: Pass, held: Held, action: str, observation: Observation) -
             findings.site, observation = None, replace(observation, site_read=False, foreign=True)
         change.shows_more = await keep(held)
         decision = decide(standing(tx, order), observation, tx.now)
+        _keep_gone(tx, order, observation)
         _write(tx, change, decision)
         due_in_seconds = _reschedule(this, tx, change, decision)
         if not isinstance(observation, CutOff):  # which looks at nothing of what has come in
@@ -120,7 +121,7 @@ def standing(tx: Transaction, order: Order) -> Standing:
     return Standing(
         order.status,
         missing_for=_missing_for(tx, order, Span.HOURS),
-        gone_for=_missing_for(tx, order, Span.MINUTES),
+        gone_for=_gone_for(tx, order),
         silent_for=silent_for(tx, order),
         attention=attention,
         held=order.cloudpress_order_id,
@@ -133,6 +134,24 @@ def standing(tx: Transaction, order: Order) -> Standing:
 def _missing_for(tx: Transaction, order: Order, span: Span) -> timedelta:
     """Return for how long an order is missing, if it is now, counted from look to look as a span says."""
     return lasted(order.missing_known_since, moment(tx), span)
+
+
+def _gone_for(tx: Transaction, order: Order) -> timedelta:
+    """Return for how long an order that is to be cancelled is gone, if it is now.
+
+    Before CloudPress has agreed to that, something else of the order may be missing for longer.
+    """
+    if order.cancel_accepted_at is not None:
+        return _missing_for(tx, order, Span.MINUTES)
+    return lasted(order.gone_known_since, moment(tx), Span.MINUTES)
+
+
+def _keep_gone(tx: Transaction, order: Order, observation: Observation) -> None:
+    """Count for how long there is nothing to be cancelled; a look that told nothing ends no count."""
+    if not isinstance(observation, Seen) or observation.trouble is not None:
+        return
+    is_gone = observation.nothing_to_cancel and observation.is_gone
+    order.gone_known_since = met_again(order.gone_known_since, moment(tx)) if is_gone else None
 
 
 def _keep_missing(tx: Transaction, order: Order, *, is_missing: bool) -> None:

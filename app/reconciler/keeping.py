@@ -59,6 +59,7 @@ async def _hold(held: Held) -> None:
         held.loaded.forget_tasks_and_site(order.id)
         # Neither was said of this one.
         order.cancel_accepted_at = order.missing_since = order.missing_known_since = None
+        order.gone_known_since = None
         findings.may_be_doubled = True
     record(
         tx,

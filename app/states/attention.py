@@ -105,7 +105,7 @@ def called_back_after_its_end(held: str | None, *, is_cancelled: bool) -> Attent
         return CALLED_BACK_AFTER_ITS_END
     ended = "was failed by an operator"
     if is_cancelled:
-        ended = "was taken for cancelled, as CloudPress had agreed to and did not show it any more"
+        ended = "was taken for cancelled, as CloudPress was asked to and did not show it any more"
     return Attention(
         AttentionCode.PLACEMENT_CALLED_BACK,
         f"This order {ended}, and a callback was let in for it since, so CloudPress seems to go on with it. "

@@ -303,7 +303,7 @@ def _seen(order: Standing, seen: Seen) -> Decision:
             attention=attention.refused(seen.trouble) or order.attention,
             retry_after_seconds=seen.trouble.retry_after_seconds,
         )
-    if seen.cancel_accepted:
+    if seen.cancel_accepted or (seen.nothing_to_cancel and seen.is_gone):
         return _being_cancelled(order, seen, shown)
     if seen.foreign:
         missing = True if seen.missing else None
@@ -317,12 +317,12 @@ def _seen(order: Standing, seen: Seen) -> Decision:
 def _being_cancelled(order: Standing, seen: Seen, shown: Decision) -> Decision:
     """Say what becomes of an order that CloudPress has agreed to cancel: one that it shows no more is over.
 
+    So is one of which it says so where it is asked to cancel it: it has heard that before, perhaps.
     A single 404 may be another's word, as the yes may have been: it has to last, and no task may be shown.
     """
-    is_gone = seen.missing and seen.order_status is None and not seen.tasks
-    if is_gone and order.gone_for >= GONE_AFTER:
+    if seen.is_gone and order.gone_for >= GONE_AFTER:
         return Decision(CANCELLED, Wait.NOTHING)
-    return replace(shown, wait=Wait.SETTLING, missing=is_gone)
+    return replace(shown, wait=Wait.SETTLING, missing=seen.is_gone)
 
 
 def _asked_beside_404(order: Standing, seen: Seen, shown: Decision) -> Attention | None:

@@ -52,7 +52,10 @@ class Standing:
     missing_for: timedelta = timedelta()
     """For how long something known is answered with 404, as is counted of what is to last for a day."""
     gone_for: timedelta = timedelta()
-    """The same since CloudPress agreed to cancel the order, as is counted of what is to last for minutes."""
+    """The same since CloudPress agreed to cancel the order, as is counted of what is to last for minutes.
+
+    Where it has not, and answers 404 to being asked, since then.
+    """
     silent_for: timedelta = timedelta()
     """For how long no pass has learned anything, as is counted of what is to last for a day."""
     attention: Attention | None = None
@@ -259,11 +262,18 @@ class Seen:
     foreign: bool = False
     """Whether what CloudPress links to the order contradicts itself, or belongs to another order of ours."""
     cancel_accepted: bool = False
+    nothing_to_cancel: bool = False
+    """Whether CloudPress answered 404 to the request to cancel what it had just not shown."""
     trouble: Trouble | None = None
     rechecked: Rechecked = Rechecked()
     """What came of looking whether CloudPress has the order a second time."""
     given_up: GivenUp | None = None
     """An operator's word to fail the order, as of one that was rechecked."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether CloudPress answered 404 for the order, and shows no task of it."""
+        return self.missing and self.order_status is None and not self.tasks
 
 
 Observation = (

@@ -212,6 +212,9 @@ OVERTAKEN = by_pytest("overtaken", "tests/reconciler/test_attention_overtaken.py
 OTHER_RELEASES = by_pytest(
     "other releases", "tests/reconciler/test_other_releases.py", "-k", "sqlite or not database_url"
 )
+GONE = by_pytest(
+    "gone", "tests/reconciler/test_cancelling.py", "-k", "sqlite and (404 or gone or shown or missing)"
+)
 LEFT_ALONE = by_pytest("left alone", "tests/reconciler/test_left_alone.py", "-k", "sqlite")
 HINTS_UNREAD = by_pytest("hints unread", "tests/reconciler/test_hints_unread.py", "-k", "sqlite")
 MACHINES = by_pytest("machines in turn", "tests/reconciler/test_machines_in_turn.py", "-k", "sqlite")

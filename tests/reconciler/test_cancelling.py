@@ -8,12 +8,12 @@ from uuid import UUID
 import httpx
 import pytest
 
-from app.cloudpress import NotFound
+from app.cloudpress import NotFound, Refused
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.requests import request_cancel
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
-from tests.reconciler.scripted import DAY, HOUR, Bench
+from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 
 GRACE_SECONDS = 1.5
 
@@ -299,3 +299,67 @@ async def test_nor_was_what_it_shows_no_more_but_for_its_task(bench: Bench) -> N
     await bench.skim(2 * DAY)
     order = await bench.read(order_id)
     assert order.cancel_refusal is None, (order.status, order.attention_code)
+
+
+async def lost_while_cancelling(bench: Bench) -> UUID:
+    """Have CloudPress delete what it is to cancel, and the answer be lost."""
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.script["cancel"] = [LOST]
+    await request_cancel(bench.db, order_id, by=Actor("operator"))
+    await bench.work()
+    order = await bench.read(order_id)
+    assert (order.cancel_accepted_at, order.cancel_refusal) == (None, None)
+    for request in ("order", "task", "cancel"):
+        bench.cloudpress.script[request] = [NotFound(404, ("not found",), is_own_form=True)] * 100_000
+    return order_id
+
+
+async def test_what_is_gone_after_a_lost_answer_is_cancelled(bench: Bench) -> None:
+    """That there is nothing to cancel is no refusal; the order would wait for ever."""
+    order_id = await lost_while_cancelling(bench)
+    await bench.work_for(300)
+    order = await bench.read(order_id)
+    assert (order.status, order.cancel_refusal) == ("provisioning", None), "a passing 404 is not the end"
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.cancel_refusal) == ("cancelled", None)
+
+
+async def test_what_is_shown_again_after_some_404s_is_cancelled_by_the_next_request(bench: Bench) -> None:
+    order_id = await lost_while_cancelling(bench)
+    await bench.work_for(60)
+    asked = bench.cloudpress.count("cancel")
+    for request in ("order", "task", "cancel"):
+        bench.cloudpress.script[request].clear()
+    await bench.work_for(300)
+    order = await bench.read(order_id)
+    assert (order.status, bench.cloudpress.count("cancel")) == ("cancelled", asked + 1)
+
+
+async def test_what_was_missing_for_long_is_not_gone_at_once(bench: Bench) -> None:
+    """A task was not shown for hours. That the order is not either has to last by itself."""
+    order_id = await bench.order()
+    await bench.work()
+    bench.cloudpress.script["task 1"] = [NotFound(404)] * 5000
+    await bench.work_for(5 * HOUR)
+    bench.cloudpress.script["order"] = [NotFound(404)] * 2
+    bench.cloudpress.script["cancel"] = [NotFound(404)]
+    await request_cancel(bench.db, order_id, by=Actor("operator"))
+    await bench.work()
+    order = await bench.read(order_id)
+    assert (order.status, order.cancel_refusal) == ("provisioning", None)
+
+
+@pytest.mark.parametrize("shown", ["order", "task"])
+async def test_a_404_for_what_is_shown_is_a_refusal(bench: Bench, shown: str) -> None:
+    """Of what is missing for another reason the client is told that it is not cancelled."""
+    order_id = await bench.order()
+    await bench.work()
+    hidden = "task" if shown == "order" else "order"
+    bench.cloudpress.script[hidden] = [NotFound(404)] * 100_000
+    bench.cloudpress.script["cancel"] = [Refused(404, ("not in progress",), is_own_form=True)] * 100_000
+    await request_cancel(bench.db, order_id, by=Actor("operator"))
+    await bench.work_for(2 * HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.cancel_refusal) == ("provisioning", ["not in progress"])

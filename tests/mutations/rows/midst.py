@@ -3,6 +3,7 @@
 from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import (
     ENDED_AND_SAID_AGAIN,
+    GONE,
     LEFT_ALONE,
     NAMED_IN_THE_MIDST,
     NEVER_SHOWN,
@@ -31,6 +32,27 @@ MUTATIONS = (
         "    if not await this.write(lambda held: _is_to_be_cancelled(this, held), is_last=False):\n",
         "    if False:\n",
         (NAMED_IN_THE_MIDST,),
+    ),
+    Mutation(
+        "what is gone since an answer was lost was refused to be cancelled",
+        "app/reconciler/cancelling.py",
+        "        elif error.status == 404 and seen.is_gone:\n",
+        "        elif False:\n",
+        (GONE,),
+    ),
+    Mutation(
+        "a 404 is no refusal though the order is shown",
+        "app/reconciler/cancelling.py",
+        "error.status == 404 and seen.is_gone",
+        "error.status == 404",
+        (GONE,),
+    ),
+    Mutation(
+        "what misses a task for long is gone at once",
+        "app/reconciler/concluding.py",
+        "    if order.cancel_accepted_at is not None:\n        return _missing_for",
+        "    if True:\n        return _missing_for",
+        (GONE,),
     ),
     Mutation(
         "a double is told that another order has by now",
