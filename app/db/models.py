@@ -583,6 +583,8 @@ class OrphanSearch(Base):
     restoration_id: Mapped[int] = mapped_column(ForeignKey("restorations.id"), primary_key=True)
     account_id: Mapped[str] = mapped_column(Text, primary_key=True)
     done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # By CloudPress order that is listed and could not be read so far: how often, and for how long.
+    unread: Mapped[dict[str, Any]] = mapped_column(JSONDocument, default=dict, server_default="{}")
 
 
 class Orphan(Base):

@@ -3,7 +3,7 @@
 Nothing is placed for an account until that is done: what a restored database has lost is not known before.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Database, Transaction
 from app.db.errors import repeated
+from app.db.lasting import Span, lasted, met_again, moment
 from app.db.models import (
     Account,
     Callback,
@@ -26,6 +27,8 @@ from app.states import OrderStatus
 
 # What is ahead of this machine's clock by no more is found all the same: far more is looked through.
 DRIFT = timedelta(minutes=5)
+# One that is listed and cannot be read counts without a name after so many tries in so long a time.
+UNREAD_TRIES, UNREAD_AFTER = 3, timedelta(hours=1)
 
 
 class FutureError(Exception):
@@ -115,6 +118,30 @@ async def open_searches(session: AsyncSession, restoration_id: int) -> tuple[str
 
 
 @repeated
+async def note_unread(
+    db: Database, restoration_id: int, account_id: str, unread: Collection[str]
+) -> frozenset[str]:
+    """Count a try for each order that could not be read; return those that failed often and long enough.
+
+    It is counted from try to try, whichever processes make them.
+    """
+    if not unread:
+        return frozenset()
+    async with db.write() as tx:
+        key, now = (restoration_id, account_id), moment(tx)
+        search = await tx.session.get_one(OrphanSearch, key, with_for_update=True)
+        known = dict(search.unread or {})
+        for_good = set()
+        for order_id in unread:
+            before = known.get(order_id, {})
+            tries = before.get("tries", 0) + 1
+            if tries >= UNREAD_TRIES and lasted(before.get("met"), now, Span.HOURS) >= UNREAD_AFTER:
+                for_good.add(order_id)
+            known[order_id] = {"tries": tries, "met": met_again(before.get("met"), now)}
+        search.unread = known
+        return frozenset(for_good)
+
+
 async def end_search(db: Database, restoration_id: int, account_id: str) -> None:
     """Note that an account's orders have been looked through; what waited for it goes on."""
     async with db.write() as tx:

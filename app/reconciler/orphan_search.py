@@ -8,8 +8,8 @@ order may be placed again after its request.
 """
 
 import time
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
 import structlog
 
@@ -29,25 +29,10 @@ from app.reconciler.window import CLEARLY_OLDER, NO_TIME_BEFORE
 LOOK_SECONDS = 5.0
 # So often an account is looked through in a row while each time something new turns up.
 MOST_LOOKS = 5
-# One that is listed and cannot be read counts without a name after so many tries in so long a time.
-UNREAD_TRIES, UNREAD_AFTER = 3, timedelta(hours=1)
 # More pages than any account has: a list that never ends is none.
 MOST_PAGES = 10_000
 
 log = structlog.get_logger()
-
-
-@dataclass
-class Unread:
-    """An order that is listed, and that could not be read so far."""
-
-    since: datetime
-    tries: int = 0
-
-    def is_for_good(self, now: datetime) -> bool:
-        """Tell whether it has been tried often and long enough, once it has failed again."""
-        self.tries += 1
-        return self.tries >= UNREAD_TRIES and now - self.since >= UNREAD_AFTER
 
 
 class OrphanSearch:
@@ -74,7 +59,6 @@ class OrphanSearch:
         self._began_at = time.monotonic()
         self._looked: set[tuple[int, str]] = set()
         """What was looked through, too early for that to be the end."""
-        self._unread: dict[tuple[int, str, str], Unread] = {}
 
     async def run(self) -> None:
         """Search whenever there is something to be searched, until the process ends."""
@@ -160,7 +144,7 @@ class OrphanSearch:
             now = await self._db.now(session)
             ids = [summary.id for summary in summaries]
             known = await orphans.held_or_known(session, account_id, ids)
-        found = []
+        found, unread = [], dict[str, tuple[OrderSummary, CloudPressError]]()
         for summary in summaries:
             if summary.id in known or not _is_since(restoration.since, summary, answer.date, now):
                 continue
@@ -169,11 +153,10 @@ class OrphanSearch:
             except CloudPressError as error:
                 if not is_about_one(error):
                     raise
-                key = restoration.id, account_id, summary.id
-                if self._unread.setdefault(key, Unread(now)).is_for_good(now):
-                    found.append(_untold(summary))
-                else:
-                    errors.append(error)
+                unread[summary.id] = summary, error
+        for_good = await restorations.note_unread(self._db, restoration.id, account_id, unread)
+        found += [_untold(unread[order_id][0]) for order_id in sorted(for_good)]
+        errors += [error for order_id, (_, error) in unread.items() if order_id not in for_good]
         return await orphans.keep_found(self._db, restoration.id, account_id, found) if found else 0
 
 

@@ -96,3 +96,26 @@ async def test_a_backup_of_a_machine_whose_clock_was_ahead(bench: Bench, *, is_a
     found = await orphans(bench)
     await bench.work_for(10 * 900)
     assert (found, bench.cloudpress.count("place Lost")) == ([lost], 0), await told(bench, repeat)
+
+
+@pytest.mark.parametrize("lives_seconds", [10 * HOUR, HOUR / 2])
+async def test_a_search_ends_however_shortly_its_processes_live(bench: Bench, lives_seconds: float) -> None:
+    await lose(bench, "Lost")
+    bench.cloudpress.script["order cp-2"] = [Refused(500)] * 100_000
+    passed = 0.0
+    while passed < DAY:
+        search = search_of(bench)
+        for _ in range(5):
+            await search.search()
+            await bench.work_for(lives_seconds / 5)
+        passed += lives_seconds
+    assert await orphans(bench) == ["cp-2"]
+
+
+async def test_nor_does_it_end_at_once_where_processes_begin_one_after_the_other(bench: Bench) -> None:
+    await lose(bench, "Lost")
+    bench.cloudpress.script["order cp-2"] = [Refused(500)] * 100_000
+    for _ in range(20):
+        await search_of(bench).search()
+        await bench.work_for(60)
+    assert await orphans(bench) == []

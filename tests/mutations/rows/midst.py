@@ -140,9 +140,16 @@ MUTATIONS = (
     ),
     Mutation(
         "one failure has a lost order found without its name",
-        "app/reconciler/orphan_search.py",
-        "        return self.tries >= UNREAD_TRIES and now - self.since >= UNREAD_AFTER\n",
-        "        return True\n",
+        "app/orders/restorations.py",
+        "            if tries >= UNREAD_TRIES and lasted(",
+        "            if True or lasted(",
+        (NEVER_SHOWN,),
+    ),
+    Mutation(
+        "what a process could not read of a restored account, the next one does not know",
+        "app/orders/restorations.py",
+        "        search.unread = known\n",
+        "",
         (NEVER_SHOWN,),
     ),
     Mutation(
