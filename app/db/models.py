@@ -393,7 +393,8 @@ class Callback(Base):
     """A callback that was let in, once per body; repeats are counted."""
 
     __tablename__ = "callbacks"
-    __table_args__ = (UniqueConstraint("order_id", "body_sha256"),)
+    # Whose callback names a task that another order's CloudPress order has.
+    __table_args__ = (UniqueConstraint("order_id", "body_sha256"), Index("ix_callbacks_task_id", "task_id"))
 
     id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"))

@@ -17,7 +17,9 @@ from app.events.reading import what_happened
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.changing import changing
+from app.orders.claims import is_called_back, is_called_back_for
 from app.orders.look_ups import begin_anew, without
+from app.orders.names import resembles
 from app.orders.names_seen import LOOK_UP
 from app.orders.shown import is_failed_by_operator
 from app.orders.spoken import end_undone
@@ -103,21 +105,23 @@ def _has_by_name(order: Order) -> bool:
 
 
 async def may_be_handed_over(session: AsyncSession, holder: Order, order: Order) -> bool:
-    """Tell whether what a holder has by its name alone is what CloudPress named for the order.
+    """Tell whether what a holder has by its name alone may be what was made for the order.
 
-    It answered the order with it, or the order's own callback led to it.
+    It answered the order with it, or the order's own callback led to it. Or the two have names of which
+    CloudPress may have made one another, and no callback of the holder's has named it.
 
     One that has ended keeps what it was told with, unless an operator failed it: that tells of no site.
     """
-    answered = select(func.count()).where(
-        Placement.order_id == order.id, Placement.cloudpress_order_id == holder.cloudpress_order_id
-    )
     is_kept_in_vain = is_failed_by_operator(holder) and holder.cloudpress_order_id_source == LOOK_UP
     if not (_has_by_name(holder) or is_kept_in_vain):
         return False
-    look_up = await session.get(LookUp, order.id)
-    is_claimed = look_up is not None and holder.cloudpress_order_id in look_up.claimed
-    return is_claimed or bool((await session.execute(answered)).scalar_one())
+    answered = select(func.count()).where(
+        Placement.order_id == order.id, Placement.cloudpress_order_id == holder.cloudpress_order_id
+    )
+    if (await session.execute(answered)).scalar_one() or await is_called_back_for(session, order, holder):
+        return True
+    is_alike = resembles(order.site_name, holder.site_name) or resembles(holder.site_name, order.site_name)
+    return is_alike and not await is_called_back(session, holder)
 
 
 async def _dismissed_beside(session: AsyncSession, holder: Order, taken: str) -> set[str]:

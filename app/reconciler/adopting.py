@@ -8,6 +8,7 @@ from app.db.models import RESTORED
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.attempts import may_be_unknown
+from app.orders.claims import answered_to_others, is_called_back_for_another
 from app.orders.orphans import is_left_to_people
 from app.orders.spoken import dismissed_meanwhile, is_to_end_otherwise, ruled_out
 from app.reconciler.concluding import apply
@@ -16,7 +17,6 @@ from app.reconciler.evidence import (
     LOOK_UP,
     OPERATOR,
     Sent,
-    answered_to_others,
     dismissed_by_others,
     is_told_around,
     is_told_soon_after_acceptance,
@@ -99,6 +99,7 @@ async def _write_adoption(
     unsure = source == LOOK_UP and (
         found in {*ruled_out(order), *progress.ruled_out}
         or found in await answered_to_others(tx.session, order, [found])
+        or await is_called_back_for_another(tx.session, order, found, findings.tasks.keys())
         or found in await dismissed_by_others(tx.session, order)
         or found.lower() in await promised_to_others(tx.session, order)
         or is_to_end_otherwise(order)

@@ -79,9 +79,9 @@ async def _look_for(this: Pass, sent: Sent) -> PassResult | None:
     progress = await load_progress(this, sent)
     named = await named_by_callbacks(this, sent)
     progress.may_be_told_soon = named.may_be_told_soon
-    this.findings.hints = named.settled
     held = await _held_by_others(this, (*named.possible, *named.suspects))
-    progress.claimed = await _claimed(this, progress, named, held)
+    progress.claimed = await _claimed(this, sent, progress, named)
+    this.findings.hints = _settled_tasks(sent, named, held)
     other = held | await _settled(this, sent, named)
     own = [order_id for order_id in named.order_ids if order_id not in other]
     if own:
@@ -105,22 +105,33 @@ async def _settled(this: Pass, sent: Sent, named: Named = NOTHING_NAMED) -> set[
     return set(this.order.settled_duplicates or ()) - await named_anew(this, sent, named)
 
 
-async def _claimed(this: Pass, progress: Progress, named: Named, held: set[str]) -> list[str]:
-    """Return what its own callbacks named and another order has by its name alone: a callback outranks that.
+async def _claimed(this: Pass, sent: Sent, progress: Progress, named: Named) -> list[str]:
+    """Return what its own callbacks name for good, also where another order has it by its name.
 
-    Which of them has it is a person's to say, and the other one is to go no further meanwhile.
+    A callback outranks a name. Which of the two has it is a person's to say, and the other one is to go no
+    further meanwhile, nor is it to take by its name what it has not yet. So what was named stays, also where
+    its task is asked about no more, until an operator has spoken or another order surely has it.
     """
-    # What could not be read this time may lead to what was claimed before.
-    asked = held if named.is_complete else {*held, *progress.claimed}
+    speaking = {it for task, ids in named.of_tasks.items() if task in sent.speaking for it in ids}
+    asked = {*named.possible, *named.suspects, *speaking, *progress.claimed}
     if not asked:
         return []
     async with this.dependencies.db.read() as session:
-        by_name = await held_among(session, this.order, asked) - await held_among(
-            session, this.order, asked, but_by=LOOK_UP
-        )
-    claimed = sorted(by_name - set(this.order.settled_duplicates or ()))
-    await have_others_asked(this, claimed)
-    return claimed
+        surely_held = await held_among(session, this.order, asked, but_by=LOOK_UP)
+        by_name = await held_among(session, this.order, asked) - surely_held
+    settled = surely_held | set(this.order.settled_duplicates or ())
+    by_name -= settled
+    await have_others_asked(this, by_name)
+    return sorted({*progress.claimed, *speaking, *by_name} - settled)
+
+
+def _settled_tasks(sent: Sent, named: Named, held: set[str]) -> tuple[int, ...]:
+    """Return the tasks of which it need not be asked again.
+
+    One that leads to others' orders alone is asked about anew: this one may end as never bought.
+    """
+    anew = {task_id for task_id, order_ids in named.of_tasks.items() if held.issuperset(order_ids)}
+    return tuple(it for it in named.settled if it not in anew & sent.speaking)
 
 
 async def _held_by_others(this: Pass, order_ids: tuple[str, ...]) -> set[str]:
@@ -138,12 +149,7 @@ async def _beside(this: Pass, named: Named) -> list[str]:
 
 
 def _suspect(this: Pass, sent: Sent, progress: Progress, named: Named, held: set[str]) -> None:
-    """Suspect what a callback named and what does not agree, or never told, until an operator dismisses it.
-
-    A task that leads to others' orders alone is asked about anew: this one may end as never bought.
-    """
-    nowhere = {task_id for task_id, order_ids in named.of_tasks.items() if held.issuperset(order_ids)}
-    this.findings.hints = tuple(it for it in named.settled if it not in nowhere & sent.speaking)
+    """Suspect what a callback named and does not agree, or never told, until an operator dismisses it."""
     known = {*held, *progress.candidates, *progress.suspects, *(this.order.settled_duplicates or ())}
     doubtful = [order_id for order_id in _named_and_doubtful(named) if order_id not in known]
     # CloudPress named those, and another order has them by now: it is somebody's to say which one is it.

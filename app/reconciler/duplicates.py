@@ -8,6 +8,7 @@ callbacks contradict each other is looked up at once, for neither may have named
 from datetime import datetime, timedelta
 
 from app.cloudpress import CloudPressError, OrderDetails
+from app.orders.claims import claimed_by_others
 from app.orders.shown import is_failed_by_operator, was_gone
 from app.reconciler.asking_others import have_others_asked
 from app.reconciler.callback_hints import Named, is_about_one, may_go_on, named_by_callbacks
@@ -16,7 +17,6 @@ from app.reconciler.evidence import (
     CALLBACK,
     LOOK_UP,
     Sent,
-    claimed_by_others,
     held_among,
     what_was_sent,
 )
@@ -63,7 +63,7 @@ async def recheck(this: Pass) -> Rechecked:
         trouble = await _look_beside(this, sent) or trouble
     this.findings.named_anew = await named_anew(this, sent, called_back)
     mixed_up = await _judge(this, sent, called_back, named)
-    await have_others_asked(this, this.findings.claimed.intersection(sent.answered_ids))
+    await have_others_asked(this, {*(this.findings.claimed & named.keys()), *mixed_up})
     try:
         is_in_vain = await _is_called_back_in_vain(this, sent, called_back)
     except CloudPressError as error:
@@ -271,25 +271,28 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
         findings.order_id, findings.order_id_source = surer[0], named[surer[0]]
         others.remove(surer[0])
     findings.duplicates |= {*others, *taken}
-    findings.claimed = frozenset(taken - settled)
+    findings.claimed = frozenset((held - surely_held) & {*named, *before} - settled)
     known = {*settled, *before}
     findings.is_contradicted = any(named[it] == CALLBACK and it not in known for it in (*others, *taken))
     holders = {*(held - taken), order.cloudpress_order_id or "", findings.order_id or ""}
     findings.duplicates -= {*holders, *settled}
-    mixed_up = _not_its_own(this, sent, called_back, surely_held) | claimed
+    mixed_up = _not_its_own(this, sent, called_back, held, surely_held) | claimed
     findings.mixed_up = frozenset(mixed_up)
     findings.duplicates |= mixed_up
     findings.duplicates_ended = (findings.duplicates_ended | (before & surely_held)) - mixed_up
+    findings.is_its_own = order.cloudpress_order_id not in mixed_up
     if mixed_up:
         findings.hints = ()  # It is asked anew until an operator has spoken, or the own callback has come.
     return mixed_up
 
 
-def _not_its_own(this: Pass, sent: Sent, called_back: Named, surely_held: set[str]) -> set[str]:
+def _not_its_own(
+    this: Pass, sent: Sent, called_back: Named, held: set[str], surely_held: set[str]
+) -> set[str]:
     """Return the CloudPress orders that its own callbacks name, where they do not name the one that it holds.
 
-    CloudPress may have answered with another's order. Those count that another order here surely holds, also
-    where something of them does not agree: nobody knows what CloudPress does to the names of first orders.
+    CloudPress may have answered with another's order. Those count that another order here holds, also where
+    something of them does not agree: nobody knows what CloudPress does to the names of first orders.
     Of the others only those count of which nothing differs, and where a single request was sent, so that two
     of its own are no likelier explanation. Whoever knows a callback's secret can say so too, but stops by it
     his own order alone: the other one is left as it is, for its own callback speaks for it.
@@ -304,7 +307,7 @@ def _not_its_own(this: Pass, sent: Sent, called_back: Named, surely_held: set[st
     # By failing the order an operator has overruled its callbacks, and has not said whose it is.
     is_asked = bool(sent.speaking) or tells_of_mix_up(order.attention_detail or "")
     before = set(order.suspected_duplicates or ()) if is_asked else set()
-    found = {*called_back.possible, *called_back.suspects, *before} & surely_held
+    found = ({*called_back.possible, *called_back.suspects} & held) | (before & surely_held)
     if order.cloudpress_order_id_source == ANSWER and len(sent.landed) == 1:
         found |= {*called_back.possible, *before}
     return found - _settled(this) - {own, this.findings.order_id or ""}

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import bindparam, exists, select, text
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import Answer, OrderDetails
 from app.db.lasting import Met
-from app.db.models import DISMISSED, RESTORED, Callback, Event, LookUp, Order, Placement, Task
+from app.db.models import DISMISSED, RESTORED, Event, Order, Placement
 from app.db.several import among
 from app.db.unindexed import unindexed
 from app.events.types import EventType
@@ -34,40 +34,6 @@ _HELD = select(Order.cloudpress_order_id).where(
     among(Order.cloudpress_order_id, "asked"),
     Order.id != bindparam("order_id"),
     Order.cloudpress_order_id_source.is_distinct_from(bindparam("but_by")),
-)
-_ANSWERED = (
-    select(Placement.cloudpress_order_id)
-    .join(Order, Order.id == Placement.order_id)
-    .where(
-        among(Placement.cloudpress_order_id, "asked"),
-        Placement.order_id != bindparam("order_id"),
-        unindexed(Order.account_id) == bindparam("account_id"),
-    )
-)
-# An order that goes on has a CloudPress order; one that has ended was spoken about.
-_CLAIMED = (
-    select(LookUp.claimed)
-    .join(Order, Order.id == LookUp.order_id)
-    .where(
-        Order.account_id == bindparam("account_id"),
-        Order.status == OrderStatus.UNCONFIRMED,
-        Order.id != bindparam("order_id"),
-    )
-)
-# A callback whose task was read, and is that of what the order has, says that it has its own.
-_IS_CALLED_BACK = exists().where(
-    Callback.order_id == Order.id,
-    Task.order_id == Order.id,
-    Task.id == Callback.task_id,
-    Task.answer.is_not(None),
-)
-_CALLED_BACK = select(Order.id).where(Order.id == bindparam("order_id"), _IS_CALLED_BACK)
-_HELD_BY_NAME = select(Order.cloudpress_order_id, Order.site_name).where(
-    Order.account_id == bindparam("account_id"),
-    among(Order.cloudpress_order_id, "asked"),
-    Order.id != bindparam("order_id"),
-    Order.cloudpress_order_id_source == LOOK_UP,
-    ~_IS_CALLED_BACK,
 )
 _DISMISSED = select(Order.settled_duplicates).where(
     Order.account_id == bindparam("account_id"),
@@ -270,44 +236,6 @@ async def held_among(
         return set()
     ours = {"account_id": order.account_id, "asked": asked, "order_id": order.id, "but_by": but_by}
     return {order_id for order_id in await session.scalars(_HELD, ours) if order_id is not None}
-
-
-async def answered_to_others(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> set[str]:
-    """Return those CloudPress orders with which requests for other orders of the account were answered.
-
-    A look-up, which goes by names, takes none of those: CloudPress's answer says whose they are.
-    """
-    asked = list(order_ids)
-    if not asked:
-        return set()
-    others = {"account_id": order.account_id, "asked": asked, "order_id": order.id}
-    return {order_id for order_id in await session.scalars(_ANSWERED, others) if order_id is not None}
-
-
-async def claimed_by_others(session: AsyncSession, order: Order) -> set[str]:
-    """Return the CloudPress order that is held, if by its name alone, and it may be another order's.
-
-    That one was answered with it; or its own callback led to it, and none of this one's did. Names may be
-    kept otherwise than they were sent, so that one order looks like another here.
-    """
-    own = order.cloudpress_order_id
-    if own is None or order.cloudpress_order_id_source != LOOK_UP or own in (order.settled_duplicates or ()):
-        return set()
-    others = {"account_id": order.account_id, "order_id": order.id}
-    if any(own in claimed for claimed in await session.scalars(_CLAIMED, others)):
-        called_back = await session.scalars(_CALLED_BACK, {"order_id": order.id})
-        if called_back.first() is None:
-            return {own}
-    return await answered_to_others(session, order, [own])
-
-
-async def held_by_name(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> dict[str, str]:
-    """Return the CloudPress orders that others of the account have by nothing but their names, with those."""
-    asked = list(order_ids)
-    if not asked:
-        return {}
-    others = {"account_id": order.account_id, "asked": asked, "order_id": order.id}
-    return {order_id or "": name for order_id, name in await session.execute(_HELD_BY_NAME, others)}
 
 
 async def dismissed_by_others(session: AsyncSession, order: Order) -> set[str]:

@@ -28,6 +28,8 @@ class Findings:
     """What an answer or a callback named as this order, and another order has by its name."""
     mixed_up: frozenset[str] = frozenset()
     """What others have, and may be this order, as its own callbacks say."""
+    is_its_own: bool = False
+    """Whether what the order holds was looked at, and nothing says that it is another's."""
     hints: tuple[int, ...] = ()
     """Tasks that callbacks named, and that need not be asked about again."""
     unread_hints: set[int] = field(default_factory=set)

@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from dataclasses import replace
 
+from app.orders.claims import claimed_by_others
 from app.orders.spoken import dismissed_meanwhile
 from app.reconciler.callback_hints import is_fresh
-from app.reconciler.evidence import claimed_by_others
 from app.reconciler.findings import Findings
 from app.reconciler.passes import Pass
 from app.reconciler.writing import Held

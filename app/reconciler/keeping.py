@@ -143,14 +143,17 @@ async def _keep_duplicates(tx: Transaction, order: Order, findings: Findings) ->
     new = findings.duplicates - known - settled
     new -= await _taken_meanwhile(tx, order, findings, new)
     ended = known & findings.duplicates_ended
+    # That it might be another's was asked, and is over: it is settled of nothing that may come.
+    cleared = known & {order.cloudpress_order_id} if findings.is_its_own else set()
     for order_id in sorted(new):
         record(tx, order.id, EventType.DUPLICATE_SUSPECTED, cloudpress_order_id=order_id)
     for order_id in sorted(ended):
         record(tx, order.id, EventType.DUPLICATE_ENDED, cloudpress_order_id=order_id)
-    if new or ended:
+    if new or ended or cleared:
         # The attention names the first of them: those that were found first, by a callback perhaps.
         found = [*(order.suspected_duplicates or ()), *sorted(new)]
-        order.suspected_duplicates = [order_id for order_id in found if order_id not in ended] or None
+        left = [order_id for order_id in found if order_id not in ended | cleared]
+        order.suspected_duplicates = left or None
         order.settled_duplicates = sorted(settled | ended) or None
 
 

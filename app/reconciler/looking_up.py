@@ -15,6 +15,7 @@ from app.cloudpress import Answer, CloudPressError, OrderDetails, Refused
 from app.cloudpress.site_names import name_of_site
 from app.db.models import Order, Stranger
 from app.orders.attempts import may_be_unknown
+from app.orders.claims import answered_to_others, held_by_name, held_mixed_up
 from app.orders.names import Tidying, resembles
 from app.orders.orphans import dismissed_orphans
 from app.orders.spoken import known_to_operator
@@ -22,10 +23,8 @@ from app.reconciler.callback_hints import is_about_one
 from app.reconciler.canaries import Canary, doubts_of, find_canaries
 from app.reconciler.evidence import (
     Sent,
-    answered_to_others,
     dismissed_by_others,
     held_among,
-    held_by_name,
     is_told_around,
     seen_tidying,
 )
@@ -123,7 +122,8 @@ class OrderLookUp:
         window = self._window if progress.understands_ages else Window()
         found = {**dict.fromkeys(progress.unseen), **progress.listed}
         async with self._pass.dependencies.db.read() as session:
-            held = await held_among(session, order, found) | await answered_to_others(session, order, found)
+            held = await held_among(session, order, found)
+            held |= await answered_to_others(session, order, found, but_dismissed=True)
             explained = await self._there_before(session, order) | set(order.settled_duplicates or ())
             explained |= await dismissed_orphans(session, order.account_id)
             if self._by_name:
@@ -143,16 +143,16 @@ class OrderLookUp:
     async def _may_be_taken(
         self, session: AsyncSession, explained: set[str], window: Window, found: Mapping[str, str | None]
     ) -> bool:
-        """Tell whether another order may have got ours by its name, for CloudPress tells it so.
+        """Tell whether another order may have ours: by its name, or by an answer that CloudPress mixed up.
 
-        No more than the other's name speaks for that: CloudPress may have made one unique, or cut it short.
+        No more than the other's name speaks for the one: CloudPress may have made a name unique, or cut it
+        short.
         """
         order = self._pass.order
-        held = await held_by_name(session, order, [it for it in found if it not in explained])
-        return any(
-            _is_within(window, found[order_id]) and (not name or resembles(order.site_name, name))
-            for order_id, name in held.items()
-        )
+        asked = [it for it in found if it not in explained and _is_within(window, found[it])]
+        held = await held_by_name(session, order, asked)
+        is_likely = any(not name or resembles(order.site_name, name) for name in held.values())
+        return is_likely or bool(await held_mixed_up(session, order, asked))
 
     async def _read_what_is_compared(self, progress: Progress, session: AsyncSession) -> None:
         """Read what is seen one by one is compared with, unless there is nothing to see."""

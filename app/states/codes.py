@@ -101,7 +101,7 @@ class Doubt(Code):
     )
     TAKEN_BY_NAME = (
         "taken_by_name",
-        "Another order got by its name what may be this one, and no callback has named it as its own.",
+        "Another order has what may be this one, by its name alone or by an answer that may be another's.",
     )
     LEFT_TO_PEOPLE = "left_to_people", "PLACE_AGAIN=never leaves placing again to people."
     OVERDUE = "overdue", "The order is more than a day old, and may not be wanted any more."

@@ -262,3 +262,14 @@ ENDED_AND_SAID_AGAIN = by_pytest(
     "-k",
     "sqlite",
 )
+CLAIMED = by_pytest(
+    "claimed by others",
+    "tests/reconciler/test_callbacks_that_claim.py",
+    "tests/reconciler/test_answered_before_it_is_sent_again.py",
+    "tests/reconciler/test_dismissed_of_another.py",
+    "tests/reconciler/test_mixed_up_explains_nothing.py",
+    "tests/reconciler/test_called_back_for_what_has_a_name.py",
+    "tests/reconciler/test_words_about_names.py",
+    "-k",
+    "sqlite",
+)

@@ -243,8 +243,10 @@ async def test_only_what_was_got_by_name_goes_to_whoever_was_answered_with_it(
     if field == "source":
         async with bench.db.write() as tx:
             (await tx.session.get_one(Order, rosa)).cloudpress_order_id_source = "answer"
-    else:
+    else:  # nor do the names look alike
         await note_answer(bench, ben, None)
+        async with bench.db.write() as tx:
+            (await tx.session.get_one(Order, rosa)).site_name = "Another"
     with pytest.raises(NotResolvableError, match="has that CloudPress order already"):
         await adopt(bench, ben, "cp-2")
     assert (await bench.read(rosa)).cloudpress_order_id == "cp-2"

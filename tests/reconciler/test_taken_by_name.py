@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.db.models import Order
 from app.orders.suspects import find_suspects
 from tests.reconciler.scripted import HOUR, LOST, Bench
 from tests.reconciler.test_answers_outrank_names import adopt
@@ -64,7 +65,10 @@ async def test_his_callback_names_what_she_has_by_its_name(bench: Bench, *, lear
     )
 
 
-async def test_what_his_callback_names_is_told_and_can_be_said_to_be_his(bench: Bench) -> None:
+@pytest.mark.parametrize("alike", [True, False])
+async def test_what_his_callback_names_is_told_and_can_be_said_to_be_his(
+    bench: Bench, *, alike: bool
+) -> None:
     """Ben's own callback leads to cp-2, which Rosa's has by its name: an operator says whose it is."""
     rosa, ben = await taken_by_name(bench)
     await call_back(bench, ben, 2)
@@ -74,6 +78,9 @@ async def test_what_his_callback_names_is_told_and_can_be_said_to_be_his(bench: 
     async with bench.db.read() as session:
         suspects = await find_suspects(session, await bench.read(ben))
     assert [it.cloudpress_order_id for it in suspects] == ["cp-2"]
+    if not alike:
+        async with bench.db.write() as tx:
+            (await tx.session.get_one(Order, rosa)).site_name = "Another"
     await adopt(bench, ben, "cp-2")
     bench.cloudpress.end("cp-2", "OK")
     await bench.work_for(HOUR)

@@ -4,6 +4,7 @@ from tests.mutations.mutation import Mutation
 from tests.mutations.rows import (
     asking,
     batches,
+    claimed,
     dashboard,
     days,
     field,
@@ -38,6 +39,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     *waiting_words.MUTATIONS,
     *webhooks.MUTATIONS,
     *words.MUTATIONS,
+    *claimed.MUTATIONS,
     *dashboard.MUTATIONS,
     *days.MUTATIONS,
     *field.MUTATIONS,

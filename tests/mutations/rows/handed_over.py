@@ -82,7 +82,7 @@ MUTATIONS = (
     Mutation(
         "an answer that names what was taken away speaks for ever",
         REAPPEARING,
-        "    if speaking - settled:\n",
+        "    if speaking and speaking - await _known(held, order):\n",
         "    if speaking:\n",
         (HANDED_OVER,),
     ),

@@ -78,7 +78,7 @@ MUTATIONS = (
     Mutation(
         "what a callback names and another has by its name is nobody's to claim",
         "app/reconciler/confirming.py",
-        "    progress.claimed = await _claimed(this, progress, named, held)\n",
+        "    progress.claimed = await _claimed(this, sent, progress, named)\n",
         "",
         (TAKEN_BY_NAME,),
     ),
@@ -112,16 +112,16 @@ MUTATIONS = (
     ),
     Mutation(
         "what another order's callback names goes on all the same",
-        "app/reconciler/evidence.py",
-        "    if any(own in claimed for claimed in await session.scalars(_CLAIMED, others)):\n",
-        "    if False:\n",
+        "app/orders/claims.py",
+        "    if is_claimed and not await",
+        "    if False and not await",
         (TAKEN_BY_NAME,),
     ),
     Mutation(
         "what a callback names cannot be given to its order",
         "app/orders/handing_over.py",
-        "    is_claimed = look_up is not None and holder.cloudpress_order_id in look_up.claimed\n",
-        "    is_claimed = False and look_up is not None\n",
+        " or await is_called_back_for(session, order, holder):\n",
+        ":\n",
         (TAKEN_BY_NAME,),
     ),
     Mutation(

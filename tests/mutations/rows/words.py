@@ -41,9 +41,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a look-up takes what another order was answered with",
-        LOOKING_UP,
-        " | await answered_to_others(session, order, found)\n",
-        "\n",
+        "app/orders/claims.py",
+        "        if order_id is not None and not (but_dismissed",
+        "        if not order_id and not (but_dismissed",
         (WORDS,),
     ),
     Mutation(
@@ -154,7 +154,7 @@ MUTATIONS = (
     Mutation(
         "what another order got by its name is given to whoever asks",
         HANDING_OVER,
-        "    return is_claimed or bool((await session.execute(answered)).scalar_one())\n",
+        "    return is_alike and not await is_called_back(session, holder)\n",
         "    return True\n",
         (WORDS,),
     ),

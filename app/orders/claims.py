@@ -1,0 +1,152 @@
+"""What says that a CloudPress order is another order's than the one that has it, or finds it, by its name.
+
+CloudPress's own word outranks a name: its answer to the other order, or the other one's own callback. Only a
+person can say whose it is (decision 0004). The database only.
+"""
+
+from collections.abc import Collection, Iterable
+
+from sqlalchemy import bindparam, exists, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import Callback, LookUp, Order, Placement, Task
+from app.db.several import among
+from app.db.unindexed import unindexed
+from app.orders.names_seen import LOOK_UP
+from app.states import AttentionCode, OrderStatus, tells_of_mix_up
+
+_ANSWERED = (
+    select(Placement.cloudpress_order_id, Order.settled_duplicates)
+    .join(Order, Order.id == Placement.order_id)
+    .where(
+        among(Placement.cloudpress_order_id, "asked"),
+        Placement.order_id != bindparam("order_id"),
+        unindexed(Order.account_id) == bindparam("account_id"),
+    )
+)
+# What others were called back for, by the tasks that CloudPress shows with it, whatever became of them.
+_CALLED_FOR = (
+    select(Order.settled_duplicates)
+    .join(Callback, Callback.order_id == Order.id)
+    .where(
+        among(Callback.task_id, "task_ids"),
+        Callback.order_id != bindparam("order_id"),
+        Callback.overruled_at.is_(None),
+        unindexed(Order.account_id) == bindparam("account_id"),
+    )
+)
+# The same where only the task tells which order it belongs to, for as long as the other one is sought.
+_CLAIMED = (
+    select(LookUp.claimed)
+    .join(Order, Order.id == LookUp.order_id)
+    .where(
+        Order.account_id == bindparam("account_id"),
+        Order.status == OrderStatus.UNCONFIRMED,
+        Order.id != bindparam("order_id"),
+    )
+)
+_TASKS = select(Task.id).where(Task.order_id == bindparam("order_id"))
+# A callback whose task was read, and is that of what the order has, says that it has its own.
+_IS_CALLED_BACK = exists().where(
+    Callback.order_id == Order.id,
+    Task.order_id == Order.id,
+    Task.id == Callback.task_id,
+    Task.answer.is_not(None),
+)
+_CALLED_BACK = select(Order.id).where(Order.id == bindparam("order_id"), _IS_CALLED_BACK)
+_HELD_BY_OTHERS = (
+    Order.account_id == bindparam("account_id"),
+    among(Order.cloudpress_order_id, "asked"),
+    Order.id != bindparam("order_id"),
+)
+_HELD_BY_NAME = select(Order.cloudpress_order_id, Order.site_name).where(
+    *_HELD_BY_OTHERS, Order.cloudpress_order_id_source == LOOK_UP, ~_IS_CALLED_BACK
+)
+_HELD_AND_ASKED = select(Order.cloudpress_order_id, Order.attention_detail).where(
+    *_HELD_BY_OTHERS, unindexed(Order.attention_code) == AttentionCode.SUSPECTED_DUPLICATE
+)
+
+
+async def answered_to_others(
+    session: AsyncSession, order: Order, order_ids: Iterable[str], *, but_dismissed: bool = False
+) -> set[str]:
+    """Return those CloudPress orders with which requests for other orders of the account were answered.
+
+    A look-up, which goes by names, takes none of those: CloudPress's answer says whose they are. Those are
+    left out with `but_dismissed` of which an operator has said that they are not the other's.
+    """
+    asked = list(order_ids)
+    if not asked:
+        return set()
+    others = {"account_id": order.account_id, "asked": asked, "order_id": order.id}
+    return {
+        order_id
+        for order_id, settled in await session.execute(_ANSWERED, others)
+        if order_id is not None and not (but_dismissed and order_id in (settled or ()))
+    }
+
+
+async def is_called_back_for_another(
+    session: AsyncSession, order: Order, cloudpress_order_id: str, task_ids: Collection[int]
+) -> bool:
+    """Tell whether another order's own callback leads to a CloudPress order, which has these tasks."""
+    others = {"account_id": order.account_id, "order_id": order.id}
+    if any(cloudpress_order_id in claimed for claimed in await session.scalars(_CLAIMED, others)):
+        return True
+    if not task_ids:
+        return False
+    called_for = await session.scalars(_CALLED_FOR, {**others, "task_ids": sorted(task_ids)})
+    return any(cloudpress_order_id not in (settled or ()) for settled in called_for)
+
+
+async def is_called_back(session: AsyncSession, order: Order) -> bool:
+    """Tell whether an order's own callback has named a task of what it has, and that was read."""
+    return (await session.scalars(_CALLED_BACK, {"order_id": order.id})).first() is not None
+
+
+async def claimed_by_others(session: AsyncSession, order: Order) -> set[str]:
+    """Return the CloudPress order that is held, if by its name alone, and it may be another order's.
+
+    That one was answered with it; or its own callback led to it, and none of this one's did. Names may be
+    kept otherwise than they were sent, so that one order looks like another here.
+    """
+    own = order.cloudpress_order_id
+    if own is None or order.cloudpress_order_id_source != LOOK_UP or own in (order.settled_duplicates or ()):
+        return set()
+    tasks = set(await session.scalars(_TASKS, {"order_id": order.id}))
+    is_claimed = await is_called_back_for_another(session, order, own, tasks)
+    if is_claimed and not await is_called_back(session, order):
+        return {own}
+    return await answered_to_others(session, order, [own])
+
+
+async def is_called_back_for(session: AsyncSession, order: Order, holder: Order) -> bool:
+    """Tell whether an order's own callback leads to what another one has."""
+    look_up = await session.get(LookUp, order.id)
+    if look_up is not None and holder.cloudpress_order_id in look_up.claimed:
+        return True
+    called_back = select(Callback.id).where(
+        Callback.order_id == order.id,
+        Callback.overruled_at.is_(None),
+        Callback.task_id.in_(select(Task.id).where(Task.order_id == holder.id)),
+    )
+    return (await session.scalars(called_back.limit(1))).first() is not None
+
+
+async def held_by_name(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> dict[str, str]:
+    """Return the CloudPress orders that others of the account have by nothing but their names, with those."""
+    asked = list(order_ids)
+    if not asked:
+        return {}
+    others = {"account_id": order.account_id, "asked": asked, "order_id": order.id}
+    return {order_id or "": name for order_id, name in await session.execute(_HELD_BY_NAME, others)}
+
+
+async def held_mixed_up(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> set[str]:
+    """Return the CloudPress orders that others of the account have, and of which a person is asked whose."""
+    asked = list(order_ids)
+    if not asked:
+        return set()
+    others = {"account_id": order.account_id, "asked": asked, "order_id": order.id}
+    told = await session.execute(_HELD_AND_ASKED, others)
+    return {order_id or "" for order_id, detail in told if tells_of_mix_up(detail or "")}
