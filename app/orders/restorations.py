@@ -142,6 +142,7 @@ async def note_unread(
         return frozenset(for_good)
 
 
+@repeated
 async def end_search(db: Database, restoration_id: int, account_id: str) -> None:
     """Note that an account's orders have been looked through; what waited for it goes on."""
     async with db.write() as tx:
