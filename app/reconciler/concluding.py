@@ -128,6 +128,7 @@ def standing(tx: Transaction, order: Order) -> Standing:
         duplicates=tuple(order.suspected_duplicates or ()),
         late_look_at=order.late_look_at,
         cancelling=order.cancel_requested_at is not None and order.cancel_accepted_at is None,
+        unwanted=order.cancel_requested_at is not None,
     )
 
 

@@ -112,7 +112,7 @@ def _with_what_stands_beside(
         if decision.attention == attention.MISSING and not (mixed_up or claimed):
             asked = left_alone(order.held, order.duplicates)
         else:
-            asked = doubled(order.held, order.duplicates, mixed_up, claimed)
+            asked = doubled(order.held, order.duplicates, mixed_up, claimed, unwanted=order.unwanted)
         is_called_back = isinstance(observation, Rechecked) and observation.called_back
         asked = attention.with_callback(asked, is_called_back=is_called_back)
         # A final order is looked at until one of them is cancelled, or an operator has spoken.

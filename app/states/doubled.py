@@ -10,17 +10,23 @@ _MIXED_UP = "CloudPress may have mixed up its answers to two orders"
 
 
 def doubled(
-    held: str | None, others: Iterable[str], mixed_up: Collection[str] = (), claimed: Collection[str] = ()
+    held: str | None,
+    others: Iterable[str],
+    mixed_up: Collection[str] = (),
+    claimed: Collection[str] = (),
+    *,
+    unwanted: bool = False,
 ) -> Attention:
     """Say that CloudPress may have an order twice, or one that was taken for never made.
 
     What is `claimed` another order here has by its name, so nobody is told to cancel it. Of `mixed_up` its
-    own callbacks say that they are this one, and of what it holds they say nothing.
+    own callbacks say that they are this one, and of what it holds they say nothing. One that is `unwanted` is
+    not placed again.
     """
     beside = [each for each in others if each not in mixed_up]
     also = f" CloudPress also has {listed(beside)}, which looks like it." if beside else ""
     if held in mixed_up:
-        return _suspected(_held_by_its_name(held) + also)
+        return _suspected(_held_by_its_name(held, unwanted=unwanted) + also)
     if mixed_up:
         return _suspected(_called_back_for_another(held, mixed_up) + also)
     if claimed:
@@ -62,14 +68,16 @@ def _suspected(detail: str) -> Attention:
     return Attention(AttentionCode.SUSPECTED_DUPLICATE, detail)
 
 
-def _held_by_its_name(held: str | None) -> str:
+def _held_by_its_name(held: str | None, *, unwanted: bool) -> str:
+    words = "Or resolve this one: place again, or fail."
+    if unwanted:
+        words = "Its client wants it cancelled, so it is not placed again. Or resolve this one: fail."
     return (
         f"This order was taken for {held} by its name, and CloudPress named the same in its answer to "
         "another order here, or in a callback for it, so one of the two was not made. Find out in "
         f"CloudPress whose it is, and {CANCEL_NOTHING}. If it is this order's, resolve the order: dismiss "
         "duplicates. If it is the other's, hand out nothing of it, and have that one adopt it: this one is "
-        "looked for anew. Or resolve this one: place again, or fail. Where it has ended, order anew for "
-        "whoever is without a site."
+        f"looked for anew. {words} Where it has ended, order anew for whoever is without a site."
     )
 
 

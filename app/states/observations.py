@@ -66,6 +66,8 @@ class Standing:
     late_look_at: datetime | None = None
     cancelling: bool = False
     """Whether a client asked for the order to be cancelled and CloudPress has not agreed to it yet."""
+    unwanted: bool = False
+    """Whether a client asked for that, whatever CloudPress has said since."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 
 from app.db.models import Order
+from app.events.timeline import Actor
+from app.orders.requests import request_cancel
 from app.orders.suspects import find_suspects
 from tests.reconciler.scripted import HOUR, LOST, Bench
 from tests.reconciler.test_answers_outrank_names import adopt
@@ -86,3 +88,20 @@ async def test_what_his_callback_names_is_told_and_can_be_said_to_be_his(
     await bench.work_for(HOUR)
     assert (await bench.read(ben)).status == "completed"
     assert (await bench.read(rosa)).cloudpress_order_id is None
+
+
+async def test_nobody_is_told_to_place_again_what_its_client_wants_cancelled(bench: Bench) -> None:
+    """That would be refused. An operator may still fail it."""
+    rosa, ben = await taken_by_name(bench)
+    await call_back(bench, ben, 2)
+    await bench.work_for(HOUR)
+    asked = (await bench.read(rosa)).attention_detail or ""
+    assert "place again, or fail" in asked
+    await request_cancel(bench.db, rosa, by=Actor("operator"))
+    await bench.work_for(HOUR)
+    asked = (await bench.read(rosa)).attention_detail or ""
+    assert "wants it cancelled" in asked
+    assert "place again, or fail" not in asked
+    await bench.say(rosa, "fail", by=Actor("operator"))
+    await bench.work_for(HOUR)
+    assert "wants it cancelled" not in ((await bench.read(rosa)).attention_detail or "")

@@ -83,6 +83,13 @@ MUTATIONS = (
         (TAKEN_BY_NAME,),
     ),
     Mutation(
+        "whoever is asked about an unwanted order that was taken for another's may place it again",
+        "app/states/doubled.py",
+        "    if unwanted:\n        words = ",
+        "    if False:\n        words = ",
+        (TAKEN_BY_NAME,),
+    ),
+    Mutation(
         "what another has by its name is stored where the release before stumbles over it",
         "app/reconciler/progress.py",
         " for doubt in self.doubts if doubt is not Doubt.TAKEN_BY_NAME]",
