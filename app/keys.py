@@ -203,6 +203,7 @@ async def rotate_key(db: Database, key_id: UUID, *, grace_seconds: float, by: Ac
 
     Raises:
         KeyExpiredError: it has expired, and a new secret would not be let in either.
+        RotationUnderWayError: another grace still runs, and only one key before it can be kept.
     """
     key = _new_key()
     async with db.write() as tx:
@@ -211,6 +212,8 @@ async def rotate_key(db: Database, key_id: UUID, *, grace_seconds: float, by: Ac
             return None
         if _has_expired(stored, tx.now):
             raise KeyExpiredError("The key has expired, also with a new secret: make a new key.")
+        if grace_seconds > 0 and stored.former_until is not None and stored.former_until > tx.now:
+            raise RotationUnderWayError(stored.former_until)
         stored.former_hash = stored.hash if grace_seconds > 0 else None
         stored.former_until = tx.now + timedelta(seconds=grace_seconds) if grace_seconds > 0 else None
         stored.hash, stored.start = digest_of(key), key[:SHOWN_CHARACTERS]
@@ -237,6 +240,19 @@ async def revoke_key(db: Database, key_id: UUID, *, by: Actor) -> bool:
 
 class KeyExpiredError(Exception):
     """A key that is to be replaced has expired; the text says what to do."""
+
+
+class RotationUnderWayError(Exception):
+    """A key was replaced a while ago and is to be again, while the one before it has to go on."""
+
+    def __init__(self, until: datetime) -> None:
+        """Say until when, and what to do."""
+        after = until + timedelta(seconds=1)  # it is told in whole ones
+        super().__init__(
+            f"The key was replaced before, and the one it had then goes on working until "
+            f"{after:%Y-%m-%dT%H:%M:%SZ}, as was promised: wait until then, or rotate with a grace of 0, "
+            "which ends all former ones at once."
+        )
 
 
 class KeyRefusedError(Exception):

@@ -23,6 +23,7 @@ from app.keys import (
     KeyExpiredError,
     MadeKey,
     NewKey,
+    RotationUnderWayError,
     Scope,
     TooManyKeysError,
     find_keys,
@@ -45,6 +46,7 @@ def _document(key: ApiKey) -> dict[str, object]:
         for name, moment in (
             ("created_at", key.created_at),
             ("rotated_at", key.rotated_at),
+            ("former_until", key.former_until),
             ("expires_at", key.expires_at),
             ("revoked_at", key.revoked_at),
             ("last_used_at", key.last_used_at),
@@ -170,7 +172,7 @@ def rotate(
         made = with_database(
             lambda db: rotate_key(db, key_id, grace_seconds=grace_hours * 3600, by=COMMAND_LINE)
         )
-    except KeyExpiredError as error:
+    except (KeyExpiredError, RotationUnderWayError) as error:
         fail(str(error))
     if made is None:
         fail("There is no such key, or it is revoked.")

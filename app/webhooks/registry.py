@@ -35,6 +35,19 @@ class UnheardEventsError(Exception):
     """A webhook for some accounts names what only one for every account hears; the text says what."""
 
 
+class RotationUnderWayError(Exception):
+    """A secret was replaced a while ago and is to be again, while the one before it has to go on."""
+
+    def __init__(self, until: datetime) -> None:
+        """Say until when, and what to do."""
+        after = until + timedelta(seconds=1)  # it is told in whole ones
+        super().__init__(
+            f"The secret was replaced before, and the one it had then goes on signing until "
+            f"{after:%Y-%m-%dT%H:%M:%SZ}, as was promised: wait until then, or rotate with a grace of 0, "
+            "which ends all former ones at once."
+        )
+
+
 @dataclass(frozen=True)
 class NewWebhook:
     """What a webhook is made of. None means every type, every account."""
@@ -165,7 +178,11 @@ async def change_webhook(
 async def rotate_secret(
     db: Database, webhook_id: UUID, *, grace_seconds: float, by: Actor
 ) -> MadeWebhook | None:
-    """Give a webhook a new secret; for `grace_seconds` the one before it signs as well."""
+    """Give a webhook a new secret; for `grace_seconds` the one before it signs as well.
+
+    Raises:
+        RotationUnderWayError: another grace still runs, and only one secret before it can be kept.
+    """
     secret = new_secret()
     async with db.write() as tx:
         webhook = await tx.session.get(
@@ -173,6 +190,8 @@ async def rotate_secret(
         )
         if webhook is None:
             return None
+        if grace_seconds > 0 and webhook.former_until is not None and webhook.former_until > tx.now:
+            raise RotationUnderWayError(webhook.former_until)
         webhook.former_secret = webhook.secret if grace_seconds > 0 else None
         webhook.former_until = tx.now + timedelta(seconds=grace_seconds) if grace_seconds > 0 else None
         webhook.secret = secret.encode()

@@ -100,6 +100,8 @@ async def test_a_webhook_is_made_rotated_disabled_and_enabled(browser: httpx.Asy
         assert secret not in shown
         assert "The &lt;shop&gt;" in shown
     assert shown_secret(await browser.post(f"{here}/rotate", data={"grace_hours": "1"})) != secret
+    again = await browser.post(f"{here}/rotate", data={"grace_hours": "1"})
+    assert (again.status_code, "rotate with a grace of 0" in again.text) == (409, True)
     tested = await browser.post(f"{here}/test")
     assert tested.status_code == 303
     delivery = tested.headers["location"].partition("?")[0]

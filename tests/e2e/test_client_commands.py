@@ -275,6 +275,10 @@ async def test_keys_are_made_in_the_database_and_let_in_at_once(terminal: Termin
     rotated = await terminal.json("keys", "rotate", listed["id"])
     assert (await terminal.run("orders", "list", PRESSHOOK_API_KEY=key)).returncode == 1
     assert (await terminal.run("orders", "list", PRESSHOOK_API_KEY=rotated["key"])).returncode == 0
+    await terminal.json("keys", "rotate", listed["id"], "--grace-hours", "24")
+    refused = await terminal.run("keys", "rotate", listed["id"], "--grace-hours", "24")
+    assert (refused.returncode, "rotate with a grace of 0" in refused.stderr) == (1, True)
+    assert (await terminal.run("orders", "list", PRESSHOOK_API_KEY=rotated["key"])).returncode == 0
     assert (await terminal.run("keys", "revoke", listed["id"])).returncode == 0
     assert (await terminal.run("orders", "list", PRESSHOOK_API_KEY=rotated["key"])).returncode == 1
     table = await terminal.run("keys", "list")

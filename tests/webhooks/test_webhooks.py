@@ -115,6 +115,22 @@ async def test_both_secrets_sign_during_a_rotation(presshook: Presshook, receive
         verify(receiver.messages[2], rotated["secret"])
 
 
+async def test_a_rotation_that_is_sent_again_silences_no_secret(
+    presshook: Presshook, receiver: Receiver
+) -> None:
+    """The answer to the first one got lost, so that the application has the secret before it."""
+    made = await hook(presshook, receiver)
+    path = f"/v1/webhooks/{made['id']}"
+    first = (await presshook.client.post(f"{path}/rotate")).json()  # for a day
+    again = await presshook.client.post(f"{path}/rotate")
+    assert (again.status_code, again.json()["type"]) == (409, "urn:presshook:problem:rotation-under-way")
+    assert first["former_secret_until"][:16] in again.json()["detail"]
+    receiver.secrets.append(first["secret"])
+    await presshook.client.post(f"{path}/test")
+    await eventually(receiver.count, lambda count: count == 1)
+    assert verify(receiver.messages[0], made["secret"])["type"] == "webhook.test"
+
+
 async def test_only_what_was_asked_for_is_told(presshook: Presshook, receiver: Receiver) -> None:
     await hook(presshook, receiver, event_types=["order.completed"])
     await hook(presshook, receiver, enabled=False)

@@ -17,6 +17,7 @@ from app.keys import (
     KeyExpiredError,
     MadeKey,
     NewKey,
+    RotationUnderWayError,
     Scope,
     TooManyKeysError,
     find_key,
@@ -87,6 +88,7 @@ class KeyBody(BaseModel):
     account_ids: list[str] | None
     created_at: datetime
     rotated_at: datetime | None
+    former_until: datetime | None = Field(description="Until when the key before it goes on working.")
     expires_at: datetime | None
     last_used_at: datetime | None = Field(description="To the minute.")
 
@@ -182,13 +184,18 @@ async def get_key(key_id: UUID, grant: KeysWriter, context: ContextDep) -> KeyBo
 async def rotate(
     key_id: UUID, grant: KeysWriter, context: ContextDep, body: RotateRequest | None = None
 ) -> MadeKeyBody:
-    """Replace a key by a new one with the same rights and identity."""
+    """Replace a key by a new one with the same rights and identity.
+
+    While the grace of an earlier rotation runs, another one with a grace is refused: it would end that one.
+    """
     await _find(context, grant, key_id)
     grace_seconds = (body or RotateRequest(grace_seconds=0)).grace_seconds
     try:
         made = await rotate_key(context.db, key_id, grace_seconds=grace_seconds, by=grant.actor)
     except KeyExpiredError as error:
         raise Problem(409, "key-expired", str(error)) from None
+    except RotationUnderWayError as error:
+        raise Problem(409, "rotation-under-way", str(error)) from None
     if made is None:
         raise not_found("API key")  # it was revoked just now
     return _told(made)

@@ -149,14 +149,26 @@ async def delete_webhook(webhook_id: UUID, grant: WebhooksWriter, context: Conte
     return Response(status_code=204)
 
 
-@router.post("/{webhook_id}/rotate", operation_id="rotateWebhookSecret", responses=WRITE)
+@router.post(
+    "/{webhook_id}/rotate",
+    operation_id="rotateWebhookSecret",
+    responses=SEND,
+)
 async def rotate(
     webhook_id: UUID, grant: WebhooksTeller, context: ContextDep, body: SecretRotation | None = None
 ) -> MadeWebhookBody:
-    """Give a webhook a new secret. During the grace both secrets sign."""
+    """Give a webhook a new secret. During the grace both secrets sign.
+
+    While the grace of an earlier rotation runs, another one with a grace is refused: it would end that one.
+    """
     await _find(context, grant, webhook_id)
     grace_seconds = (body or SecretRotation(grace_seconds=86_400)).grace_seconds
-    made = await registry.rotate_secret(context.db, webhook_id, grace_seconds=grace_seconds, by=grant.actor)
+    try:
+        made = await registry.rotate_secret(
+            context.db, webhook_id, grace_seconds=grace_seconds, by=grant.actor
+        )
+    except registry.RotationUnderWayError as error:
+        raise Problem(409, "rotation-under-way", str(error)) from None
     if made is None:
         raise not_found("webhook")
     return MadeWebhookBody.told(made)

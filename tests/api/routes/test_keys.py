@@ -212,6 +212,26 @@ async def test_rotation_keeps_rights_and_identity_and_the_former_key_for_its_gra
         assert (await anonymous.get("/v1/orders", headers=bearer(key))).status_code == status
 
 
+async def test_a_rotation_that_is_sent_again_cuts_off_nobody_s_grace(
+    client: httpx.AsyncClient, anonymous: httpx.AsyncClient, service: Service
+) -> None:
+    """The answer to the first one got lost, so that nobody has the key between."""
+    made = await make(service)
+    path = f"/v1/keys/{made.stored.id}"
+    first = (await client.post(f"{path}/rotate", json={"grace_seconds": 86_400})).json()
+    assert (await client.get(path)).json()["former_until"] == first["former_until"]
+    again = await client.post(f"{path}/rotate", json={"grace_seconds": 60})
+    assert (again.status_code, again.json()["type"]) == (409, "urn:presshook:problem:rotation-under-way")
+    assert first["former_until"][:16] in again.json()["detail"]
+    for key in (made.key, first["key"]):
+        assert (await anonymous.get("/v1/orders", headers=bearer(key))).status_code == 200
+    async with service.db.write() as tx:
+        await tx.session.execute(update(ApiKey).values(former_until=tx.now - timedelta(seconds=1)))
+    assert (await client.post(f"{path}/rotate", json={"grace_seconds": 60})).status_code == 200
+    newest = await client.post(f"{path}/rotate", json={"grace_seconds": 0})
+    assert (newest.status_code, newest.json()["former_until"]) == (200, None)
+
+
 async def test_the_last_use_is_noted_to_the_minute(
     anonymous: httpx.AsyncClient, client: httpx.AsyncClient, service: Service
 ) -> None:
