@@ -48,13 +48,17 @@ def fail(*lines: str, code: ExitCode = ExitCode.REFUSED, error: type[typer.Exit]
 KEY_NAMES = ("PRESSHOOK_API_KEY", "API_KEY")
 
 
-def secret_of_file(*names: str, option: str) -> str | None:
-    """Return the secret whose file the environment names by one of these names and `_FILE`; None if none is.
+def secret_of_environment(*names: str, option: str) -> str | None:
+    """Return the secret that the environment has by the first of these names, or in a file by it and `_FILE`.
+
+    None if it has none. As in the service's settings, blanks and quotes around it are no part of it.
 
     Raises:
         typer.BadParameter: the file cannot be read, or holds no secret.
     """
     for name in names:
+        if value := bare(os.environ.get(name, "")):
+            return value
         path = bare(os.environ.get(f"{name}_FILE", ""))
         if path:
             try:
@@ -71,13 +75,13 @@ def refuse_both(*names: str, option: str) -> None:
         typer.BadParameter: one is.
     """
     for name in names:
-        if os.environ.get(name) and os.environ.get(f"{name}_FILE"):
+        if bare(os.environ.get(name, "")) and bare(os.environ.get(f"{name}_FILE", "")):
             both = f"{name} is set, and so is {name}_FILE: set one of the two"
             raise typer.BadParameter(both, param_hint=option)
 
 
-def _key_of_file() -> str:
-    key = secret_of_file(*KEY_NAMES, option="--key")
+def _key_of_environment() -> str:
+    key = secret_of_environment(*KEY_NAMES, option="--key")
     if key is None:
         none = "there is none: give it, or set PRESSHOOK_API_KEY or PRESSHOOK_API_KEY_FILE"
         raise typer.BadParameter(none, param_hint="--key")
@@ -98,6 +102,7 @@ def address(text: str) -> str:
     Raises:
         typer.BadParameter: it is none; what is wrong is said, and a password in it is not.
     """
+    text = bare(text)
     if text.isdigit():
         text = f"localhost:{text}"
     if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
@@ -119,9 +124,9 @@ Url = Annotated[str, typer.Option(envvar="PRESSHOOK_URL", help="Where the servic
 Key = Annotated[
     str,
     typer.Option(
-        envvar=list(KEY_NAMES),
-        default_factory=_key_of_file,
-        help="The API key.",
+        default_factory=_key_of_environment,
+        help="The API key; else PRESSHOOK_API_KEY, or else API_KEY, or what is in the file of their name and "
+        "_FILE.",
         show_default=False,
         callback=_presentable,
     ),

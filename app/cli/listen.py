@@ -13,7 +13,7 @@ import httpx
 import typer
 from rich.markup import escape
 
-from app.cli.client import HERE, Client, Key, Url, address, fail, refusal, refuse_both, secret_of_file
+from app.cli.client import HERE, Client, Key, Url, address, fail, refusal, refuse_both, secret_of_environment
 from app.cli.event_stream import EndlessLineError, Message, lines_of, messages_of
 from app.cli.http import open_client, raw
 from app.cli.printing import complain, say
@@ -57,9 +57,8 @@ def listen(
     secret: Annotated[
         str | None,
         typer.Option(
-            envvar=VARIABLE,
-            default_factory=lambda: secret_of_file(VARIABLE, option="--secret"),
-            help="What signs; else one of the API key's own, the same each time.",
+            default_factory=lambda: secret_of_environment(VARIABLE, option="--secret"),
+            help=f"What signs; else {VARIABLE}, or else one of the API key's own, the same each time.",
             show_default=False,
         ),
     ],

@@ -16,8 +16,9 @@ from typer.testing import CliRunner
 
 from app.cli import client as client_module
 from app.cli import command_line
-from app.cli.client import Client, ExitCode, Pace, address
+from app.cli.client import Client, ExitCode, Pace, address, secret_of_environment
 from app.states import OrderStatus
+from app.webhooks.signing import new_secret
 from tests.cli.conftest import served
 
 ORDER = "01a21550-291d-73d1-abf5-90bbb76f1cb1"
@@ -90,18 +91,49 @@ def test_a_command_s_secret_may_be_in_a_file(
     assert "of-the-file" not in ended.output
 
 
-def test_a_key_of_a_file_is_sent(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("env", "sent"),
+    [
+        ({"PRESSHOOK_API_KEY_FILE": "key"}, "of-the-file"),
+        ({"API_KEY_FILE": "key"}, "of-the-file"),
+        ({"PRESSHOOK_API_KEY": "own", "API_KEY": "the-service-s"}, "own"),
+        ({"PRESSHOOK_API_KEY": "own", "API_KEY_FILE": "key"}, "own"),
+        ({"PRESSHOOK_API_KEY_FILE": "key", "API_KEY": "the-service-s"}, "of-the-file"),
+        ({"PRESSHOOK_API_KEY": " ", "API_KEY": "the-service-s"}, "the-service-s"),
+        ({"API_KEY": "'the-one-key'"}, "the-one-key"),
+        ({"API_KEY": " the-one-key "}, "the-one-key"),
+        ({"PRESSHOOK_API_KEY": '"the-one-key"'}, "the-one-key"),
+        ({"PRESSHOOK_API_KEY": " 'the-one-key' "}, "the-one-key"),
+    ],
+)
+@pytest.mark.parametrize("around", ["{}", " {} ", '"{}"'])
+def test_the_key_that_is_sent_is_the_commands_own_before_the_service_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, env: dict[str, str], sent: str, around: str
+) -> None:
+    """Blanks and quotes around it, or around the service's address, are no part of either, as in settings."""
+
     def answer(request: Request) -> Response:
-        sent.append(request.headers["authorization"])
+        heard.append(request.headers["authorization"])
         return JSONResponse({"data": [], "next_cursor": None})
 
-    sent: list[str] = []
+    heard: list[str] = []
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "key").write_text("of-the-file\r\n")
-    env: dict[str, str | None] = {"PRESSHOOK_API_KEY": None, "API_KEY": None}
-    env["PRESSHOOK_API_KEY_FILE"] = str(tmp_path / "key")
+    without: dict[str, str | None] = dict.fromkeys(
+        f"{name}{end}" for name in ("PRESSHOOK_API_KEY", "API_KEY") for end in ("", "_FILE")
+    )
     with served(Starlette(routes=[Route("/v1/orders", answer)])) as url:
-        CliRunner().invoke(command_line(["orders"]), ["orders", "list", "--url", url], env=env)
-    assert sent == ["Bearer of-the-file"]
+        here = {"PRESSHOOK_URL": around.format(url)}
+        CliRunner().invoke(command_line(["orders"]), ["orders", "list"], env={**without, **env, **here})
+    assert heard == [f"Bearer {sent}"]
+
+
+@pytest.mark.parametrize("around", ["{}", " {} ", "'{}'"])
+def test_the_secret_that_signs_has_no_quotes_around_it(monkeypatch: pytest.MonkeyPatch, around: str) -> None:
+    secret = new_secret()
+    monkeypatch.setenv("PRESSHOOK_WEBHOOK_SECRET", around.format(secret))
+    monkeypatch.delenv("PRESSHOOK_WEBHOOK_SECRET_FILE", raising=False)
+    assert secret_of_environment("PRESSHOOK_WEBHOOK_SECRET", option="--secret") == secret
 
 
 def test_a_password_in_an_address_is_refused_and_not_shown() -> None:
