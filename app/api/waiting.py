@@ -17,8 +17,11 @@ from app.orders.reading import OrderView, find_order
 
 DEFAULT_WAIT_SECONDS = 10.0
 MAX_WAIT_SECONDS = 30.0
-# A preference of its own: `foo; wait=1` is a parameter of `foo`.
-WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*\"?(\d+)\"?\s*(?=$|[,;])", re.IGNORECASE)
+# A preference, up to the comma that ends it. None in quotes does, which end with the header at the latest: so
+# written, nothing is looked at twice.
+PREFERENCE = re.compile(r'(?:"(?:[^"\\]|\\(?:.|$))*(?:"|$)|[^,"])+')
+# One of its own: `foo; wait=1` is a parameter of `foo`.
+WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d+)\"?\s*(?:$|;)", re.IGNORECASE)
 
 Prefer = Annotated[
     str | None,
@@ -31,15 +34,21 @@ Prefer = Annotated[
 ]
 
 
+def _asked(prefer: str | None) -> re.Match[str] | None:
+    """Return the first wait that the header asks for, with its seconds; None if it asks for none."""
+    waits = (WAIT.match(preference) for preference in PREFERENCE.findall(prefer or ""))
+    return next((wait for wait in waits if wait is not None), None)
+
+
 def preferred_wait_seconds(prefer: str | None) -> float:
     """Return how long `Prefer: wait=<seconds>` (RFC 7240) asks to wait, within what is allowed."""
-    asked = WAIT.search(prefer or "")
+    asked = _asked(prefer)
     return min(float(asked[1]), MAX_WAIT_SECONDS) if asked else DEFAULT_WAIT_SECONDS
 
 
 def tell_applied(response: Response, prefer: str | None) -> None:
     """Tell the client which preference was heeded. (RFC 7240: `Preference-Applied`)"""
-    if WAIT.search(prefer or ""):
+    if _asked(prefer):
         response.headers["Preference-Applied"] = f"wait={preferred_wait_seconds(prefer):.0f}"
 
 
