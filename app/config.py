@@ -26,7 +26,7 @@ from pydantic_settings import (
 )
 from sqlalchemy.engine import URL
 
-from app.cloudpress import checked_url, header_safe, normalize_base_url, with_written_path
+from app.cloudpress import browser_origin, checked_url, header_safe, normalize_base_url, with_written_path
 from app.db.url import async_database_url
 from app.env_file import EnvFileError, bare, near_misses, read_env_file, read_secret
 from app.guessable import is_local, is_published, weakness
@@ -124,11 +124,8 @@ def _rate(value: str | None) -> str | None:
 
 
 def _origins(value: str | None) -> str | None:
-    for origin in (value or "").split(","):
-        parts = urlsplit(origin.strip())
-        if value and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.path):
-            raise ValueError("must be origins such as https://shop.example.com, comma-separated")
-    return value
+    """Return origins as browsers send them, since they are compared letter by letter."""
+    return ",".join(browser_origin(origin) for origin in value.split(",")) if value else value
 
 
 def _printable(value: str | None) -> str | None:

@@ -523,3 +523,49 @@ def test_a_file_that_holds_no_secret_is_named_in_one_line(
     environment.setenv("SECRET_KEY_FILE", str(path))
     with pytest.raises(SettingsError, match=f"^SECRET_KEY_FILE: its file {reason}$"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("https://Shop.Example.com", "https://shop.example.com"),
+        ("HTTPS://shop.example.com", "https://shop.example.com"),
+        ("https://shop.example.com:443", "https://shop.example.com"),
+        ("http://shop.example.com:80", "http://shop.example.com"),
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("http://[::1]:3000", "http://[::1]:3000"),
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+    ],
+)
+def test_an_origin_is_taken_as_browsers_send_it(
+    environment: pytest.MonkeyPatch, written: str, sent: str
+) -> None:
+    environment.setenv("CORS_ORIGINS", f"{written} , https://other.example")
+    assert load_settings().origins == (sent, "https://other.example")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "*",
+        "shop.example.com",
+        "ftp://shop.example.com",
+        "https://",
+        "https:shop.example.com",
+        "https://shop.example.com/",
+        "https://shop.example.com?x=1",
+        "https://shop.example.com#x",
+        "https://me@shop.example.com",
+        "https://shop.example.com:port",
+        "https://shop.example.com:99999",
+        "https://shop .example.com",
+        "https://a.example https://b.example",
+        "https://a.example,",
+    ],
+)
+def test_what_no_browser_sends_as_its_origin_is_refused(
+    environment: pytest.MonkeyPatch, written: str
+) -> None:
+    environment.setenv("CORS_ORIGINS", written)
+    with pytest.raises(SettingsError, match=r"^CORS_ORIGINS: must be origins such as"):
+        load_settings()

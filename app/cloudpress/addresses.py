@@ -37,6 +37,19 @@ def checked_url(url: str, *, example: str) -> str:
     return url.rstrip("/")
 
 
+def browser_origin(text: str) -> str:
+    """Return an origin as browsers send it: in small letters and ASCII, without a port that goes by itself.
+
+    Raises:
+        ValueError: it is none, or an address with more than an origin has.
+    """
+    text = text.strip()
+    if not _is_http_url(text) or re.search(r"[/?#@]", text.partition("://")[2]) or "://" not in text:
+        raise ValueError("must be origins such as https://shop.example.com, comma-separated")
+    url = httpx.URL(text)
+    return f"{url.scheme}://{url.netloc.decode()}"
+
+
 def with_written_path(url: str) -> str:
     """Return a URL that `checked_url` has returned, its path as headers can hold it: in ASCII, quoted."""
     parts = urlsplit(url)
