@@ -2,7 +2,7 @@
 
 from urllib.parse import unquote, urlsplit
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
@@ -16,6 +16,7 @@ from app.api.middleware.headers import Headers
 from app.api.middleware.rate_limit import RateLimiter
 from app.api.middleware.severable import Severable
 from app.api.middleware.under_path import UnderPath
+from app.api.query import require_known_parameters
 from app.api.routes import (
     accounts,
     callbacks,
@@ -32,7 +33,7 @@ from app.api.routes import (
 from app.api.routes.orders import listing, operating, placing, suspecting
 from app.api.shared_routes import shared_routes
 
-_ROUTES = shared_routes(
+_ROUTES_OF_CLIENTS = shared_routes(
     listing.router,
     placing.router,
     operating.router,
@@ -44,10 +45,9 @@ _ROUTES = shared_routes(
     accounts.router,
     keys.router,
     checks.router,
-    callbacks.router,
-    health.router,
-    metrics.router,
+    dependencies=(Depends(require_known_parameters),),
 )
+_ROUTES = (*_ROUTES_OF_CLIENTS, *shared_routes(callbacks.router, health.router, metrics.router))
 _ROUTES_OF_WORKERS = shared_routes(health.router, metrics.router)
 ALLOWED_HEADERS = [
     "Authorization",

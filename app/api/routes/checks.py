@@ -66,7 +66,7 @@ class CheckList(BaseModel):
     replicas: list[ReplicaBody]
 
 
-@router.get("", operation_id="listChecks", responses=documented(401, 403, 503))
+@router.get("", operation_id="listChecks", responses=documented(401, 403, 422, 503))
 async def list_checks(grant: WholeReader, context: ContextDep) -> CheckList:
     """Read what the checks found that the service repeats every hour. For keys that see every account.
 
@@ -82,7 +82,7 @@ async def list_checks(grant: WholeReader, context: ContextDep) -> CheckList:
     )
 
 
-@router.post("/run", operation_id="runChecks", responses=documented(401, 403, 409, 503))
+@router.post("/run", operation_id="runChecks", responses=documented(401, 403, 409, 422, 503))
 async def run_checks(grant: WholeReader, context: ContextDep) -> CheckList:
     """Run the checks now, as the service does every hour. For keys that see every account."""
     if not await begin_round(context.db, AGAIN_AFTER):

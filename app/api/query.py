@@ -1,0 +1,50 @@
+"""What an address may carry behind its `?`: what the route takes, and each that takes one value once.
+
+A filter whose name is mistyped would list everything, and of two values one would be passed over unseen.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import get_args, get_origin
+
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+
+from app.api.problems import invalid_field
+
+_TAKEN: dict[str, Mapping[str, bool]] = {}
+"""What routes take, by the names that are theirs alone. No route hashes."""
+
+
+async def require_known_parameters(request: Request) -> None:
+    """Let a request pass whose parameters its route takes, none of them more often than it does.
+
+    Raises:
+        Problem: 422 that names the first one that is not so.
+    """
+    if not request.scope.get("query_string"):
+        return
+    taken = _taken_by(request.scope["route"])
+    for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if name not in taken:
+            raise invalid_field(name, "There is no such parameter here.")
+        if times > 1 and not taken[name]:
+            raise invalid_field(name, "This is sent more than once, and takes one value.")
+
+
+def _taken_by(route: APIRoute) -> Mapping[str, bool]:
+    """Return the parameters that a route takes, and of each whether it may come several times."""
+    taken = _TAKEN.get(route.unique_id)
+    if taken is None:
+        taken = _TAKEN[route.unique_id] = dict(_parameters(route.dependant))
+    return taken
+
+
+def _parameters(dependant: Dependant) -> list[tuple[str, bool]]:
+    own = [(field.alias, _is_list(field.field_info.annotation)) for field in dependant.query_params]
+    return own + [each for part in dependant.dependencies for each in _parameters(part)]
+
+
+def _is_list(annotation: object) -> bool:
+    return get_origin(annotation) is list or any(_is_list(part) for part in get_args(annotation))
