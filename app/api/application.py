@@ -12,6 +12,7 @@ from app.api.context import Context
 from app.api.description import describe
 from app.api.middleware.body_limit import BodyLimit
 from app.api.middleware.callbacks import Callbacks
+from app.api.middleware.head import Head
 from app.api.middleware.headers import Headers
 from app.api.middleware.rate_limit import RateLimiter
 from app.api.middleware.severable import Severable
@@ -122,6 +123,7 @@ def _surround(app: Application, context: Context, path: str) -> None:
             allow_headers=ALLOWED_HEADERS,
             expose_headers=EXPOSED_HEADERS,
         )
+    app.add_middleware(Head)
     app.add_middleware(Headers, metrics=context.metrics)
     app.add_middleware(Severable)
     app.add_middleware(UnderPath, path=path)
@@ -133,6 +135,7 @@ def create_worker_api(context: Context) -> FastAPI:
     app.state.context = context
     problems.install(app)
     app.add_middleware(Authentication, context=context, limiter=None)
+    app.add_middleware(Head)
     app.add_middleware(Headers, metrics=context.metrics)
     app.router.routes += _ROUTES_OF_WORKERS
     return app

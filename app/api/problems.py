@@ -264,7 +264,7 @@ def install(app: FastAPI) -> None:
         if problem is None:
             raise error
         if isinstance(error, HTTPException) and error.status_code == 405:
-            problem.headers = {"Allow": ", ".join(_methods(request)) or "GET"}
+            problem.headers = {"Allow": ", ".join(_methods(request)) or "GET, HEAD"}
         return problem.response()
 
     for kind in TOLD:
@@ -290,12 +290,13 @@ def problem_of(request: Request, error: Exception) -> Problem | None:
 
 def _methods(request: Request) -> list[str]:
     """Return what an address takes, by its description. The framework tells of the first route alone."""
-    return sorted(
+    methods = {
         method.upper()
         for path, operations in request.app.openapi()["paths"].items()
         if compile_path(path)[0].match(request.scope["path"])
         for method in operations
-    )
+    }
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 def _of_http_exception(error: HTTPException) -> Problem:

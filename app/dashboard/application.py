@@ -4,14 +4,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from app.api.auth import AdmissionDep, OrdersReader
 from app.api.context import Context, ContextDep, require_migrated
 from app.api.shared_routes import shared_routes
 from app.api.visible import find_visible
 from app.dashboard.desk import Desk
-from app.dashboard.page import Page
+from app.dashboard.page import OpenPage, Page
 from app.dashboard.routes import (
     accounts,
     doctor,
@@ -30,6 +30,7 @@ from app.dashboard.streams import ChangeStream
 from app.events.reading import Interest
 
 streams = APIRouter(route_class=Page, include_in_schema=False, dependencies=[Depends(require_migrated)])
+slash = APIRouter(route_class=OpenPage, include_in_schema=False)
 last = APIRouter(route_class=Page, include_in_schema=False)
 
 
@@ -38,6 +39,12 @@ async def nothing(request: Request) -> Response:
     """Say that there is no such page, to who has signed in."""
     del request
     raise HTTPException(404)
+
+
+@slash.get("/ui/")
+async def ends_with_a_slash() -> Response:
+    """Lead to where the pages begin, which a person may well end with a slash."""
+    return RedirectResponse("/ui", 308)
 
 
 @streams.get("/ui/stream")
@@ -62,6 +69,7 @@ async def stream(
 ROUTERS = (
     static.router,
     signing_in.router,
+    slash,
     streams,
     overview.router,
     orders.router,

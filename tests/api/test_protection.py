@@ -146,7 +146,7 @@ async def test_the_docs_need_nothing_from_elsewhere(anonymous: httpx.AsyncClient
 async def test_a_wrong_method_is_told_the_right_ones(client: httpx.AsyncClient) -> None:
     answer = await client.patch("/v1/orders")
     assert answer.status_code == 405
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
     assert json.loads(answer.text)["type"] == "urn:presshook:problem:method-not-allowed"
 
 

@@ -109,6 +109,7 @@ ROWS |= {
     ("GET", "/ui/audit"): Row(("GET", "/v1/events")),
 }
 WITHOUT_A_KEY = {
+    ("GET", "/ui/"),
     ("GET", "/ui/static/{name}"),
     ("GET", "/ui/sign-in"),
     ("POST", "/ui/sign-in"),

@@ -18,14 +18,12 @@ class Health(BaseModel):
     version: str = VERSION
 
 
-@router.head("/livez", include_in_schema=False)
 @router.get("/livez", operation_id="livez")
 async def livez() -> Health:
     """Tell that the process answers. It says nothing of the database: a restart would not mend that."""
     return Health()
 
 
-@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", operation_id="readyz", responses=documented(503))
 async def readyz(context: ContextDep) -> Health:
     """Tell whether the database can be reached, is migrated, and lets this process write."""

@@ -11,6 +11,7 @@ from app.api.bodies.credentials import CredentialsBody
 from app.api.bodies.orders import OrderRequest
 from app.api.context import Context, ContextDep, require_migrated
 from app.api.etags import etag_of, matches
+from app.api.middleware.head import is_head
 from app.api.problems import Problem, busy, documented, invalid_field, unauthorized
 from app.api.routes.accounts import require_account
 from app.api.routes.catalog import check_against_catalog
@@ -171,6 +172,7 @@ def _rejection(order: Order, location: str) -> Problem:
 )
 async def get_order(
     order_id: UUID,
+    request: Request,
     response: Response,
     grant: OrdersReader,
     admission: AdmissionDep,
@@ -198,7 +200,7 @@ async def get_order(
     view = await find_visible(context, grant, order_id)
     body = await context.show(view)
     known = if_none_match if if_none_match is not None else etag_of(body)
-    if wait and matches(known, etag_of(body)):
+    if wait and not is_head(request.scope) and matches(known, etag_of(body)):
         view = await wait_until(
             context,
             admission,
