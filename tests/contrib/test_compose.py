@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-import yaml
+import yaml  # type: ignore[import-untyped]  # as schemathesis brings it
 
 ROOT = Path(__file__).parents[2]
 OF_COMPOSE_ITSELF = {"POSTGRES_PASSWORD"}

@@ -40,8 +40,8 @@ MUTATIONS = (
     Mutation(
         "two looks with a night between them are the ten minutes after a yes to cancelling",
         CONCLUDING,
-        "gone_for=_missing_for(tx, order, Span.MINUTES)",
-        "gone_for=_missing_for(tx, order, Span.HOURS)",
+        "        return _missing_for(tx, order, Span.MINUTES)\n",
+        "        return _missing_for(tx, order, Span.HOURS)\n",
         (DAYS,),
     ),
     Mutation(

@@ -35,7 +35,7 @@ MUTATIONS = (
     Mutation(
         "a callback that was looked into before the end is forgotten",
         "app/reconciler/confirming.py",
-        "if it not in nowhere & sent.speaking",
+        "if it not in anew & sent.speaking",
         "if True",
         (LATE_CALLBACKS,),
     ),

@@ -68,7 +68,7 @@ MUTATIONS = (
     Mutation(
         "a final order's late answer has nobody else asked",
         DUPLICATES,
-        "    await have_others_asked(this, this.findings.claimed.intersection(sent.answered_ids))\n",
+        "    await have_others_asked(this, {*(this.findings.claimed & named.keys()), *mixed_up})\n",
         "",
         (WORDS,),
     ),

@@ -421,7 +421,7 @@ MUTATIONS = (
     Mutation(
         "an answer is believed against the order's own callback",
         DUPLICATES,
-        "    found = {*called_back.possible, *called_back.suspects, *before} & surely_held\n",
+        "    found = ({*called_back.possible, *called_back.suspects} & held) | (before & surely_held)\n",
         "    found: set[str] = set()\n",
         (ANOTHERS_ANSWERS,),
     ),
@@ -456,8 +456,8 @@ MUTATIONS = (
     Mutation(
         "what does not agree by name is not mixed up",
         DUPLICATES,
-        "*called_back.suspects, *before} & surely_held",
-        "*before} & surely_held",
+        "({*called_back.possible, *called_back.suspects} & held)",
+        "({*called_back.possible} & held)",
         (ANOTHERS_ANSWERS,),
     ),
     Mutation(

@@ -66,8 +66,8 @@ MUTATIONS = (
     Mutation(
         "what another order holds and tells no name is no other's",
         "app/reconciler/duplicates.py",
-        "    found = {*called_back.possible, *called_back.suspects, *before} & surely_held\n",
-        "    found = {*called_back.order_ids, *called_back.suspects, *before} & surely_held\n",
+        "({*called_back.possible, *called_back.suspects} & held)",
+        "({*called_back.order_ids, *called_back.suspects} & held)",
         (NAMED_AND_HELD,),
     ),
     Mutation(

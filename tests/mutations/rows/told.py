@@ -197,8 +197,8 @@ MUTATIONS = (
     Mutation(
         "one 404 after a yes to cancelling is the end",
         DECIDING,
-        "if is_gone and order.gone_for >= GONE_AFTER:",
-        "if is_gone:",
+        "if seen.is_gone and order.gone_for >= GONE_AFTER:",
+        "if seen.is_gone:",
         (CANCELLING,),
     ),
     Mutation(
@@ -211,7 +211,7 @@ MUTATIONS = (
     Mutation(
         "an order that was shown again after a yes to cancelling stays missing",
         DECIDING,
-        "return replace(shown, wait=Wait.SETTLING, missing=is_gone)",
+        "return replace(shown, wait=Wait.SETTLING, missing=seen.is_gone)",
         "return replace(shown, wait=Wait.SETTLING, missing=True)",
         (CANCELLING,),
     ),
