@@ -24,6 +24,9 @@ _ANSWERED = (
         unindexed(Order.account_id) == bindparam("account_id"),
     )
 )
+# A callback that names a task of what its own order has speaks of that, though CloudPress may give a number
+# a second time.
+_SPEAKS_OF_ITS_OWN = exists().where(Task.order_id == Callback.order_id, Task.id == Callback.task_id)
 # What others were called back for, by the tasks that CloudPress shows with it, whatever became of them.
 _CALLED_FOR = (
     select(Order.settled_duplicates)
@@ -32,6 +35,7 @@ _CALLED_FOR = (
         among(Callback.task_id, "task_ids"),
         Callback.order_id != bindparam("order_id"),
         Callback.overruled_at.is_(None),
+        ~_SPEAKS_OF_ITS_OWN,
         unindexed(Order.account_id) == bindparam("account_id"),
     )
 )

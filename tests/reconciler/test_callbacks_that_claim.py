@@ -79,6 +79,27 @@ async def test_bens_callback_names_what_rosa_has_by_its_name_while_he_is_placed(
     assert any(asked), await both(bench, rosa, ben)
 
 
+async def test_a_number_that_cloudpress_gave_before_claims_nothing(bench: Bench) -> None:
+    """A task of Rosa's has the number of one of an order that was called back for, and finished."""
+    old = await bench.order("old")
+    await bench.work()
+    await call_back(bench, old, 1)
+    bench.cloudpress.end("cp-1", "OK")
+    await bench.work_for(300)
+    assert (await bench.read(old)).status == "completed"
+    bench.cloudpress.script["answer"] = [LOST]
+    rosa = await bench.order("rosa")
+    await bench.work()
+    details = bench.cloudpress.orders_made["cp-2"]
+    again = bench.cloudpress.tasks.pop(2).model_copy(update={"id": 1})
+    bench.cloudpress.tasks[1] = again
+    tasks = tuple(task.model_copy(update={"id": 1}) for task in details.tasks)
+    bench.cloudpress.orders_made["cp-2"] = details.model_copy(update={"tasks": tasks})
+    await bench.work_for(HOUR)
+    order = await bench.read(rosa)
+    assert (order.cloudpress_order_id, order.attention_code) == ("cp-2", None), await told(bench, rosa)
+
+
 async def test_bens_callback_names_what_rosa_has_by_its_name_after_he_was_failed(bench: Bench) -> None:
     """Ben's is failed, as never bought; then his own callback leads to cp-2, which Rosa's has by its name."""
     rosa, ben = await taken_by_name(bench)

@@ -19,6 +19,13 @@ MUTATIONS = (
         (CLAIMED,),
     ),
     Mutation(
+        "a number that CloudPress gives a second time claims what has it now",
+        "app/orders/claims.py",
+        "        ~_SPEAKS_OF_ITS_OWN,\n",
+        "",
+        (CLAIMED,),
+    ),
+    Mutation(
         "what another was answered with explains an order, though it was dismissed there",
         "app/orders/claims.py",
         " and not (but_dismissed and order_id in (settled or ()))\n",
