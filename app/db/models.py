@@ -206,6 +206,8 @@ class Order(Leased):
     cancel_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # When CloudPress said yes to it; what it shows then decides.
     cancel_accepted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # Whether CloudPress was asked to cancel it and has perhaps done so: the answer is not known.
+    cancel_unanswered: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     # For how long, counted from look to look, neither was it shown nor was there anything to be cancelled.
     gone_known_since: Mapped[dict[str, float] | None] = mapped_column(NullableDocument)
     # CloudPress's words, where the last request was refused.

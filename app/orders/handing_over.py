@@ -145,7 +145,8 @@ def _wish_anew(tx: Transaction, holder: Order, *, by: Actor, is_resolved: bool) 
     It stands again, unless the operator says himself what becomes of the order.
     """
     was_refused = holder.cancel_refusal is not None
-    holder.cancel_accepted_at = holder.cancel_refusal = None
+    holder.cancel_accepted_at = holder.cancel_refusal = holder.gone_known_since = None
+    holder.cancel_unanswered = False
     if was_refused and not is_resolved:  # a refusal ends the wish
         record(tx, holder.id, EventType.CANCEL_REQUESTED, by=by)
         holder.cancel_requested_at = tx.now

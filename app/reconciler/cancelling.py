@@ -34,12 +34,12 @@ async def cancel(this: Pass, cloudpress_order_id: str, seen: Seen) -> Seen | Rec
     """
     if seen.trouble is not None or is_decided(seen):
         return seen
+    was_unanswered, nothing_to_cancel = this.order.cancel_unanswered, False
     if not await this.write(lambda held: _is_to_be_cancelled(this, held), is_last=False):
         return seen
-    nothing_to_cancel = False
     try:
         await this.cancel(cloudpress_order_id)
-        this.findings.cancel_accepted = True
+        this.findings.cancel_accepted, this.findings.cancel_unanswered = True, False
     except Refused as error:
         if not refuses_to_cancel(error.status):
             return replace(seen, trouble=trouble_of(error))
@@ -47,10 +47,12 @@ async def cancel(this: Pass, cloudpress_order_id: str, seen: Seen) -> Seen | Rec
             # What it has agreed to cancel may be gone by now: that is its yes still, and no refusal.
             this.findings.cancel_accepted = True
         elif error.status == 404 and seen.is_gone:
-            # It may be gone since an earlier request, the answer to which was lost. That has to last.
-            nothing_to_cancel = True
+            # It may be gone since an earlier request, the answer to which was lost. That has to last. Where
+            # there was none, CloudPress just does not show it: it is asked again.
+            nothing_to_cancel = this.findings.cancel_unanswered = was_unanswered
         else:
             this.findings.cancel_refusal = error.errors or (f"CloudPress answered {error.status}.",)
+            this.findings.cancel_unanswered = False
     except CloudPressError as error:
         return replace(seen, trouble=trouble_of(error))
     observer = Observer(this)
@@ -66,4 +68,7 @@ async def cancel(this: Pass, cloudpress_order_id: str, seen: Seen) -> Seen | Rec
 
 
 async def _is_to_be_cancelled(this: Pass, held: Held) -> bool:
-    return held.order.cancel_requested_at is not None and await is_its_own_by_now(this, held)
+    if held.order.cancel_requested_at is None or not await is_its_own_by_now(this, held):
+        return False
+    held.order.cancel_unanswered = True  # until the answer is written, which may be lost
+    return True

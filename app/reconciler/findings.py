@@ -55,6 +55,8 @@ class Findings:
     resolved: bool = False
     """Whether what an operator asked for was done, or turned out to be impossible."""
     cancel_accepted: bool = False
+    cancel_unanswered: bool | None = None
+    """Whether CloudPress may have cancelled it without our having heard so; None where nothing is new."""
     cancel_refusal: tuple[str, ...] | None = None
     """CloudPress's words, if it refused to cancel."""
 

@@ -59,7 +59,7 @@ async def _hold(held: Held) -> None:
         held.loaded.forget_tasks_and_site(order.id)
         # Neither was said of this one.
         order.cancel_accepted_at = order.missing_since = order.missing_known_since = None
-        order.gone_known_since = None
+        order.gone_known_since, order.cancel_unanswered = None, False
         findings.may_be_doubled = True
     record(
         tx,
@@ -117,6 +117,8 @@ def _late_look_at(tx: Transaction, order: Order, findings: Findings) -> datetime
 
 def _keep_cancelling(tx: Transaction, order: Order, findings: Findings) -> None:
     """Keep what CloudPress answered to the request to cancel; what it shows outranks that."""
+    if findings.cancel_unanswered is not None:
+        order.cancel_unanswered = findings.cancel_unanswered
     if order.cancel_requested_at is None:
         return
     if findings.cancel_accepted:

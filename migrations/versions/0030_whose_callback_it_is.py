@@ -1,5 +1,6 @@
-"""An index by which it is found out whose callbacks name a task."""
+"""Whose callbacks name a task, and whether the answer to a request to cancel was lost."""
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0030"
@@ -11,8 +12,12 @@ depends_on = None
 def upgrade() -> None:
     """Apply the change."""
     op.create_index(op.f("ix_callbacks_task_id"), "callbacks", ["task_id"])
+    op.add_column(
+        "orders", sa.Column("cancel_unanswered", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
 
 
 def downgrade() -> None:
     """Take the change back."""
+    op.drop_column("orders", "cancel_unanswered")
     op.drop_index(op.f("ix_callbacks_task_id"), table_name="callbacks")

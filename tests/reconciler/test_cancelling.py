@@ -351,6 +351,45 @@ async def test_what_was_missing_for_long_is_not_gone_at_once(bench: Bench) -> No
     assert (order.status, order.cancel_refusal) == ("provisioning", None)
 
 
+async def test_what_is_not_shown_and_was_never_asked_to_be_cancelled_is_not_cancelled(bench: Bench) -> None:
+    """For an hour CloudPress answers 404 to everything: it makes the order all the same."""
+    order_id = await bench.order()
+    await bench.work()
+    for request in ("order", "task", "cancel"):
+        bench.cloudpress.script[request] = [NotFound(404, ("not found",), is_own_form=True)] * 100_000
+    await request_cancel(bench.db, order_id, by=Actor("operator"))
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.cancel_refusal) == ("provisioning", None)
+    for request in ("order", "task", "cancel"):
+        bench.cloudpress.script[request].clear()
+    await bench.work_for(2 * HOUR)
+    assert (await bench.read(order_id)).status == "cancelled", "the wish stands, and is asked for again"
+
+
+async def test_a_process_that_dies_as_it_asks_to_cancel_has_asked(bench: Bench) -> None:
+    """CloudPress has cancelled it, and deletes what it cancels; nobody is left to take the answer."""
+    order_id = await bench.order()
+    await bench.work()
+    plain = bench.cloudpress.cancel
+
+    async def cancel(*sent: Any, **more: Any) -> Any:
+        await plain(*sent, **more)
+        raise asyncio.CancelledError
+
+    bench.cloudpress.cancel = cancel  # type: ignore[method-assign]
+    await request_cancel(bench.db, order_id, by=Actor("operator"))
+    with pytest.raises(asyncio.CancelledError):
+        await bench.work()
+    bench.cloudpress.cancel = plain  # type: ignore[method-assign]
+    for request in ("order", "task", "cancel"):
+        bench.cloudpress.script[request] = [NotFound(404, ("not found",), is_own_form=True)] * 100_000
+    bench.clock.time += timedelta(minutes=5)  # its lease runs out
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.cancel_refusal) == ("cancelled", None)
+
+
 @pytest.mark.parametrize("shown", ["order", "task"])
 async def test_a_404_for_what_is_shown_is_a_refusal(bench: Bench, shown: str) -> None:
     """Of what is missing for another reason the client is told that it is not cancelled."""

@@ -1,7 +1,7 @@
 """Rules of what CloudPress names for one order, and another one has or finds by its name, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import CLAIMED
+from tests.mutations.proofs import CANCELLING, CLAIMED
 
 MUTATIONS = (
     Mutation(
@@ -73,5 +73,19 @@ MUTATIONS = (
         "    if speaking and speaking - await _known(held, order):\n",
         "    if False:\n",
         (CLAIMED,),
+    ),
+    Mutation(
+        "that CloudPress is asked to cancel an order is not written before it is",
+        "app/reconciler/cancelling.py",
+        "    held.order.cancel_unanswered = True  # until",
+        "    pass  # until",
+        (CANCELLING,),
+    ),
+    Mutation(
+        "an order that nobody asked to be cancelled is taken for cancelled by 404s",
+        "app/reconciler/cancelling.py",
+        "            nothing_to_cancel = this.findings.cancel_unanswered = was_unanswered\n",
+        "            nothing_to_cancel = True\n",
+        (CANCELLING,),
     ),
 )
