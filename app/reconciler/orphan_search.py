@@ -59,6 +59,8 @@ class OrphanSearch:
         self._began_at = time.monotonic()
         self._looked: set[tuple[int, str]] = set()
         """What was looked through, too early for that to be the end."""
+        self._left_alone_until: dict[str, float] = {}
+        """By account until when CloudPress wants to be left alone (`Retry-After`), by the process's time."""
 
     async def run(self) -> None:
         """Search whenever there is something to be searched, until the process ends."""
@@ -84,6 +86,8 @@ class OrphanSearch:
             if self._signals.stopping.is_set():
                 return
             is_early = waited < self._grace_seconds
+            if self._left_alone_until.get(account_id, 0.0) > time.monotonic():
+                continue
             if not is_early or (restoration.id, account_id) not in self._looked:
                 await self._search_account(restoration, account_id, is_early=is_early)
 
@@ -102,6 +106,8 @@ class OrphanSearch:
         except (CloudPressError, UnknownAccountError) as error:
             # Nothing is placed for the account meanwhile, so nobody may miss it.
             log.warning("orphan_search_failed", account=account_id, error=type(error).__name__)
+            asked = error.retry_after_seconds if isinstance(error, CloudPressError) else None
+            self._left_alone_until[account_id] = time.monotonic() + (asked or 0.0)
             return
         self._looked.add((restoration.id, account_id))
         if not is_early:
@@ -127,8 +133,9 @@ class OrphanSearch:
             seen |= {summary.id for summary in new}
             count += await self._keep(provider, restoration, account_id, answer, new, errors)
             page += 1
-        if errors and not count:
-            raise errors[0]
+        worst = max(errors, key=lambda error: error.retry_after_seconds or 0.0, default=None)
+        if worst is not None and (not count or worst.retry_after_seconds):
+            raise worst
         return count
 
     async def _keep(

@@ -1,6 +1,8 @@
 """The search after a restoration, where one order is listed and never shown, or a clock was ahead."""
 
+import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select
@@ -11,6 +13,7 @@ from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.restorations import FutureError, remember_restoration
 from app.orders.settling_orphans import dismiss_orphan
+from app.reconciler import orphan_search
 from tests.reconciler.scripted import ACCOUNT, DAY, HOUR, Bench
 from tests.reconciler.test_orphans import lose, orphans, search_of
 from tests.reconciler.test_unseen_news import told
@@ -40,6 +43,24 @@ async def test_one_that_is_never_shown_hides_no_other(bench: Bench, asked: str, 
     bench.cloudpress.tell("cp-2", site=SiteRef(id="site-2", name=None))
     bench.cloudpress.script[asked] = [failure] * 100_000
     await search_for(bench, 50)
+    assert sorted(await orphans(bench)) == ["cp-2", "cp-3"]
+
+
+@pytest.mark.parametrize("asked", ["orders", "order cp-2"])
+async def test_the_search_leaves_cloudpress_alone_for_as_long_as_it_asks_for(
+    bench: Bench, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await lose(bench, "Lost", "Lost as well")
+    bench.cloudpress.script[asked] = [Refused(503, retry_after_seconds=3600)]
+    search = search_of(bench)
+    await search.search()
+    lists = bench.cloudpress.count("orders")
+    assert lists > 0
+    await search.search()
+    assert bench.cloudpress.count("orders") == lists
+    later = time.monotonic() + 3601
+    monkeypatch.setattr(orphan_search, "time", SimpleNamespace(monotonic=lambda: later))
+    await search.search()
     assert sorted(await orphans(bench)) == ["cp-2", "cp-3"]
 
 
