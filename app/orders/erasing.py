@@ -144,6 +144,7 @@ async def clear(tx: Transaction, order_ids: Sequence[UUID]) -> None:
             error_reasons=null(),
             resolution=None,
             missing_known_since=null(),
+            gone_known_since=null(),
             silent_known_since=null(),
             cancel_refusal=None,
             traceparent=None,

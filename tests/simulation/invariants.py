@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.db.models import RESTORED
 from app.reconciler.window import CLOCK_TOLERANCE
-from app.states import FINAL, TRANSITIONS, OrderStatus
+from app.states import FINAL, TRANSITIONS, AttentionCode, OrderStatus
 from tests.simulation.habits import PLACID
 from tests.simulation.provider import CloudPressTruth, MadeOrder
 from tests.simulation.reader import Reader
@@ -257,9 +257,7 @@ class Auditor:
             if row["status"] not in FINAL and not row["attention_detail"] and not self.is_waiting(row):
                 self.violate(f"{order_id} is {row['status']} and nobody is told")
             is_open = row["status"] in {"awaiting_payment", "provisioning"}
-            # What may be another customer's is not cancelled before a person has spoken.
-            may_be_anothers = "cancel nothing" in (row["attention_detail"] or "")
-            if row["cancel_requested_at"] is not None and is_open and not may_be_anothers:
+            if row["cancel_requested_at"] is not None and is_open and not self.has_to_wait(row):
                 self.violate(f"{order_id} is {row['status']}, and the wish to cancel it was forgotten")
             if row["error_code"] != "failed_by_operator" and not self.is_excused(order_id):
                 self.check_bought(order_id, row)
@@ -270,6 +268,18 @@ class Auditor:
             for before, after in steps:
                 if after != before and OrderStatus(after) not in TRANSITIONS[OrderStatus(before)]:
                     self.violate(f"{order_id} went from {before} to {after}")
+
+    def has_to_wait(self, row: dict[str, Any]) -> bool:
+        """Tell whether it is right that an order which nobody wants any more is open, and a person is told.
+
+        What may be another customer's is not cancelled, and what CloudPress has never shown since it was
+        asked is not known to be: it may show it again.
+        """
+        holds = row["cloudpress_order_id"]
+        is_gone = holds is not None and self.truth.orders[holds].is_gone
+        return "cancel nothing" in (row["attention_detail"] or "") or (
+            is_gone and row["attention_code"] == AttentionCode.NOT_FOUND
+        )
 
     def is_waiting(self, row: dict[str, Any]) -> bool:
         """Tell whether it is right that nobody is told of an order yet which goes on."""
