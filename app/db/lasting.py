@@ -16,6 +16,8 @@ Met = Mapping[str, float]
 """What is kept of it: what counts by each span, in seconds, and when the last look was, by both clocks."""
 WALL = "wall"
 """Stands beside the name of the machine's start, which its uptime is kept under."""
+SINCE = "since"
+"""Stands for when it began, where a release that does not count may end it or begin it anew."""
 
 
 class Span(Enum):

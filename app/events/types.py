@@ -41,7 +41,10 @@ class EventType(Code):
     CALLBACK_REPEATED = "order.callback_repeated", "A callback came again; told at the 2nd, 4th, 8th, … time."
     ATTENTION_STARTED = "order.attention_started", "The order asks for a person from now on."
     ATTENTION_ENDED = "order.attention_ended", "The cause for which the order asked for a person is gone."
-    CANCEL_REQUESTED = "order.cancel_requested", "A client asked for the order to be cancelled."
+    CANCEL_REQUESTED = (
+        "order.cancel_requested",
+        "A client asked to cancel the order; or that stands again, for what was refused was another's.",
+    )
     CANCEL_ACCEPTED = "order.cancel_accepted", "CloudPress agreed to cancel; what it shows decides."
     CANCEL_REFUSED = "order.cancel_refused", "CloudPress refuses to cancel the order, which goes on."
     REFRESH_REQUESTED = "order.refresh_requested", "A client asked for the order to be looked at now."

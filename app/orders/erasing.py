@@ -145,6 +145,7 @@ async def clear(tx: Transaction, order_ids: Sequence[UUID]) -> None:
             resolution=None,
             missing_known_since=null(),
             gone_known_since=null(),
+            cancel_unanswered=null(),
             silent_known_since=null(),
             cancel_refusal=None,
             traceparent=None,

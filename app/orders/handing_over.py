@@ -8,16 +8,17 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, null, select, update
+from sqlalchemy import func, null, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Transaction
-from app.db.models import Callback, LookUp, Order, Placement, Site, Task
+from app.db.models import Callback, LookUp, Order, Placement
 from app.events.reading import what_happened
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.changing import changing
 from app.orders.claims import is_called_back, is_called_back_for
+from app.orders.forgetting import forget_what_it_had
 from app.orders.look_ups import begin_anew, without
 from app.orders.names import resembles
 from app.orders.names_seen import LOOK_UP
@@ -139,19 +140,6 @@ async def _dismissed_beside(session: AsyncSession, holder: Order, taken: str) ->
     return beside - {taken}
 
 
-def _wish_anew(tx: Transaction, holder: Order, *, by: Actor, is_resolved: bool) -> None:
-    """Have what CloudPress said to the client's wish to cancel another's order be no answer to the wish.
-
-    It stands again, unless the operator says himself what becomes of the order.
-    """
-    was_refused = holder.cancel_refusal is not None
-    holder.cancel_accepted_at = holder.cancel_refusal = holder.gone_known_since = None
-    holder.cancel_unanswered = False
-    if was_refused and not is_resolved:  # a refusal ends the wish
-        record(tx, holder.id, EventType.CANCEL_REQUESTED, by=by)
-        holder.cancel_requested_at = tx.now
-
-
 async def _look_anew(session: AsyncSession, holder: Order, taken: str, beside: set[str]) -> None:
     """Have a look-up begin anew, in which a person is asked about what was dismissed."""
     look_up = await session.get(LookUp, holder.id)
@@ -180,17 +168,12 @@ async def take_from(tx: Transaction, holder: Order, *, by: Actor, is_resolved: b
             .values(checked_at=None, unread_since=null(), untold_since=null())
         )
         await tx.session.execute(callbacks.execution_options(synchronize_session=False))
-        for table in (Task, Site):
-            await tx.session.execute(delete(table).where(table.order_id == holder.id))
         record(tx, holder.id, EventType.IDENTIFIED, by=by, cloudpress_order_id=None, instead_of=taken)
         holder.cloudpress_order_id = holder.cloudpress_order_id_source = None
-        holder.cloudpress_status = holder.cloudpress_answer = holder.payment_url = None
-        holder.missing_since = holder.missing_known_since = None
-        holder.silent_since = holder.silent_known_since = None
+        await forget_what_it_had(tx, holder, by=by, is_resolved=is_resolved)
         if holder.resolution is not None:  # it was about what the order had
             end_undone(tx, holder)
         is_over = holder.status in FINAL  # an operator has failed it: it stays so
-        _wish_anew(tx, holder, by=by, is_resolved=is_resolved or is_over)
         beside = await _dismissed_beside(tx.session, holder, taken)
         holder.settled_duplicates = sorted({*(holder.settled_duplicates or ()), taken} - beside)
         holder.suspected_duplicates = None  # each of those may be its own now

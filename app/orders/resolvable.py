@@ -1,6 +1,7 @@
 """Which words of an operator an order takes, by its row alone."""
 
 from app.db.models import Order
+from app.orders.cancelling import is_unwanted
 from app.orders.handing_over import is_mixed_up
 from app.states import FINAL, GIVEN_UP_FOR, PLACED, AttentionCode, OrderStatus, tells_of_mix_up
 
@@ -26,7 +27,7 @@ def why_not_resolvable(order: Order, action: str) -> str | None:
     )
     if not is_for_its_status:
         return f"Only an unconfirmed order can be resolved; this one is {order.status}."
-    if action == "place_again" and order.cancel_requested_at is not None:
+    if action == "place_again" and is_unwanted(order):
         if is_mixed_up(order):
             return (
                 "The client wants this order cancelled, so it is not placed again: have the order adopt "

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from app.cloudpress import CloudPressError, Refused
+from app.cloudpress import CloudPressError, NotSent, Refused
 from app.orders.attempts import nothing_landed
+from app.orders.cancelling import cancelling_of, was_perhaps_cancelled
 from app.reconciler.concluding import apply
 from app.reconciler.holding_back import held_back, is_held_back_by, is_its_own_by_now
 from app.reconciler.observing import Observer
@@ -34,31 +35,22 @@ async def cancel(this: Pass, cloudpress_order_id: str, seen: Seen) -> Seen | Rec
     """
     if seen.trouble is not None or is_decided(seen):
         return seen
-    was_unanswered, nothing_to_cancel = this.order.cancel_unanswered, False
+    was_asked = was_perhaps_cancelled(this.order)
     if not await this.write(lambda held: _is_to_be_cancelled(this, held), is_last=False):
         return seen
+    refusal = None
     try:
         await this.cancel(cloudpress_order_id)
-        this.findings.cancel_accepted, this.findings.cancel_unanswered = True, False
-    except Refused as error:
-        if not refuses_to_cancel(error.status):
-            return replace(seen, trouble=trouble_of(error))
-        if error.status == 404 and this.order.cancel_accepted_at is not None:
-            # What it has agreed to cancel may be gone by now: that is its yes still, and no refusal.
-            this.findings.cancel_accepted = True
-        elif error.status == 404 and seen.is_gone:
-            # It may be gone since an earlier request, the answer to which was lost. That has to last. Where
-            # there was none, CloudPress just does not show it: it is asked again.
-            nothing_to_cancel = this.findings.cancel_unanswered = was_unanswered
-        else:
-            this.findings.cancel_refusal = error.errors or (f"CloudPress answered {error.status}.",)
-            this.findings.cancel_unanswered = False
     except CloudPressError as error:
-        return replace(seen, trouble=trouble_of(error))
+        if not (isinstance(error, Refused) and refuses_to_cancel(error.status)):
+            this.findings.cancel_unanswered = was_asked or _may_have_cancelled(error)
+            return replace(seen, trouble=trouble_of(error))
+        refusal = error
     observer = Observer(this)
     looked = await observer.look(cloudpress_order_id)
     if is_held_back_by(this, observer.unshown_tasks):
         return held_back(this.findings, seen.rechecked, looked.trouble)
+    nothing_to_cancel = _hear(this, refusal, looked, was_asked=was_asked)
     return replace(
         looked,
         rechecked=seen.rechecked,
@@ -67,8 +59,39 @@ async def cancel(this: Pass, cloudpress_order_id: str, seen: Seen) -> Seen | Rec
     )
 
 
+def _hear(this: Pass, refusal: Refused | None, looked: Seen, *, was_asked: bool) -> bool:
+    """Find what an answer to the request to cancel says, which the look after it may bend.
+
+    Returns whether an earlier request may have been done: the order is gone, and there is nothing to cancel.
+    """
+    findings = this.findings
+    is_404 = refusal is not None and refusal.status == 404
+    # What it has agreed to cancel may be gone by now: that is its yes still, and no refusal.
+    if refusal is None or (is_404 and this.order.cancel_accepted_at is not None):
+        findings.cancel_accepted, findings.cancel_unanswered = True, False
+    elif looked.is_gone and is_404:
+        # It may be gone since an earlier request, the answer to which was lost. That has to last. Where
+        # there was none, CloudPress just does not show it: it is asked again.
+        findings.cancel_unanswered = was_asked
+        return was_asked
+    elif looked.order_status is None and (was_asked or (is_404 and looked.trouble is not None)):
+        # What is no longer in progress may have been cancelled by the earlier request: only the order tells.
+        findings.cancel_unanswered = was_asked
+    else:
+        findings.cancel_refusal = refusal.errors or (f"CloudPress answered {refusal.status}.",)
+        findings.cancel_unanswered = False
+    return False
+
+
+def _may_have_cancelled(error: CloudPressError) -> bool:
+    """Tell whether a request to cancel that failed may have been done all the same."""
+    if isinstance(error, Refused):
+        return error.status == 408 or error.status >= 500
+    return not isinstance(error, NotSent)
+
+
 async def _is_to_be_cancelled(this: Pass, held: Held) -> bool:
     if held.order.cancel_requested_at is None or not await is_its_own_by_now(this, held):
         return False
-    held.order.cancel_unanswered = True  # until the answer is written, which may be lost
+    held.order.cancel_unanswered = cancelling_of(held.order)  # until the answer is written, which may be lost
     return True

@@ -4,10 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.db.database import Transaction
-from app.db.lasting import Span, lasted, met_again, moment
+from app.db.lasting import SINCE, Met, Span, lasted, met_again, moment
 from app.db.models import Order
 from app.events.timeline import record
 from app.events.types import EventType
+from app.orders.cancelling import is_unwanted, was_perhaps_cancelled
 from app.orders.changing import Change, changing
 from app.orders.spoken import end_undone, have_word_wait, is_given_up
 from app.queue import leases
@@ -60,8 +61,8 @@ async def apply(this: Pass, held: Held, action: str, observation: Observation) -
             findings.site, observation = None, replace(observation, site_read=False, foreign=True)
         change.shows_more = await keep(held)
         decision = decide(standing(tx, order), observation, tx.now)
-        _keep_gone(tx, order, observation)
         _write(tx, change, decision)
+        _keep_gone(tx, order, observation)
         due_in_seconds = _reschedule(this, tx, change, decision)
         if not isinstance(observation, CutOff):  # which looks at nothing of what has come in
             order.seen_wakes = this.claim.wakes
@@ -128,7 +129,7 @@ def standing(tx: Transaction, order: Order) -> Standing:
         duplicates=tuple(order.suspected_duplicates or ()),
         late_look_at=order.late_look_at,
         cancelling=order.cancel_requested_at is not None and order.cancel_accepted_at is None,
-        unwanted=order.cancel_requested_at is not None,
+        unwanted=is_unwanted(order),
     )
 
 
@@ -144,7 +145,17 @@ def _gone_for(tx: Transaction, order: Order) -> timedelta:
     """
     if order.cancel_accepted_at is not None:
         return _missing_for(tx, order, Span.MINUTES)
-    return lasted(order.gone_known_since, moment(tx), Span.MINUTES)
+    return lasted(_gone_known_since(order), moment(tx), Span.MINUTES)
+
+
+def _gone_known_since(order: Order) -> Met | None:
+    """Return what is kept of that; None where it is about another wish, another order, or another absence.
+
+    Each may have been ended by a release that knows nothing of this.
+    """
+    met, since = order.gone_known_since or {}, order.missing_since
+    is_about_this = since is not None and met.get(SINCE) == since.timestamp()
+    return met if is_about_this and was_perhaps_cancelled(order) else None
 
 
 def _keep_gone(tx: Transaction, order: Order, observation: Observation) -> None:
@@ -152,7 +163,12 @@ def _keep_gone(tx: Transaction, order: Order, observation: Observation) -> None:
     if not isinstance(observation, Seen) or observation.trouble is not None:
         return
     is_gone = observation.nothing_to_cancel and observation.is_gone
-    order.gone_known_since = met_again(order.gone_known_since, moment(tx)) if is_gone else None
+    since = order.missing_since
+    order.gone_known_since = (
+        {**met_again(_gone_known_since(order), moment(tx)), SINCE: since.timestamp()}
+        if is_gone and since is not None
+        else None
+    )
 
 
 def _keep_missing(tx: Transaction, order: Order, *, is_missing: bool) -> None:

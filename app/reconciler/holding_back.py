@@ -6,6 +6,7 @@ from dataclasses import replace
 from app.orders.claims import claimed_by_others
 from app.orders.spoken import dismissed_meanwhile
 from app.reconciler.callback_hints import is_fresh
+from app.reconciler.evidence import OPERATOR
 from app.reconciler.findings import Findings
 from app.reconciler.passes import Pass
 from app.reconciler.writing import Held
@@ -31,9 +32,10 @@ def is_held_back_by(this: Pass, unshown_tasks: Collection[int]) -> bool:
 async def seen_by_now(this: Pass, held: Held, observation: Seen | Rechecked) -> Seen | Rechecked:
     """Return what was seen of a placed order, with what was said or has come in while the pass looked.
 
-    A look at what was found, and was dismissed in its midst, or given to another order, says nothing.
+    A look at what was found, and was dismissed in its midst, or given to another order, says nothing. Nor
+    does one at what was found instead of what an operator has said meanwhile is this order's.
     """
-    if _is_dismissed(this, held):
+    if _is_spoken_against(this, held):
         held.findings.forget_identity()
         return Rechecked(trouble_in(observation))
     if await _is_found_by_another(held):
@@ -47,12 +49,16 @@ async def seen_by_now(this: Pass, held: Held, observation: Seen | Rechecked) -> 
 async def is_its_own_by_now(this: Pass, held: Held) -> bool:
     """Tell whether nothing that was said or has come in while the pass looked speaks for another's order."""
     return not (
-        _is_dismissed(this, held) or await _is_found_by_another(held) or await _is_doubted(this, held)
+        _is_spoken_against(this, held) or await _is_found_by_another(held) or await _is_doubted(this, held)
     )
 
 
-def _is_dismissed(this: Pass, held: Held) -> bool:
-    return held.findings.order_id in dismissed_meanwhile(this.order, held.order)
+def _is_spoken_against(this: Pass, held: Held) -> bool:
+    found, now = held.findings.order_id, held.order
+    if found in dismissed_meanwhile(this.order, now):
+        return True
+    is_settled = now.cloudpress_order_id_source == OPERATOR != this.order.cloudpress_order_id_source
+    return is_settled and found not in {None, now.cloudpress_order_id}
 
 
 async def _is_found_by_another(held: Held) -> bool:

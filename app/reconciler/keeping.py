@@ -3,15 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete
-
 from app import cloudpress
 from app.db.database import Transaction
 from app.db.lasting import met_again, moment
 from app.db.models import Order, Site, Task
 from app.events.timeline import record
 from app.events.types import EventType
-from app.reconciler.evidence import LOOK_UP, held_among
+from app.orders.cancelling import cancelling_of
+from app.orders.forgetting import forget_what_it_had
+from app.reconciler.evidence import LOOK_UP, OPERATOR, held_among
 from app.reconciler.findings import Findings
 from app.reconciler.writing import Held
 from app.states import LATE_LOOK_AFTER
@@ -54,12 +54,8 @@ async def _hold(held: Held) -> None:
     if order.cloudpress_order_id == findings.order_id:
         return
     if order.cloudpress_order_id is not None:
-        for table in (Task, Site):
-            await tx.session.execute(delete(table).where(table.order_id == order.id))
+        await forget_what_it_had(tx, order, is_resolved=findings.order_id_source == OPERATOR)
         held.loaded.forget_tasks_and_site(order.id)
-        # Neither was said of this one.
-        order.cancel_accepted_at = order.missing_since = order.missing_known_since = None
-        order.gone_known_since, order.cancel_unanswered = None, False
         findings.may_be_doubled = True
     record(
         tx,
@@ -118,7 +114,7 @@ def _late_look_at(tx: Transaction, order: Order, findings: Findings) -> datetime
 def _keep_cancelling(tx: Transaction, order: Order, findings: Findings) -> None:
     """Keep what CloudPress answered to the request to cancel; what it shows outranks that."""
     if findings.cancel_unanswered is not None:
-        order.cancel_unanswered = findings.cancel_unanswered
+        order.cancel_unanswered = cancelling_of(order) if findings.cancel_unanswered else None
     if order.cancel_requested_at is None:
         return
     if findings.cancel_accepted:

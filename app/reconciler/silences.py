@@ -3,11 +3,8 @@
 from datetime import timedelta
 
 from app.db.database import Transaction
-from app.db.lasting import Met, Span, known_since, lasted, met_again, moment
+from app.db.lasting import SINCE, Met, Span, known_since, lasted, met_again, moment
 from app.db.models import Order
-
-SINCE = "since"
-"""Stands beside what is counted for when the silence began which that is about."""
 
 
 def silent_for(tx: Transaction, order: Order) -> timedelta:

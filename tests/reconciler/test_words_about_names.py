@@ -9,10 +9,11 @@ import pytest
 from app.events.timeline import Actor
 from app.orders.requests import request_cancel
 from tests.reconciler.scripted import HOUR, LOST, Bench
-from tests.reconciler.test_answers_outrank_names import adopt
-from tests.reconciler.test_cancelled_in_the_midst import taken_by_name
+from tests.reconciler.test_answers_outrank_names import adopt, mixed_up
+from tests.reconciler.test_cancelled_in_the_midst import taken_by_name, while_looking_at
 from tests.reconciler.test_mixed_up_answers import call_back
 from tests.reconciler.test_unseen_news import told
+from tests.reconciler.test_what_was_shown import look
 
 BY = Actor("operator")
 
@@ -99,3 +100,23 @@ async def test_what_bens_callback_named_is_not_cancelled_by_rosas_client(bench: 
     await bench.work_for(HOUR)
     shown = bench.cloudpress.orders_made["cp-2"].tasks[0].status
     assert shown != "CANCELLED", await both(bench, rosa, ben)
+
+
+async def test_a_word_that_it_is_hers_outranks_a_pass_that_has_found_another_one(bench: Bench) -> None:
+    """A person is asked whose cp-2 is. Her callback names cp-3, and he answers while a pass looks at that."""
+    rosa, _ = await mixed_up(bench)
+    await bench.work_for(60)
+    assert (await bench.read(rosa)).suspected_duplicates == ["cp-2"]
+    other = bench.cloudpress.land("shop-2", status="RUNNING")
+    await call_back(bench, rosa, int(other.removeprefix("cp-")))
+
+    async def says_that_it_is_hers() -> None:
+        await bench.say(rosa, "dismiss_duplicates", by=BY, shown=await look(bench, rosa))
+
+    came = while_looking_at(bench, other, says_that_it_is_hers)
+    await bench.work()
+    assert came
+    assert (await bench.read(rosa)).cloudpress_order_id == "cp-2"
+    await bench.work_for(HOUR)
+    order = await bench.read(rosa)
+    assert (order.cloudpress_order_id, order.suspected_duplicates) == ("cp-2", [other]), "he is asked of that"

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, CheckConstraint, Index, Integer, String, Text, UniqueConstraint, false, text
+from sqlalchemy import CheckConstraint, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.columns import EncryptedBytes, JSONDocument, UTCDateTime
@@ -161,8 +161,8 @@ class Order(Leased):
     cancel_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # When CloudPress said yes to it; what it shows then decides.
     cancel_accepted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # Whether CloudPress was asked to cancel it and has perhaps done so: the answer is not known.
-    cancel_unanswered: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    # Which request to cancel CloudPress has perhaps done, its answer not known. (`orders/cancelling.py`)
+    cancel_unanswered: Mapped[dict[str, Any] | None] = mapped_column(NullableDocument)
     # For how long, counted from look to look, neither was it shown nor was there anything to be cancelled.
     gone_known_since: Mapped[dict[str, float] | None] = mapped_column(NullableDocument)
     # CloudPress's words, where the last request was refused.

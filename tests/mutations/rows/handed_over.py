@@ -54,7 +54,7 @@ MUTATIONS = (
     Mutation(
         "what is dismissed while a recheck looks is taken by it",
         "app/reconciler/holding_back.py",
-        "    if _is_dismissed(this, held):\n",
+        "    if _is_spoken_against(this, held):\n",
         "    if False:\n",
         (DISMISSED,),
     ),
@@ -151,9 +151,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a refusal to cancel another's order ends the client's wish",
-        HANDING_OVER,
-        "        _wish_anew(tx, holder, by=by, is_resolved=is_resolved or is_over)\n",
-        "",
+        "app/orders/forgetting.py",
+        "    _wish_anew(tx, order, by=by, is_resolved=is_resolved)\n",
+        "    pass\n",
         (HANDED_OVER,),
     ),
     Mutation(

@@ -36,15 +36,15 @@ MUTATIONS = (
     Mutation(
         "what is gone since an answer was lost was refused to be cancelled",
         "app/reconciler/cancelling.py",
-        "        elif error.status == 404 and seen.is_gone:\n",
-        "        elif False:\n",
+        "    elif looked.is_gone and is_404:\n",
+        "    elif False:\n",
         (GONE,),
     ),
     Mutation(
         "a 404 is no refusal though the order is shown",
         "app/reconciler/cancelling.py",
-        "error.status == 404 and seen.is_gone",
-        "error.status == 404",
+        "    elif looked.is_gone and is_404:\n",
+        "    elif is_404:\n",
         (GONE,),
     ),
     Mutation(

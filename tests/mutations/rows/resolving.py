@@ -214,7 +214,7 @@ MUTATIONS = (
     Mutation(
         "what its client wants cancelled is placed again",
         RESOLVING,
-        '    if action == "place_again" and order.cancel_requested_at is not None:\n',
+        '    if action == "place_again" and is_unwanted(order):\n',
         "    if False:\n",
         (RESOLVABLE,),
     ),

@@ -167,9 +167,9 @@ MUTATIONS = (
     ),
     Mutation(
         "an order keeps what was read of one that is another's",
-        HANDING_OVER,
-        "            await tx.session.execute(delete(table).where(table.order_id == holder.id))\n",
-        "            pass\n",
+        "app/orders/forgetting.py",
+        "        await tx.session.execute(delete(table).where(table.order_id == order.id))\n",
+        "        pass\n",
         (WORDS,),
     ),
     Mutation(
@@ -209,9 +209,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a yes to cancelling is a yes for whatever replaces it",
-        KEEPING,
-        "        order.cancel_accepted_at = order.missing_since = order.missing_known_since = None\n",
-        "",
+        "app/orders/forgetting.py",
+        "    order.cancel_accepted_at = order.cancel_refusal = order.cancel_unanswered = None\n",
+        "    order.cancel_refusal = None\n",
         (SEEN_BEFORE,),
     ),
     Mutation(

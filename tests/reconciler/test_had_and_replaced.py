@@ -1,0 +1,84 @@
+"""What CloudPress said of an order that ours had by its name is forgotten once ours has another one."""
+
+from uuid import UUID
+
+import pytest
+
+from app.cloudpress import Refused
+from app.db.models import Order
+from app.events.timeline import Actor
+from app.orders.callbacks import record_callback
+from app.orders.requests import NotResolvableError, request_cancel
+from tests.reconciler.scripted import HOUR, LOST, Bench
+from tests.reconciler.test_answers_outrank_names import answered_with_what_she_takes, hers_never_lands
+from tests.reconciler.test_attacks import answered_late
+from tests.reconciler.test_what_was_shown import look
+
+BY = Actor("operator")
+
+
+async def has_anothers(bench: Bench, task_status: str) -> tuple[UUID, str]:
+    """Return an order that took another's by its name, and the id of that."""
+    await bench.complete_one_before()
+    bench.cloudpress.script["place"] = [LOST]
+    order_id = await bench.order("Shop")
+    await bench.work()
+    anothers = bench.cloudpress.land("Shop", status=task_status)
+    if task_status == "PENDING":
+        page = "https://pay.test/anothers"
+        bench.cloudpress.tell(anothers, payment_url=page, status="awaiting_payment")
+    await bench.work_for(1000)
+    order = await bench.read(order_id)
+    assert (order.cloudpress_order_id, order.cloudpress_order_id_source) == (anothers, "lookup")
+    return order_id, anothers
+
+
+@pytest.mark.parametrize("by", ["answer", "callback"])
+async def test_its_payment_page_is_shown_no_more(bench: Bench, by: str) -> None:
+    """What is named instead cannot be read for now: nobody is sent to pay what is another's."""
+    order_id, _ = await has_anothers(bench, "PENDING")
+    assert (await bench.read(order_id)).payment_url == "https://pay.test/anothers"
+    own = bench.cloudpress.land("Shop", status="PENDING")
+    if by == "answer":
+        bench.cloudpress.script[f"order {own}"] = [LOST] * 1000
+        await answered_late(bench, order_id, own)
+    else:
+        bench.cloudpress.script[f"order {own}"] = [None] + [LOST] * 1000
+        await record_callback(bench.db, order_id, b'{"task_id": %d}' % int(own.removeprefix("cp-")))
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.cloudpress_order_id, order.payment_url) == (own, None)
+
+
+async def test_a_refusal_to_cancel_it_is_no_answer_to_the_wish(bench: Bench) -> None:
+    order_id, _ = await has_anothers(bench, "RUNNING")
+    bench.cloudpress.script["cancel"] = [Refused(409, ("not in progress",), is_own_form=True)]
+    await request_cancel(bench.db, order_id, by=BY)
+    await bench.work()
+    assert (await bench.read(order_id)).cancel_refusal == ["not in progress"]
+    own = bench.cloudpress.land("Shop", status="RUNNING")
+    await record_callback(bench.db, order_id, b'{"task_id": %d}' % int(own.removeprefix("cp-")))
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.cloudpress_order_id, order.status) == (own, "cancelled")
+    assert len(await bench.events(order_id, "order.cancel_requested")) == 2
+
+
+async def test_what_is_unwanted_is_not_bought_again_because_cancelling_anothers_was_refused(
+    bench: Bench,
+) -> None:
+    """A person is asked whose it is, and is not offered what would buy it for nobody."""
+    rosa = await hers_never_lands(bench)
+    await answered_with_what_she_takes(bench, rosa, "cp-2")
+    async with bench.db.write() as tx:  # what CloudPress said before his answer came
+        order = await tx.session.get_one(Order, rosa)
+        order.cancel_requested_at, order.cancel_refusal = None, ["not in progress"]
+    await bench.work_for(HOUR)
+    detail = (await bench.read(rosa)).attention_detail or ""
+    assert "wants it cancelled" in detail
+    assert "place again, or" not in detail
+    with pytest.raises(NotResolvableError, match="wants this order cancelled"):
+        await bench.say(rosa, "place_again", by=BY, shown=await look(bench, rosa))
+    await bench.say(rosa, "fail", by=BY, shown=await look(bench, rosa))
+    await bench.work_for(HOUR)
+    assert (await bench.read(rosa)).status == "failed"
