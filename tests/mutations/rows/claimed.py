@@ -84,8 +84,8 @@ MUTATIONS = (
     Mutation(
         "an order that nobody asked to be cancelled is taken for cancelled by 404s",
         "app/reconciler/cancelling.py",
-        "        return was_asked\n",
-        "        return True\n",
+        "        findings.cancel_unanswered = was_asked\n        return was_asked\n",
+        "        findings.cancel_unanswered = True\n        return True\n",
         (CANCELLING,),
     ),
     Mutation(
