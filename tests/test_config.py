@@ -534,6 +534,12 @@ def test_a_file_that_holds_no_secret_is_named_in_one_line(
         ("http://shop.example.com:80", "http://shop.example.com"),
         ("http://localhost:3000", "http://localhost:3000"),
         ("http://[::1]:3000", "http://[::1]:3000"),
+        ("http://[2001:DB8::0001]:3000", "http://[2001:db8::1]:3000"),
+        ("http://[0:0:0:0:0:0:0:1]", "http://[::1]"),
+        ("http://[::ffff:127.0.0.1]", "http://[::ffff:7f00:1]"),
+        ("http://127.0.0.1:3000", "http://127.0.0.1:3000"),
+        ("https://1.example", "https://1.example"),
+        ("https://my_shop-1.example.", "https://my_shop-1.example."),
         ("https://bücher.example", "https://xn--bcher-kva.example"),
     ],
 )
@@ -561,6 +567,22 @@ def test_an_origin_is_taken_as_browsers_send_it(
         "https://shop .example.com",
         "https://a.example https://b.example",
         "https://a.example,",
+        "https://*.example.com",
+        "https://a;b.example",
+        "https://ex%41mple.com",
+        "https://a..example",
+        "https://.example",
+        "https://-a.example",
+        "https://a-.example",
+        f"https://{'a' * 64}.example",
+        "http://127.1:3000",
+        "http://0x7f.1",
+        "http://017.0.0.1",
+        "http://2130706433",
+        "http://256.1.1.1",
+        "http://127.0.0.1.",
+        "https://shop.0x",
+        "http://[fe80::1%25eth0]",
     ],
 )
 def test_what_no_browser_sends_as_its_origin_is_refused(
@@ -568,4 +590,19 @@ def test_what_no_browser_sends_as_its_origin_is_refused(
 ) -> None:
     environment.setenv("CORS_ORIGINS", written)
     with pytest.raises(SettingsError, match=r"^CORS_ORIGINS: must be origins such as"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("https://*.example.com", "wildcards are not taken, so each is written out$"),
+        ("http://127.1", "addresses are written as 192.0.2.1, in four decimal numbers$"),
+    ],
+)
+def test_an_origin_that_is_refused_is_told_how_it_is_written(
+    environment: pytest.MonkeyPatch, written: str, told: str
+) -> None:
+    environment.setenv("CORS_ORIGINS", f"https://shop.example.com,{written}")
+    with pytest.raises(SettingsError, match=rf"^CORS_ORIGINS: must be origins .*: {told}"):
         load_settings()

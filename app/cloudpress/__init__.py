@@ -3,7 +3,7 @@
 It knows nothing of Presshook's tables, and nothing else of `app` is imported here but `app.network`.
 """
 
-from app.cloudpress.addresses import browser_origin, checked_url, normalize_base_url, with_written_path
+from app.cloudpress.addresses import checked_url, normalize_base_url, with_written_path
 from app.cloudpress.client import Answer, CloudPress
 from app.cloudpress.connections import Connections
 from app.cloudpress.errors import (
@@ -15,6 +15,7 @@ from app.cloudpress.errors import (
     Refused,
 )
 from app.cloudpress.headers import header_safe
+from app.cloudpress.origins import browser_origin
 from app.cloudpress.schemas import (
     About,
     NamedItem,

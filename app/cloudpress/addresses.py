@@ -30,24 +30,11 @@ def checked_url(url: str, *, example: str) -> str:
     url = url.strip()
     if "@" in url or "?" in url or "#" in url:
         raise ValueError("must not hold a user, a password, a query or a fragment")
-    if not _is_http_url(url):
+    if not is_http_url(url):
         raise ValueError(f"must be an address such as {example}")
     if not _is_plain_path(urlsplit(url).path.rstrip("/")):
         raise ValueError("must not hold control characters, dot segments or a leading // in its path")
     return url.rstrip("/")
-
-
-def browser_origin(text: str) -> str:
-    """Return an origin as browsers send it: in small letters and ASCII, without a port that goes by itself.
-
-    Raises:
-        ValueError: it is none, or an address with more than an origin has.
-    """
-    text = text.strip()
-    if not _is_http_url(text) or re.search(r"[/?#@]", text.partition("://")[2]) or "://" not in text:
-        raise ValueError("must be origins such as https://shop.example.com, comma-separated")
-    url = httpx.URL(text)
-    return f"{url.scheme}://{url.netloc.decode()}"
 
 
 def with_written_path(url: str) -> str:
@@ -65,7 +52,8 @@ def _is_plain_path(path: str) -> bool:
     return path.isprintable() and not path.startswith("//") and not {".", ".."} & set(path.split("/"))
 
 
-def _is_http_url(url: str) -> bool:
+def is_http_url(url: str) -> bool:
+    """Tell whether a text is an absolute http(s) URL that requests can be made to."""
     if not url.isprintable() or " " in url or "\\" in url:
         return False
     try:

@@ -5,6 +5,7 @@ from tests.mutations.proofs import (
     EVENTS_AND_KEYS,
     GOES_WRONG,
     NAMED_TWICE,
+    ORIGINS,
     RESTORED_AND_LOOKED_AT,
     UNDER_PATH,
 )
@@ -95,5 +96,19 @@ MUTATIONS = (
         "self._written = path",
         "self._written = unquote(path)",
         (UNDER_PATH,),
+    ),
+    Mutation(
+        "an origin may have a host that no browser names",
+        "app/cloudpress/origins.py",
+        "    if not NAME.fullmatch(host):\n",
+        "    if False:\n",
+        (ORIGINS,),
+    ),
+    Mutation(
+        "an origin's address is taken in any spelling",
+        "app/cloudpress/origins.py",
+        "    if NUMBER_AT_END.fullmatch(host) and not _is_written_out(host):\n",
+        "    if False:\n",
+        (ORIGINS,),
     ),
 )
