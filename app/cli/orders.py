@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.markup import escape
 
 from app.cli.client import HERE, Client, ClientCommands, ExitCode, Json, Key, Pace, UnknownOutcomeError, Url
+from app.cli.given import not_empty, once
 from app.cli.printing import complain, print_json, print_json_line, say
 from app.cli.tables import FINAL, order_table, orders_table, suspects_table
 from app.cli.terminal import console
@@ -58,7 +59,8 @@ def place(
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Something of yours to keep with it.")
     ] = None,
     idempotency_key: Annotated[
-        str | None, typer.Option(help="Repeat a command with it, and the order is not placed again.")
+        str | None,
+        typer.Option(help="Repeat a command with it, and the order is not placed again.", callback=not_empty),
     ] = None,
     follow: Annotated[bool, typer.Option("--watch", help="Watch the order until it is final.")] = False,
     as_json: Json = False,
@@ -72,9 +74,10 @@ def place(
     if progress_page:
         body["progress_page"] = True
     if metadata:
-        body["metadata"] = dict(_pair(item) for item in metadata)
+        body["metadata"] = once(map(_pair, metadata), option="--metadata")
     service = Client(url, key)
-    idempotency_key = idempotency_key or str(uuid4())
+    if idempotency_key is None:
+        idempotency_key = str(uuid4())
     try:
         answer = service.ask("POST", "/orders", json=body, headers={"Idempotency-Key": idempotency_key})
     except (UnknownOutcomeError, KeyboardInterrupt):

@@ -3,6 +3,7 @@
 from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import (
     EVENTS_AND_KEYS,
+    GIVEN,
     GOES_WRONG,
     NAMED_TWICE,
     ORIGINS,
@@ -110,5 +111,19 @@ MUTATIONS = (
         "    if NUMBER_AT_END.fullmatch(host) and not _is_written_out(host):\n",
         "    if False:\n",
         (ORIGINS,),
+    ),
+    Mutation(
+        "a command makes up a key for an order whose key is empty",
+        "app/cli/given.py",
+        "    if value is not None and not value.strip():\n",
+        "    if False:\n",
+        (GIVEN,),
+    ),
+    Mutation(
+        "of two values on the command line the last counts",
+        "app/cli/given.py",
+        "        if name in found:\n",
+        "        if False:\n",
+        (GIVEN,),
     ),
 )
