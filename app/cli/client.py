@@ -22,6 +22,7 @@ from app.env_file import EnvFileError, bare, read_secret
 TIMEOUT_SECONDS = 60.0
 
 HERE = "http://127.0.0.1:8000"
+PROBLEM = "application/problem+json"
 
 
 class ExitCode(IntEnum):
@@ -30,7 +31,7 @@ class ExitCode(IntEnum):
     REFUSED = 1
     """The service refused."""
     UNREACHABLE = 3
-    """The service could not be reached, or is not ready."""
+    """The service could not be reached, is not ready, or what answers is another program."""
     NOT_COMPLETED = 4
     """The order that was waited for ended failed or cancelled."""
 
@@ -120,7 +121,23 @@ def address(text: str) -> str:
     return text
 
 
-Url = Annotated[str, typer.Option(envvar="PRESSHOOK_URL", help="Where the service is.", callback=address)]
+def base_address(text: str) -> str:
+    """Return an address of HTTP that paths can be added to.
+
+    Raises:
+        typer.BadParameter: it is none, as `address`, or a path that is added would be a part of its query.
+    """
+    text = address(text)
+    if "?" in text or "#" in text:
+        raise typer.BadParameter(
+            "this address holds a query or a fragment: leave out the ? or # and the rest"
+        )
+    return text
+
+
+Url = Annotated[
+    str, typer.Option(envvar="PRESSHOOK_URL", help="Where the service is.", callback=base_address)
+]
 Key = Annotated[
     str,
     typer.Option(
@@ -215,17 +232,28 @@ class Client:
             fail(*wrong, code=ExitCode.UNREACHABLE, error=UnknownOutcomeError)
         if answer.status_code in {204, 304}:
             return answer
-        if answer.is_success:
-            if _document(answer) is None:
-                self.is_none()
-            return answer
+        if not answer.is_success:
+            self.refuse(answer)
+        if _document(answer) is None:
+            self.is_none()
+        return answer
+
+    def refuse(self, answer: httpx.Response) -> NoReturn:
+        """End the command because the service refused, is away, or is none."""
         if answer.status_code >= 500:
             fail(*refusal(answer), code=ExitCode.UNREACHABLE, error=UnknownOutcomeError)
+        if not _is_problem(answer):
+            self.is_none(answer.status_code)
         fail(*refusal(answer))
 
-    def is_none(self) -> NoReturn:
-        """End the command because what answers is something else."""
-        fail(f"What answers at {self.url} does not look like Presshook.", code=ExitCode.UNREACHABLE)
+    def is_none(self, status: int | None = None) -> NoReturn:
+        """End the command because what answers is something else, such as a proxy that has passed it on."""
+        told = "" if status is None else f": it answered {status}, in another way"
+        fail(
+            f"What answers at {self.url} does not look like Presshook{told}.",
+            code=ExitCode.UNREACHABLE,
+            error=UnknownOutcomeError,
+        )
 
     def pages(self, path: str, params: list[tuple[str, str]]) -> Iterator[list[dict[str, Any]]]:
         """Yield a list page by page to its end; end the command where the pages lead on and bring nothing."""
@@ -250,6 +278,15 @@ def _document(answer: httpx.Response) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
+
+
+def _is_problem(answer: httpx.Response) -> bool:
+    """Tell whether an answer is a problem of RFC 9457, as each of Presshook's refusals is.
+
+    Other programs have a `detail` in their errors as well, the sandbox among them.
+    """
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == PROBLEM and isinstance((_document(answer) or {}).get("detail"), str)
 
 
 def refusal(answer: httpx.Response) -> list[str]:

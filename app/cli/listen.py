@@ -13,7 +13,7 @@ import httpx
 import typer
 from rich.markup import escape
 
-from app.cli.client import HERE, Client, Key, Url, address, fail, refusal, refuse_both, secret_of_environment
+from app.cli.client import HERE, Client, Key, Url, address, fail, refuse_both, secret_of_environment
 from app.cli.event_stream import EndlessLineError, Message, lines_of, messages_of
 from app.cli.http import open_client, raw
 from app.cli.printing import complain, say
@@ -105,7 +105,7 @@ def _messages(service: Client, types: list[str], heard: Heard) -> Iterator[Messa
                 if answer.status_code == TOO_MANY_REQUESTS or answer.is_server_error:
                     complain(f"The service is away ({answer.status_code}); trying again.")
                 elif not answer.is_success:
-                    fail(*refusal(_short(answer)))
+                    service.refuse(_short(answer))
                 elif not answer.headers.get("content-type", "").startswith("text/event-stream"):
                     service.is_none()
                 else:
@@ -124,7 +124,7 @@ def _short(answer: httpx.Response) -> httpx.Response:
         body += chunk
         if len(body) > MOST_REFUSAL_BYTES:
             break
-    return httpx.Response(answer.status_code, content=body, request=answer.request)
+    return httpx.Response(answer.status_code, headers=answer.headers, content=body, request=answer.request)
 
 
 def _forward(application: httpx.Client, forward_to: str, data: str, secret: str) -> None:

@@ -57,6 +57,22 @@ def test_what_is_no_address_is_refused(typed: str) -> None:
         address(typed)
 
 
+@pytest.mark.parametrize("place", ["--url", "PRESSHOOK_URL"])
+@pytest.mark.parametrize("after", ["/?a=b", "?", "#part", "/presshook#"])
+def test_an_address_that_no_path_can_be_added_to_is_refused_by_its_setting_s_name(
+    place: str, after: str
+) -> None:
+    """What is added to it would be a part of its query, and something else would be asked."""
+    url = f"http://127.0.0.1:9{after}"
+    line = ["orders", "list", "--key", "key", *(["--url", url] if place == "--url" else [])]
+    ended = CliRunner().invoke(
+        command_line(["orders"]), line, env={"PRESSHOOK_URL": url if place != "--url" else None}
+    )
+    assert ended.exit_code == 2
+    assert place in ended.output
+    assert "a query or a fragment" in " ".join(ended.output.replace("│", " ").split())
+
+
 LISTING = ["orders", "list", "--url", "http://127.0.0.1:9"]
 LISTENING = ["listen", "--forward-to", "9", "--url", "http://127.0.0.1:9", "--key", "key"]
 
@@ -275,6 +291,11 @@ ASKING = [
 ]
 
 
+def without_advice(printed: str) -> list[str]:
+    """Return lines without the one that says how an order, which may be placed, is not placed once more."""
+    return [line for line in printed.splitlines() if "--idempotency-key" not in line]
+
+
 @pytest.mark.parametrize("command", ASKING, ids=" ".join)
 def test_what_is_no_presshook_ends_a_command_in_one_line(
     command: list[str], capsys: pytest.CaptureFixture[str]
@@ -290,8 +311,49 @@ def test_what_is_no_presshook_ends_a_command_in_one_line(
             with pytest.raises(SystemExit) as ended:
                 command_line()([*command, "--url", url, "--key", "k"])
             assert ended.value.code == ExitCode.UNREACHABLE, document
-            [line] = capsys.readouterr().err.splitlines()
+            [line] = without_advice(capsys.readouterr().err)
             assert "Presshook" in line
+
+
+REFUSALS_OF_OTHERS = [
+    (404, "application/json", '{"detail": "Not Found"}', "the sandbox, as other programs that we may know"),
+    (401, "text/html", "<html>", "a proxy that wants a password"),
+    (413, "application/json", "[]", "a proxy that takes less"),
+    (429, "application/problem+json", "<html>", "a problem that none is"),
+    (302, "text/html", "", "a page where one signs in"),
+]
+
+
+@pytest.mark.parametrize(("status", "kind", "body", "reason"), REFUSALS_OF_OTHERS)
+@pytest.mark.parametrize("command", ASKING, ids=" ".join)
+def test_a_refusal_of_another_program_is_not_taken_for_one_of_presshook(
+    command: list[str], status: int, kind: str, body: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def answer(_request: Request) -> Response:
+        return Response(body, status, headers={"Content-Type": kind})
+
+    with (
+        served(Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST", "DELETE"])])) as url,
+        pytest.raises(SystemExit) as ended,
+    ):
+        command_line()([*command, "--url", url, "--key", "k"])
+    assert ended.value.code == ExitCode.UNREACHABLE, reason
+    [line] = without_advice(capsys.readouterr().err)
+    assert "does not look like Presshook" in line
+    assert str(status) in line
+
+
+def test_who_listens_to_another_program_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
+    async def answer(_request: Request) -> Response:
+        return JSONResponse({"detail": "Not Found"}, 404)
+
+    with (
+        served(Starlette(routes=[Route("/{path:path}", answer)])) as url,
+        pytest.raises(SystemExit) as ended,
+    ):
+        command_line()(["listen", "--forward-to", "9", "--url", url, "--key", "k"])
+    assert ended.value.code == ExitCode.UNREACHABLE
+    assert "does not look like Presshook" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]], ids=["for people", "for scripts"])
@@ -308,7 +370,7 @@ def test_what_may_be_an_order_is_shown_before_anything_is_decided_and_sent_along
             return JSONResponse({"data": [suspect], "left_out": 1, "others": ["other"], "callbacks": 2})
         sent.append(await request.json())
         new = {"suspects": ["new"], "callbacks": 0, "detail": "CloudPress shows new, which may be it."}
-        return JSONResponse(new, 409)
+        return JSONResponse(new, 409, media_type="application/problem+json")
 
     with (
         served(Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])) as url,

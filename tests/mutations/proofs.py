@@ -238,6 +238,7 @@ EVENTS_AND_KEYS = by_pytest("events and keys", "tests/api/routes/test_events_and
 NAMED_TWICE = by_pytest("named twice", "tests/api/routes/test_named_twice.py", "-k", "sqlite")
 GOES_WRONG = by_pytest("what goes wrong", "tests/cli/test_what_goes_wrong.py")
 GIVEN = by_pytest("what is given", "tests/cli/test_given.py")
+CLIENT = by_pytest("client of the commands", "tests/cli/test_client.py", "-k", "address or another_program")
 ORIGINS = by_pytest("origins", "tests/test_config.py", "-k", "origin")
 UNDER_PATH = by_pytest("under a path", "tests/api/test_under_path.py", "-k", "sqlite")
 LASTING = by_pytest("lasting", "tests/db/test_lasting.py")

@@ -2,6 +2,7 @@
 
 from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import (
+    CLIENT,
     EVENTS_AND_KEYS,
     GIVEN,
     GOES_WRONG,
@@ -125,5 +126,19 @@ MUTATIONS = (
         "        if name in found:\n",
         "        if False:\n",
         (GIVEN,),
+    ),
+    Mutation(
+        "paths are added to a query",
+        "app/cli/client.py",
+        '    if "?" in text or "#" in text:\n',
+        "    if False:\n",
+        (CLIENT,),
+    ),
+    Mutation(
+        "a refusal of any program is one of Presshook's",
+        "app/cli/client.py",
+        "        if not _is_problem(answer):\n",
+        "        if False:\n",
+        (CLIENT,),
     ),
 )
