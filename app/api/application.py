@@ -18,6 +18,7 @@ from app.api.middleware.rate_limit import RateLimiter
 from app.api.middleware.severable import Severable
 from app.api.middleware.under_path import UnderPath
 from app.api.query import require_known_parameters
+from app.api.repeated_headers import require_headers_once
 from app.api.repeated_names import require_names_once
 from app.api.routes import (
     accounts,
@@ -47,7 +48,11 @@ _ROUTES_OF_CLIENTS = shared_routes(
     accounts.router,
     keys.router,
     checks.router,
-    dependencies=(Depends(require_known_parameters), Depends(require_names_once)),
+    dependencies=(
+        Depends(require_known_parameters),
+        Depends(require_headers_once),
+        Depends(require_names_once),
+    ),
 )
 _ROUTES = (*_ROUTES_OF_CLIENTS, *shared_routes(callbacks.router, health.router, metrics.router))
 _ROUTES_OF_WORKERS = shared_routes(health.router, metrics.router)

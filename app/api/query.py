@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from app.api.problems import invalid_field
 
+SENT_TWICE = "This is sent more than once, and takes one value."
 _TAKEN: dict[str, Mapping[str, bool]] = {}
 """What routes take, by the names that are theirs alone. No route hashes."""
 
@@ -30,7 +31,7 @@ async def require_known_parameters(request: Request) -> None:
         if name not in taken:
             raise invalid_field(name, "There is no such parameter here.")
         if times > 1 and not taken[name]:
-            raise invalid_field(name, "This is sent more than once, and takes one value.")
+            raise invalid_field(name, SENT_TWICE)
 
 
 def _taken_by(route: APIRoute) -> Mapping[str, bool]:
@@ -44,6 +45,12 @@ def _taken_by(route: APIRoute) -> Mapping[str, bool]:
 def _parameters(dependant: Dependant) -> list[tuple[str, bool]]:
     own = [(field.alias, _is_list(field.field_info.annotation)) for field in dependant.query_params]
     return own + [each for part in dependant.dependencies for each in _parameters(part)]
+
+
+def headers_of(dependant: Dependant) -> list[tuple[str, bool]]:
+    """Return the headers that a route takes, and of each whether it may come several times."""
+    own = [(field.alias, _is_list(field.field_info.annotation)) for field in dependant.header_params]
+    return own + [each for part in dependant.dependencies for each in headers_of(part)]
 
 
 def _is_list(annotation: object) -> bool:

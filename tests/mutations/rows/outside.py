@@ -37,10 +37,10 @@ MUTATIONS = (
         (RESTORED_AND_LOOKED_AT,),
     ),
     Mutation(
-        "of two idempotency keys the first counts",
-        "app/api/routes/orders/placing.py",
-        '    if len(request.headers.getlist("Idempotency-Key")) > 1:\n',
-        "    if False:\n",
+        "of two idempotency keys, or numbers of last events, the first counts",
+        "app/api/repeated_headers.py",
+        "        if len(request.headers.getlist(name)) > 1:\n",
+        "        if False:\n",
         (NAMED_TWICE,),
     ),
     Mutation(

@@ -88,7 +88,6 @@ def is_placed_or_final(order: Order) -> bool:
     callbacks=callback_router.routes,
 )
 async def place_order(
-    request: Request,
     body: OrderRequest,
     response: Response,
     grant: OrdersWriter,
@@ -107,9 +106,6 @@ async def place_order(
 ) -> OrderBody:
     """Order a site. The order is stored before CloudPress hears of it, so it is never lost."""
     key = None
-    if len(request.headers.getlist("Idempotency-Key")) > 1:
-        # Which of them stands for the order nobody can say: a client that repeats may have put one before it.
-        raise invalid_field("Idempotency-Key", "is sent more than once")
     if idempotency_key:
         key = Idempotency(grant.identity, idempotency_key, fingerprint_of(body.told()))
     try:
