@@ -49,6 +49,20 @@ async def view_now(session: AsyncSession, order: Order) -> OrderView:
     return await find_order(session, order.id) or OrderView(order, (), None)
 
 
+async def find_credentials(session: AsyncSession, order_id: UUID) -> Credentials | None:
+    """Return how to log in to an order's site, for nobody to read; None as `read_credentials`.
+
+    Raises:
+        UndecryptableError: as `read_credentials`.
+    """
+    site = await session.get(Site, order_id, options=[undefer(Site.ssh_password)])
+    if site is None or not site.details:  # none yet, or none any more
+        return None
+    ssh = site.details.get("ssh") or {}
+    password = site.ssh_password.decode() if site.ssh_password is not None else None
+    return Credentials(ssh.get("ipaddr"), ssh.get("username"), password, ssh.get("port"))
+
+
 @repeated
 async def read_credentials(db: Database, order_id: UUID, *, reader: Actor) -> Credentials | None:
     """Return how to log in to an order's site, None while there is no such order or no site yet.
@@ -61,10 +75,7 @@ async def read_credentials(db: Database, order_id: UUID, *, reader: Actor) -> Cr
     async with db.write() as tx:
         # The order first, as everywhere: the event below refers to it.
         await tx.session.get(Order, order_id, with_for_update=True)
-        site = await tx.session.get(Site, order_id, options=[undefer(Site.ssh_password)])
-        if site is None or not site.details:  # none yet, or none any more
-            return None
-        record(tx, order_id, EventType.CREDENTIALS_READ, by=reader)
-        ssh = site.details.get("ssh") or {}
-        password = site.ssh_password.decode() if site.ssh_password is not None else None
-        return Credentials(ssh.get("ipaddr"), ssh.get("username"), password, ssh.get("port"))
+        credentials = await find_credentials(tx.session, order_id)
+        if credentials is not None:
+            record(tx, order_id, EventType.CREDENTIALS_READ, by=reader)
+        return credentials

@@ -7,6 +7,7 @@ import pytest
 
 from app.main import Service
 from app.orders.intake import NewOrder, create_order
+from tests.harness import Sandbox, run_presshook
 
 NOTHING = "01890000-0000-7000-8000-000000000000"
 OF_EACH_ANSWER = {"x-request-id"}
@@ -56,6 +57,27 @@ async def test_head_waits_for_nothing(client: httpx.AsyncClient, service: Servic
     assert (stream.status_code, stream.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
     assert (waited.status_code, "etag" in waited.headers) == (200, True)
     assert stream.content + waited.content == b""
+
+
+async def test_who_asks_for_the_head_of_credentials_has_not_read_them(
+    database_url: str, sandbox: Sandbox
+) -> None:
+    """Nor is told how long the password is, which would be recorded nowhere."""
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        client = presshook.client
+        path = f"/v1/orders/{(await presshook.order('Plain')).json()['id']}"
+        await presshook.until(path.rpartition("/")[2], "completed")
+        head = await client.head(f"{path}/credentials")
+        events = (await client.get(f"{path}/events?limit=100")).json()["data"]
+        assert "order.credentials_read" not in {event["type"] for event in events}
+        got = await client.get(f"{path}/credentials")
+        assert (head.status_code, head.content, "content-length" in head.headers) == (200, b"", False)
+        ours = OF_EACH_ANSWER | {"content-length"}
+        told = [{name: each.headers[name] for name in {*each.headers} - ours} for each in (head, got)]
+        assert told[0] == told[1]
+        later = (await client.get(f"{path}/events?limit=100")).json()["data"]
+        assert [event["type"] for event in later].count("order.credentials_read") == 1
+        assert (await client.head(f"/v1/orders/{NOTHING}/credentials")).status_code == 404
 
 
 async def test_head_is_measured_as_what_it_is(client: httpx.AsyncClient) -> None:

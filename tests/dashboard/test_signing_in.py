@@ -274,6 +274,17 @@ async def test_a_link_signs_in_once_on_this_machine_alone(service: Service) -> N
         assert (await browser.get("/ui/orders")).status_code == 303
 
 
+async def test_who_asks_for_the_head_of_a_link_does_not_follow_it(service: Service) -> None:
+    """Chats and mail programs look at what a link leads to before a person does."""
+    async with browser_of(service) as browser:
+        app = browser._transport.app  # type: ignore[attr-defined]
+        link = app.state.desk.sessions.link_once(API_KEY)
+        head = await browser.head(link)
+        assert (head.status_code, "set-cookie" in head.headers, len(browser.cookies)) == (200, False, 0)
+        assert (await browser.get(link)).headers["location"] == "/ui"
+        assert (await browser.get("/ui/orders")).status_code == 200
+
+
 async def test_what_stays_open_is_held_against_the_key_and_the_time_as_well(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,8 +1,11 @@
 """HEAD, which every address takes that takes GET (RFC 9110, 9.3.2): the same head, and no body."""
 
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 KEY = "presshook.head"
+UNMADE = "presshook.unmade"
+"""What says that the body is not made as a GET's would be."""
 
 
 class Head:
@@ -31,6 +34,8 @@ class Head:
             if is_over or message["type"] != "http.response.start":
                 return
             is_over = True
+            if UNMADE in scope:
+                del MutableHeaders(scope=message)["Content-Length"]
             await send(message)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -46,3 +51,14 @@ class Head:
 def is_head(scope: Scope) -> bool:
     """Tell whether a request that looks like a GET asks for the head alone, which waits for nothing."""
     return KEY in scope
+
+
+def spares_body(scope: Scope) -> bool:
+    """Tell whether a request asks for the head alone; if so its body may be any, and its length is not told.
+
+    It is for what costs others something to find out, and changes nothing in the head. (RFC 9110, 9.3.2)
+    """
+    if not is_head(scope):
+        return False
+    scope[UNMADE] = True
+    return True

@@ -151,7 +151,7 @@ async def resolving(
     del reader
     view = await find_visible(context, grant, order_id)
     shown = await context.show(view)
-    found = await list_suspects(order_id, grant, context)
+    found = await list_suspects(order_id, request, grant, context)
     return desk_of(request).render(
         request,
         "resolve.html",

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from app.api.auth import hold_back
+from app.api.middleware.head import is_head
 from app.api.problems import Problem
 from app.dashboard.desk import desk_of
 from app.dashboard.forms import FormDep
@@ -42,7 +43,8 @@ async def ask(
     once: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Response:
     """Ask for a key, or sign in by a link that does so once."""
-    if once is not None:
+    # A head alone signs nobody in: the link is left for the browser that follows it.
+    if once is not None and not is_head(request.scope):
         return await _by_link(request, once)
     return _form(request, way_on(next_page), said=ENDED if why == "ended" else None)
 

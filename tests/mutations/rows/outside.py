@@ -6,9 +6,12 @@ from tests.mutations.proofs import (
     EVENTS_AND_KEYS,
     GIVEN,
     GOES_WRONG,
+    HEADS,
     NAMED_TWICE,
     ORIGINS,
     RESTORED_AND_LOOKED_AT,
+    SIGNING_IN,
+    SUSPECTING,
     UNDER_PATH,
 )
 
@@ -42,6 +45,34 @@ MUTATIONS = (
         "        if len(request.headers.getlist(name)) > 1:\n",
         "        if False:\n",
         (NAMED_TWICE,),
+    ),
+    Mutation(
+        "who asks for the head of credentials has read them",
+        "app/api/routes/orders/placing.py",
+        "    if spares_body(request.scope):",
+        "    if False:",
+        (HEADS,),
+    ),
+    Mutation(
+        "the length of what was not made is told",
+        "app/api/middleware/head.py",
+        "            if UNMADE in scope:\n",
+        "            if False:\n",
+        (HEADS, SUSPECTING),
+    ),
+    Mutation(
+        "who asks for a head has CloudPress asked about all that may be an order",
+        "app/api/routes/orders/suspecting.py",
+        "    most = 0 if spares_body(request.scope) else ASKED_ABOUT\n",
+        "    most = ASKED_ABOUT\n",
+        (SUSPECTING,),
+    ),
+    Mutation(
+        "who asks for the head of a link that signs in has followed it",
+        "app/dashboard/routes/signing_in.py",
+        "    if once is not None and not is_head(request.scope):\n",
+        "    if once is not None:\n",
+        (SIGNING_IN,),
     ),
     Mutation(
         "a key for some accounts reads what all are counted by",

@@ -3,11 +3,12 @@
 import asyncio
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 
 from app.api.auth import OrdersReader
 from app.api.bodies.suspects import SuspectBody, SuspectList
 from app.api.context import CannotAsk, Context, ContextDep, require_migrated
+from app.api.middleware.head import spares_body
 from app.api.problems import documented
 from app.api.visible import find_visible
 from app.orders.shown import count_callbacks
@@ -28,7 +29,9 @@ router = APIRouter(prefix="/v1/orders", tags=["orders"], dependencies=[Depends(r
     operation_id="listSuspects",
     responses=documented(401, 403, 404, 422, 503),
 )
-async def list_suspects(order_id: UUID, grant: OrdersReader, context: ContextDep) -> SuspectList:
+async def list_suspects(
+    order_id: UUID, request: Request, grant: OrdersReader, context: ContextDep
+) -> SuspectList:
     """List what CloudPress has that may be an order, or its duplicate, and ask CloudPress what each is.
 
     CloudPress is asked about the first 20 and waited for 5 seconds. What it does not tell by then is listed
@@ -41,12 +44,13 @@ async def list_suspects(order_id: UUID, grant: OrdersReader, context: ContextDep
     account_id = view.order.account_id
     turns = asyncio.Semaphore(AT_A_TIME)
     until = asyncio.get_running_loop().time() + DEADLINE_SECONDS
-    asked = (_told(context, account_id, suspect, turns, until) for suspect in found[:ASKED_ABOUT])
+    most = 0 if spares_body(request.scope) else ASKED_ABOUT
+    asked = (_told(context, account_id, suspect, turns, until) for suspect in found[:most])
     listed = [
         *await asyncio.gather(*asked),
         *(
             SuspectBody.of(suspect, None, f"CloudPress was asked about the first {ASKED_ABOUT} alone.")
-            for suspect in found[ASKED_ABOUT:LISTED]
+            for suspect in found[most:LISTED]
         ),
     ]
     others = [suspect.cloudpress_order_id for suspect in found[LISTED:]]

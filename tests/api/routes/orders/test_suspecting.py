@@ -18,7 +18,10 @@ from app.server.embedded import serving
 from app.server.listening import listen
 from app.states import OrderStatus, Suspicion
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
-from tests.settings import CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN
+from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN
+
+ASKED = "GET /api/orders/{order_id}"
+UNKNOWN = "01890000-0000-7000-8000-000000000000"
 
 
 async def made_at_cloudpress(sandbox: Sandbox, name: str, **site: str) -> str:
@@ -129,6 +132,27 @@ async def test_of_very_many_the_first_are_asked_about_and_the_rest_is_counted(
         assert (len(found["data"]), found["left_out"]) == (suspecting.LISTED, 30)
         assert await sandbox.requests("GET /api/orders/{order_id}") == suspecting.ASKED_ABOUT
         assert "first 20" in found["data"][-1]["untold"]
+
+
+async def test_who_asks_for_the_head_has_cloudpress_asked_for_nothing(
+    database_url: str, sandbox: Sandbox
+) -> None:
+    """Nothing in the head depends on what it tells, but how long the answer would be, which is not told."""
+    async with run_presshook(database_url, sandbox.url, reconcile=False) as presshook:
+        client = presshook.client
+        order_id = await kept(presshook.service, {"suspects": ["one", "other"]})
+        await client.post("/ui/sign-in", data={"key": API_KEY}, headers={"Sec-Fetch-Site": "same-origin"})
+        for path in (f"/v1/orders/{order_id}/suspects", f"/ui/orders/{order_id}/resolve"):
+            before = await sandbox.requests(ASKED)
+            head = await client.head(path)
+            assert (head.status_code, head.content, await sandbox.requests(ASKED)) == (200, b"", before)
+            assert "content-length" not in head.headers
+            got = await client.get(path)
+            assert await sandbox.requests(ASKED) == before + 2
+            ours = {"content-length", "x-request-id"}
+            told = [{name: each.headers[name] for name in {*each.headers} - ours} for each in (head, got)]
+            assert told[0] == told[1]
+        assert (await client.head(f"/v1/orders/{UNKNOWN}/suspects")).status_code == 404
 
 
 async def test_a_cloudpress_that_does_not_answer_keeps_nobody_waiting(
