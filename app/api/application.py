@@ -12,6 +12,7 @@ from app.api.context import Context
 from app.api.description import describe
 from app.api.middleware.body_limit import BodyLimit
 from app.api.middleware.callbacks import Callbacks
+from app.api.middleware.defects import Defects
 from app.api.middleware.head import Head
 from app.api.middleware.headers import Headers
 from app.api.middleware.rate_limit import RateLimiter
@@ -64,7 +65,9 @@ ALLOWED_HEADERS = [
     "If-None-Match",
     "Last-Event-ID",
     "X-Request-ID",
+    "traceparent",
 ]
+ALLOWED_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 EXPOSED_HEADERS = [
     "Location",
     "ETag",
@@ -120,11 +123,12 @@ def _surround(app: Application, context: Context, path: str) -> None:
     app.add_middleware(BodyLimit)
     limiter = app.state.limiter = RateLimiter(settings.rate) if settings.rate else None
     app.add_middleware(Authentication, context=context, limiter=limiter)
+    app.add_middleware(Defects)
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.origins,
-            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_methods=ALLOWED_METHODS,
             allow_headers=ALLOWED_HEADERS,
             expose_headers=EXPOSED_HEADERS,
         )

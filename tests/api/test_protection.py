@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 import structlog
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
 from structlog.testing import capture_logs
 
 from app.api.middleware.rate_limit import RateLimiter
@@ -127,6 +129,25 @@ async def test_no_origin_is_let_in_unless_it_is_set(database_url: str) -> None:
         assert "access-control-allow-origin" not in other.headers
 
 
+SHOP = "https://shop.example.com"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+async def test_a_script_that_is_let_in_may_use_every_method_and_bring_its_trace(
+    database_url: str, method: str
+) -> None:
+    """HEAD is answered wherever GET is, and a client's own `traceparent` is gone on with."""
+    asked = {
+        "Origin": SHOP,
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": "authorization,traceparent",
+    }
+    async with client_of(database_url, cors_origins=SHOP) as client:
+        answer = await client.options("/v1/orders", headers=asked)
+    assert answer.status_code == 200, answer.text
+    assert method in answer.headers["access-control-allow-methods"].split(", ")
+
+
 async def test_the_docs_need_nothing_from_elsewhere(anonymous: httpx.AsyncClient) -> None:
     page = await anonymous.get("/docs")
     assert page.status_code == 200
@@ -166,3 +187,69 @@ async def test_a_defect_is_a_problem_with_a_request_id_and_its_text_is_nowhere(
     [line] = [entry for entry in logged if entry["event"] == "request_broken"]
     assert line["error"].startswith("ZeroDivisionError in broken, test_protection.py:")
     assert "s3cr3t" not in str(logged) + answer.text
+
+
+async def _first_then_broken() -> AsyncIterator[bytes]:
+    yield b"first"
+    raise ZeroDivisionError("s3cr3t")
+
+
+async def _broken(*_arguments: object, **_options: object) -> None:
+    raise ZeroDivisionError("s3cr3t")
+
+
+def _broken_around(*_arguments: object, **_options: object) -> None:
+    raise ZeroDivisionError("s3cr3t")
+
+
+@pytest.mark.parametrize(
+    ("broken", "told_by_cors"),
+    [
+        ("app.api.visible.find_order", SHOP),
+        ("app.api.auth.Authentication._grant", SHOP),
+        ("starlette.middleware.cors.CORSMiddleware.simple_response", None),
+    ],
+    ids=["a route", "what lets in", "what stands around all that"],
+)
+async def test_a_script_that_is_let_in_can_read_that_something_broke(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, broken: str, told_by_cors: str | None
+) -> None:
+    """It is told to report the id of the answer, which a browser shows to it only where CORS says so."""
+    monkeypatch.setattr(broken, _broken if told_by_cors else _broken_around)
+    headers = {"Origin": SHOP, "X-Request-ID": "mine", **WITH_KEY}
+    async with client_of(database_url, cors_origins=SHOP) as client:
+        with capture_logs() as logged:
+            answer = await client.get("/v1/orders/01890000-0000-7000-8000-000000000000", headers=headers)
+        metrics = (await client.get("/metrics", headers=WITH_KEY)).text if "auth" not in broken else ""
+    assert (answer.status_code, answer.json()["type"]) == (500, "urn:presshook:problem:internal-error")
+    assert answer.headers.get("access-control-allow-origin") == told_by_cors
+    assert "X-Request-ID" in answer.headers.get("access-control-expose-headers", "X-Request-ID")
+    assert (answer.headers["x-request-id"], answer.headers["cache-control"]) == ("mine", "no-store")
+    assert [entry["event"] for entry in logged if "request" in entry["event"]] == [
+        "request_broken",
+        "request",
+    ]
+    assert "s3cr3t" not in str(logged) + answer.text
+    if told_by_cors and metrics:
+        assert 'method="GET",route="/v1/orders/{order_id}",status="500"' in metrics
+
+
+@pytest.mark.parametrize("origins", [None, SHOP])
+async def test_an_answer_that_breaks_in_the_midst_is_cut_off_and_told_once(
+    database_url: str, origins: str | None
+) -> None:
+    """What has begun can say nothing more: neither a second head, nor that it is whole."""
+    service = Service(make_settings(database_url, cors_origins=origins))
+    app = create_app(service)
+    app.router.routes.append(Route("/begun", lambda _request: StreamingResponse(_first_then_broken())))
+    async with (
+        service.run(reconcile=False, on_death=lambda: None),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://presshook.test") as client,
+    ):
+        with capture_logs() as logged, pytest.raises(ConnectionAbortedError):
+            await client.get("/begun", headers={"Origin": SHOP})
+    assert [entry["event"] for entry in logged if "request" in entry["event"]] == [
+        "request_broken",
+        "request",
+    ]
+    assert "s3cr3t" not in str(logged)
