@@ -60,7 +60,9 @@ class Delivery(Leased):
             "due_at",
             postgresql_where=text("due_at IS NOT NULL"),
         ),
+        # What lists of deliveries go by, the newest first.
         Index("ix_deliveries_webhook_id_id", "webhook_id", "id"),
+        Index("ix_deliveries_webhook_id_status_id", "webhook_id", "status", "id"),
         Index("ix_deliveries_event_id", "event_id"),
     )
 
