@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 
 from app.db.database import Database
-from app.events.reading import BATCH, Happened, Interest, gone_through, newest_event, read_events
+from app.events.reading import BATCH, Happened, Interest, gone_through, look_on, newest_event, read_events
 from app.events.types import EventType
 from app.queue.pausing import pause
 from app.queue.signals import Signals
@@ -185,13 +185,16 @@ class Feed:
 
     async def backlog(self, interest: Interest, after: int, up_to: int) -> AsyncGenerator[Happened]:
         """Yield what has happened after event `after`, up to and with event `up_to`."""
-        while after < up_to:
+        following: int | None = after
+        while following is not None and following < up_to:
+            after = following
             async with self._db.read() as session:
-                batch = await read_events(session, interest, after=after, up_to=up_to, limit=BACKLOG_BATCH)
+                batch, following = await look_on(
+                    session, interest, after=after, up_to=up_to, limit=BACKLOG_BATCH
+                )
                 is_gone = await gone_through(session, interest) > after
             if is_gone:
                 # It was pruned while this went on. Who comes back for it is told so.
                 return
             for happened in batch:
                 yield happened
-            after = batch[-1].id if len(batch) == BACKLOG_BATCH else up_to

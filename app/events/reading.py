@@ -9,20 +9,26 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, bindparam, cast, exists, func, select, union_all
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db.models import Event, Order, Pruning
 from app.db.several import among
-from app.db.unindexed import unindexed
 from app.events.types import EventType
 
 BATCH = 500
-NARROW = 50_000
-"""Of no more numbers than these every event is looked at, whosever it is."""
+WINDOW = 10_000
+"""So many events are looked at in one read, however few of them are wanted.
+
+There is no index by type, which every event would pay for as it is written, and none would bound what a key
+for some accounts reads: whose an event is, its order tells.
+"""
 ORDERS = "order."
 """What the types of orders' events begin with. What concerns the service itself is kept."""
 ACCOUNT_IDS = "account_ids"
 """Where the data of an event that concerns no order names the accounts that it concerns."""
+
+ACCOUNT = select(Order.account_id).where(Order.id == Event.order_id).correlate(Event).scalar_subquery()
+"""Whose order an event is of. Asked for event by event: a join may begin with all orders of the account, or
+go through those of all accounts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,14 +87,44 @@ class Interest:
             and (self.account_ids is None or happened.is_within(self.account_ids))
         )
 
+    @property
+    def is_sifted(self) -> bool:
+        """Whether events have to be looked at to find those that are wanted: no index tells which."""
+        return self.order_id is None and (self.types is not None or self.account_ids is not None)
+
+
+async def look_on(
+    session: AsyncSession, interest: Interest, *, after: int, up_to: int | None = None, limit: int = BATCH
+) -> tuple[Sequence[Happened], int | None]:
+    """Return what is wanted of the next window after a number, and after which number to go on.
+
+    That is None at the end. Before it there may be nothing to return: no read takes longer for all that ever
+    happened.
+    """
+    end = await end_of_window(session, after) if interest.is_sifted else None
+    if end is not None and up_to is not None and end >= up_to:
+        end = None
+    found = await read_events(
+        session, interest, after=after, up_to=up_to if end is None else end, limit=limit
+    )
+    return found, found[-1].id if len(found) == limit else end
+
+
+async def end_of_window(session: AsyncSession, after: int) -> int | None:
+    """Return the number of the last event of the window after a number, None where too few are left for one.
+
+    By the events that there are, not by their numbers, of which pruning leaves few.
+    """
+    last = select(Event.id).where(Event.id > after).order_by(Event.id).offset(WINDOW - 1).limit(1)
+    return await session.scalar(last)
+
 
 async def read_events(
     session: AsyncSession, interest: Interest, *, after: int, up_to: int | None = None, limit: int = BATCH
 ) -> Sequence[Happened]:
-    """Return events after a number, the oldest first."""
+    """Return events after a number, the oldest first; of what is sifted, all up to `up_to` are looked at."""
     wanted = (
-        select(Event.id, Event.order_id, Order.account_id, Event.type, Event.at, Event.data, Event.shown)
-        .outerjoin(Order, Order.id == Event.order_id)
+        select(Event.id, Event.order_id, ACCOUNT, Event.type, Event.at, Event.data, Event.shown)
         .where(Event.id > after)
         .order_by(Event.id)
         .limit(limit)
@@ -101,29 +137,18 @@ async def read_events(
         wanted = wanted.where(Event.type.in_(sorted(interest.types)))
     if interest.account_ids is not None:
         is_sqlite = session.get_bind().dialect.name == "sqlite"
-        is_narrow = up_to is not None and up_to - after <= NARROW
-        account = unindexed(Order.account_id) if is_narrow else Order.account_id
-        wanted = _of_accounts(wanted, account, sorted(interest.account_ids), limit=limit, is_sqlite=is_sqlite)
+        wanted = _of_accounts(wanted, sorted(interest.account_ids), limit=limit, is_sqlite=is_sqlite)
     return [Happened(*row) for row in await session.execute(wanted)]
 
 
-def _of_accounts(
-    wanted: Select[Any],
-    account: ColumnElement[str] | InstrumentedAttribute[str],
-    account_ids: list[str],
-    *,
-    limit: int,
-    is_sqlite: bool,
-) -> Select[Any]:
+def _of_accounts(wanted: Select[Any], account_ids: list[str], *, limit: int, is_sqlite: bool) -> Select[Any]:
     """Narrow down to what `Happened.is_within` tells of.
 
     Orders' events and the others are read each from their own index and merged, in one statement: of two,
     the second would see what was committed after the first, and a number in between would be skipped.
-    `account` is an expression where few numbers are asked for: no index of it is to be read, which would find
-    all that ever happened to the accounts' orders.
     """
     parts = (
-        wanted.where(account.in_(account_ids)),
+        wanted.where(ACCOUNT.in_(account_ids)),
         wanted.where(Event.order_id.is_(None), _names_none_but(account_ids, is_sqlite=is_sqlite)),
     )
     merged = union_all(*(select(part.subquery()) for part in parts)).subquery()

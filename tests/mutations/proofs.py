@@ -245,6 +245,9 @@ HEADS = by_pytest("heads", "tests/api/test_head.py", "-k", "sqlite")
 SIGNING_IN = by_pytest("signing in", "tests/dashboard/test_signing_in.py", "-k", "sqlite")
 UNDER_PATH = by_pytest("under a path", "tests/api/test_under_path.py", "-k", "sqlite")
 LASTING = by_pytest("lasting", "tests/db/test_lasting.py")
+FILTERS = by_pytest("filters", "tests/db/test_filters.py", "-k", "sqlite")
+RARE_EVENTS = by_pytest("rare events", "tests/api/routes/test_rare_events.py", "-k", "sqlite")
+MISSED = by_pytest("what was missed", "tests/webhooks/test_missed.py", "-k", "sqlite")
 FAIR_SLOTS = by_pytest("fairness of slots", "tests/webhooks/test_fairness_of_slots.py", "-k", "sqlite")
 NAMED_IN_THE_MIDST = by_pytest(
     "named in the midst",

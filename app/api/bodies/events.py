@@ -39,7 +39,10 @@ class EventBody(BaseModel):
 
 
 class EventList(BaseModel):
-    """What happened, the oldest first. `next_cursor` leads on, null at the present end."""
+    """What happened, the oldest first. `next_cursor` leads on, null at the present end.
+
+    A page is short, or empty, and leads on where little of what was looked through is wanted.
+    """
 
     data: list[EventBody]
     next_cursor: str | None

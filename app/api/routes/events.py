@@ -14,7 +14,7 @@ from app.api.context import Context, ContextDep, require_migrated
 from app.api.problems import documented, events_gone
 from app.api.sse import EVENT_STREAM, EventStream
 from app.api.visible import find_visible
-from app.events.reading import Interest, gone_through, read_events
+from app.events.reading import Happened, Interest, gone_through, look_on, read_events
 from app.states import FINAL
 
 STREAMED: dict[int | str, dict[str, Any]] = {
@@ -27,6 +27,9 @@ STREAMED: dict[int | str, dict[str, Any]] = {
 ENDED: dict[int | str, dict[str, Any]] = {
     204: {"description": "Asked for a stream: the order is final, and there is nothing after `Last-Event-ID`"}
 }
+
+WINDOWS = 10
+"""So many windows of events are looked through for a page; who asks for what is rare goes on from there."""
 
 router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(require_migrated)])
 
@@ -159,9 +162,26 @@ def _stream(
     )
 
 
+async def _look(
+    context: Context, interest: Interest, *, after: int, wanted: int
+) -> tuple[list[Happened], int | None]:
+    """Return up to so many events, and after which number to go on, None at the present end."""
+    found: list[Happened] = []
+    following: int | None = after
+    for _ in range(WINDOWS):
+        if following is None or len(found) == wanted:
+            break
+        # Each in a read of its own: those who wait for a connection have their turn in between.
+        async with context.db.read() as session:
+            batch, following = await look_on(session, interest, after=following, limit=wanted - len(found))
+            await _require_kept(session, interest, after)
+        found += batch
+    return found, following
+
+
 async def _page(context: Context, interest: Interest, *, after: int, limit: int) -> EventList:
-    async with context.db.read() as session:
-        found = await read_events(session, interest, after=after, limit=limit + 1)
-        await _require_kept(session, interest, after)
+    found, following = await _look(context, interest, after=after, wanted=limit + 1)
     page = [EventBody.of(happened) for happened in found[:limit]]
-    return EventList(data=page, next_cursor=str(page[-1].id) if len(found) > limit else None)
+    if len(found) > limit:
+        following = page[-1].id
+    return EventList(data=page, next_cursor=None if following is None else str(following))

@@ -1,0 +1,59 @@
+"""Rules of what a request may cost beside all that ever happened, broken."""
+
+from tests.mutations.mutation import Mutation
+from tests.mutations.proofs import FILTERS, MISSED, RARE_EVENTS
+
+READING = "app/events/reading.py"
+OUTBOX = "app/webhooks/outbox.py"
+
+MUTATIONS = (
+    Mutation(
+        "what is rare is looked for among all that happened in one read",
+        READING,
+        "    end = await end_of_window(session, after) if interest.is_sifted else None\n",
+        "    end = None\n",
+        (FILTERS,),
+    ),
+    Mutation(
+        "a window in which nothing is wanted is the end",
+        READING,
+        "    return found, found[-1].id if len(found) == limit else end\n",
+        "    return found, found[-1].id if len(found) == limit else None\n",
+        (RARE_EVENTS,),
+    ),
+    Mutation(
+        "a page of rare events costs all windows that there are",
+        "app/api/routes/events.py",
+        "    for _ in range(WINDOWS):\n",
+        "    for _ in range(10**6):\n",
+        (RARE_EVENTS,),
+    ),
+    Mutation(
+        "a webhook's deliveries of one status are looked for among all others",
+        "migrations/versions/0031_deliveries_by_status.py",
+        '    op.create_index(NAME, "deliveries", ["webhook_id", "status", "id"])\n',
+        "    pass\n",
+        (FILTERS,),
+    ),
+    Mutation(
+        "what was missed is looked for among all that happened in one read",
+        OUTBOX,
+        "        end = await end_of_window(session, after)\n",
+        "        end = None\n",
+        (FILTERS,),
+    ),
+    Mutation(
+        "what was missed is looked for to the end of a window alone",
+        OUTBOX,
+        "    return found, found[-1] if len(found) == BATCH else end\n",
+        "    return found, found[-1] if len(found) == BATCH else None\n",
+        (MISSED,),
+    ),
+    Mutation(
+        "what two ask for at once is made twice",
+        OUTBOX,
+        "        missed = _missed(webhook, since).where(Event.id.in_(event_ids))\n",
+        "        missed = select(Event.id).where(Event.id.in_(event_ids))\n",
+        (MISSED,),
+    ),
+)
