@@ -18,6 +18,7 @@ from app.api.middleware.places import offered, places_of
 from app.api.middleware.rate_limit import RateLimiter
 from app.api.problems import Problem, database_away, unauthorized
 from app.db.errors import DATABASE_AWAY
+from app.db.sharing import reader
 from app.keys import Grant, KeyRefusedError, authenticate, digest_of, require_form
 from app.keys import Scope as KeyScope
 from app.secrets import same_key
@@ -101,6 +102,7 @@ class Authentication:
             await database_away().response()(scope, receive, send)
             return
         structlog.contextvars.bind_contextvars(key=grant.name)
+        reader.set(grant.identity)
         state = scope.setdefault("state", {})
         state["admission"] = Admission(grant, partial(self._grant, scope), places_of(scope))
         if self._limiter is None:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
+from app.db.errors import CrowdedError
 from app.keys import KeyRefusedError
 
 MEDIA_TYPE = "application/problem+json"
@@ -144,6 +145,17 @@ def busy() -> Problem:
         "busy",
         "More comes in than can be stored at the moment, and this was not stored. Try again.",
         headers={"Retry-After": "1"},
+    )
+
+
+def too_much_at_once() -> Problem:
+    """Return the answer to a key whose requests have waited for each other too long."""
+    return Problem(
+        503,
+        "busy",
+        "This API key asks for more at once than this replica reads for one key. Try again, with fewer "
+        "requests at a time; an order that has an Idempotency-Key is not stored twice.",
+        headers=RETRY,
     )
 
 
@@ -282,6 +294,8 @@ def problem_of(request: Request, error: Exception) -> Problem | None:
             return _of_validation(request, error)
         case KeyRefusedError():
             return unauthorized()
+        case CrowdedError():
+            return too_much_at_once()
         case OperationalError() | InterfaceError() | PoolTimeout():
             return database_away()
         case _:

@@ -16,6 +16,7 @@ from app.api.routes.events import wants_stream
 from app.dashboard.desk import Desk, desk_of
 from app.dashboard.same_origin import require_same_origin
 from app.db.errors import DATABASE_AWAY
+from app.db.sharing import reader
 from app.keys import KeyRefusedError
 
 SIGN_IN = "/ui/sign-in"
@@ -34,8 +35,8 @@ class OpenPage(APIRoute):
                 if request.method not in {"GET", "HEAD"}:
                     require_same_origin(request, desk.context.settings.public_url)
                 return await self.admit(request, desk) or await answer(request)
-            except DATABASE_AWAY:
-                return self.tell(desk, request, database_away())
+            except DATABASE_AWAY as error:
+                return self.tell(desk, request, problem_of(request, error) or database_away())
             except Exception as error:  # noqa: BLE001 - its text may hold anything
                 problem = problem_of(request, error)
                 if problem is None:
@@ -71,6 +72,7 @@ class Page(OpenPage):
         if admission is None:
             return _come_again(desk, request) or _to_sign_in(request)
         structlog.contextvars.bind_contextvars(key=admission.grant.name)
+        reader.set(admission.grant.identity)
         request.state.admission = admission
         _require_rate(request, admission)
         return None

@@ -29,6 +29,7 @@ from app.db.models import Event
 from app.db.notice import NewEvent, Notice, Telling
 from app.db.outages import Outages
 from app.db.postgresql import LIMITS, NOTIFY
+from app.db.sharing import Sharing
 from app.db.whole import Result, Threads, WholeTransaction, Work
 
 # Connections that no write takes: while all writes wait for a lock, reads and the readiness go on.
@@ -111,6 +112,7 @@ class Database:
         if self.is_sqlite and self._threads is not None:
             self._writer = make_engine(url, {"async_creator_fn": sqlite.creator(self._threads.pool)})
             _ciphers[self._writer.dialect] = cipher
+        self._sharing = Sharing()
         self.backends: set[int] = set()
         """PostgreSQL's processes that serve this one, by their ids: what they notify of is no news here."""
         if not self.is_sqlite:
@@ -251,8 +253,15 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """Run the block as one read transaction."""
-        async with self._noting(), AsyncSession(self.engine, expire_on_commit=False) as session:
+        """Run the block as one read transaction.
+
+        It holds a connection, of which a key has only so many: none is to be begun within another.
+        """
+        async with (
+            self._sharing.turn(),
+            self._noting(),
+            AsyncSession(self.engine, expire_on_commit=False) as session,
+        ):
             yield session
             if not self.is_sqlite:
                 # What a rollback ends the driver takes for a reason to forget all that it has prepared.

@@ -14,6 +14,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
+
+class CrowdedError(PoolTimeout):
+    """The database is well: who asks asks for too much at once."""
+
+
 # What the driver and the pool raise while the database is away or has no connection to spare. Any other
 # error of SQLAlchemy is a defect or an impossible value, and trying again would not mend it.
 DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout, OSError)

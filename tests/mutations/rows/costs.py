@@ -1,7 +1,7 @@
 """Rules of what a request may cost beside all that ever happened, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import FILTERS, MISSED, RARE_EVENTS
+from tests.mutations.proofs import FILTERS, MISSED, RARE_EVENTS, SHARING
 
 READING = "app/events/reading.py"
 OUTBOX = "app/webhooks/outbox.py"
@@ -55,5 +55,33 @@ MUTATIONS = (
         "        missed = _missed(webhook, since).where(Event.id.in_(event_ids))\n",
         "        missed = select(Event.id).where(Event.id.in_(event_ids))\n",
         (MISSED,),
+    ),
+    Mutation(
+        "one key reads with all connections",
+        "app/api/auth.py",
+        "        reader.set(grant.identity)\n",
+        "",
+        (SHARING,),
+    ),
+    Mutation(
+        "no connection is kept for other keys",
+        "app/db/sharing.py",
+        "KEPT_FOR_OTHERS = 2\n",
+        "KEPT_FOR_OTHERS = 0\n",
+        (SHARING,),
+    ),
+    Mutation(
+        "a catalog for all waits for the turn of the key that asked first",
+        "app/accounts/catalog.py",
+        "        reader.set(None)\n",
+        "",
+        (SHARING,),
+    ),
+    Mutation(
+        "a key that asks for too much is told that the database is away",
+        "app/api/problems.py",
+        "        case CrowdedError():\n",
+        "        case CrowdedError() if False:\n",
+        (SHARING,),
     ),
 )
