@@ -8,11 +8,12 @@ from collections.abc import Collection, Iterable
 
 from sqlalchemy import bindparam, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from app.db.models import Callback, LookUp, Order, Placement, Task
 from app.db.several import among
 from app.db.unindexed import unindexed
-from app.orders.names_seen import LOOK_UP
+from app.orders.names_seen import ANSWER, LOOK_UP
 from app.states import AttentionCode, OrderStatus, tells_of_mix_up
 
 _ANSWERED = (
@@ -24,9 +25,16 @@ _ANSWERED = (
         unindexed(Order.account_id) == bindparam("account_id"),
     )
 )
+_ANOTHERS = aliased(Placement)
+IS_ANSWERED_TO_ANOTHER = exists().where(
+    _ANOTHERS.cloudpress_order_id == Order.cloudpress_order_id, _ANOTHERS.order_id != Order.id
+)
+"""Whether CloudPress answered another order, perhaps of another account, with what an order holds."""
 # A callback that names a task of what its own order has speaks of that, though CloudPress may give a number
-# a second time.
-_SPEAKS_OF_ITS_OWN = exists().where(Task.order_id == Callback.order_id, Task.id == Callback.task_id)
+# a second time. That an answer named the task says nothing: it may be another order's, as the answer may be.
+_SPEAKS_OF_ITS_OWN = exists().where(
+    Task.order_id == Callback.order_id, Task.id == Callback.task_id, Task.is_own.is_(True)
+)
 # What others were called back for, by the tasks that CloudPress shows with it, whatever became of them.
 _CALLED_FOR = (
     select(Order.settled_duplicates)
@@ -55,7 +63,7 @@ _IS_CALLED_BACK = exists().where(
     Callback.order_id == Order.id,
     Task.order_id == Order.id,
     Task.id == Callback.task_id,
-    Task.answer.is_not(None),
+    Task.is_own.is_(True),
 )
 _CALLED_BACK = select(Order.id).where(Order.id == bindparam("order_id"), _IS_CALLED_BACK)
 _HELD_BY_OTHERS = (
@@ -108,14 +116,23 @@ async def is_called_back(session: AsyncSession, order: Order) -> bool:
     return (await session.scalars(_CALLED_BACK, {"order_id": order.id})).first() is not None
 
 
-async def claimed_by_others(session: AsyncSession, order: Order) -> set[str]:
-    """Return the CloudPress order that is held, if by its name alone, and it may be another order's.
+async def claimed_by_others(
+    session: AsyncSession, order: Order, *, is_answered_to_another: bool = True
+) -> set[str]:
+    """Return the CloudPress order that is held, if it may be another order's, as CloudPress says there.
 
     That one was answered with it; or its own callback led to it, and none of this one's did. Names may be
-    kept otherwise than they were sent, so that one order looks like another here.
+    kept otherwise than they were sent, so that one order looks like another here. And where the answers to
+    both named it, one of them is wrong; the callback of the one that has it tells that it was not that one's.
+    Nothing is asked about answers where it is known that it `is_answered_to_another` not.
     """
     own = order.cloudpress_order_id
-    if own is None or order.cloudpress_order_id_source != LOOK_UP or own in (order.settled_duplicates or ()):
+    if own is None or own in (order.settled_duplicates or ()):
+        return set()
+    if order.cloudpress_order_id_source == ANSWER and is_answered_to_another:
+        answered = await answered_to_others(session, order, [own])
+        return answered if answered and not await is_called_back(session, order) else set()
+    if order.cloudpress_order_id_source != LOOK_UP:
         return set()
     tasks = set(await session.scalars(_TASKS, {"order_id": order.id}))
     is_claimed = await is_called_back_for_another(session, order, own, tasks)

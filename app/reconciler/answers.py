@@ -13,7 +13,7 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.waking import make_due
 from app.reconciler.concluding import apply
-from app.reconciler.evidence import ANSWER, held_among
+from app.reconciler.evidence import ANSWER
 from app.reconciler.intents import Intent, asked_to_place_again_at
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.writing import Held
@@ -100,16 +100,14 @@ async def _write_answer(this: Pass, held: Held, intent: Intent, posted: Posted) 
 async def _unless_held_by_another(held: Held, posted: Posted) -> Posted:
     """Distrust an answer that names a CloudPress order which another order has.
 
-    What that one got by its name, by its callback or by an operator's word may be this one all the same: the
-    answer is kept, and a person is asked. Where its own answer named it too, nobody knows which one is right.
+    It may be this one all the same, however that one got it: the answer is kept, and a person is asked. Where
+    its own answer named it too, one of the two answers is wrong, and nobody knows which.
     """
     named, order = posted.cloudpress_order_id, held.order
     if named is None or not await held.loaded.is_held_by_another(order, named):
         return posted
     log.error("answered_with_anothers_order", order=str(order.id), cloudpress_order=named)
     ended = PostEnded(PostOutcome.UNKNOWN, posted.ended.first, trouble=Trouble("anothers_order"))
-    if not await held_among(held.tx.session, order, [named], but_by=ANSWER):
-        return Posted(ended)
     return replace(posted, ended=ended, is_doubted=True)
 
 

@@ -1,21 +1,24 @@
-"""Has other orders ask whose it is what CloudPress answered this one with, and they ended as by its name."""
+"""Has other orders ask whose it is what CloudPress answered this one with, and they ended as."""
 
 from collections.abc import Collection
 
 from sqlalchemy import bindparam, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Order
 from app.db.several import among
+from app.orders.claims import claimed_by_others
+from app.orders.names_seen import ANSWER
 from app.orders.waking import make_due
 from app.reconciler.evidence import LOOK_UP
 from app.reconciler.passes import Pass
 from app.states import FINAL
 
-_ENDED_BY_NAME = select(Order).where(
+_ENDED = select(Order).where(
     Order.account_id == bindparam("account_id"),
     among(Order.cloudpress_order_id, "asked"),
     Order.id != bindparam("order_id"),
-    Order.cloudpress_order_id_source == LOOK_UP,
+    Order.cloudpress_order_id_source.in_((ANSWER, LOOK_UP)),
     Order.status.in_(sorted(FINAL)),
 )
 
@@ -30,13 +33,19 @@ async def have_others_asked(this: Pass, answered: Collection[str]) -> None:
         return
     others = {"account_id": this.order.account_id, "asked": sorted(answered), "order_id": this.order.id}
     async with this.dependencies.db.read() as session:
-        ended = [order.id for order in await session.scalars(_ENDED_BY_NAME, others) if not _is_asked(order)]
+        found = [order for order in await session.scalars(_ENDED, others) if not _is_asked(order)]
+        ended = [order.id for order in found if await _may_be_anothers(session, order)]
     if not ended:
         return
     async with this.dependencies.db.write() as tx:
         locked = select(Order).where(Order.id.in_(ended)).order_by(Order.id).with_for_update()
         for order in await tx.session.scalars(locked):
             make_due(tx, order)
+
+
+async def _may_be_anothers(session: AsyncSession, order: Order) -> bool:
+    """Tell whether an order has what it has by its name, or by an answer that named it for both."""
+    return order.cloudpress_order_id_source == LOOK_UP or bool(await claimed_by_others(session, order))
 
 
 def _is_asked(order: Order) -> bool:

@@ -8,6 +8,7 @@ from app.orders.spoken import is_given_up, is_given_up_for_its_token, waited
 from app.reconciler.cancelling import cancel, drop
 from app.reconciler.concluding import apply, conclude
 from app.reconciler.confirming import confirm, give_up
+from app.reconciler.disowning import disowned
 from app.reconciler.duplicates import recheck
 from app.reconciler.giving_up import give_up_placed, give_up_unseen
 from app.reconciler.holding_back import held_back, is_held_back_by, seen_by_now
@@ -100,8 +101,8 @@ async def _look(this: Pass, cloudpress_order_id: str, rechecked: Rechecked) -> S
     seen = replace(await observer.look(cloudpress_order_id), rechecked=rechecked)
     if is_held_back_by(this, observer.unshown_tasks):
         return held_back(this.findings, rechecked, seen.trouble)
-    if observer.is_disowned:
-        return seen  # nothing is cancelled of what may be another's
+    if observer.disowned_for:
+        return await disowned(this, rechecked, observer.disowned_for, seen.trouble)
     if _was_just_accepted(this, this.order.cancel_accepted_at):
         return replace(seen, cancel_accepted=True)
     if this.order.cancel_requested_at is None:

@@ -12,6 +12,7 @@ from app.orders.cancelling import is_unwanted, was_perhaps_cancelled
 from app.orders.changing import Change, changing
 from app.orders.spoken import end_undone, have_word_wait, is_given_up
 from app.queue import leases
+from app.reconciler.evidence import ANSWER
 from app.reconciler.keeping import keep
 from app.reconciler.known import Known
 from app.reconciler.passes import Finished, Pass, PassResult
@@ -126,6 +127,7 @@ def standing(tx: Transaction, order: Order) -> Standing:
         silent_for=silent_for(tx, order),
         attention=attention,
         held=order.cloudpress_order_id,
+        by_answer=order.cloudpress_order_id_source == ANSWER,
         duplicates=tuple(order.suspected_duplicates or ()),
         late_look_at=order.late_look_at,
         cancelling=order.cancel_requested_at is not None and order.cancel_accepted_at is None,

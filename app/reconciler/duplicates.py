@@ -12,6 +12,7 @@ from app.orders.claims import claimed_by_others
 from app.orders.shown import is_failed_by_operator, was_gone
 from app.reconciler.asking_others import have_others_asked
 from app.reconciler.callback_hints import Named, is_about_one, may_go_on, named_by_callbacks
+from app.reconciler.disowning import settled_by_operator
 from app.reconciler.evidence import (
     ANSWER,
     CALLBACK,
@@ -94,7 +95,7 @@ def _may_be_anothers(this: Pass, called_back: Named) -> bool:
 def _is_own_called_back(this: Pass, called_back: Named) -> bool:
     """Tell whether a callback has named what the order holds."""
     return this.order.cloudpress_order_id in called_back.order_ids or any(
-        it.task_id in this.known.read_task_ids for it in this.known.callbacks
+        it.task_id in this.known.own_task_ids for it in this.known.callbacks
     )
 
 
@@ -242,11 +243,6 @@ def _again_at(this: Pass, sent: Sent) -> datetime:
     return sent.now.wall + min(max((sent.now.wall - last) / LATE_LOOKS_IN_A_TIME, shortest), longest)
 
 
-def _settled(this: Pass) -> set[str]:
-    """Return what an operator has said is not this order, and CloudPress itself has not named since."""
-    return set(this.order.settled_duplicates or ()) - this.findings.named_anew
-
-
 async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, str]) -> set[str]:
     """Find which of the named CloudPress orders replaces the one that is held, and which are duplicates.
 
@@ -260,12 +256,13 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
         held = await held_among(session, order, asked)
         # What another order has by look-up alone may well be ours, which was told of it.
         surely_held = await held_among(session, order, held, but_by=LOOK_UP)
-        claimed = await claimed_by_others(session, order)
+        is_shared = this.known.is_answered_to_another
+        claimed = await claimed_by_others(session, order, is_answered_to_another=is_shared)
     taken = (held - surely_held) & named.keys()
     others = [order_id for order_id in named if order_id not in {*held, order.cloudpress_order_id}]
     replaces = order.cloudpress_order_id_source == LOOK_UP and order.status not in FINAL
     own_is_named = order.cloudpress_order_id in named
-    settled = _settled(this)
+    settled = settled_by_operator(this)
     surer = [it for it in others if it in {*called_back.order_ids, *sent.answered_ids} and it not in settled]
     if surer and replaces and not own_is_named:
         findings.order_id, findings.order_id_source = surer[0], named[surer[0]]
@@ -305,9 +302,12 @@ def _not_its_own(
     if own is None or _is_own_called_back(this, called_back):
         return set()
     # By failing the order an operator has overruled its callbacks, and has not said whose it is.
-    is_asked = bool(sent.speaking) or tells_of_mix_up(order.attention_detail or "")
+    is_told = tells_of_mix_up(order.attention_detail or "")
+    is_asked = bool(sent.speaking) or is_told
     before = set(order.suspected_duplicates or ()) if is_asked else set()
     found = ({*called_back.possible, *called_back.suspects} & held) | (before & surely_held)
     if order.cloudpress_order_id_source == ANSWER and len(sent.landed) == 1:
         found |= {*called_back.possible, *before}
-    return found - _settled(this) - {own, this.findings.order_id or ""}
+    if is_told:
+        found |= before
+    return found - settled_by_operator(this) - {own, this.findings.order_id or ""}

@@ -141,7 +141,7 @@ def what_was_sent(this: Pass) -> Sent:
     if hints or this.order.suspected_duplicates:
         # Of those that an answer named it is not known yet whether they name the same. Where nothing speaks
         # against that, they are read with the order itself.
-        hints = [hint for task_id, hint in open_hints.items() if task_id not in known.read_task_ids]
+        hints = [hint for task_id, hint in open_hints.items() if task_id not in known.own_task_ids]
     # Another one comes first with each look: what always fails would keep the rest from being asked.
     first = (this.order.failures or this.order.quiet) % max(len(hints), 1)
     return Sent(

@@ -15,6 +15,8 @@ class Findings:
 
     order: cloudpress.Answer[cloudpress.OrderDetails] | None = None
     tasks: dict[int, cloudpress.Answer[cloudpress.Task] | cloudpress.TaskRef] = field(default_factory=dict)
+    foreign_tasks: set[int] = field(default_factory=set)
+    """Those that were taken for the order's, and name another CloudPress order."""
     site: cloudpress.Answer[cloudpress.Site] | None = None
     order_status: str | None = None
     """The order's own status, where nothing else of it is known."""
@@ -70,6 +72,7 @@ class Findings:
         return replace(
             self,
             tasks=dict(self.tasks),
+            foreign_tasks=set(self.foreign_tasks),
             duplicates=set(self.duplicates),
             duplicates_ended=set(self.duplicates_ended),
         )
@@ -77,7 +80,7 @@ class Findings:
     def forget_identity(self) -> None:
         """Forget which CloudPress order this one seemed to be, and all that was read of it."""
         self.order = self.site = self.order_status = self.order_id = self.order_id_source = None
-        self.tasks = {}
+        self.tasks, self.foreign_tasks = {}, set()
         self.duplicates = set()
         self.reads_callbacks_anew = self.may_be_doubled = False
         self.hints = ()

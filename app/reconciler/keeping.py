@@ -42,7 +42,7 @@ async def keep(held: Held) -> bool:
         order.cloudpress_status = findings.order.value.status
     elif findings.order_status is not None:
         order.cloudpress_status = findings.order_status
-    changed = await _keep_tasks(held) if findings.tasks else False
+    changed = await _keep_tasks(held) if findings.tasks or findings.foreign_tasks else False
     if findings.site is not None:
         changed |= await _keep_site(held, findings.site)
     return changed
@@ -161,17 +161,20 @@ async def _keep_tasks(held: Held) -> bool:
     changed = False
     for task_id, found in held.findings.tasks.items():
         task = known.get(task_id)
-        changed |= _keep_task(held.tx, held.order, stored, task, found)
+        changed |= _keep_task(held, stored, task, found)
+    for task_id in held.findings.foreign_tasks & known.keys():
+        if known[task_id].is_own:
+            known[task_id].is_own = False
     return changed
 
 
 def _keep_task(
-    tx: Transaction,
-    order: Order,
+    held: Held,
     all_stored: list[Task],
     stored: Task | None,
     found: cloudpress.Answer[cloudpress.Task] | cloudpress.TaskRef,
 ) -> bool:
+    tx, order = held.tx, held.order
     seen = found.value if isinstance(found, cloudpress.Answer) else found
     task, former_status = stored, stored.status if stored else None
     if task is None:
@@ -186,11 +189,20 @@ def _keep_task(
         task.started_at = found.value.start_on
         task.ended_at = found.value.end_on
         task.answer = found.raw
+        task.is_own = _is_own(held, found.value) or task.is_own
     after = (task.status, task.name, task.title, task.started_at, task.ended_at)
     changed = stored is None or before != after
     if changed:
         record(tx, order.id, EventType.TASK_CHANGED, task_id=task.id, before=former_status, after=task.status)
     return changed
+
+
+def _is_own(held: Held, task: cloudpress.Task) -> bool:
+    """Tell whether CloudPress shows a task as that of what is held: it names that, or is listed there."""
+    own, shown = held.order.cloudpress_order_id or "", held.findings.order
+    if task.order_ids:
+        return own.lower() in map(str.lower, task.order_ids)
+    return shown is not None and any(it.id == task.id for it in shown.value.tasks)
 
 
 async def _keep_site(held: Held, found: cloudpress.Answer[cloudpress.Site]) -> bool:

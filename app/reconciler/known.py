@@ -15,12 +15,13 @@ from sqlalchemy.orm import lazyload
 from app.db.database import Transaction
 from app.db.models import Callback, Order, Placement, Task
 from app.db.several import among
+from app.orders.claims import IS_ANSWERED_TO_ANOTHER
 from app.reconciler.loaded import CALLBACKS, rows_by_order
 from app.states import OrderStatus
 
 # Mostly there is one attempt, so that it stands beside each task without a cost.
 _PLACEMENTS_AND_TASKS = (
-    select(Order.id, Placement, Task.id, Task.answer.is_not(None))
+    select(Order.id, Placement, Task.id, Task.is_own, IS_ANSWERED_TO_ANOTHER)
     .outerjoin(Placement, Placement.order_id == Order.id)
     .outerjoin(Task, Task.order_id == Order.id)
     .where(among(Order.id, "ids"))
@@ -39,8 +40,12 @@ class Known:
     """Those that were let in, the newest first."""
     task_ids: frozenset[int]
     """Its tasks, as CloudPress linked them with it or answered it with them."""
-    read_task_ids: frozenset[int]
-    """Those that were read, and did not name another CloudPress order."""
+    own_task_ids: frozenset[int]
+    """Those that CloudPress showed as tasks of what the order holds."""
+    unread_task_ids: frozenset[int]
+    """Those of which it never has: an answer or a list named them, and no more."""
+    is_answered_to_another: bool
+    """Whether an answer to another order's request named what the order holds."""
     at: datetime
     """When it was read, by the database's clock, and by this machine's uptime."""
     at_uptime: float
@@ -57,20 +62,24 @@ async def read_known(tx: Transaction, orders: Sequence[Order]) -> dict[UUID, Kno
     if not ids:
         return {}
     placements: defaultdict[UUID, dict[Placement, None]] = defaultdict(dict)
-    tasks: defaultdict[UUID, dict[int, bool]] = defaultdict(dict)
+    tasks: defaultdict[UUID, dict[int, bool | None]] = defaultdict(dict)
+    answered: dict[UUID, bool] = {}
     rows = await tx.session.execute(_PLACEMENTS_AND_TASKS, {"ids": ids})
-    for order_id, placement, task_id, is_read in rows:
+    for order_id, placement, task_id, is_own, is_answered in rows:
+        answered[order_id] = is_answered
         if placement is not None:
             placements[order_id][placement] = None
         if task_id is not None:
-            tasks[order_id][task_id] = is_read
+            tasks[order_id][task_id] = is_own
     callbacks = await rows_by_order(tx.session, CALLBACKS, ids)
     return {
         order_id: Known(
             tuple(placements[order_id]),
             tuple(callbacks[order_id]),
             frozenset(tasks[order_id]),
-            frozenset(task_id for task_id, is_read in tasks[order_id].items() if is_read),
+            frozenset(task_id for task_id, is_own in tasks[order_id].items() if is_own),
+            frozenset(task_id for task_id, is_own in tasks[order_id].items() if is_own is None),
+            answered[order_id],
             tx.now,
             tx.began_at_uptime,
         )

@@ -21,7 +21,7 @@ _UNREAD = exists().where(
     Callback.order_id == Order.id,
     Callback.checked_at.is_(None),
     Callback.task_id.is_not(None),
-    ~exists().where(Task.order_id == Callback.order_id, Task.id == Callback.task_id),
+    ~exists().where(Task.order_id == Callback.order_id, Task.id == Callback.task_id, Task.is_own.is_(True)),
 )
 _OTHER = Order.account_id == bindparam("account_id"), Order.id != bindparam("order_id")
 # Two statements in one, each with an index of its own: no account's orders are all looked at.

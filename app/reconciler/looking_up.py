@@ -146,12 +146,14 @@ class OrderLookUp:
         """Tell whether another order may have ours: by its name, or by an answer that CloudPress mixed up.
 
         No more than the other's name speaks for the one: CloudPress may have made a name unique, or cut it
-        short.
+        short. What an answer named for both may be ours, also where it was dismissed here, for as long as it
+        is asked there whose it is.
         """
         order = self._pass.order
         asked = [it for it in found if it not in explained and _is_within(window, found[it])]
         held = await held_by_name(session, order, asked)
         is_likely = any(not name or resembles(order.site_name, name) for name in held.values())
+        asked += found.keys() & self._sent.answered_ids
         return is_likely or bool(await held_mixed_up(session, order, asked))
 
     async def _read_what_is_compared(self, progress: Progress, session: AsyncSession) -> None:

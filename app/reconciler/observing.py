@@ -9,6 +9,7 @@ from sqlalchemy import select
 from app.cloudpress import Answer, CloudPressError, NotFound, OrderDetails, TaskRef
 from app.cloudpress import Task as CloudPressTask
 from app.db.models import Task
+from app.reconciler.disowning import settled_by_operator
 from app.reconciler.passes import Pass, trouble_of
 from app.reconciler.window import spelt_as
 from app.states import (
@@ -31,8 +32,8 @@ class Observer:
     def __init__(self, this: Pass) -> None:
         """Prepare to look; `look` does it."""
         self._pass = this
-        self.is_disowned = False
-        """Whether a task that the order's own callback named names another CloudPress order."""
+        self.disowned_for = set[str]()
+        """Other CloudPress orders, which tasks name that its own callback or its answer named."""
         self.unshown_tasks = set[int]()
         """Those that its own callbacks named, and that are not shown, so that they may name another one."""
         self._missing = False
@@ -59,11 +60,12 @@ class Observer:
         listed = {task.id: task for task in self._order.tasks} if self._order else {}
         for task_id in sorted(listed.keys() | self._known_task_ids(cloudpress_order_id)):
             answer = await self._ask(lambda it=task_id: self._pass.read_task(it))  # type: ignore[misc]
-            if answer is None and self._trouble is None and self._may_disown(task_id):
+            if answer is None and self._trouble is None and self._is_yet_to_be_shown(task_id):
                 self.unshown_tasks.add(task_id)
             if answer is not None and not await self._is_linked(
                 task_id, answer.value, cloudpress_order_id, is_listed=task_id in listed
             ):
+                self._pass.findings.foreign_tasks.add(task_id)
                 log.warning("task_of_another_order", order=str(self._pass.order.id), task=task_id)
                 continue
             if answer is not None and self._was_unread(task_id):
@@ -83,10 +85,12 @@ class Observer:
         if cloudpress_order_id in named:
             return True
         if named or await self._is_anothers(task_id):
-            # One that is only remembered may have been given anew. But where its own callback named it, the
-            # order that it names is this one, and what is held may be another's.
-            self.is_disowned |= bool(named) and self._has_called_back(task_id)
-            self._foreign |= is_listed or self._has_called_back(task_id)
+            left = named - settled_by_operator(self._pass)
+            speaks = bool(left or not named) and self._speaks(
+                task_id, may_be_answered=bool(named) and not is_listed
+            )
+            self.disowned_for |= left if speaks else set()
+            self._foreign |= is_listed or speaks
             return False
         # An order that CloudPress does not show has no task that does not name it.
         return is_listed or self._order is not None
@@ -99,8 +103,17 @@ class Observer:
     def _has_called_back(self, task_id: int) -> bool:
         return any(callback.task_id == task_id for callback in self._pass.known.speaking)
 
-    def _may_disown(self, task_id: int) -> bool:
-        return self._has_called_back(task_id) and task_id not in self._pass.known.read_task_ids
+    def _is_yet_to_be_shown(self, task_id: int) -> bool:
+        return self._has_called_back(task_id) and task_id not in self._pass.known.own_task_ids
+
+    def _speaks(self, task_id: int, *, may_be_answered: bool) -> bool:
+        """Tell whether a task that is not of what is held says that the order is another one.
+
+        One that is only remembered may have been given anew. But where the order's own callback named it, or
+        its answer did and it was never read as the order's own, what is held may be another's.
+        """
+        is_answered = self._order is not None and task_id in self._pass.known.unread_task_ids
+        return (may_be_answered and is_answered) or self._has_called_back(task_id)
 
     def _was_unread(self, task_id: int) -> bool:
         return any(it.task_id == task_id and it.unread_since for it in self._pass.known.callbacks)

@@ -112,7 +112,14 @@ def _with_what_stands_beside(
         if decision.attention == attention.MISSING and not (mixed_up or claimed):
             asked = left_alone(order.held, order.duplicates)
         else:
-            asked = doubled(order.held, order.duplicates, mixed_up, claimed, unwanted=order.unwanted)
+            asked = doubled(
+                order.held,
+                order.duplicates,
+                mixed_up,
+                claimed,
+                by_answer=order.by_answer,
+                unwanted=order.unwanted,
+            )
         is_called_back = isinstance(observation, Rechecked) and observation.called_back
         asked = attention.with_callback(asked, is_called_back=is_called_back)
         # A final order is looked at until one of them is cancelled, or an operator has spoken.
@@ -307,6 +314,8 @@ def _seen(order: Standing, seen: Seen) -> Decision:
         return _being_cancelled(order, seen, shown)
     if seen.foreign:
         missing = True if seen.missing else None
+        # Nor is a payment asked for what may be another's.
+        shown = replace(shown, payment_url=None, keeps_payment_url=False)
         return replace(shown, wait=Wait.SETTLING, attention=attention.FOREIGN_LINK, missing=missing)
     if seen.missing:
         asked = _asked_beside_404(order, seen, shown)

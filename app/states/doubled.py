@@ -15,16 +15,19 @@ def doubled(
     mixed_up: Collection[str] = (),
     claimed: Collection[str] = (),
     *,
+    by_answer: bool = False,
     unwanted: bool = False,
 ) -> Attention:
     """Say that CloudPress may have an order twice, or one that was taken for never made.
 
     What is `claimed` another order here has by its name, so nobody is told to cancel it. Of `mixed_up` its
-    own callbacks say that they are this one, and of what it holds they say nothing. One that is `unwanted` is
-    not placed again.
+    own callbacks say that they are this one, and of what it holds they say nothing; or it is what this one
+    holds, by its name or, if so, `by_answer`. One that is `unwanted` is not placed again.
     """
     beside = [each for each in others if each not in mixed_up]
     also = f" CloudPress also has {listed(beside)}, which looks like it." if beside else ""
+    if held in mixed_up and by_answer:
+        return _suspected(_answered_to_both(held) + also)
     if held in mixed_up:
         return _suspected(_held_by_its_name(held, unwanted=unwanted) + also)
     if mixed_up:
@@ -81,9 +84,19 @@ def _held_by_its_name(held: str | None, *, unwanted: bool) -> str:
     )
 
 
+def _answered_to_both(held: str | None) -> str:
+    return (
+        f"CloudPress answered with {held}, which this order holds, and answered another order here with the "
+        f"same: {_MIXED_UP}. Find out in CloudPress by the name of its site whose it is, and "
+        f"{CANCEL_NOTHING}. If it is this order's, resolve the order: dismiss duplicates. If not, hand out "
+        "its site yourself: nothing of it is told here; and if the order has not ended, resolve it: fail."
+    )
+
+
 def _called_back_for_another(held: str | None, named: Collection[str]) -> str:
     return (
-        f"This order holds {held}, and a callback for it names {listed(named)} instead: {_MIXED_UP}, "
+        f"This order holds {held}, and a callback for it, or a task that it was answered with, names "
+        f"{listed(named)} instead: {_MIXED_UP}, "
         "or have this one twice. Compare them in CloudPress by the names of their sites, and "
         f"{CANCEL_NOTHING}. If {held} is this order's, resolve the order: dismiss duplicates. If not, "
         "hand out its site yourself: nothing of it is told here; and if the order has not ended, resolve "

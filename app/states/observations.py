@@ -61,6 +61,8 @@ class Standing:
     attention: Attention | None = None
     held: str | None = None
     """The CloudPress order that is taken for this one."""
+    by_answer: bool = False
+    """Whether CloudPress's answer named that."""
     duplicates: tuple[str, ...] = ()
     """Those that are suspected to be this one as well."""
     late_look_at: datetime | None = None

@@ -142,6 +142,7 @@ async def test_no_site_belongs_to_two_orders(bench: Bench) -> None:
 
 async def test_a_number_that_is_given_anew_takes_nothing_from_who_had_it(bench: Bench) -> None:
     order_id, cloudpress_order_id, number = await placed(bench)
+    await look(bench, order_id)  # by which it is known whose the task was
     bench.cloudpress.end(cloudpress_order_id, "OK")
     change_task(bench, number, order_ids=("cp-another",), site_ids=("anothers-site",), status="RUNNING")
     bench.cloudpress.tell(cloudpress_order_id, tasks=(), status="completed")

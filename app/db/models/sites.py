@@ -25,6 +25,9 @@ class Task(Base):
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     answer: Mapped[bytes | None] = mapped_column(EncryptedBytes, deferred=True)
+    # Whether CloudPress showed it as that of what the order holds: NULL where it never has, as of one that an
+    # answer named, and false where it names another one by now.
+    is_own: Mapped[bool | None] = mapped_column()
 
 
 class Site(Base):

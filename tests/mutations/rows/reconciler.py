@@ -463,8 +463,8 @@ MUTATIONS = (
     Mutation(
         "a task that its own callback named may be another's",
         "app/reconciler/observing.py",
-        "is_listed or self._has_called_back(task_id)",
-        "is_listed",
+        " or self._has_called_back(task_id)",
+        "",
         (ANOTHERS_ANSWERS,),
     ),
     Mutation(

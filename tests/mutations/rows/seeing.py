@@ -45,7 +45,7 @@ MUTATIONS = (
     Mutation(
         "an order that its own callback disowns is cancelled",
         "app/reconciler/choosing.py",
-        "    if observer.is_disowned:\n",
+        "    if observer.disowned_for:\n",
         "    if False:\n",
         (ONE_FAILURE,),
     ),
@@ -59,7 +59,7 @@ MUTATIONS = (
     Mutation(
         "what an answer named counts as named by the own callback",
         "app/reconciler/duplicates.py",
-        "        it.task_id in this.known.read_task_ids for it",
+        "        it.task_id in this.known.own_task_ids for it",
         "        it.task_id in this.known.task_ids for it",
         (HINTS_UNREAD, NAMED_AND_HELD, ONE_FAILURE),
     ),
@@ -241,8 +241,8 @@ MUTATIONS = (
     Mutation(
         "whose it is is asked no more once the order was failed",
         "app/reconciler/duplicates.py",
-        ' or tells_of_mix_up(order.attention_detail or "")\n',
-        "\n",
+        "    is_asked = bool(sent.speaking) or is_told\n",
+        "    is_asked = bool(sent.speaking)\n",
         (FAILED_AND_MIXED_UP,),
     ),
     Mutation(

@@ -217,7 +217,7 @@ MUTATIONS = (
     Mutation(
         "what CloudPress names after a dismissal is not told",
         DUPLICATES,
-        "settled = _settled(this)",
+        "settled = settled_by_operator(this)",
         "settled = set(order.settled_duplicates or ())",
         (SEEN_BEFORE,),
     ),
@@ -301,7 +301,7 @@ MUTATIONS = (
     Mutation(
         "what is named anew does not keep the pass from the site",
         DUPLICATES,
-        "return found - _settled(this) - {own",
+        "return found - settled_by_operator(this) - {own",
         "return found - set(order.settled_duplicates or ()) - {own",
         (SEEN_BEFORE,),
     ),

@@ -1,0 +1,29 @@
+"""What an order holds is another's, as far as a task says that its own callback or its answer named."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from app.reconciler.asking_others import have_others_asked
+from app.reconciler.passes import Pass
+from app.states import Rechecked, Trouble
+
+
+def settled_by_operator(this: Pass) -> set[str]:
+    """Return what an operator has said is not this order, and CloudPress itself has not named since."""
+    return set(this.order.settled_duplicates or ()) - this.findings.named_anew
+
+
+async def disowned(
+    this: Pass, rechecked: Rechecked, named: Collection[str], trouble: Trouble | None
+) -> Rechecked:
+    """Return that what an order holds may be mixed up with those, and take nothing of what was seen of it.
+
+    It is the same as where a callback is the first to say so: nothing is cancelled, handed out or explained
+    by what may be another's, until the own callback has come or an operator has spoken.
+    """
+    findings = this.findings
+    findings.site, findings.hints, findings.is_its_own = None, (), False
+    findings.mixed_up |= set(named)
+    findings.duplicates |= set(named)
+    await have_others_asked(this, named)
+    return replace(rechecked, mixed_up=tuple(sorted(findings.mixed_up)), trouble=rechecked.trouble or trouble)

@@ -1,0 +1,21 @@
+"""Whether a task was read as that of what its order holds."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0032"
+down_revision = "0030"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply the change."""
+    op.add_column("tasks", sa.Column("is_own", sa.Boolean()))
+    # The release before kept the answer of none that named another order.
+    op.execute("UPDATE tasks SET is_own = true WHERE answer IS NOT NULL")
+
+
+def downgrade() -> None:
+    """Take the change back."""
+    op.drop_column("tasks", "is_own")
