@@ -142,6 +142,13 @@ ROWS: list[tuple[OrderStatus, Observation, OrderStatus, Wait, str]] = [
 ]  # fmt: skip
 
 
+def test_no_payment_is_asked_for_what_may_be_anothers() -> None:
+    decision = decide(
+        Standing(S.PROVISIONING), Seen("processing", (), payment_url="https://pay.test", foreign=True), NOW
+    )
+    assert (decision.payment_url, decision.keeps_payment_url) == (None, False)
+
+
 @pytest.mark.parametrize(("status", "observation", "after", "wait", "reason"), ROWS)
 def test_what_an_observation_means(
     status: OrderStatus, observation: Observation, after: OrderStatus, wait: Wait, reason: str

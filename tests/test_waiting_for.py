@@ -65,6 +65,8 @@ ROWS = [
     (Waits(PROVISIONING, LATER, missing=True), "reappearance", "404"),
     (Waits(PROVISIONING, LATER, attention=AttentionCode.NOT_FOUND, missing=True), "reappearance", "404"),
     (Waits(PROVISIONING, LATER, attention=AttentionCode.SUSPECTED_DUPLICATE), "task", "calls back"),
+    (Waits(AWAITING, LATER, may_be_anothers=True), "decision", "say whose that is"),
+    (Waits(PROVISIONING, LATER, cancelling=True, may_be_anothers=True), "decision", "say whose"),
     (Waits(AWAITING, NOW + timedelta(days=3)), "payment", "on 2026-11-29 at 09:12:00 UTC"),
 ]
 

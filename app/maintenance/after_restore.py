@@ -9,6 +9,7 @@ from app.db.models import ApiKey, Event, LookUp, Order, Webhook
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.changing import changing
+from app.orders.look_ups import without
 from app.orders.orphans import doubt
 from app.orders.spoken import end_undone, known_to_operator
 from app.queue import leases
@@ -58,16 +59,25 @@ async def _doubt(tx: Transaction, order: Order) -> None:
 
 
 async def _look_up_anew(tx: Transaction, order: Order) -> None:
-    """Forget how far the look-up of an order has come, but not what an operator has ruled out."""
+    """Forget how far the look-up of an order has come, but not what was ruled out, or its callback named."""
     look_up = await tx.session.get(LookUp, order.id)
     known = known_to_operator(order) or ()
     ruled_out = sorted({*(look_up.ruled_out if look_up is not None else ()), *known})
+    claimed = without(ruled_out, (look_up.claimed or ()) if look_up is not None else ())
     if look_up is not None:
         await tx.session.delete(look_up)
         await tx.session.flush()
-    if ruled_out:
+    if ruled_out or claimed:
         tx.session.add(
-            LookUp(order_id=order.id, unseen=[], candidates=[], suspects=[], completed=0, ruled_out=ruled_out)
+            LookUp(
+                order_id=order.id,
+                unseen=[],
+                candidates=[],
+                suspects=[],
+                completed=0,
+                ruled_out=ruled_out,
+                claimed=claimed,
+            )
         )
 
 

@@ -8,7 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.db.models import Order, Site, Task
 from app.orders.reading import OrderView
-from app.states import FINAL, AttentionCode, OrderStatus, Surroundings, Trouble, Waits, waiting_for
+from app.states import (
+    FINAL,
+    AttentionCode,
+    OrderStatus,
+    Surroundings,
+    Trouble,
+    Waits,
+    tells_of_anothers,
+    waiting_for,
+)
 
 
 class OrderedSite(BaseModel):
@@ -234,6 +243,7 @@ def _waiting_for(view: OrderView, around: Surroundings) -> WaitingBody | None:
         missing=order.missing_since is not None,
         cancelling=order.cancel_requested_at is not None,
         resolving=order.resolution is not None,
+        may_be_anothers=tells_of_anothers(order.attention_detail or ""),
     )
     waiting = waiting_for(waits, around)
     if waiting is None:

@@ -68,11 +68,10 @@ async def _is_found_by_another(held: Held) -> bool:
 
 async def _is_doubted(this: Pass, held: Held) -> bool:
     """Tell whether what an order holds may be another's: by a callback, or by an answer to either."""
-    order = held.order
-    # What both were answered with was known when the pass began, unless there is news since.
-    is_shared = order.wakes != this.claim.wakes or this.known.is_answered_to_another
-    claimed = await claimed_by_others(held.tx.session, order, is_answered_to_another=is_shared)
-    return bool(claimed) or await is_named_anew(this, held)
+    if await is_named_anew(this, held):
+        return True
+    is_shared = this.known.is_answered_to_another
+    return bool(await claimed_by_others(held.tx.session, held.order, is_answered_to_another=is_shared))
 
 
 async def _has_called_back_anew(this: Pass, held: Held) -> bool:

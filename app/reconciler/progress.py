@@ -98,10 +98,14 @@ class Progress:
 
     @classmethod
     def of(cls, row: LookUp | None, attempt: int) -> Self:
-        """Return what was kept since an attempt, or none: what look-ups before it have shown says nothing."""
+        """Return what was kept since an attempt, or none: what look-ups before it have shown says nothing.
+
+        What its own callbacks named before it is no less its own for that, unless an operator knew of it.
+        """
         ruled_out = frozenset(row.ruled_out if row is not None else ())
         if row is None or row.attempt != attempt:
-            return cls(attempt=attempt, ruled_out=ruled_out)
+            claimed = [it for it in (row.claimed or () if row is not None else ()) if it not in ruled_out]
+            return cls(attempt=attempt, ruled_out=ruled_out, claimed=claimed)
         return cls(
             attempt=attempt,
             ruled_out=ruled_out,

@@ -46,7 +46,7 @@ from app.states.deciding import (
     decide,
     is_decided,
 )
-from app.states.doubled import tells_of_mix_up, tells_to_cancel_nothing
+from app.states.doubled import tells_of_anothers, tells_of_mix_up, tells_to_cancel_nothing
 from app.states.given_up import GIVEN_UP_FOR
 from app.states.observations import (
     LOOK_UPS_BEFORE_PLACING_AGAIN,
@@ -159,6 +159,7 @@ __all__ = [
     "outcome_of_refusal",
     "refuses_to_cancel",
     "tells_of",
+    "tells_of_anothers",
     "tells_of_callbacks",
     "tells_of_mix_up",
     "tells_to_cancel_nothing",

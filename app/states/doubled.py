@@ -6,6 +6,7 @@ from app.states.attention import listed
 from app.states.codes import Attention, AttentionCode
 
 CANCEL_NOTHING = "cancel nothing before"
+_BY_ITS_NAME = "by its name, and CloudPress named the same"
 _MIXED_UP = "CloudPress may have mixed up its answers to two orders"
 
 
@@ -62,6 +63,11 @@ def tells_of_mix_up(detail: str) -> bool:
     return _MIXED_UP in detail
 
 
+def tells_of_anothers(detail: str) -> bool:
+    """Tell whether a person is told that an order may hold another's, by an answer or by its name."""
+    return tells_of_mix_up(detail) or _BY_ITS_NAME in detail
+
+
 def tells_to_cancel_nothing(detail: str) -> bool:
     """Tell whether a person is told to find out whose an order is, and not to cancel one of two before."""
     return CANCEL_NOTHING in detail
@@ -76,7 +82,7 @@ def _held_by_its_name(held: str | None, *, unwanted: bool) -> str:
     if unwanted:
         words = "Its client wants it cancelled, so it is not placed again. Or resolve this one: fail."
     return (
-        f"This order was taken for {held} by its name, and CloudPress named the same in its answer to "
+        f"This order was taken for {held} {_BY_ITS_NAME} in its answer to "
         "another order here, or in a callback for it, so one of the two was not made. Find out in "
         f"CloudPress whose it is, and {CANCEL_NOTHING}. If it is this order's, resolve the order: dismiss "
         "duplicates. If it is the other's, hand out nothing of it, and have that one adopt it: this one is "

@@ -67,6 +67,8 @@ class Waits:
     missing: bool = False
     cancelling: bool = False
     resolving: bool = False
+    may_be_anothers: bool = False
+    """Whether a person is asked whose it is what the order holds, so that nothing is done with that."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,11 @@ def _blocked(order: Waits) -> tuple[WaitingCode, str] | None:
         return (
             WaitingCode.DECISION,
             "An operator has to resolve the order, as its attention says; CloudPress is searched again {at}.",
+        )
+    if order.may_be_anothers:
+        return (
+            WaitingCode.DECISION,
+            "An operator has to say whose that is which the order holds; CloudPress is asked again {at}.",
         )
     if order.attention in REPAIRED_FIRST:
         return WaitingCode.REPAIR, f"Its attention says what has to be put right; {again} {{at}}."

@@ -8,6 +8,7 @@ import pytest
 
 from app.cloudpress import Refused, Task
 from app.events.timeline import Actor
+from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.shown import Shown
 from tests.reconciler.scripted import HOUR, LOST, Bench
 from tests.reconciler.test_cancelled_in_the_midst import taken_by_name
@@ -35,8 +36,8 @@ async def test_once_ben_is_settled_rosa_is_not_told_to_cancel_her_own(bench: Ben
     assert "it is cp-2, and cp-2 looks like it" not in detail, await both(bench, rosa, ben)
 
 
-async def test_what_bens_callback_has_named_is_not_taken_by_rosas_name(bench: Bench) -> None:
-    """Ben's own callback has led to cp-2 (a pass has read it) before Rosa's look-up takes it by its name."""
+async def called_back_before_it_is_listed(bench: Bench) -> tuple[UUID, UUID]:
+    """Have Ben's own callback lead to cp-2 (a pass has read it) before Rosa's look-up can take that."""
     await bench.order("before")
     await bench.work()
     bench.cloudpress.end("cp-1", "OK")
@@ -54,6 +55,23 @@ async def test_what_bens_callback_has_named_is_not_taken_by_rosas_name(bench: Be
     await call_back(bench, ben, 2)
     await bench.work_for(HOUR)
     assert "cp-2" in ((await bench.read(ben)).attention_detail or ""), await both(bench, rosa, ben)
+    return rosa, ben
+
+
+async def test_what_bens_callback_has_named_is_not_taken_after_a_restoration(bench: Bench) -> None:
+    """The task alone tells whose cp-2 is, which lists none, and it is not asked about any more."""
+    rosa, ben = await called_back_before_it_is_listed(bench)
+    bench.cloudpress.tell("cp-2", tasks=(), status="completed")
+    await bench.work_for(HOUR)
+    await doubt_unplaced_orders(bench.db)
+    bench.cloudpress.tasks[2] = bench.cloudpress.tasks[2].model_copy(update={"status": "OK"})
+    bench.cloudpress.hides = lambda _: False
+    await bench.work_for(4 * HOUR)
+    assert await bench.known_site(rosa) is None, await both(bench, rosa, ben)
+
+
+async def test_what_bens_callback_has_named_is_not_taken_by_rosas_name(bench: Bench) -> None:
+    rosa, ben = await called_back_before_it_is_listed(bench)
     bench.cloudpress.end("cp-2", "OK")
     bench.cloudpress.hides = lambda _: False
     taken = []

@@ -2,6 +2,7 @@
 
 from tests.mutations.mutation import Mutation
 from tests.mutations.rows import (
+    asked_to_cancel,
     asking,
     batches,
     claimed,
@@ -33,6 +34,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     *queue.MUTATIONS,
     *batches.MUTATIONS,
     *asking.MUTATIONS,
+    *asked_to_cancel.MUTATIONS,
     *orders.MUTATIONS,
     *reconciler.MUTATIONS,
     *resolving.MUTATIONS,

@@ -1,0 +1,84 @@
+"""Rules of what CloudPress was asked to cancel, and of what is forgotten with another's order, broken."""
+
+from tests.mutations.mutation import Mutation
+from tests.mutations.proofs import ASKED_TO_CANCEL, CANCELLING, CLAIMED, REPLACED
+
+MUTATIONS = (
+    Mutation(
+        "that CloudPress is asked to cancel an order is not written before it is",
+        "app/reconciler/cancelling.py",
+        "    held.order.cancel_unanswered = cancelling_of(held.order)  # until",
+        "    pass  # until",
+        (CANCELLING,),
+    ),
+    Mutation(
+        "an order that nobody asked to be cancelled is taken for cancelled by 404s",
+        "app/reconciler/cancelling.py",
+        "        findings.cancel_unanswered = was_asked\n        return was_asked\n",
+        "        findings.cancel_unanswered = True\n        return True\n",
+        (CANCELLING,),
+    ),
+    Mutation(
+        "a request to cancel that was turned away counts as one that may have been done",
+        "app/reconciler/cancelling.py",
+        "        return error.status == 408 or error.status >= 500\n",
+        "        return True\n",
+        (ASKED_TO_CANCEL,),
+    ),
+    Mutation(
+        "a request to cancel that was not sent counts as one that may have been done",
+        "app/reconciler/cancelling.py",
+        "    return not isinstance(error, NotSent)\n",
+        "    return True\n",
+        (ASKED_TO_CANCEL,),
+    ),
+    Mutation(
+        "that an order is not shown any more after a lost request to cancel does not bend a refusal",
+        "app/reconciler/cancelling.py",
+        "    elif looked.order_status is None and (was_asked or (is_404 and looked.trouble is not None)):\n",
+        "    elif False:\n",
+        (ASKED_TO_CANCEL,),
+    ),
+    Mutation(
+        "what CloudPress was asked to cancel for one wish counts for the next",
+        "app/orders/cancelling.py",
+        " and order.cancel_unanswered == cancelling_of(order)\n",
+        "\n",
+        (ASKED_TO_CANCEL,),
+    ),
+    Mutation(
+        "an absence that a release before has ended goes on counting",
+        "app/reconciler/concluding.py",
+        "    is_about_this = since is not None and met.get(SINCE) == since.timestamp()\n",
+        "    is_about_this = True\n",
+        (ASKED_TO_CANCEL,),
+    ),
+    Mutation(
+        "what was read of another's order is kept once an order has its own",
+        "app/reconciler/keeping.py",
+        "        await forget_what_it_had(tx, order, is_resolved=findings.order_id_source == OPERATOR)\n",
+        "",
+        (REPLACED,),
+    ),
+    Mutation(
+        "a refusal to cancel another's order is an answer to the wish",
+        "app/orders/forgetting.py",
+        "    if was_refused and not is_resolved and order.status not in FINAL:  # a refusal ends the wish\n",
+        "    if False:\n",
+        (REPLACED,),
+    ),
+    Mutation(
+        "an order is bought again whose client was refused about another's",
+        "app/orders/cancelling.py",
+        "(order.cancel_refusal is not None and is_mixed_up(order))\n",
+        "False\n",
+        (REPLACED,),
+    ),
+    Mutation(
+        "a pass takes from an order what an operator has just said is its own",
+        "app/reconciler/holding_back.py",
+        "    return is_settled and found not in {None, now.cloudpress_order_id}\n",
+        "    return False\n",
+        (CLAIMED,),
+    ),
+)

@@ -1,0 +1,66 @@
+"""CloudPress answered two orders with one: one of the answers is wrong, and both ask whose it is."""
+
+from datetime import timedelta
+
+from app.db.models import Order
+from app.events.timeline import Actor
+from app.states import OrderStatus
+from tests.reconciler.scripted import HOUR, LOST, Bench
+from tests.reconciler.test_anothers_answers import both_call_back, sent
+from tests.reconciler.test_attacks import answered_late
+from tests.reconciler.test_callbacks_that_claim import both
+from tests.reconciler.test_what_was_shown import look
+
+BY = Actor("operator")
+
+
+async def test_what_both_were_answered_with_is_kept_and_who_has_it_is_asked(bench: Bench) -> None:
+    """One of the answers is wrong, and nothing calls back."""
+    rosa, ben = await sent(bench, ("cp-3", 3), ("cp-3", 3))
+    bench.cloudpress.end("cp-2", "OK")
+    bench.cloudpress.end("cp-3", "OK")
+    await bench.work_for(3 * HOUR)
+    assert await bench.known_site(rosa) is None, await both(bench, rosa, ben)
+    assert "answered another order here" in ((await bench.read(rosa)).attention_detail or "")
+    assert "cp-3" in ((await bench.read(ben)).attention_detail or ""), await both(bench, rosa, ben)
+    await bench.say(rosa, "dismiss_duplicates", by=BY, shown=await look(bench, rosa))
+    await bench.work_for(HOUR)
+    order = await bench.read(rosa)
+    assert (order.status, order.attention_code) == ("completed", None), await both(bench, rosa, ben)
+
+
+async def test_its_own_callback_tells_which_of_the_two_answers_is_right(bench: Bench) -> None:
+    rosa, ben = await sent(bench, ("cp-2", 2), ("cp-2", 2))
+    await both_call_back(bench, rosa, ben)
+    order = await bench.read(rosa)
+    assert (order.status, order.attention_code) == ("completed", None), await both(bench, rosa, ben)
+    assert (await bench.read(ben)).cloudpress_order_id == "cp-3"
+
+
+async def test_who_has_ended_as_what_another_is_answered_with_then_is_asked_as_well(bench: Bench) -> None:
+    rosa, ben = await sent(bench, ("cp-2", 2), LOST)
+    bench.cloudpress.end("cp-2", "OK")
+    async with bench.db.write() as tx:
+        (await tx.session.get_one(Order, ben)).due_at = tx.now + timedelta(hours=1)
+    await bench.work_for(600)
+    assert (await bench.read(rosa)).status == OrderStatus.COMPLETED
+    await answered_late(bench, ben, "cp-2")
+    await bench.work_for(HOUR)
+    order = await bench.read(rosa)
+    assert (order.status, order.attention_code) == ("completed", "suspected_duplicate")
+
+
+async def test_what_both_were_answered_with_is_not_bought_again_for_the_other(bench: Bench) -> None:
+    """A person dismisses what Ben is asked about; whose cp-3 is, which Rosa has, nobody has said."""
+    rosa, ben = await sent(bench, ("cp-3", 3), ("cp-3", 3))
+    await bench.work_for(300)
+    await bench.order("After")
+    await bench.work()
+    bench.cloudpress.end("cp-4", "OK")
+    await bench.work_for(2 * HOUR)
+    await bench.say(ben, "dismiss_duplicates", by=BY, shown=await look(bench, ben))
+    await bench.work_for(6 * HOUR)
+    assert bench.cloudpress.count("place Ben") == 1, await both(bench, rosa, ben)
+    await bench.say(rosa, "dismiss_duplicates", by=BY, shown=await look(bench, rosa))
+    await bench.work_for(6 * HOUR)
+    assert bench.cloudpress.count("place Ben") == 2, "now it is said that none of the two is his"
