@@ -5,6 +5,7 @@ from tests.mutations.proofs import (
     ANSWERED_TO_BOTH,
     CLAIMED,
     OWN_TASK,
+    SEEN_BEFORE,
     STATES,
     WAITED_FOR,
 )
@@ -191,5 +192,12 @@ MUTATIONS = (
         "    if order.may_be_anothers:\n",
         "    if False:\n",
         (WAITED_FOR,),
+    ),
+    Mutation(
+        "a task that an answer named settles what its own callback is about",
+        "app/reconciler/look_alikes.py",
+        "Task.id == Callback.task_id, Task.is_own.is_(True)),\n",
+        "Task.id == Callback.task_id),\n",
+        (SEEN_BEFORE,),
     ),
 )
