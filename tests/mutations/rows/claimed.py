@@ -138,13 +138,6 @@ MUTATIONS = (
         (STATES,),
     ),
     Mutation(
-        "what both were answered with is not kept for the second",
-        "app/reconciler/answers.py",
-        "    return replace(posted, ended=ended, is_doubted=True)\n",
-        "    return Posted(ended)\n",
-        (ANSWERED_TO_BOTH,),
-    ),
-    Mutation(
         "who has what both were answered with is not asked",
         "app/orders/claims.py",
         "    if order.cloudpress_order_id_source == ANSWER and is_answered_to_another:\n",

@@ -22,8 +22,8 @@ MUTATIONS = (
     Mutation(
         "another order's answer that comes while a pass looks is not heeded",
         "app/reconciler/holding_back.py",
-        " or bool(await claimed_by_others(held.tx.session, held.order))\n",
-        "\n",
+        "return bool(await claimed_by_others(held.tx.session, held.order,",
+        "return False and bool(await claimed_by_others(held.tx.session, held.order,",
         (NAMED_IN_THE_MIDST,),
     ),
     Mutation(

@@ -1,7 +1,7 @@
 """Rules of what an operator's word covers, and of what outranks what CloudPress's list shows, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import CALLBACK_HINTS, HANDED_OVER, SEEN_BEFORE, WORDS
+from tests.mutations.proofs import ANSWERED_TO_BOTH, CALLBACK_HINTS, HANDED_OVER, SEEN_BEFORE, WORDS
 
 ADOPTION = "app/reconciler/adopting.py"
 AFTER_RESTORE = "app/maintenance/after_restore.py"
@@ -19,11 +19,11 @@ REQUESTS = "app/orders/requests.py"
 
 MUTATIONS = (
     Mutation(
-        "an answer that names what another order was taken for by its name is thrown away",
+        "an answer that names what another order has is thrown away",
         ANSWERS,
-        "    if not await held_among(held.tx.session, order, [named], but_by=ANSWER):\n",
-        "    if True:\n",
-        (WORDS,),
+        "    return replace(posted, ended=ended, is_doubted=True)\n",
+        "    return Posted(ended)\n",
+        (WORDS, ANSWERED_TO_BOTH),
     ),
     Mutation(
         "what an answer named and another order has is no reason to ask",
@@ -187,13 +187,6 @@ MUTATIONS = (
         (WORDS,),
     ),
     Mutation(
-        "an answer that names what another order got by a word or a callback is thrown away",
-        ANSWERS,
-        "    if not await held_among(held.tx.session, order, [named], but_by=ANSWER):\n",
-        '    if await held_among(held.tx.session, order, [named], but_by="lookup"):\n',
-        (WORDS,),
-    ),
-    Mutation(
         "what looked like an order too is forgotten once that is found",
         ADOPTION,
         "findings.may_be_doubled = bool(beside - ruled_out(this.order))",
@@ -252,8 +245,8 @@ MUTATIONS = (
     Mutation(
         "a restoration forgets what an operator has ruled out",
         AFTER_RESTORE,
-        "    if ruled_out:\n",
-        "    if False:\n",
+        "    if ruled_out or claimed:\n",
+        "    if claimed:\n",
         (SEEN_BEFORE,),
     ),
     Mutation(
