@@ -7,8 +7,9 @@ from uuid import UUID
 import pytest
 
 from app.cloudpress import Answer, Placed, Refused, TaskRef
-from app.db.models import Order, Placement
+from app.db.models import Order, Placement, Task
 from app.events.timeline import Actor
+from app.orders.claims import is_called_back_for_another
 from app.states import OrderStatus
 from tests.reconciler.scripted import HOUR, LOST, Bench
 from tests.reconciler.test_callbacks_that_claim import both
@@ -17,6 +18,14 @@ from tests.reconciler.test_mixed_up_answers import call_back, mixed_up
 from tests.reconciler.test_what_was_shown import look
 
 BY = Actor("operator")
+
+
+async def is_own(bench: Bench, order_id: UUID, task_id: int) -> bool | None:
+    async with bench.db.read() as session:
+        task: Task = await session.get_one(Task, (order_id, task_id))
+        return task.is_own
+
+
 OWN = pytest.mark.parametrize("task_id", [2, 3], ids=["her task", "his task"])
 
 
@@ -81,12 +90,30 @@ async def test_a_task_that_named_no_order_when_it_was_read_is_not_the_own_one_fo
             order = await tx.session.get_one(Order, order_id)
             order.due_at = tx.now + timedelta(seconds=seconds)
     await bench.work_for(1)
+    assert await is_own(bench, ben, 3) is (True if is_listed else None)
     bench.cloudpress.tell("cp-2", tasks=hers)
     change_task(bench, 3, order_ids=("cp-3",), site_ids=("site-3",))
     bench.cloudpress.end("cp-3", "OK")
     await call_back(bench, ben, 3)
     await bench.work_for(2 * HOUR)
     assert await bench.known_site(rosa) != "site-3", await both(bench, rosa, ben)
+    assert await is_own(bench, ben, 3) is (False if is_listed else None)
+    assert (await bench.read(ben)).attention_code == "suspected_duplicate"
+
+
+async def test_a_task_that_an_answer_named_claims_what_has_it_until_it_is_read_as_the_own_one(
+    bench: Bench,
+) -> None:
+    rosa, ben = await answered_with_hers(bench, 3)
+    await call_back(bench, ben, 3)
+    claims = []
+    for is_read_as_own in (None, True):
+        async with bench.db.write() as tx:
+            (await tx.session.get_one(Task, (ben, 3))).is_own = is_read_as_own
+        async with bench.db.read() as session:
+            hers = await session.get_one(Order, rosa)
+            claims.append(await is_called_back_for_another(session, hers, "cp-3", [3]))
+    assert claims == [True, False]
 
 
 @OWN

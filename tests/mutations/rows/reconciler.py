@@ -10,6 +10,7 @@ from tests.mutations.proofs import (
     LATE_LOOKS,
     MIXED_UP,
     NEVER_TWICE,
+    OWN_TASK,
     SECOND_LOOKS,
     SIMULATION,
     STATES,
@@ -465,7 +466,7 @@ MUTATIONS = (
         "app/reconciler/observing.py",
         " or self._has_called_back(task_id)",
         "",
-        (ANOTHERS_ANSWERS,),
+        (OWN_TASK,),
     ),
     Mutation(
         "a callback without a task says nothing",
