@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 
 from app.db.models import Callback, LookUp, Order, Placement, Task
 from app.db.several import among
-from app.db.unindexed import unindexed
+from app.db.unindexed import none_of, unindexed
 from app.orders.names_seen import ANSWER, LOOK_UP
 from app.states import AttentionCode, OrderStatus, tells_of_mix_up
 
@@ -26,8 +26,8 @@ _ANSWERED = (
     )
 )
 _ANOTHERS = aliased(Placement)
-IS_ANSWERED_TO_ANOTHER = exists().where(
-    _ANOTHERS.cloudpress_order_id == Order.cloudpress_order_id, _ANOTHERS.order_id != Order.id
+IS_ANSWERED_TO_ANOTHER = ~none_of(
+    Order, _ANOTHERS.cloudpress_order_id == Order.cloudpress_order_id, _ANOTHERS.order_id != Order.id
 )
 """Whether CloudPress answered another order, perhaps of another account, with what an order holds."""
 # A callback that names a task of what its own order has speaks of that, though CloudPress may give a number
