@@ -146,7 +146,8 @@ async def _with_unread_callbacks(held: Held, observation: Seen, source: str) -> 
     """Have all be read that its callbacks name beside what was found, also where that has ended already.
 
     What was suspected for as long as the order was sought may be its double. And what an answer named, or was
-    found by its name, may be another's, as one of them is about to say: nothing is concluded before.
+    found by its name, may be another's, as one of them is about to say: nothing is concluded before. Nor is
+    it where another order was answered with it too, before a person was asked.
     """
     findings = held.findings
     findings.reads_callbacks_anew = True
@@ -156,7 +157,9 @@ async def _with_unread_callbacks(held: Held, observation: Seen, source: str) -> 
         if callback.task_id not in {*findings.read_tasks, *findings.hints}
     )
     is_left = any(unread)
-    if not is_left or source not in {ANSWER, LOOK_UP}:
+    found = findings.order_id or ""
+    is_shared = source == ANSWER and await answered_to_others(held.tx.session, held.order, [found])
+    if not is_shared and (not is_left or source not in {ANSWER, LOOK_UP}):
         return replace(observation, rechecked=Rechecked(open_hints=is_left))
     rechecked = held_back(findings, Rechecked())
     return replace(observation, order_status=None, tasks=(), site_read=False, rechecked=rechecked)

@@ -6,6 +6,7 @@ from app.cloudpress import CloudPressError, NotSent, Refused
 from app.orders.attempts import nothing_landed
 from app.orders.cancelling import cancelling_of, was_perhaps_cancelled
 from app.reconciler.concluding import apply
+from app.reconciler.disowning import disowned
 from app.reconciler.holding_back import held_back, is_held_back_by, is_its_own_by_now
 from app.reconciler.observing import Observer
 from app.reconciler.passes import Pass, PassResult, trouble_of
@@ -50,6 +51,8 @@ async def cancel(this: Pass, cloudpress_order_id: str, seen: Seen) -> Seen | Rec
     looked = await observer.look(cloudpress_order_id)
     if is_held_back_by(this, observer.unshown_tasks):
         return held_back(this.findings, seen.rechecked, looked.trouble)
+    if observer.disowned_for:  # so whatever it answered was said of another's
+        return await disowned(this, seen.rechecked, observer.disowned_for, looked.trouble)
     nothing_to_cancel = _hear(this, refusal, looked, was_asked=was_asked)
     return replace(
         looked,

@@ -75,9 +75,12 @@ async def _observe(this: Pass) -> PassResult | None:
     observation: Seen | Rechecked = rechecked
     # Its own callback may be about to say that it holds another's.
     is_anothers = rechecked.mixed_up or rechecked.may_be_told_soon
-    is_looked_at = order.status not in FINAL and not is_anothers
+    # What it gets instead is looked at by the next pass, which knows what is said of that: to whom else it
+    # was answered, whether it was asked to be cancelled.
+    is_replaced = this.findings.order_id not in {None, order.cloudpress_order_id}
+    is_looked_at = order.status not in FINAL and not is_anothers and not is_replaced
     if is_looked_at and order.cloudpress_order_id is not None:
-        observation = await _look(this, this.findings.order_id or order.cloudpress_order_id, rechecked)
+        observation = await _look(this, order.cloudpress_order_id, rechecked)
     if order.status not in FINAL and is_given_up(order):
         return await give_up_placed(this, observation)
     return await this.write(lambda held: _write_observed(this, held, observation))

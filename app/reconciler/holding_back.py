@@ -47,9 +47,12 @@ async def seen_by_now(this: Pass, held: Held, observation: Seen | Rechecked) -> 
 
 
 async def is_its_own_by_now(this: Pass, held: Held) -> bool:
-    """Tell whether nothing that was said or has come in while the pass looked speaks for another's order."""
+    """Tell whether nothing that was said or has come in by now speaks for another's order."""
     return not (
-        _is_spoken_against(this, held) or await _is_found_by_another(held) or await _is_doubted(this, held)
+        _is_spoken_against(this, held)
+        or await _is_found_by_another(held)
+        or await is_named_anew(this, held)
+        or await claimed_by_others(held.tx.session, held.order)
     )
 
 

@@ -1,7 +1,7 @@
 """Rules of what CloudPress was asked to cancel, and of what is forgotten with another's order, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import ASKED_TO_CANCEL, CANCELLING, CLAIMED, REPLACED
+from tests.mutations.proofs import ASKED_TO_CANCEL, CANCELLING, CLAIMED, IN_A_PASS, REPLACED
 
 MUTATIONS = (
     Mutation(
@@ -80,5 +80,28 @@ MUTATIONS = (
         "    return is_settled and found not in {None, now.cloudpress_order_id}\n",
         "    return False\n",
         (CLAIMED,),
+    ),
+    Mutation(
+        "what replaces an order's is looked at, and cancelled, by the pass that finds it",
+        "app/reconciler/choosing.py",
+        " and not is_replaced\n    if is_looked_at and order.cloudpress_order_id is not None:\n"
+        "        observation = await _look(this, order.cloudpress_order_id, rechecked)\n",
+        "\n    if is_looked_at and (its := this.findings.order_id or order.cloudpress_order_id):\n"
+        "        observation = await _look(this, its, rechecked)\n",
+        (IN_A_PASS,),
+    ),
+    Mutation(
+        "what both were answered with is told by the pass that takes it up",
+        "app/reconciler/adopting.py",
+        "    if not is_shared and (not is_left",
+        "    if (not is_left",
+        (IN_A_PASS,),
+    ),
+    Mutation(
+        "that the look after a request to cancel shows another's is not heeded",
+        "app/reconciler/cancelling.py",
+        "    if observer.disowned_for:  # so",
+        "    if False:  # so",
+        (IN_A_PASS,),
     ),
 )

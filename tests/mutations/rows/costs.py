@@ -1,7 +1,7 @@
 """Rules of what a request may cost beside all that ever happened, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import FILTERS, MISSED, RARE_EVENTS, SHARING
+from tests.mutations.proofs import CONTEXTS, FILTERS, MISSED, RARE_EVENTS, SHARING
 
 READING = "app/events/reading.py"
 OUTBOX = "app/webhooks/outbox.py"
@@ -73,8 +73,8 @@ MUTATIONS = (
     Mutation(
         "a catalog for all waits for the turn of the key that asked first",
         "app/accounts/catalog.py",
-        "        reader.set(None)\n",
-        "",
+        "        with for_all():\n",
+        "        if True:\n",
         (SHARING,),
     ),
     Mutation(
@@ -83,5 +83,26 @@ MUTATIONS = (
         "        case CrowdedError():\n",
         "        case CrowdedError() if False:\n",
         (SHARING,),
+    ),
+    Mutation(
+        "whether somebody works is looked for in the turn of the key that asks",
+        "app/queue/heartbeats.py",
+        "            with for_all(), self._db",
+        "            with self._db",
+        (SHARING,),
+    ),
+    Mutation(
+        "metrics are counted in the turn of the key that asks",
+        "app/telemetry/snapshot.py",
+        "            with for_all(), self._db",
+        "            with self._db",
+        (SHARING,),
+    ),
+    Mutation(
+        "a request knows whose the one before it was",
+        "app/server/protocol.py",
+        "exchange.run(app), context=Context())",
+        "exchange.run(app))",
+        (CONTEXTS,),
     ),
 )

@@ -339,8 +339,8 @@ MUTATIONS = (
     Mutation(
         "an answer concludes what the own callback may contradict",
         "app/reconciler/adopting.py",
-        "    if not is_left or source not in {ANSWER, LOOK_UP}:\n",
-        "    if True:\n",
+        "    if not is_shared and (not is_left or source not in {ANSWER, LOOK_UP}):\n",
+        "    if not is_shared:\n",
         (HINTS_UNREAD,),
     ),
     Mutation(
