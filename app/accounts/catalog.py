@@ -10,7 +10,7 @@ from app.accounts.clients import AccountClients
 from app.accounts.store import UnknownAccountError
 from app.cloudpress import About, Answer, CloudPressError
 from app.db.errors import DATABASE_AWAY
-from app.db.sharing import reader
+from app.db.sharing import for_all
 
 CATALOG_FRESH_SECONDS = 300.0
 CATALOG_USABLE_SECONDS = 24 * 3600.0
@@ -105,7 +105,6 @@ class Catalogs:
             self._catalogs[account_id] = task.result()
 
     async def _fetch_now(self, account_id: str) -> _Fetched:
-        # For all who want it, whoever asked first: it waits for no turn of his.
-        reader.set(None)
-        provider = await self._clients.of(account_id)
+        with for_all():
+            provider = await self._clients.of(account_id)
         return _Fetched(await provider.about(), datetime.now(UTC), time.monotonic())

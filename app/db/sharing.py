@@ -1,8 +1,8 @@
 """Leaves connections to others: no API key reads with all that a process has."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -14,6 +14,16 @@ KEPT_FOR_OTHERS = 2
 
 reader: ContextVar[str | None] = ContextVar("reader", default=None)
 """Whose request is served, by the identity of its key; None is the service itself."""
+
+
+@contextmanager
+def for_all() -> Iterator[None]:
+    """Read for everybody, whoever asked first: nothing of what he does holds that up."""
+    token = reader.set(None)
+    try:
+        yield
+    finally:
+        reader.reset(token)
 
 
 @dataclass

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.db.models import Replica
+from app.db.sharing import for_all
 from app.db.upserts import insert_into
 from app.queue.pausing import pause
 from app.states import BEAT_SECONDS, Surroundings
@@ -100,7 +101,7 @@ class Heartbeats:
         if elapsed >= FRESH_SECONDS:
             # At once, so that of many who ask one looks.
             self._known_at, elapsed = time.monotonic(), 0.0
-            with self._db.outages.heeding("looking for workers"):
+            with for_all(), self._db.outages.heeding("looking for workers"):
                 self._known = await self._look()
         now = self._known.now + timedelta(seconds=elapsed)
         seen_at = now if self._works() else self._known.worker_seen_at

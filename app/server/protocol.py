@@ -12,6 +12,7 @@ is ours, since one client must not be able to slow down the others, whatever it 
 
 import asyncio
 from collections import deque
+from contextvars import Context
 from typing import Any
 from urllib.parse import unquote
 
@@ -373,7 +374,8 @@ class HttpConnection(asyncio.Protocol):
         if isinstance(app, Answer):
             self.loop.call_soon(exchange.answer, app)
             return
-        task = self.loop.create_task(exchange.run(app))
+        # The answer before it may begin it, in a context that knows whose that one was.
+        task = self.loop.create_task(exchange.run(app), context=Context())
         self._server_state.tasks.add(task)
         task.add_done_callback(self._server_state.tasks.discard)
 

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Database
 from app.db.models import CheckResult, Delivery, Leased, Order, Webhook
+from app.db.sharing import for_all
 from app.states import FINAL, OrderStatus
 
 FRESH_SECONDS = 15.0
@@ -63,7 +64,7 @@ class Snapshots:
         """Return what Prometheus is told of the database now."""
         if time.monotonic() - self._counted_at >= FRESH_SECONDS:
             self._counted = None
-            with self._db.outages.heeding("metrics"):
+            with for_all(), self._db.outages.heeding("metrics"):
                 self._counted = await self._count()
             self._counted_at = time.monotonic()
         return Shared(self._counted)

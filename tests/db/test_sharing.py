@@ -80,3 +80,21 @@ async def test_what_is_fetched_for_all_waits_for_no_keys_turn(presshook: Pressho
         reader.set("bootstrap")
         with pytest.raises(UnknownAccountError):
             await presshook.service.catalogs.catalog("another")
+
+
+async def test_whether_somebody_works_is_looked_for_in_no_keys_turn(presshook: Presshook) -> None:
+    """Else the database would be said to be away, for everybody."""
+    db, heartbeats = presshook.service.db, presshook.service.heartbeats
+    async with reading(db, "bootstrap", MOST):
+        reader.set("bootstrap")
+        heartbeats._known_at = -1000.0
+        await heartbeats.surroundings()
+        assert not db.outages.is_away
+
+
+async def test_metrics_are_counted_in_no_keys_turn(presshook: Presshook) -> None:
+    async with reading(presshook.service.db, "bootstrap", MOST):
+        answer = await presshook.client.get("/metrics")
+        assert answer.status_code == 200
+        assert "presshook_snapshot_up 1.0" in answer.text
+        assert not presshook.service.db.outages.is_away
