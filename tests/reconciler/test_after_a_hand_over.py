@@ -3,11 +3,13 @@
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
+
 from app.cloudpress import NotFound, Refused
 from app.db.models import Order
 from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
-from app.orders.requests import dismiss_duplicates, request_cancel
+from app.orders.requests import NotResolvableError, dismiss_duplicates, request_cancel
 from app.orders.restorations import remember_restoration
 from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
 from tests.reconciler.test_answers_outrank_names import (
@@ -163,12 +165,16 @@ async def test_a_refusal_to_cancel_what_was_anothers_does_not_undo_the_wish(benc
     assert bench.cloudpress.count("place shop-2") == 1, (order.status, order.cancel_refusal)
 
 
-async def test_an_operator_who_has_it_placed_again_outweighs_the_wish_that_was_refused(bench: Bench) -> None:
+async def test_an_operator_who_fails_it_ends_the_wish_that_was_refused(bench: Bench) -> None:
+    """To have it placed again he is not offered: nobody wants it."""
     rosa, _ben = await refused_to_cancel_anothers(bench)
-    await bench.say(rosa, "place_again", by=BY, shown=await look(bench, rosa))
+    with pytest.raises(NotResolvableError, match="wants this order cancelled"):
+        await bench.say(rosa, "place_again", by=BY, shown=await look(bench, rosa))
+    await bench.say(rosa, "fail", by=BY, shown=await look(bench, rosa))
     await bench.work_for(2 * HOUR)
     order = await bench.read(rosa)
-    assert (bench.cloudpress.count("place shop-2"), order.cancel_refusal, order.resolution) == (2, None, None)
+    assert (order.status, order.cancel_requested_at, order.resolution) == ("failed", None, None)
+    assert bench.cloudpress.count("place shop-2") == 1
 
 
 async def taken_and_gone(bench: Bench) -> tuple[UUID, UUID]:
