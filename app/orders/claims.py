@@ -124,10 +124,11 @@ async def claimed_by_others(
     That one was answered with it; or its own callback led to it, and none of this one's did. Names may be
     kept otherwise than they were sent, so that one order looks like another here. And where the answers to
     both named it, one of them is wrong; the callback of the one that has it tells that it was not that one's.
-    Nothing is asked about answers where it is known that it `is_answered_to_another` not.
+    Nothing is asked about answers where it is known that it `is_answered_to_another` not. Nor is anything
+    about an order that was erased: its callbacks are gone, so nobody knows what they said.
     """
     own = order.cloudpress_order_id
-    if own is None or own in (order.settled_duplicates or ()):
+    if own is None or order.erased_at is not None or own in (order.settled_duplicates or ()):
         return set()
     if order.cloudpress_order_id_source == ANSWER and is_answered_to_another:
         answered = await answered_to_others(session, order, [own])

@@ -20,6 +20,8 @@ _ENDED = select(Order).where(
     Order.id != bindparam("order_id"),
     Order.cloudpress_order_id_source.in_((ANSWER, LOOK_UP)),
     Order.status.in_(sorted(FINAL)),
+    # Of a tombstone nobody knows what called back for it, and nobody is left to be asked about.
+    Order.erased_at.is_(None),
 )
 
 

@@ -34,6 +34,7 @@ from app.states import (
     Trouble,
     is_over,
     tells_of_mix_up,
+    told_as_mixed_up,
 )
 
 LATE_LOOK_AGAIN = timedelta(minutes=1), timedelta(days=1)
@@ -48,6 +49,7 @@ async def recheck(this: Pass) -> Rechecked:
     called_back = await named_by_callbacks(this, sent, as_sent=True)
     error, is_complete = called_back.error, called_back.is_complete
     may_be_told_soon = _may_be_anothers(this, called_back)
+    this.findings.is_own_called_back = _is_own_called_back(this, called_back)
     if called_back.is_unread_young and order.cloudpress_order_id is not None:
         # One that could not be read may name its own, so for a day it is not judged by the others.
         called_back = Named()
@@ -295,19 +297,21 @@ def _not_its_own(
     his own order alone: the other one is left as it is, for its own callback speaks for it.
 
     What was found so stays, whatever becomes of what the callback named, until the own callback has come or
-    an operator has dismissed it.
+    an operator has dismissed it. What only looked like the order beside that is a double like any other.
     """
     order = this.order
     own = order.cloudpress_order_id
     if own is None or _is_own_called_back(this, called_back):
         return set()
     # By failing the order an operator has overruled its callbacks, and has not said whose it is.
-    is_told = tells_of_mix_up(order.attention_detail or "")
+    detail = order.attention_detail or ""
+    is_told = tells_of_mix_up(detail)
     is_asked = bool(sent.speaking) or is_told
     before = set(order.suspected_duplicates or ()) if is_asked else set()
+    told = told_as_mixed_up(detail, before) if is_told else set()
     found = ({*called_back.possible, *called_back.suspects} & held) | (before & surely_held)
     if order.cloudpress_order_id_source == ANSWER and len(sent.landed) == 1:
-        found |= {*called_back.possible, *before}
-    if is_told:
-        found |= before
+        # What was asked may have been overwritten by something else that a person was told meanwhile.
+        found |= {*called_back.possible, *(before if not is_told else ())}
+    found |= told
     return found - settled_by_operator(this) - {own, this.findings.order_id or ""}

@@ -30,6 +30,10 @@ class Findings:
     """What an answer or a callback named as this order, and another order has by its name."""
     mixed_up: frozenset[str] = frozenset()
     """What others have, and may be this order, as its own callbacks say."""
+    is_own_called_back: bool = False
+    """Whether a callback has named what the order holds."""
+    refuted: set[str] = field(default_factory=set)
+    """Other CloudPress orders that a task names, which an answer named, and the own callback knows better."""
     is_its_own: bool = False
     """Whether what the order holds was looked at, and nothing says that it is another's."""
     hints: tuple[int, ...] = ()
@@ -81,6 +85,6 @@ class Findings:
         """Forget which CloudPress order this one seemed to be, and all that was read of it."""
         self.order = self.site = self.order_status = self.order_id = self.order_id_source = None
         self.tasks, self.foreign_tasks = {}, set()
-        self.duplicates = set()
+        self.duplicates, self.refuted = set(), set()
         self.reads_callbacks_anew = self.may_be_doubled = False
         self.hints = ()

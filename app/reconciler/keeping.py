@@ -143,6 +143,9 @@ async def _keep_duplicates(tx: Transaction, order: Order, findings: Findings) ->
     ended = known & findings.duplicates_ended
     # That it might be another's was asked, and is over: it is settled of nothing that may come.
     cleared = known & {order.cloudpress_order_id} if findings.is_its_own else set()
+    # As a double it would be told to be cancelled, and it may be another's. What a callback, an answer or a
+    # look-up names all the same is a double like any other.
+    cleared |= (known & findings.refuted) - findings.duplicates
     for order_id in sorted(new):
         record(tx, order.id, EventType.DUPLICATE_SUSPECTED, cloudpress_order_id=order_id)
     for order_id in sorted(ended):

@@ -85,12 +85,8 @@ class Observer:
         if cloudpress_order_id in named:
             return True
         if named or await self._is_anothers(task_id):
-            left = named - settled_by_operator(self._pass)
-            speaks = bool(left or not named) and self._speaks(
-                task_id, may_be_answered=bool(named) and not is_listed
-            )
-            self.disowned_for |= left if speaks else set()
-            self._foreign |= is_listed or speaks
+            may_be_answered = bool(named) and not is_listed
+            self._foreign |= is_listed | self._speaks(task_id, named, may_be_answered=may_be_answered)
             return False
         # An order that CloudPress does not show has no task that does not name it.
         return is_listed or self._order is not None
@@ -106,14 +102,21 @@ class Observer:
     def _is_yet_to_be_shown(self, task_id: int) -> bool:
         return self._has_called_back(task_id) and task_id not in self._pass.known.own_task_ids
 
-    def _speaks(self, task_id: int, *, may_be_answered: bool) -> bool:
+    def _speaks(self, task_id: int, named: set[str], *, may_be_answered: bool) -> bool:
         """Tell whether a task that is not of what is held says that the order is another one.
 
         One that is only remembered may have been given anew. But where the order's own callback named it, or
-        its answer did and it was never read as the order's own, what is held may be another's.
+        its answer did and it was never read as the order's own, what is held may be another's. An own
+        callback for what is held says more than what an answer named.
         """
-        is_answered = self._order is not None and task_id in self._pass.known.unread_task_ids
-        return (may_be_answered and is_answered) or self._has_called_back(task_id)
+        this, left = self._pass, named - settled_by_operator(self._pass)
+        is_answered = may_be_answered and self._order is not None and task_id in this.known.unread_task_ids
+        if is_answered and this.findings.is_own_called_back:
+            this.findings.refuted |= left
+            is_answered = False
+        speaks = bool(left or not named) and (is_answered or self._has_called_back(task_id))
+        self.disowned_for |= left if speaks else set()
+        return speaks
 
     def _was_unread(self, task_id: int) -> bool:
         return any(it.task_id == task_id and it.unread_since for it in self._pass.known.callbacks)

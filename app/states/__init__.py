@@ -46,7 +46,12 @@ from app.states.deciding import (
     decide,
     is_decided,
 )
-from app.states.doubled import tells_of_anothers, tells_of_mix_up, tells_to_cancel_nothing
+from app.states.doubled import (
+    tells_of_anothers,
+    tells_of_mix_up,
+    tells_to_cancel_nothing,
+    told_as_mixed_up,
+)
 from app.states.given_up import GIVEN_UP_FOR
 from app.states.observations import (
     LOOK_UPS_BEFORE_PLACING_AGAIN,
@@ -163,6 +168,7 @@ __all__ = [
     "tells_of_callbacks",
     "tells_of_mix_up",
     "tells_to_cancel_nothing",
+    "told_as_mixed_up",
     "trouble_in",
     "waiting_for",
 ]

@@ -7,6 +7,7 @@ from app.states.codes import Attention, AttentionCode
 from app.states.observations import NotFoundYet, Trouble, Word
 
 NAMED_AT_MOST = 5
+AND_OTHERS = " and others"
 OF_PLACEMENTS = frozenset(
     {
         AttentionCode.PLACEMENT_AMBIGUOUS,
@@ -242,7 +243,7 @@ def _shown(order_ids: Iterable[str]) -> str:
 def listed(order_ids: Iterable[str]) -> str:
     """Name some CloudPress orders, and say that there are others."""
     named = tuple(order_ids)
-    return ", ".join(named[:NAMED_AT_MOST]) + (" and others" if len(named) > NAMED_AT_MOST else "")
+    return ", ".join(named[:NAMED_AT_MOST]) + (AND_OTHERS if len(named) > NAMED_AT_MOST else "")
 
 
 def is_asked_already(asked: Attention, before: str | None, detail: str) -> bool:

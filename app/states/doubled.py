@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterable
 
-from app.states.attention import listed
+from app.states.attention import AND_OTHERS, listed, tells_of
 from app.states.codes import Attention, AttentionCode
 
 CANCEL_NOTHING = "cancel nothing before"
 _BY_ITS_NAME = "by its name, and CloudPress named the same"
 _MIXED_UP = "CloudPress may have mixed up its answers to two orders"
+_BESIDE = " CloudPress also has "
 
 
 def doubled(
@@ -25,8 +26,10 @@ def doubled(
     own callbacks say that they are this one, and of what it holds they say nothing; or it is what this one
     holds, by its name or, if so, `by_answer`. One that is `unwanted` is not placed again.
     """
-    beside = [each for each in others if each not in mixed_up]
-    also = f" CloudPress also has {listed(beside)}, which looks like it." if beside else ""
+    # Where a person is told of what it holds alone, all others stand beside that: none is dismissed unseen.
+    told = {held} if held in mixed_up else mixed_up
+    beside = [each for each in others if each not in told]
+    also = f"{_BESIDE}{listed(beside)}, which looks like it." if beside else ""
     if held in mixed_up and by_answer:
         return _suspected(_answered_to_both(held) + also)
     if held in mixed_up:
@@ -61,6 +64,17 @@ def left_alone(held: str | None, others: Iterable[str]) -> Attention:
 def tells_of_mix_up(detail: str) -> bool:
     """Tell whether what a person is told says that an order may hold another's."""
     return _MIXED_UP in detail
+
+
+def told_as_mixed_up(detail: str, order_ids: Iterable[str]) -> set[str]:
+    """Return those CloudPress orders of which a person was told that they may be mixed up with an order.
+
+    What was told of as something that only looks like it is none of those. Where there were too many to name,
+    all others are.
+    """
+    mixed_up, _, beside = detail.partition(_BESIDE)
+    is_cut_short = AND_OTHERS in mixed_up
+    return {it for it in order_ids if tells_of(mixed_up, it) or (is_cut_short and not tells_of(beside, it))}
 
 
 def tells_of_anothers(detail: str) -> bool:

@@ -1,14 +1,20 @@
 """CloudPress answered two orders with one: one of the answers is wrong, and both ask whose it is."""
 
 from datetime import timedelta
+from uuid import UUID
 
-from app.db.models import Order
+import pytest
+
+from app.db.models import Order, Placement
 from app.events.timeline import Actor
+from app.orders.erasing import erase_order
+from app.orders.waking import make_due
 from app.states import OrderStatus
 from tests.reconciler.scripted import HOUR, LOST, Bench
 from tests.reconciler.test_anothers_answers import both_call_back, sent
 from tests.reconciler.test_attacks import answered_late
 from tests.reconciler.test_callbacks_that_claim import both
+from tests.reconciler.test_mixed_up_answers import call_back
 from tests.reconciler.test_what_was_shown import look
 
 BY = Actor("operator")
@@ -64,3 +70,59 @@ async def test_what_both_were_answered_with_is_not_bought_again_for_the_other(be
     await bench.say(rosa, "dismiss_duplicates", by=BY, shown=await look(bench, rosa))
     await bench.work_for(6 * HOUR)
     assert bench.cloudpress.count("place Ben") == 2, "now it is said that none of the two is his"
+
+
+async def with_a_double(bench: Bench) -> tuple[UUID, str]:
+    """Have Rosa and Ben be answered with one, and Rosa's request have landed twice; return hers, and that."""
+    rosa, _ben = await sent(bench, ("cp-3", 3), ("cp-3", 3))
+    await bench.work_for(300)
+    double = bench.cloudpress.land("Rosa", status="RUNNING")
+    async with bench.db.write() as tx:
+        order = await tx.session.get_one(Order, rosa)
+        assert order.suspected_duplicates == ["cp-3"]
+        order.suspected_duplicates, order.due_at = ["cp-3", double], tx.now
+    await bench.work_for(600)
+    return rosa, double
+
+
+async def test_a_double_beside_is_told_of_and_is_not_dismissed_unseen(bench: Bench) -> None:
+    rosa, double = await with_a_double(bench)
+    order = await bench.read(rosa)
+    assert f"CloudPress also has {double}, which looks like it" in (order.attention_detail or "")
+    assert "answered another order here" in (order.attention_detail or "")
+
+
+@pytest.mark.parametrize("is_sent_twice", [True, False])
+async def test_a_double_beside_ends_once_it_is_cancelled(bench: Bench, *, is_sent_twice: bool) -> None:
+    rosa, double = await with_a_double(bench)
+    if is_sent_twice:
+        async with bench.db.write() as tx:
+            tx.session.add(
+                Placement(order_id=rosa, attempt=2, sent_at=tx.now, outcome="unknown", callback_key_id="key")
+            )
+    bench.cloudpress.end(double, "CANCELLED")
+    await bench.work_for(HOUR)
+    order = await bench.read(rosa)
+    assert order.suspected_duplicates == ["cp-3"], order.attention_detail
+    assert double not in (order.attention_detail or "")
+
+
+@pytest.mark.parametrize("is_woken", [True, False])
+async def test_a_tombstone_asks_nobody_whose_it_is(bench: Bench, *, is_woken: bool) -> None:
+    """Its own callback had told, of which nothing is kept."""
+    rosa, ben = await sent(bench, ("cp-2", 2), LOST)
+    bench.cloudpress.end("cp-2", "OK")
+    await call_back(bench, rosa, 2)
+    async with bench.db.write() as tx:
+        (await tx.session.get_one(Order, ben)).due_at = tx.now + timedelta(hours=1)
+    await bench.work_for(600)
+    assert (await bench.read(rosa)).status == OrderStatus.COMPLETED
+    assert await erase_order(bench.db, rosa, by=BY)
+    await answered_late(bench, ben, "cp-2")
+    if is_woken:
+        async with bench.db.write() as tx:
+            make_due(tx, await tx.session.get_one(Order, rosa))
+    await bench.work_for(HOUR)
+    order = await bench.read(rosa)
+    assert (order.status, order.attention_code, order.due_at) == ("completed", None, None)
+    assert "cp-2" in ((await bench.read(ben)).attention_detail or ""), await both(bench, rosa, ben)

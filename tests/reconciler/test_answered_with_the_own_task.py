@@ -187,3 +187,24 @@ async def test_an_operator_who_finds_it_right_has_the_order_go_on(bench: Bench) 
     await bench.work_for(HOUR)
     order = await bench.read(ben)
     assert (order.status, order.attention_code) == ("completed", None), await both(bench, _rosa, ben)
+
+
+async def test_the_own_callback_says_more_than_a_task_that_the_answer_named(bench: Bench) -> None:
+    rosa, ben = await answered_with_hers(bench, 3, names=("Rosa", "Ben"))
+    bench.cloudpress.end("cp-2", "OK")
+    await bench.work_for(300)
+    assert (await bench.read(ben)).attention_code == "suspected_duplicate"
+    await call_back(bench, ben, 2)
+    await bench.work_for(2 * HOUR)
+    order = await bench.read(ben)
+    assert (order.status, order.attention_code) == ("completed", None), await both(bench, rosa, ben)
+
+
+async def test_it_says_no_more_than_a_task_that_called_back_itself(bench: Bench) -> None:
+    rosa, ben = await answered_with_hers(bench, 3, names=("Rosa", "Ben"))
+    bench.cloudpress.end("cp-2", "OK")
+    await call_back(bench, ben, 2)
+    await call_back(bench, ben, 3)
+    await bench.work_for(2 * HOUR)
+    assert await bench.known_site(ben) is None, await both(bench, rosa, ben)
+    assert (await bench.read(ben)).attention_code == "suspected_duplicate"
