@@ -6,7 +6,7 @@ person can say whose it is (decision 0004). The database only.
 
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import bindparam, exists, select
+from sqlalchemy import and_, bindparam, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -14,7 +14,7 @@ from app.db.models import Callback, LookUp, Order, Placement, Task
 from app.db.several import among
 from app.db.unindexed import none_of, unindexed
 from app.orders.names_seen import ANSWER, LOOK_UP
-from app.states import AttentionCode, OrderStatus, tells_of_mix_up
+from app.states import FINAL, AttentionCode, OrderStatus, tells_of_mix_up
 
 _ANSWERED = (
     select(Placement.cloudpress_order_id, Order.settled_duplicates)
@@ -30,11 +30,27 @@ IS_ANSWERED_TO_ANOTHER = ~none_of(
     Order, _ANOTHERS.cloudpress_order_id == Order.cloudpress_order_id, _ANOTHERS.order_id != Order.id
 )
 """Whether CloudPress answered another order, perhaps of another account, with what an order holds."""
+# A release before, which runs beside this one, reads tasks without saying whose they are. No answer named a
+# task of an order that was found by its name, so what was read of one that has ended is its own. What goes on
+# is read again.
+IS_OWN_TASK = or_(
+    Task.is_own.is_(True),
+    and_(
+        Task.is_own.is_(None),
+        Task.answer.is_not(None),
+        Order.cloudpress_order_id_source == LOOK_UP,
+        Order.status.in_(sorted(FINAL)),
+    ),
+)
+"""Whether CloudPress showed a task as that of what its order has, where both are asked about."""
 # A callback that names a task of what its own order has speaks of that, though CloudPress may give a number
 # a second time. That an answer named the task says nothing: it may be another order's, as the answer may be.
-_SPEAKS_OF_ITS_OWN = exists().where(
-    Task.order_id == Callback.order_id, Task.id == Callback.task_id, Task.is_own.is_(True)
+SPEAKS_OF_ITS_OWN = (
+    exists()
+    .where(Task.order_id == Callback.order_id, Task.id == Callback.task_id, IS_OWN_TASK)
+    .correlate(Callback, Order)
 )
+"""Whether a callback, which is asked about beside its order, names such a task."""
 # What others were called back for, by the tasks that CloudPress shows with it, whatever became of them.
 _CALLED_FOR = (
     select(Order.settled_duplicates)
@@ -43,7 +59,7 @@ _CALLED_FOR = (
         among(Callback.task_id, "task_ids"),
         Callback.order_id != bindparam("order_id"),
         Callback.overruled_at.is_(None),
-        ~_SPEAKS_OF_ITS_OWN,
+        ~SPEAKS_OF_ITS_OWN,
         unindexed(Order.account_id) == bindparam("account_id"),
     )
 )
@@ -63,7 +79,7 @@ _IS_CALLED_BACK = exists().where(
     Callback.order_id == Order.id,
     Task.order_id == Order.id,
     Task.id == Callback.task_id,
-    Task.is_own.is_(True),
+    IS_OWN_TASK,
 )
 _CALLED_BACK = select(Order.id).where(Order.id == bindparam("order_id"), _IS_CALLED_BACK)
 _HELD_BY_OTHERS = (

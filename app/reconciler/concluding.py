@@ -13,7 +13,7 @@ from app.orders.changing import Change, changing
 from app.orders.spoken import end_undone, have_word_wait, is_given_up
 from app.queue import leases
 from app.reconciler.evidence import ANSWER
-from app.reconciler.keeping import keep
+from app.reconciler.keeping import keep, keep_listed
 from app.reconciler.known import Known
 from app.reconciler.passes import Finished, Pass, PassResult
 from app.reconciler.silences import keep_silence, silent_for
@@ -62,6 +62,8 @@ async def apply(this: Pass, held: Held, action: str, observation: Observation) -
             findings.site, observation = None, replace(observation, site_read=False, foreign=True)
         change.shows_more = await keep(held)
         decision = decide(standing(tx, order), observation, tx.now)
+        if decision.status in FINAL and isinstance(observation, Seen):
+            await keep_listed(held)
         _write(tx, change, decision)
         _keep_gone(tx, order, observation)
         due_in_seconds = _reschedule(this, tx, change, decision)

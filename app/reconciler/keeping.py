@@ -200,6 +200,19 @@ def _keep_task(
     return changed
 
 
+async def keep_listed(held: Held) -> None:
+    """Keep that tasks that CloudPress lists with an order which has ended are its own, though never shown.
+
+    While it goes on, its own callback may name one of those, which is waited for. Once it has ended nobody
+    asks about them any more, so that they would leave open for ever what the callback is about.
+    """
+    shown, foreign = held.findings.order, held.findings.foreign_tasks
+    listed = {task.id for task in shown.value.tasks} if shown is not None else set()
+    for task in await held.loaded.tasks(held.order.id) if listed else ():
+        if task.is_own is None and task.id in listed - foreign:
+            task.is_own = True
+
+
 def _is_own(held: Held, task: cloudpress.Task) -> bool:
     """Tell whether CloudPress shows a task as that of what is held: it names that, or is listed there."""
     own, shown = held.order.cloudpress_order_id or "", held.findings.order

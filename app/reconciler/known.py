@@ -9,19 +9,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import case, select
 from sqlalchemy.orm import lazyload
 
 from app.db.database import Transaction
 from app.db.models import Callback, Order, Placement, Task
 from app.db.several import among
-from app.orders.claims import IS_ANSWERED_TO_ANOTHER
+from app.orders.claims import IS_ANSWERED_TO_ANOTHER, IS_OWN_TASK
 from app.reconciler.loaded import CALLBACKS, rows_by_order
 from app.states import OrderStatus
 
+_IS_OWN = case((IS_OWN_TASK, True), else_=Task.is_own)
 # Mostly there is one attempt, so that it stands beside each task without a cost.
 _PLACEMENTS_AND_TASKS = (
-    select(Order.id, Placement, Task.id, Task.is_own, IS_ANSWERED_TO_ANOTHER)
+    select(Order.id, Placement, Task.id, _IS_OWN, IS_ANSWERED_TO_ANOTHER)
     .outerjoin(Placement, Placement.order_id == Order.id)
     .outerjoin(Task, Task.order_id == Order.id)
     .where(among(Order.id, "ids"))

@@ -6,8 +6,9 @@ from sqlalchemy import and_, bindparam, exists, or_, select, text, union_all
 
 from app.db.columns import UTCDateTime
 from app.db.database import Transaction
-from app.db.models import UNSETTLED, Callback, Order, Placement, Task
+from app.db.models import UNSETTLED, Callback, Order, Placement
 from app.orders.attempts import can_have_landed
+from app.orders.claims import SPEAKS_OF_ITS_OWN
 from app.orders.names import Tidying
 from app.reconciler.evidence import LOOK_UP
 from app.states import ErrorCode, OrderStatus
@@ -21,7 +22,7 @@ _UNREAD = exists().where(
     Callback.order_id == Order.id,
     Callback.checked_at.is_(None),
     Callback.task_id.is_not(None),
-    ~exists().where(Task.order_id == Callback.order_id, Task.id == Callback.task_id, Task.is_own.is_(True)),
+    ~SPEAKS_OF_ITS_OWN,
 )
 _OTHER = Order.account_id == bindparam("account_id"), Order.id != bindparam("order_id")
 # Two statements in one, each with an index of its own: no account's orders are all looked at.

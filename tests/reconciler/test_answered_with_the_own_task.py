@@ -107,13 +107,14 @@ async def test_a_task_that_an_answer_named_claims_what_has_it_until_it_is_read_a
     rosa, ben = await answered_with_hers(bench, 3)
     await call_back(bench, ben, 3)
     claims = []
-    for is_read_as_own in (None, True):
+    for read, is_read_as_own in ((None, None), (b"{}", None), (b"{}", True)):
         async with bench.db.write() as tx:
-            (await tx.session.get_one(Task, (ben, 3))).is_own = is_read_as_own
+            task = await tx.session.get_one(Task, (ben, 3))
+            task.answer, task.is_own = read, is_read_as_own
         async with bench.db.read() as session:
             hers = await session.get_one(Order, rosa)
             claims.append(await is_called_back_for_another(session, hers, "cp-3", [3]))
-    assert claims == [True, False]
+    assert claims == [True, True, False]
 
 
 @OWN

@@ -84,8 +84,8 @@ MUTATIONS = (
     Mutation(
         "a task that an answer named is its own order's",
         "app/orders/claims.py",
-        "Task.id == Callback.task_id, Task.is_own.is_(True)\n",
-        "Task.id == Callback.task_id\n",
+        "Task.id == Callback.task_id, IS_OWN_TASK)\n",
+        "Task.id == Callback.task_id)\n",
         (OWN_TASK,),
     ),
     Mutation(
@@ -223,9 +223,37 @@ MUTATIONS = (
     ),
     Mutation(
         "a task that an answer named settles what its own callback is about",
-        "app/reconciler/look_alikes.py",
-        "Task.id == Callback.task_id, Task.is_own.is_(True)),\n",
-        "Task.id == Callback.task_id),\n",
+        "app/orders/claims.py",
+        "        Task.answer.is_not(None),\n",
+        "",
+        (SEEN_BEFORE,),
+    ),
+    Mutation(
+        "what a release before has read of an order is never its own",
+        "app/orders/claims.py",
+        "        Task.is_own.is_(None),\n",
+        "        Task.is_own.is_(True),\n",
+        (SEEN_BEFORE,),
+    ),
+    Mutation(
+        "a task that was read of an order that goes on, or was answered, is its own",
+        "app/orders/claims.py",
+        "        Order.cloudpress_order_id_source == LOOK_UP,\n        Order.status.in_(sorted(FINAL)),\n",
+        "",
+        (OWN_TASK,),
+    ),
+    Mutation(
+        "a task that is listed and never shown leaves open for ever what has ended",
+        "app/reconciler/concluding.py",
+        "            await keep_listed(held)\n",
+        "            pass\n",
+        (SEEN_BEFORE,),
+    ),
+    Mutation(
+        "a task that is listed with an order, and names another, is its own once that has ended",
+        "app/reconciler/keeping.py",
+        "task.id in listed - foreign:\n",
+        "task.id in listed:\n",
         (SEEN_BEFORE,),
     ),
 )
