@@ -12,8 +12,6 @@ depends_on = None
 def upgrade() -> None:
     """Apply the change."""
     op.add_column("tasks", sa.Column("is_own", sa.Boolean()))
-    # The release before kept the answer of none that named another order.
-    op.execute("UPDATE tasks SET is_own = true WHERE answer IS NOT NULL")
 
 
 def downgrade() -> None:
