@@ -28,7 +28,7 @@ MUTATIONS = (
     Mutation(
         "a number that CloudPress gives a second time claims what has it now",
         "app/orders/claims.py",
-        "        ~_SPEAKS_OF_ITS_OWN,\n",
+        "        ~SPEAKS_OF_ITS_OWN,\n",
         "",
         (CLAIMED,),
     ),

@@ -450,7 +450,7 @@ MUTATIONS = (
     Mutation(
         "what nobody holds is not mixed up",
         DUPLICATES,
-        "        found |= {*called_back.possible, *before}\n",
+        "        found |= {*called_back.possible, *(before if not is_told else ())}\n",
         "        pass\n",
         (ANOTHERS_ANSWERS,),
     ),
