@@ -11,7 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply the change."""
-    op.add_column("tasks", sa.Column("is_own", sa.Boolean()))
+    op.add_column("tasks", sa.Column("is_own", sa.Boolean(), nullable=True))
 
 
 def downgrade() -> None:
