@@ -148,3 +148,8 @@ async def test_what_a_release_before_has_ended_counts_no_more(bench: Bench, ende
     await request_cancel(bench.db, order_id, by=BY)
     await bench.work()
     assert (await bench.read(order_id)).status == "provisioning"
+    await bench.work_for(HOUR / 2)
+    ends = "provisioning" if ended == "wish" else "cancelled"
+    assert (await bench.read(order_id)).status == ends, (
+        "for this wish it was asked, and answered 404, no more"
+    )
