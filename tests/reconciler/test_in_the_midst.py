@@ -41,7 +41,7 @@ async def test_what_an_operator_gives_to_another_in_the_midst_of_a_look_is_no_de
     async def order(asked: str, **more: Any) -> Any:
         answer = await plain(asked, **more)
         asked_for.append(asked)
-        if asked_for.count("cp-2") == 2 and not said:  # her pass looks at what is to replace cp-4
+        if "cp-2" in asked_for and not said:  # her pass has found what is to replace cp-4
             said.append(1)
             await adopt(bench, bea, "cp-2")
             await bench.work()

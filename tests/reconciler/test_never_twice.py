@@ -531,6 +531,8 @@ async def test_an_order_takes_nothing_of_a_strangers_twin_that_it_held_by_mistak
     await bench.work()
     order = await bench.read(order_id)
     assert (order.status, order.cloudpress_order_id) == ("provisioning", own)
+    assert await bench.known_tasks(order_id) == []
+    await bench.work_for(30)
     assert await bench.known_tasks(order_id) == [2]
     bench.cloudpress.end(own, "OK")
     await bench.work_for(HOUR)
