@@ -5,10 +5,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import NotFound, Refused
 from app.db.models import Order
 from app.events.timeline import Actor
+from app.orders.claims import claimed_by_others
+from app.reconciler import duplicates
 from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
 from tests.reconciler.test_answers_outrank_names import adopt
 from tests.reconciler.test_attacks import answered_late
@@ -24,8 +27,13 @@ async def put_aside(bench: Bench, order_id: UUID) -> None:
         (await tx.session.get_one(Order, order_id)).due_at = tx.now + timedelta(days=9)
 
 
-async def test_what_an_operator_gives_to_another_in_the_midst_of_a_look_is_no_defect(bench: Bench) -> None:
-    """A look-up took cp-4; her callback names cp-2, which an operator has Bea's adopt at that moment."""
+async def test_what_an_operator_gives_to_another_in_the_midst_of_a_look_is_no_defect(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look-up took cp-4; her callback names cp-2, which an operator has Bea's adopt at that moment.
+
+    It is the moment after her pass has read who has what: no request to CloudPress comes after that.
+    """
     cloudpress = bench.cloudpress
     bench.set(may_place_again=False)
     ann, strangers = await lost_beside_a_strangers(bench, status="RUNNING")
@@ -36,18 +44,17 @@ async def test_what_an_operator_gives_to_another_in_the_midst_of_a_look_is_no_de
     await bench.work()
     await bench.work_for(2 * GRACE_SECONDS)
     assert (await bench.read(bea)).status == "unconfirmed"
-    plain, asked_for, said = cloudpress.order, list[str](), list[int]()
+    said: list[int] = []
 
-    async def order(asked: str, **more: Any) -> Any:
-        answer = await plain(asked, **more)
-        asked_for.append(asked)
-        if "cp-2" in asked_for and not said:  # her pass has found what is to replace cp-4
+    async def claimed(session: AsyncSession, order: Order, **more: Any) -> set[str]:
+        found = await claimed_by_others(session, order, **more)
+        if order.id == ann and not said:
             said.append(1)
             await adopt(bench, bea, "cp-2")
             await bench.work()
-        return answer
+        return found
 
-    cloudpress.order = order  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(duplicates, "claimed_by_others", claimed)
     await call_back(bench, ann, 2)
     await bench.work_for(HOUR)
     assert said
