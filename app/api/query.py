@@ -4,8 +4,9 @@ A filter whose name is mistyped would list everything, and of two values one wou
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import get_args, get_origin
+from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
+from typing import Any, get_args, get_origin
 
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
@@ -38,19 +39,14 @@ def _taken_by(route: APIRoute) -> Mapping[str, bool]:
     """Return the parameters that a route takes, and of each whether it may come several times."""
     taken = _TAKEN.get(route.unique_id)
     if taken is None:
-        taken = _TAKEN[route.unique_id] = dict(_parameters(route.dependant))
+        taken = _TAKEN[route.unique_id] = dict(fields_of(route.dependant, attrgetter("query_params")))
     return taken
 
 
-def _parameters(dependant: Dependant) -> list[tuple[str, bool]]:
-    own = [(field.alias, _is_list(field.field_info.annotation)) for field in dependant.query_params]
-    return own + [each for part in dependant.dependencies for each in _parameters(part)]
-
-
-def headers_of(dependant: Dependant) -> list[tuple[str, bool]]:
-    """Return the headers that a route takes, and of each whether it may come several times."""
-    own = [(field.alias, _is_list(field.field_info.annotation)) for field in dependant.header_params]
-    return own + [each for part in dependant.dependencies for each in headers_of(part)]
+def fields_of(dependant: Dependant, among: Callable[[Dependant], Iterable[Any]]) -> list[tuple[str, bool]]:
+    """Return the fields of one kind that a route takes, and of each whether it may come several times."""
+    own = [(field.alias, _is_list(field.field_info.annotation)) for field in among(dependant)]
+    return own + [each for part in dependant.dependencies for each in fields_of(part, among)]
 
 
 def _is_list(annotation: object) -> bool:

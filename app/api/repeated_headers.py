@@ -3,11 +3,13 @@
 Which of them is meant nobody can say: a client that repeats, or a proxy, may have put one before the other.
 """
 
+from operator import attrgetter
+
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 
 from app.api.problems import invalid_field
-from app.api.query import SENT_TWICE, headers_of
+from app.api.query import SENT_TWICE, fields_of
 
 _TAKEN: dict[str, tuple[str, ...]] = {}
 """The headers of routes that take one value, by the names that are the routes' alone. No route hashes."""
@@ -29,6 +31,6 @@ async def require_headers_once(request: Request) -> None:
 def _single(route: APIRoute) -> tuple[str, ...]:
     taken = _TAKEN.get(route.unique_id)
     if taken is None:
-        found = headers_of(route.dependant)
+        found = fields_of(route.dependant, attrgetter("header_params"))
         taken = _TAKEN[route.unique_id] = tuple(name for name, is_list in found if not is_list)
     return taken

@@ -16,7 +16,7 @@ Met = Mapping[str, float]
 """What is kept of it: what counts by each span, in seconds, and when the last look was, by both clocks."""
 WALL = "wall"
 """Stands beside the name of the machine's start, which its uptime is kept under."""
-SINCE = "since"
+_SINCE = "since"
 """Stands for when it began, where a release that does not count may end it or begin it anew."""
 
 
@@ -57,6 +57,16 @@ def met_again(met: Met | None, at: Moment) -> dict[str, float]:
     """Return what is to be kept once one more look has met with it, the first one perhaps."""
     counted = {span.name: lasted(met, at, span).total_seconds() for span in Span}
     return {**counted, **_looked(at)}
+
+
+def met_again_since(met: Met | None, at: Moment, since: datetime) -> dict[str, float]:
+    """Return the same of something that is known to have begun then, by which `counted_since` knows it."""
+    return {**met_again(met, at), _SINCE: since.timestamp()}
+
+
+def counted_since(met: Met | None, since: datetime) -> Met | None:
+    """Return what is kept of something that began then; None where what is kept is about another time."""
+    return met if met is not None and met.get(_SINCE) == since.timestamp() else None
 
 
 def known_since(since: datetime) -> dict[str, float]:

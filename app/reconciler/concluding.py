@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.db.database import Transaction
-from app.db.lasting import SINCE, Met, Span, lasted, met_again, moment
+from app.db.lasting import Met, Span, counted_since, lasted, met_again, met_again_since, moment
 from app.db.models import Order
 from app.events.timeline import record
 from app.events.types import EventType
@@ -157,9 +157,9 @@ def _gone_known_since(order: Order) -> Met | None:
 
     Each may have been ended by a release that knows nothing of this.
     """
-    met, since = order.gone_known_since or {}, order.missing_since
-    is_about_this = since is not None and met.get(SINCE) == since.timestamp()
-    return met if is_about_this and was_perhaps_cancelled(order) else None
+    if order.missing_since is None or not was_perhaps_cancelled(order):
+        return None
+    return counted_since(order.gone_known_since, order.missing_since)
 
 
 def _keep_gone(tx: Transaction, order: Order, observation: Observation) -> None:
@@ -168,10 +168,9 @@ def _keep_gone(tx: Transaction, order: Order, observation: Observation) -> None:
         return
     is_gone = observation.nothing_to_cancel and observation.is_gone
     since = order.missing_since
+    met = _gone_known_since(order)
     order.gone_known_since = (
-        {**met_again(_gone_known_since(order), moment(tx)), SINCE: since.timestamp()}
-        if is_gone and since is not None
-        else None
+        met_again_since(met, moment(tx), since) if is_gone and since is not None else None
     )
 
 

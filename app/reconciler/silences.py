@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from app.db.database import Transaction
-from app.db.lasting import SINCE, Met, Span, known_since, lasted, met_again, moment
+from app.db.lasting import Met, Span, counted_since, known_since, lasted, met_again_since, moment
 from app.db.models import Order
 
 
@@ -16,7 +16,7 @@ def keep_silence(tx: Transaction, order: Order, *, is_silent: bool) -> None:
     """Begin to count how long nothing is learned of an order, go on with it, or end it."""
     met, since = _met(order), order.silent_since or tx.now
     order.silent_since = since if is_silent else None
-    order.silent_known_since = {**met_again(met, moment(tx)), SINCE: since.timestamp()} if is_silent else None
+    order.silent_known_since = met_again_since(met, moment(tx), since) if is_silent else None
 
 
 def _met(order: Order) -> Met | None:
@@ -27,5 +27,4 @@ def _met(order: Order) -> Met | None:
     """
     if order.silent_since is None:
         return None
-    met = order.silent_known_since or {}
-    return met if met.get(SINCE) == order.silent_since.timestamp() else known_since(order.silent_since)
+    return counted_since(order.silent_known_since, order.silent_since) or known_since(order.silent_since)

@@ -7,11 +7,11 @@ import pytest
 from app.cloudpress import Refused
 from app.db.models import Order
 from app.events.timeline import Actor
-from app.orders.callbacks import record_callback
 from app.orders.requests import NotResolvableError, request_cancel
 from tests.reconciler.scripted import HOUR, LOST, Bench
 from tests.reconciler.test_answers_outrank_names import answered_with_what_she_takes, hers_never_lands
 from tests.reconciler.test_attacks import answered_late
+from tests.reconciler.test_mixed_up_answers import call_back
 from tests.reconciler.test_what_was_shown import look
 
 BY = Actor("operator")
@@ -44,7 +44,7 @@ async def test_its_payment_page_is_shown_no_more(bench: Bench, by: str) -> None:
         await answered_late(bench, order_id, own)
     else:
         bench.cloudpress.script[f"order {own}"] = [None] + [LOST] * 1000
-        await record_callback(bench.db, order_id, b'{"task_id": %d}' % int(own.removeprefix("cp-")))
+        await call_back(bench, order_id, int(own.removeprefix("cp-")))
     await bench.work_for(HOUR)
     order = await bench.read(order_id)
     assert (order.cloudpress_order_id, order.payment_url) == (own, None)
@@ -57,7 +57,7 @@ async def test_a_refusal_to_cancel_it_is_no_answer_to_the_wish(bench: Bench) -> 
     await bench.work()
     assert (await bench.read(order_id)).cancel_refusal == ["not in progress"]
     own = bench.cloudpress.land("Shop", status="RUNNING")
-    await record_callback(bench.db, order_id, b'{"task_id": %d}' % int(own.removeprefix("cp-")))
+    await call_back(bench, order_id, int(own.removeprefix("cp-")))
     await bench.work_for(HOUR)
     order = await bench.read(order_id)
     assert (order.cloudpress_order_id, order.status) == (own, "cancelled")

@@ -12,12 +12,12 @@ from app.orders.requests import request_cancel
 from tests.reconciler.scripted import HOUR, LOST, Bench
 from tests.reconciler.test_anothers_answers import sent
 from tests.reconciler.test_answered_with_the_own_task import answered_with_hers
+from tests.reconciler.test_asked_to_cancel import GONE
 from tests.reconciler.test_attacks import answered_late
 from tests.reconciler.test_callbacks_that_claim import both
 from tests.reconciler.test_had_and_replaced import has_anothers
 
 BY = Actor("operator")
-GONE = NotFound(404, ("not found",), is_own_form=True)
 
 
 async def answered_to_both(bench: Bench, rosa: UUID, ben: UUID, cloudpress_order_id: str) -> None:

@@ -49,8 +49,9 @@ MUTATIONS = (
     Mutation(
         "an absence that a release before has ended goes on counting",
         "app/reconciler/concluding.py",
-        "    is_about_this = since is not None and met.get(SINCE) == since.timestamp()\n",
-        "    is_about_this = True\n",
+        "    if order.missing_since is None or not was_perhaps_cancelled(order):\n        return None\n"
+        "    return counted_since(order.gone_known_since, order.missing_since)\n",
+        "    return order.gone_known_since if was_perhaps_cancelled(order) else None\n",
         (ASKED_TO_CANCEL,),
     ),
     Mutation(

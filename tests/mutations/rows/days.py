@@ -19,15 +19,15 @@ MUTATIONS = (
     Mutation(
         "what was counted of one silence is part of the next",
         SILENCES,
-        "met if met.get(SINCE) == order.silent_since.timestamp() else known_since(order.silent_since)",
-        "met or known_since(order.silent_since)",
+        "counted_since(order.silent_known_since, order.silent_since) or known_since(order.silent_since)",
+        "order.silent_known_since or known_since(order.silent_since)",
         (DAYS,),
     ),
     Mutation(
         "a silence from before an upgrade begins anew",
         SILENCES,
-        "else known_since(order.silent_since)",
-        "else {}",
+        "or known_since(order.silent_since)",
+        "or {}",
         (DAYS,),
     ),
     Mutation(
