@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import bindparam, event, select
@@ -16,13 +17,13 @@ from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.db import sqlite
 from app.db.clock import Clock, DatabaseClock
 from app.db.columns import Cipher, _ciphers
-from app.db.engine import POOL_SIZE, POOL_WAIT_SECONDS, make_engine, make_threads_engine
+from app.db.engine import BEGIN_WRITE, POOL_SIZE, POOL_WAIT_SECONDS, make_engine, make_threads_engine
 from app.db.errors import DATABASE_AWAY, is_repeatable, secrets_of
 from app.db.inserting import inserting
 from app.db.models import Event
@@ -81,6 +82,20 @@ class Transaction(Telling):
             each.id = number
 
 
+@asynccontextmanager
+async def _session(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
+    """Yield a session, which is closed when the block ends, whoever is cancelled."""
+    session = AsyncSession(engine, expire_on_commit=False)
+    try:
+        yield session
+    finally:
+        if session.in_transaction():
+            await session.__aexit__(None, None, None)
+        else:
+            # Nothing is left to wait for: a task for it, as SQLAlchemy makes one, costs more than the rest.
+            session.sync_session.close()
+
+
 class Database:
     """The engine and the ways to use it."""
 
@@ -91,33 +106,41 @@ class Database:
         *,
         clock: Clock | None = None,
         connect_arguments: Mapping[str, Any] | None = None,
+        connect_sqlite: sqlite.Connect | None = None,
     ) -> None:
-        """Prepare an engine; nothing connects before the first transaction."""
+        """Prepare an engine; nothing connects before the first transaction.
+
+        `connect_arguments` are the driver's; `connect_sqlite` makes connections to SQLite in its place.
+        """
         self.url = url
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self._clock = clock or DatabaseClock()
         self._listeners: list[Callable[[Notice], None]] = []
-        self.engine = make_engine(url, connect_arguments)
+        self.engine = make_engine(url, connect_arguments, connect_sqlite=connect_sqlite)
         self.outages = Outages(secrets_of(url))
         _ciphers[self.engine.dialect] = cipher
         # Where a test has set the clock, or put something between us and the database, all is to be seen on
         # the event loop.
         self._threads: Threads | None = None
-        if clock is None and connect_arguments is None:
+        if clock is None and connect_arguments is None and connect_sqlite is None:
             threads = 1 if self.is_sqlite else THREADS
             engine = make_threads_engine(url, threads)
             _ciphers[engine.dialect] = cipher
-            self._threads = Threads(engine.execution_options(presshook_write=True), threads=threads)
+            self._threads = Threads(engine, threads=threads)
+            if self.is_sqlite:
+                connect_sqlite = partial(sqlite.Connection, thread=self._threads.pool)
         self._writer = self.engine
-        if self.is_sqlite and self._threads is not None:
-            self._writer = make_engine(url, {"async_creator_fn": sqlite.creator(self._threads.pool)})
+        if self.is_sqlite:
+            # Rather than an engine's options, which cost each connection's events twice.
+            self._writer = make_engine(
+                url, connect_arguments, connect_sqlite=connect_sqlite, begin=BEGIN_WRITE
+            )
             _ciphers[self._writer.dialect] = cipher
         self._sharing = Sharing()
         self.backends: set[int] = set()
         """PostgreSQL's processes that serve this one, by their ids: what they notify of is no news here."""
         if not self.is_sqlite:
             self._watch_backends()
-        self._writing = self._writer.execution_options(presshook_write=True)
         # SQLite has one writer. Waiting for it here is fair and holds no thread; across processes
         # the busy timeout does it.
         self._turns = asyncio.Semaphore(1 if self.is_sqlite else POOL_SIZE - KEPT_FOR_READS)
@@ -149,7 +172,7 @@ class Database:
         async with (
             self._noting(),
             self._turn(is_urgent=is_urgent),
-            AsyncSession(self._writing, expire_on_commit=False) as session,
+            _session(self._writer) as session,
         ):
             began_at_uptime = self._clock.uptime()
             transaction = Transaction(
@@ -190,7 +213,7 @@ class Database:
         return result
 
     async def _run_here(self, work: Work[Result]) -> tuple[Result, Notice]:
-        async with AsyncSession(self._writing, expire_on_commit=False) as session:
+        async with _session(self._writer) as session:
             now = await self._begin(session)
             done = await session.run_sync(
                 lambda sync: WholeTransaction(now=now, connection=sync.connection()).run(work)
@@ -260,12 +283,11 @@ class Database:
         async with (
             self._sharing.turn(),
             self._noting(),
-            AsyncSession(self.engine, expire_on_commit=False) as session,
+            _session(self.engine) as session,
         ):
             yield session
-            if not self.is_sqlite:
-                # What a rollback ends the driver takes for a reason to forget all that it has prepared.
-                await session.commit()
+            # What a rollback ends PostgreSQL's driver takes for a reason to forget all that it has prepared.
+            await session.commit()
 
     async def now(self, session: AsyncSession) -> datetime:
         """Return the present time, by the clock that leases and due times use."""

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, event
-from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.engine import URL, Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
-from app.db import errors, texts
+from app.db import errors, sqlite, texts
 from app.db.beginning import ISOLATION, note_isolation
 from app.db.errors import UnfitDatabaseError
 
@@ -26,6 +26,8 @@ POOL_WAIT_SECONDS = 5
 BUSY_TIMEOUT_SECONDS = 10
 IDLE_SECONDS = 1.0
 PREPARE_AFTER = 5
+# What begins a transaction on SQLite: one that only reads, and one that may write.
+BEGIN_READ, BEGIN_WRITE = "BEGIN", "BEGIN IMMEDIATE"
 OWN = stat.S_IRUSR | stat.S_IWUSR
 HEADER = b"SQLite format 3\0"
 # What the operator's address may say otherwise.
@@ -39,8 +41,18 @@ DEFAULTS = {
 }
 
 
-def make_engine(url: URL, connect_arguments: Mapping[str, Any] | None = None) -> AsyncEngine:
-    """Return an engine; nothing connects before it is used."""
+def make_engine(
+    url: URL,
+    connect_arguments: Mapping[str, Any] | None = None,
+    *,
+    connect_sqlite: sqlite.Connect | None = None,
+    begin: str = BEGIN_READ,
+) -> AsyncEngine:
+    """Return an engine; nothing connects before it is used.
+
+    `connect_sqlite` makes connections to SQLite in place of the asynchronous driver, and `begin` is what
+    begins a transaction there.
+    """
     is_sqlite = url.get_backend_name() == "sqlite"
     if is_sqlite:
         protect_file(url)
@@ -50,12 +62,14 @@ def make_engine(url: URL, connect_arguments: Mapping[str, Any] | None = None) ->
         connect_args={**arguments_for(url), **(connect_arguments or {})},
         **_options(url),
     )
-    _prepare(engine.sync_engine, url)
+    _prepare(engine.sync_engine, url, begin)
+    if is_sqlite and connect_sqlite is not None:
+        sqlite.connect_by(engine.sync_engine, connect_sqlite)
     return engine
 
 
 def make_threads_engine(url: URL, threads: int) -> Engine:
-    """Return an engine for threads, over the driver that does without an event loop."""
+    """Return an engine for write transactions in threads, over the driver that needs no event loop."""
     is_sqlite = url.get_backend_name() == "sqlite"
     engine = create_engine(
         url.set(drivername="sqlite+pysqlite") if is_sqlite else url,
@@ -65,7 +79,7 @@ def make_threads_engine(url: URL, threads: int) -> Engine:
         # The driver begins nothing by itself; `begin` does. (`app/db/beginning.py`)
         **_options(url) | ({} if is_sqlite else {"isolation_level": "AUTOCOMMIT"}),
     )
-    _prepare(engine, url)
+    _prepare(engine, url, BEGIN_WRITE)
     if not is_sqlite:
         event.listen(engine, "connect", note_isolation)
     return engine
@@ -85,13 +99,17 @@ def _options(url: URL) -> dict[str, Any]:
     }
 
 
-def _prepare(engine: Engine, url: URL) -> None:
+def _prepare(engine: Engine, url: URL, begin: str) -> None:
     event.listen(engine, "handle_error", errors.heed)
-    event.listen(engine, "before_cursor_execute", texts.make_storable, retval=True)
+    # Of the dialect, not of the engine: each connection has an engine's events joined with its own, and asks
+    # for each of them at each statement.
+    event.listen(engine, "do_execute", texts.execute_storable)
+    event.listen(engine, "do_executemany", texts.executemany_storable)
     if engine.dialect.name == "sqlite":
         _stay_with_file(engine, Path(url.database or ""))
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "connect", partial(_prepare_sqlite, begin))
+        # By the driver's cursor, as the driver begins nothing. (An event would be the engine's, see above.)
+        engine.dialect.do_begin = _begin_sqlite  # type: ignore[method-assign, assignment]
     else:
         require_utf8(engine)
         event.listen(engine, "connect", _prepare_unless_pooled)
@@ -265,13 +283,15 @@ def why_unwritable(url: URL) -> str | None:
     return None if os.access(path.parent, os.W_OK | os.X_OK) else f"{who} the folder {path.parent}"
 
 
-def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+def _prepare_sqlite(begin: str, connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+    entry.info["begin"] = begin
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("presshook_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _begin_sqlite(connection: PoolProxiedConnection) -> None:
+    cursor = connection.cursor()
+    cursor.execute(connection.info["begin"])
+    cursor.close()

@@ -7,26 +7,39 @@ with the asynchronous driver.
 
 Nothing here waits on the event loop for another process: what begins a transaction is tried again until
 SQLite's one writer is free, and after that no statement waits for anybody.
+
+The connection has the face of DB-API, and is used within SQLAlchemy's greenlets: only what really waits is
+awaited there: each await is a way out of the greenlet and back.
 """
 
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self
+from typing import Any
+
+from sqlalchemy import Engine, event
+from sqlalchemy.util import await_only
 
 # How soon another process's writer is looked for again.
 LOOK_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02)
 
+Connect = Callable[[str, float], "Connection"]
+"""Makes a connection to the file of a path, which waits for other processes for so many seconds."""
+
 
 class Cursor:
-    """A cursor, with the face of the asynchronous driver's."""
+    """A cursor, as DB-API has it. All rows are fetched at once: they outlive the transaction."""
 
-    def __init__(self, connection: "Connection", real: sqlite3.Cursor) -> None:
+    arraysize = 1
+
+    def __init__(self, connection: "Connection") -> None:
         """Belong to a connection."""
         self._connection = connection
-        self._real = real
+        self._real = connection.real.cursor()
+        self._rows: deque[Any] = deque()
 
     @property
     def description(self) -> Any:  # noqa: ANN401 - as DB-API has it
@@ -43,69 +56,74 @@ class Cursor:
         """The id of the last row."""
         return self._real.lastrowid
 
-    @property
-    def arraysize(self) -> int:
-        """How many rows are fetched at once."""
-        return self._real.arraysize
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def execute(self, statement: str, parameters: Any = ()) -> Self:  # noqa: ANN401 - as DB-API has it
+    def execute(self, statement: str, parameters: Any = ()) -> None:  # noqa: ANN401 - as DB-API has it
         """Run a statement."""
-        if self._connection.real.in_transaction:
-            self._real.execute(statement, parameters)
-        else:
-            await self._connection.patiently(lambda: self._real.execute(statement, parameters))
-        return self
+        self._connection.run(statement, lambda: self._real.execute(statement, parameters))
+        if self._real.description is not None:
+            self._rows = deque(self._real.fetchall())
 
-    async def executemany(self, statement: str, parameters: Iterable[Any]) -> Self:
+    def executemany(self, statement: str, parameters: Iterable[Any]) -> None:
         """Run a statement several times."""
-        self._real.executemany(statement, parameters)
-        return self
+        given = list(parameters)
+        self._connection.run(statement, lambda: self._real.executemany(statement, given))
 
-    async def fetchall(self) -> list[Any]:
-        """Return the rows."""
-        return self._real.fetchall()
+    def fetchone(self) -> Any:  # noqa: ANN401 - as DB-API has it
+        """Return the next row, None after the last."""
+        return self._rows.popleft() if self._rows else None
 
-    async def close(self) -> None:
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        """Return the next rows."""
+        return [self._rows.popleft() for _ in range(min(size or self.arraysize, len(self._rows)))]
+
+    def fetchall(self) -> list[Any]:
+        """Return all rows that are left."""
+        rows, self._rows = self._rows, deque()
+        return list(rows)
+
+    def close(self) -> None:
         """Close."""
+        self._rows.clear()
         self._real.close()
+
+    async def _async_soft_close(self) -> None:
+        """Have the rows be at hand: they are. SQLAlchemy asks for it before it gives out a result."""
 
 
 class Connection:
-    """A connection, with the face of the asynchronous driver's."""
+    """A connection, as DB-API has it."""
 
-    def __init__(self, path: str, *, busy_seconds: float, thread: ThreadPoolExecutor) -> None:
-        """Connect. Commits run in `thread`."""
+    def __init__(self, path: str, busy_seconds: float, *, thread: ThreadPoolExecutor | None) -> None:
+        """Connect. Commits run in `thread`, without one here."""
         # The driver begins nothing by itself, and nothing waits here for another process.
-        real = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-        self._connection: sqlite3.Connection | None = real
-        self._busy_seconds = busy_seconds
+        self.real = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        self.busy_seconds = busy_seconds
         self._thread = thread
 
-    def __await__(self) -> Generator[None, None, Self]:
-        yield from ()
-        return self
-
     @property
-    def real(self) -> sqlite3.Connection:
-        """SQLite's connection."""
-        if self._connection is None:
-            raise sqlite3.OperationalError("the connection is closed")
-        return self._connection
+    def _connection(self) -> sqlite3.Connection:
+        """SQLite's connection, by the name that SQLAlchemy's asynchronous dialect knows it by."""
+        return self.real
 
     def cursor(self) -> Cursor:
         """Return a cursor."""
-        return Cursor(self, self.real.cursor())
+        return Cursor(self)
 
-    async def patiently(self, run: Callable[[], object]) -> None:
+    def run(self, _statement: str, run: Callable[[], object]) -> None:
+        """Run a statement, which waits for others only where no transaction has begun."""
+        if self.real.in_transaction:
+            run()
+            # SQLAlchemy takes a driver for a wrong one that has never awaited anything.
+            await_only(_nothing())
+        else:
+            await_only(self._patiently(run))
+
+    async def _patiently(self, run: Callable[[], object]) -> None:
         """Run a statement outside of a transaction, as soon as no other process is in its way.
 
         Raises:
             sqlite3.OperationalError: others have been for longer than the busy timeout.
         """
-        end = time.monotonic() + self._busy_seconds
+        end = time.monotonic() + self.busy_seconds
         looks = iter(LOOK_SECONDS)
         while True:
             try:
@@ -117,8 +135,14 @@ class Connection:
                 return
             await asyncio.sleep(next(looks, LOOK_SECONDS[-1]))
 
-    async def commit(self) -> None:
+    def commit(self) -> None:
         """Commit. Whoever is cancelled meanwhile is not before it has ended, however that may be."""
+        await_only(self._commit())
+
+    async def _commit(self) -> None:
+        if self._thread is None:
+            self.real.commit()
+            return
         committing = asyncio.get_running_loop().run_in_executor(self._thread, self.real.commit)
         try:
             await asyncio.shield(committing)
@@ -126,29 +150,29 @@ class Connection:
             await asyncio.wait([committing])
             raise
 
-    async def rollback(self) -> None:
+    def rollback(self) -> None:
         """Roll back."""
         self.real.rollback()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close."""
-        self.stop()
+        self.real.close()
 
-    def stop(self) -> None:
-        """Close."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    terminate = close
 
-    async def create_function(self, name: str, arguments: int, function: Any, **options: Any) -> None:  # noqa: ANN401
+    def create_function(self, name: str, arguments: int, function: Any, **options: Any) -> None:  # noqa: ANN401
         """Register a function."""
         self.real.create_function(name, arguments, function, **options)
 
 
-def creator(thread: ThreadPoolExecutor) -> Callable[..., Connection]:
-    """Return what an engine makes such connections with."""
+async def _nothing() -> None:
+    pass
 
-    def connect(path: str, *, timeout: float, **_options: object) -> Connection:
-        return Connection(path, busy_seconds=timeout, thread=thread)
 
-    return connect
+def connect_by(engine: Engine, connect: Connect) -> None:
+    """Have an engine of the asynchronous driver make its connections so."""
+
+    def make(_dialect: object, _entry: object, arguments: list[Any], options: dict[str, Any]) -> Connection:
+        return connect(arguments[0], options["timeout"])
+
+    event.listen(engine, "do_connect", make)

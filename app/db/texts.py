@@ -6,9 +6,11 @@ A text of the provider must never undo the transaction that it is written in, wh
 import json
 import math
 import re
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import structlog
-from sqlalchemy.engine import Connection, ExecutionContext
+from sqlalchemy.engine import ExecutionContext
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 # PostgreSQL stores no NUL, and nothing can encode half of a surrogate pair.
@@ -47,16 +49,26 @@ def _storable(text: str) -> str:
     return replaced
 
 
-def make_storable(
-    _connection: Connection,
-    _cursor: DBAPICursor,
-    statement: str,
-    parameters: object,
-    _context: ExecutionContext | None,
-    _many: bool,  # noqa: FBT001 - SQLAlchemy's hook
-) -> tuple[str, object]:
-    """Replace what cannot be stored in the values of a statement (SQLAlchemy's `before_cursor_execute`)."""
-    return statement, _values(parameters)
+def execute_storable(
+    cursor: DBAPICursor, statement: str, parameters: object, context: ExecutionContext
+) -> Literal[True] | None:
+    """Replace what cannot be stored in the values of a statement (SQLAlchemy's `do_execute`)."""
+    storable: Any = _values(parameters)
+    if storable is parameters:
+        return None
+    context.dialect.do_execute(cursor, statement, storable, context)
+    return True
+
+
+def executemany_storable(
+    cursor: DBAPICursor, statement: str, parameters: Sequence[object], context: ExecutionContext
+) -> Literal[True] | None:
+    """Do the same for a statement that is run several times (SQLAlchemy's `do_executemany`)."""
+    storable: Any = [_values(each) for each in parameters]
+    if all(now is before for now, before in zip(storable, parameters, strict=True)):
+        return None
+    context.dialect.do_executemany(cursor, statement, storable, context)
+    return True
 
 
 def _values(parameters: object) -> object:
@@ -64,8 +76,6 @@ def _values(parameters: object) -> object:
         if not any(_is_unstorable(value) for value in parameters.values()):
             return parameters
         return {name: _value(value) for name, value in parameters.items()}
-    if isinstance(parameters, list):
-        return [_values(each) for each in parameters]
     if isinstance(parameters, tuple) and any(_is_unstorable(value) for value in parameters):
         return tuple(_value(value) for value in parameters)
     return parameters

@@ -103,7 +103,7 @@ async def test_a_full_disk_under_sqlite_is_not_ready(tmp_path_factory: pytest.Te
     await asyncio.to_thread(prepare, settings)
     async with database(settings.database_url.get_secret_value()) as db:
 
-        @event.listens_for(db._writing.sync_engine, "begin")
+        @event.listens_for(db._writer.sync_engine, "begin")
         def fill(connection: object) -> None:
             connection.exec_driver_sql("PRAGMA max_page_count = 1")  # type: ignore[attr-defined]
 

@@ -47,7 +47,7 @@ from app.secrets import CallbackSecrets, Encryption
 from app.states import OrderStatus
 from tests.settings import SECRET_KEY
 from tests.simulation.reader import Reader
-from tests.simulation.sqlite import in_this_thread
+from tests.simulation.sqlite import QuickConnection
 
 ACCOUNT = "acct"
 GRACE_SECONDS = 900.0
@@ -252,7 +252,7 @@ class Bench:
             async_database_url(database_url),
             Encryption([SECRET_KEY]),
             clock=self.clock,
-            connect_arguments=in_this_thread(database_url),
+            connect_sqlite=QuickConnection,
         )
         self.accounts = {ACCOUNT}
         self.dependencies = Dependencies(

@@ -33,7 +33,7 @@ def share_compiled_statements(db: Database) -> None:
     cipher = _ciphers[db.engine.dialect]
     if isinstance(cipher, Encryption) and not _is_the_tests_own(cipher):
         return
-    engines = [db.engine.sync_engine, db._writing.sync_engine]
+    engines = [db.engine.sync_engine, db._writer.sync_engine]
     if db._threads is not None:
         engines.append(db._threads.engine)
     for engine in engines:

@@ -44,7 +44,7 @@ from tests.simulation.postgresql import PostgresConnections
 from tests.simulation.provider import Chaos, CloudPressTruth, MadeOrder, SimulatedCloudPress
 from tests.simulation.reader import Reader
 from tests.simulation.rules import Rules
-from tests.simulation.sqlite import Connection, CrashedError, creator
+from tests.simulation.sqlite import Connection, CrashedError
 from tests.simulation.times import EPOCH, Times
 
 GRACE_SECONDS = 300.0
@@ -464,22 +464,25 @@ class Simulation:
 
     def connect(self, process: Process) -> Database:
         """Return what a process has of the database."""
-        arguments: dict[str, Any] = {}
-        if self.is_sqlite:
-            arguments["async_creator_fn"] = creator(
-                self.url.removeprefix("sqlite:///"),
-                process.is_crashed,
-                process.connections,
-                process.halted,
-                self.committed,
+
+        def connect(path: str, busy_seconds: float) -> Connection:
+            connection = Connection(
+                path,
+                busy_seconds,
+                is_crashed=process.is_crashed,
+                thawed=process.halted,
+                committed=self.committed,
             )
-        else:
-            arguments["async_creator_fn"] = self.postgres.creator(process.is_crashed)
+            process.connections.append(connection)
+            return connection
+
+        creator = self.postgres.creator(process.is_crashed)
         db = Database(
             async_database_url(self.url),
             PlainCipher(),
             clock=VirtualClock(self.times, process),
-            connect_arguments=arguments,
+            connect_arguments={} if self.is_sqlite else {"async_creator_fn": creator},
+            connect_sqlite=connect,
         )
         share_compiled_statements(db)
         return db

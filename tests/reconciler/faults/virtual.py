@@ -32,7 +32,7 @@ from tests.reconciler.faults.spoiling import HangError, Message, ResetError, Spo
 from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN, make_settings
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.run import PlainCipher
-from tests.simulation.sqlite import in_this_thread
+from tests.simulation.sqlite import QuickConnection
 
 # Addresses, so that no name is looked up.
 PRESSHOOK = "192.0.2.1"
@@ -255,8 +255,7 @@ def _answering(client: httpx.AsyncClient) -> Serve:
 
 
 def _database(url: str) -> Database:
-    arguments = in_this_thread(url)
-    return Database(async_database_url(url), PlainCipher(), clock=LoopClock(), connect_arguments=arguments)
+    return Database(async_database_url(url), PlainCipher(), clock=LoopClock(), connect_sqlite=QuickConnection)
 
 
 async def _run_here(function: Callable[..., T], *arguments: Any, **_options: Any) -> T:
