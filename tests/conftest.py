@@ -11,8 +11,11 @@ import pytest
 from app import schedule
 from tests.databases import PostgresServer, SqliteFiles, in_memory
 from tests.harness import Sandbox, run_sandbox
+from tests.quick_dialects import ask_once
 from tests.quick_servers import serve_quickly
 from tests.receiver import Receiver, run_receiver
+from tests.reused_databases import ReusedDatabases
+from tests.short_waits import wait_shortly_first
 from tests.simulation.engines import share_among_all
 
 DATABASES = ("sqlite", "postgresql")
@@ -39,6 +42,15 @@ def _quick_servers() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _short_waits() -> Iterator[None]:
+    """Have no test pay an event loop's turn for what PostgreSQL answers at once, nor ask what is known."""
+    with pytest.MonkeyPatch.context() as patches:
+        wait_shortly_first(patches)
+        ask_once(patches)
+        yield
+
+
 @pytest.fixture(scope="session")
 def sqlite_files() -> Iterator[SqliteFiles]:
     with TemporaryDirectory(prefix="presshook-sqlite-", dir=in_memory()) as folder:
@@ -54,12 +66,29 @@ def postgres_server() -> Iterator[PostgresServer]:
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def reused_databases(postgres_server: PostgresServer) -> Iterator[ReusedDatabases]:
+    databases = ReusedDatabases(postgres_server)
+    yield databases
+    databases.drop()
+
+
+# Who tests what the service does with its rows, and neither how they lie in files nor another schema, role or
+# setting. These use databases of PostgreSQL one after another.
+REUSING = (
+    *("tests/accounts/", "tests/api/", "tests/dashboard/", "tests/events/", "tests/orders/test_changing.py"),
+    *("tests/queue/", "tests/reconciler/", "tests/webhooks/"),
+)
+
+
 @pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a migrated, empty database of the test's own."""
     request.node.user_properties.append(("database", request.param))
-    name = "sqlite_files" if request.param == "sqlite" else "postgres_server"
-    server: SqliteFiles | PostgresServer = request.getfixturevalue(name)
+    is_reused = request.node.nodeid.startswith(REUSING)
+    on_postgres = "reused_databases" if is_reused else "postgres_server"
+    name = "sqlite_files" if request.param == "sqlite" else on_postgres
+    server: SqliteFiles | PostgresServer | ReusedDatabases = request.getfixturevalue(name)
     with server.migrated_url() as url:
         yield url
 

@@ -45,6 +45,7 @@ from app.reconciler import Dependencies, Reconciler
 from app.schedule import Schedule
 from app.secrets import CallbackSecrets, Encryption
 from app.states import OrderStatus
+from tests.kept_connections import kept_open
 from tests.settings import SECRET_KEY
 from tests.simulation.reader import Reader
 from tests.simulation.sqlite import QuickConnection
@@ -253,6 +254,7 @@ class Bench:
             Encryption([SECRET_KEY]),
             clock=self.clock,
             connect_sqlite=QuickConnection,
+            connect_arguments=kept_open(database_url),
         )
         self.accounts = {ACCOUNT}
         self.dependencies = Dependencies(

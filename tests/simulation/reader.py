@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-import psycopg
+from tests.kept_connections import connect_reader
 
 ORDER_FIELDS = (
     "id",
@@ -42,7 +42,7 @@ class Reader:
         if url.startswith("sqlite"):
             self._connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
         else:
-            self._connection = psycopg.connect(url, autocommit=True)
+            self._connection = connect_reader(url)
         self._is_sqlite = url.startswith("sqlite")
         self._known: dict[str, dict[str, Any]] = {}
         """By table, what was read since it was last written, by what was asked."""
