@@ -17,7 +17,7 @@ import psycopg
 from tests.databases import PostgresServer
 from tests.kept_connections import KeptConnections, kept
 
-MOST_USES = 100
+MOST_USES = 50
 """After these a database is dropped, for what deleted rows leave behind."""
 PATIENCE_SECONDS = 1.0
 LOOK_SECONDS = 0.005

@@ -32,9 +32,9 @@ async def wait_shortly(
     """Run `gen` as far as the server answers at once, and the rest of it as the driver does."""
     if timeout is not None or _is_anything_ready():
         return await _wait(self, gen, interval, timeout)
+    descriptor = self.pgconn.socket
     try:
         asked = next(gen)
-        descriptor = self.pgconn.socket
         while found := _look(descriptor, asked):
             asked = gen.send(found)
     except StopIteration as end:
