@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,10 @@ def room_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Return the dotted names that a module imports."""
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
@@ -46,7 +48,7 @@ def imports(path: Path) -> set[str]:
             assert node.level == 0, f"{path}: a relative import hides where it leads"
             module = node.module or ""
             found |= {f"{module}.{alias.name}" for alias in node.names} if module == "app" else {module}
-    return found
+    return frozenset(found)
 
 
 MODULES = sorted(path for path in ROOT.rglob("*.py") if room_of(path) not in ENTRANCES)

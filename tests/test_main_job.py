@@ -95,6 +95,7 @@ async def test_a_callback_of_any_shape_is_a_knock_on_the_door(
         await presshook.until(order_id, "completed")
 
 
+@pytest.mark.usefixtures("retries_soon")
 @pytest.mark.parametrize(
     ("faults", "status", "reason"),
     [
@@ -131,6 +132,7 @@ async def test_what_goes_wrong_at_cloudpress_ends_well(
         assert len(await sandbox.orders()) == 1
 
 
+@pytest.mark.usefixtures("retries_soon")
 @pytest.mark.parametrize(
     ("faults", "reason"),
     [
