@@ -11,6 +11,7 @@ import pytest
 from app import schedule
 from tests.databases import PostgresServer, SqliteFiles, in_memory
 from tests.harness import Sandbox, run_sandbox
+from tests.one_description import describe_once
 from tests.quick_dialects import ask_once
 from tests.quick_servers import serve_quickly
 from tests.receiver import Receiver, run_receiver
@@ -31,6 +32,14 @@ def _shared_statements() -> Iterator[None]:
     """Have no test compile again what another one has compiled."""
     with pytest.MonkeyPatch.context() as patches:
         share_among_all(patches)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_description() -> Iterator[None]:
+    """Have no test describe again the routes that another one has described."""
+    with pytest.MonkeyPatch.context() as patches:
+        describe_once(patches)
         yield
 
 

@@ -9,11 +9,13 @@ from uuid import UUID
 
 import httpx
 import pytest
+from fastapi.openapi.utils import get_openapi
 from openapi_spec_validator import validate
 
+from app.api import description
 from app.api.middleware import body_limit as limits
 from app.api.problems import EXAMPLES, ProblemBody
-from app.main import Service
+from app.main import Service, create_app
 from app.orders.representation import OrderBody
 from tests.api.conftest import client_of
 from tests.harness import PATIENCE_SECONDS, run_presshook, run_sandbox
@@ -49,6 +51,13 @@ def resolve(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
 async def test_it_is_valid(document: dict[str, Any]) -> None:
     validate(document)
     assert document["openapi"].startswith("3.1")
+
+
+def test_what_the_tests_share_of_it_is_as_it_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = make_settings("sqlite:///nowhere.db", public_url="https://host.example/shop")
+    shared = [create_app(Service(settings)).openapi() for _ in range(2)]
+    monkeypatch.setattr(description, "get_openapi", get_openapi)
+    assert shared == [create_app(Service(settings)).openapi()] * 2
 
 
 async def test_it_is_complete(document: dict[str, Any]) -> None:
