@@ -1,7 +1,7 @@
 """The migrations: one chain for both databases, safe at once, and the tables that the models mean."""
 
 import asyncio
-import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,10 @@ from app.maintenance.schema import FOLDER, MigrationError, is_current, revisions
 from app.orders.callbacks import record_callback
 from app.orders.intake import NewOrder, create_order
 from app.secrets import Encryption
+from tests.e2e.conftest import environment, program
 from tests.settings import SECRET_KEY
+
+MIGRATION_SECONDS = 120
 
 
 def database(url: str) -> Database:
@@ -84,19 +87,12 @@ async def test_revisions_in_disorder_are_told_in_one_line(database_url: str) -> 
     await db.dispose()
 
 
-async def test_replicas_may_migrate_at_once(empty_database_url: str) -> None:
-    script = (
-        "import sys; from app.db.url import async_database_url; from app.maintenance.schema import upgrade; "
-        "upgrade(async_database_url(sys.argv[1]))"
-    )
-    processes = [
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-c", script, empty_database_url, stderr=asyncio.subprocess.PIPE
-        )
-        for _ in range(4)
-    ]
-    ended = await asyncio.gather(*(process.communicate() for process in processes))
-    assert [process.returncode for process in processes] == [0] * 4, ended
+async def test_replicas_may_migrate_at_once(empty_database_url: str, tmp_path: Path) -> None:
+    env = environment(empty_database_url)
+    with ExitStack() as stack:
+        replicas = [stack.enter_context(program("migrate", env=env, cwd=tmp_path)) for _ in range(4)]
+        ended = [await asyncio.to_thread(replica.wait, MIGRATION_SECONDS) for replica in replicas]
+    assert ended == [0] * 4, (tmp_path / "migrate.log").read_text()
     db = database(empty_database_url)
     assert await is_current(db)
     await db.dispose()
