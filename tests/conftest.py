@@ -12,6 +12,7 @@ from app import schedule
 from tests.databases import PostgresServer, SqliteFiles, in_memory
 from tests.harness import Sandbox, run_sandbox
 from tests.one_description import describe_once
+from tests.one_desk import share_a_desk
 from tests.quick_dialects import ask_once
 from tests.quick_servers import serve_quickly
 from tests.receiver import Receiver, run_receiver
@@ -36,10 +37,11 @@ def _shared_statements() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_description() -> Iterator[None]:
-    """Have no test describe again the routes that another one has described."""
+def _one_application() -> Iterator[None]:
+    """Have no test describe again the routes, nor compile the pages, that another one has."""
     with pytest.MonkeyPatch.context() as patches:
         describe_once(patches)
+        share_a_desk(patches)
         yield
 
 
