@@ -84,13 +84,17 @@ async def live(presshook: Presshook, receiver: Receiver) -> UUID:
     return UUID(plain)
 
 
-def as_past(table: Table, row: dict[str, Any], number: int, order_id: UUID) -> dict[str, Any]:
-    """Return the like of a row, as it was of another order a year ago."""
-    like: dict[str, Any] = {
+def a_year_ago(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as it was a year ago."""
+    return {
         name: value - timedelta(days=365) if isinstance(value, datetime) else value
         for name, value in row.items()
     }
-    like["id" if table.name == "orders" else "order_id"] = order_id
+
+
+def as_past(table: Table, row: dict[str, Any], number: int, order_id: UUID) -> dict[str, Any]:
+    """Return the like of a row that is another order's."""
+    like = {**row, "id" if table.name == "orders" else "order_id": order_id}
     renamed: dict[str, dict[str, Any]] = {
         "orders": {"cloudpress_order_id": f"past-{number}", "idempotency_key": None},
         "tasks": {"id": 10**6 + number},
@@ -112,17 +116,14 @@ async def fill(db: Database, order_id: UUID) -> None:
             column = table.c.id if model is models.Order else table.c.order_id
             rows = (await connection.execute(select(table).where(column == order_id))).mappings().all()
             assert rows, f"an order has none of {table.name}"
-            likes = [
-                as_past(table, dict(row), number, each)
-                for number, each in enumerate(past)
-                for row in rows[:1]
-            ]
+            row = a_year_ago(dict(rows[0]))
+            likes = [as_past(table, row, number, each) for number, each in enumerate(past)]
             await connection.execute(insert(table), likes)
         deliveries: Table = models.Delivery.__table__  # type: ignore[assignment]
         done = select(deliveries).where(deliveries.c.due_at.is_(None)).limit(1)
-        row = (await connection.execute(done)).mappings().one()
+        sample = (await connection.execute(done)).mappings().one()
         events = await connection.scalars(select(models.Event.id).where(models.Event.order_id.in_(past)))
-        sent = [{**row, "id": uuid4(), "event_id": number} for number in events]
+        sent = [{**sample, "id": uuid4(), "event_id": number} for number in events]
         await connection.execute(insert(deliveries), sent)
 
 
