@@ -2,6 +2,8 @@
 
 The driver has the event loop watch the socket for every single answer, which costs several times what the
 server needs for it. Where nothing else could run meanwhile, nobody is kept waiting by a short look.
+
+A loop whose time is virtual waits as the driver does: there it is drawn who goes on first.
 """
 
 import asyncio
@@ -12,6 +14,8 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.waiting import Ready, Wait
+
+from tests.simulation.loop import VirtualLoop
 
 LOOK_MILLISECONDS = 2
 _FLAGS = {
@@ -30,7 +34,7 @@ async def wait_shortly(
     timeout: float | None = None,  # noqa: ASYNC109 - the driver's own signature
 ) -> Any:
     """Run `gen` as far as the server answers at once, and the rest of it as the driver does."""
-    if timeout is not None or _is_anything_ready():
+    if timeout is not None or isinstance(asyncio.get_running_loop(), VirtualLoop) or _is_anything_ready():
         return await _wait(self, gen, interval, timeout)
     descriptor = self.pgconn.socket
     try:
