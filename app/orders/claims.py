@@ -6,13 +6,14 @@ person can say whose it is (decision 0004). The database only.
 
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import and_, bindparam, exists, or_, select
+from sqlalchemy import and_, bindparam, case, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from app.db.models import Callback, LookUp, Order, Placement, Task
 from app.db.several import among
 from app.db.unindexed import none_of, unindexed
+from app.orders.mix_ups import kept_as_mixed_up
 from app.orders.names_seen import ANSWER, LOOK_UP
 from app.states import FINAL, AttentionCode, OrderStatus, tells_of_mix_up
 
@@ -90,9 +91,14 @@ _HELD_BY_OTHERS = (
 _HELD_BY_NAME = select(Order.cloudpress_order_id, Order.site_name).where(
     *_HELD_BY_OTHERS, Order.cloudpress_order_id_source == LOOK_UP, ~_IS_CALLED_BACK
 )
-_HELD_AND_ASKED = select(Order.cloudpress_order_id, Order.attention_detail).where(
-    *_HELD_BY_OTHERS, unindexed(Order.attention_code) == AttentionCode.SUSPECTED_DUPLICATE
-)
+_IS_TOLD_OF_DOUBLES = unindexed(Order.attention_code) == AttentionCode.SUSPECTED_DUPLICATE
+_HELD_AND_ASKED = select(
+    Order.cloudpress_order_id,
+    Order.cloudpress_order_id_source,
+    Order.mixed_up,
+    Order.settled_duplicates,
+    case((_IS_TOLD_OF_DOUBLES, Order.attention_detail)),
+).where(*_HELD_BY_OTHERS, or_(_IS_TOLD_OF_DOUBLES, Order.mixed_up.is_not(None)))
 
 
 async def answered_to_others(
@@ -181,10 +187,19 @@ async def held_by_name(session: AsyncSession, order: Order, order_ids: Iterable[
 
 
 async def held_mixed_up(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> set[str]:
-    """Return the CloudPress orders that others of the account have, and of which a person is asked whose."""
+    """Return the CloudPress orders that others of the account have, and of which a person is asked whose.
+
+    He may be told of something else by now: what was found stands until it is settled. What a name alone
+    says is asked otherwise. (`held_by_name`)
+    """
     asked = list(order_ids)
     if not asked:
         return set()
     others = {"account_id": order.account_id, "asked": asked, "order_id": order.id}
-    told = await session.execute(_HELD_AND_ASKED, others)
-    return {order_id or "" for order_id, detail in told if tells_of_mix_up(detail or "")}
+    found = set()
+    for held, source, kept, settled, told in await session.execute(_HELD_AND_ASKED, others):
+        mixed_up = kept_as_mixed_up(kept, held, settled)
+        by_name = {held} if source == LOOK_UP else set()
+        if tells_of_mix_up(told or "") if mixed_up is None else mixed_up - by_name:
+            found.add(held)
+    return found

@@ -146,6 +146,7 @@ async def clear(tx: Transaction, order_ids: Sequence[UUID]) -> None:
             missing_known_since=null(),
             gone_known_since=null(),
             cancel_unanswered=null(),
+            mixed_up=null(),
             silent_known_since=null(),
             cancel_refusal=None,
             traceparent=None,

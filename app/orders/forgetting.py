@@ -21,7 +21,7 @@ async def forget_what_it_had(
         await tx.session.execute(delete(table).where(table.order_id == order.id))
     order.cloudpress_status = order.cloudpress_answer = order.payment_url = None
     order.missing_since = order.missing_known_since = order.gone_known_since = None
-    order.silent_since = order.silent_known_since = None
+    order.silent_since = order.silent_known_since = order.mixed_up = None
     _wish_anew(tx, order, by=by, is_resolved=is_resolved)
 
 

@@ -10,6 +10,7 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.cancelling import is_unwanted, was_perhaps_cancelled
 from app.orders.changing import Change, changing
+from app.orders.mix_ups import mixed_up_with
 from app.orders.spoken import end_undone, have_word_wait, is_given_up
 from app.queue import leases
 from app.reconciler.evidence import ANSWER
@@ -131,6 +132,7 @@ def standing(tx: Transaction, order: Order) -> Standing:
         held=order.cloudpress_order_id,
         by_answer=order.cloudpress_order_id_source == ANSWER,
         duplicates=tuple(order.suspected_duplicates or ()),
+        mixed_up=tuple(sorted(mixed_up_with(order) or ())),
         late_look_at=order.late_look_at,
         cancelling=order.cancel_requested_at is not None and order.cancel_accepted_at is None,
         unwanted=is_unwanted(order),

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from app.cloudpress import CloudPressError, OrderDetails
 from app.orders.claims import claimed_by_others
+from app.orders.mix_ups import found_before
 from app.orders.shown import is_failed_by_operator, was_gone
 from app.reconciler.asking_others import have_others_asked
 from app.reconciler.callback_hints import Named, is_about_one, may_go_on, named_by_callbacks
@@ -33,8 +34,6 @@ from app.states import (
     Rechecked,
     Trouble,
     is_over,
-    tells_of_mix_up,
-    told_as_mixed_up,
 )
 
 LATE_LOOK_AGAIN = timedelta(minutes=1), timedelta(days=1)
@@ -303,12 +302,11 @@ def _not_its_own(
     own = order.cloudpress_order_id
     if own is None or _is_own_called_back(this, called_back):
         return set()
+    told = found_before(order)
+    is_told = bool(told)
     # By failing the order an operator has overruled its callbacks, and has not said whose it is.
-    detail = order.attention_detail or ""
-    is_told = tells_of_mix_up(detail)
     is_asked = bool(sent.speaking) or is_told
     before = set(order.suspected_duplicates or ()) if is_asked else set()
-    told = told_as_mixed_up(detail, before) if is_told else set()
     found = ({*called_back.possible, *called_back.suspects} & held) | (before & surely_held)
     if order.cloudpress_order_id_source == ANSWER and len(sent.landed) == 1:
         # What was asked may have been overwritten by something else that a person was told meanwhile.

@@ -11,6 +11,7 @@ from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.cancelling import cancelling_of
 from app.orders.forgetting import forget_what_it_had
+from app.orders.mix_ups import as_mixed_up
 from app.reconciler.evidence import LOOK_UP, OPERATOR, held_among
 from app.reconciler.findings import Findings
 from app.reconciler.writing import Held
@@ -81,6 +82,7 @@ async def _keep_evidence(held: Held) -> None:
         order.resolution = None
     await _keep_hints(held)
     await _keep_duplicates(tx, order, findings)
+    _keep_mix_up(order, findings)
 
 
 async def _keep_hints(held: Held) -> None:
@@ -156,6 +158,12 @@ async def _keep_duplicates(tx: Transaction, order: Order, findings: Findings) ->
         left = [order_id for order_id in found if order_id not in ended | cleared]
         order.suspected_duplicates = left or None
         order.settled_duplicates = sorted(settled | ended) or None
+
+
+def _keep_mix_up(order: Order, findings: Findings) -> None:
+    """Keep what an order may be mixed up with, until a look that went by all that speaks finds nothing."""
+    if findings.mixed_up or findings.is_its_own:
+        order.mixed_up = as_mixed_up(order.cloudpress_order_id, findings.mixed_up)
 
 
 async def _keep_tasks(held: Held) -> bool:

@@ -49,7 +49,10 @@ def is_to_fail(order: Standing, observation: Observation, word: GivenUp, decisio
     if decision.status in FINAL or decision.attention is None:
         return False
     if mixed_up_in(observation) and order.attention is not None:
-        return tells_of_mix_up(order.attention.detail)
+        # What he was asked about may have been overwritten by something else that was told while his word
+        # waited. Of what is suspected nothing else lets him fail a placed order.
+        is_about_it = word.about == AttentionCode.SUSPECTED_DUPLICATE
+        return is_about_it or tells_of_mix_up(order.attention.detail)
     asked = decision.attention.code
     trouble = observation.trouble if isinstance(observation, Seen) else trouble_in(observation)
     if trouble is None:

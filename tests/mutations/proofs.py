@@ -98,6 +98,9 @@ ANSWERS_OF_BEFORE = by_pytest(
     "answers of before", "tests/reconciler/test_answers_of_before.py", "-k", "sqlite"
 )
 MIXED_UP = by_pytest("mixed-up answers", "tests/reconciler/test_mixed_up_answers.py", "-k", "sqlite")
+MIX_UPS_THAT_STAND = by_pytest(
+    "mix-ups that stand", "tests/reconciler/test_mix_ups_that_stand.py", "-k", "sqlite"
+)
 LATE_CALLBACKS = by_pytest(
     "callbacks after the end", "tests/reconciler/test_called_back_after_the_end.py", "-k", "sqlite"
 )

@@ -155,6 +155,8 @@ class Order(Leased):
     suspected_duplicates: Mapped[list[str] | None] = mapped_column(NullableDocument)
     # Those that were and no longer are: cancelled at CloudPress, or dismissed by an operator.
     settled_duplicates: Mapped[list[str] | None] = mapped_column(NullableDocument)
+    # Which CloudPress orders may be mixed up with the one held, until that is settled. (`orders/mix_ups.py`)
+    mixed_up: Mapped[dict[str, Any] | None] = mapped_column(NullableDocument)
     # What an operator has decided about an unconfirmed order, until the reconciler has done it.
     resolution: Mapped[dict[str, Any] | None] = mapped_column(NullableDocument)
     # A client's request to cancel, until the order is final or CloudPress has refused.

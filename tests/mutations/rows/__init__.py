@@ -14,6 +14,7 @@ from tests.mutations.rows import (
     handed_over,
     hints,
     midst,
+    mix_ups,
     orders,
     outside,
     queue,
@@ -51,6 +52,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     *handed_over.MUTATIONS,
     *hints.MUTATIONS,
     *midst.MUTATIONS,
+    *mix_ups.MUTATIONS,
     *outside.MUTATIONS,
     *server.MUTATIONS,
 )

@@ -4,6 +4,7 @@ from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import (
     ANSWERED_TO_BOTH,
     CLAIMED,
+    MIX_UPS_THAT_STAND,
     OWN_TASK,
     SEEN_BEFORE,
     STATES,
@@ -146,10 +147,10 @@ MUTATIONS = (
     ),
     Mutation(
         "a double that only stands beside a mix-up is taken for mixed up as well",
-        "app/reconciler/duplicates.py",
-        "told_as_mixed_up(detail, before) if is_told",
-        "before if is_told",
-        (ANSWERED_TO_BOTH,),
+        "app/orders/mix_ups.py",
+        "told_as_mixed_up(told, {*(order.suspected_duplicates or ()), *own})",
+        "{*(order.suspected_duplicates or ()), *own}",
+        (MIX_UPS_THAT_STAND,),
     ),
     Mutation(
         "what stands beside a mix-up is dismissed unseen",

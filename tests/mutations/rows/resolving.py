@@ -60,15 +60,15 @@ MUTATIONS = (
     Mutation(
         "nobody can end an order that holds another's by a mixed-up answer",
         GIVEN_UP,
-        "        return tells_of_mix_up(order.attention.detail)\n",
-        "        return False\n",
+        "        return is_about_it or tells_of_mix_up(order.attention.detail)\n",
+        "        return False and is_about_it\n",
         (MIXED_UP,),
     ),
     Mutation(
         "a word to fail is about a mix-up that was found after it",
         GIVEN_UP,
-        "        return tells_of_mix_up(order.attention.detail)\n",
-        "        return True\n",
+        "        return is_about_it or tells_of_mix_up(order.attention.detail)\n",
+        "        return True or is_about_it\n",
         (MIXED_UP,),
     ),
     Mutation(

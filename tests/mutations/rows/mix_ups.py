@@ -1,0 +1,49 @@
+"""Rules of what stands of a mix-up until it is settled, broken."""
+
+from tests.mutations.mutation import Mutation
+from tests.mutations.proofs import MIX_UPS_THAT_STAND
+
+MUTATIONS = (
+    Mutation(
+        "a mix-up is forgotten once something else is told",
+        "app/orders/mix_ups.py",
+        "    if kept is not None:\n        return kept - own",
+        "    if False:\n        return kept - own",
+        (MIX_UPS_THAT_STAND,),
+    ),
+    Mutation(
+        "what is kept of a mix-up counts of whatever is held instead",
+        "app/orders/mix_ups.py",
+        'kept["order"] != held',
+        "not held",
+        (MIX_UPS_THAT_STAND,),
+    ),
+    Mutation(
+        "what is told of something else has what is mixed up explain that an order is missing",
+        "app/orders/claims.py",
+        "or_(_IS_TOLD_OF_DOUBLES, Order.mixed_up.is_not(None))",
+        "_IS_TOLD_OF_DOUBLES",
+        (MIX_UPS_THAT_STAND,),
+    ),
+    Mutation(
+        "who fails what is mixed up without a look is told to cancel one of two",
+        "app/states/deciding.py",
+        "mixed_up_in(observation) or order.mixed_up, ",
+        "mixed_up_in(observation), ",
+        (MIX_UPS_THAT_STAND,),
+    ),
+    Mutation(
+        "a word about a mix-up ends with what is told of it",
+        "app/states/given_up.py",
+        "        return is_about_it or tells",
+        "        return tells",
+        (MIX_UPS_THAT_STAND,),
+    ),
+    Mutation(
+        "what a release before told of a mix-up is not understood",
+        "app/orders/mix_ups.py",
+        "    if not tells_of_mix_up(told):\n",
+        "    if True:\n",
+        (MIX_UPS_THAT_STAND,),
+    ),
+)
