@@ -268,6 +268,7 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
     if surer and replaces and not own_is_named:
         findings.order_id, findings.order_id_source = surer[0], named[surer[0]]
         others.remove(surer[0])
+        claimed = set()  # what it has no more is not asked about
     findings.duplicates |= {*others, *taken}
     findings.claimed = frozenset((held - surely_held) & {*named, *before} - settled)
     known = {*settled, *before}
@@ -278,7 +279,7 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
     findings.mixed_up = frozenset(mixed_up)
     findings.duplicates |= mixed_up
     findings.duplicates_ended = (findings.duplicates_ended | (before & surely_held)) - mixed_up
-    findings.is_its_own = order.cloudpress_order_id not in mixed_up
+    findings.is_its_own = findings.order_id is None and order.cloudpress_order_id not in mixed_up
     if mixed_up:
         findings.hints = ()  # It is asked anew until an operator has spoken, or the own callback has come.
     return mixed_up

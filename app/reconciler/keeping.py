@@ -66,8 +66,10 @@ async def _hold(held: Held) -> None:
         by=findings.order_id_source,
         instead_of=order.cloudpress_order_id,
     )
-    own = findings.order_id
-    order.suspected_duplicates = [it for it in order.suspected_duplicates or () if it != own] or None
+    # Whose it was what it had is asked no more, and what it has is no double.
+    own, former = findings.order_id, order.cloudpress_order_id
+    left = [it for it in order.suspected_duplicates or () if it not in {own, former}]
+    order.suspected_duplicates = left or None
     order.cloudpress_order_id = own
     order.cloudpress_order_id_source = findings.order_id_source
     held.loaded.note_holder(order)

@@ -11,6 +11,7 @@ from app.orders.requests import NotResolvableError, request_cancel
 from tests.reconciler.scripted import HOUR, LOST, Bench
 from tests.reconciler.test_answers_outrank_names import answered_with_what_she_takes, hers_never_lands
 from tests.reconciler.test_attacks import answered_late
+from tests.reconciler.test_callbacks_that_claim import both
 from tests.reconciler.test_mixed_up_answers import call_back
 from tests.reconciler.test_what_was_shown import look
 
@@ -82,3 +83,27 @@ async def test_what_is_unwanted_is_not_bought_again_because_cancelling_anothers_
     await bench.say(rosa, "fail", by=BY, shown=await look(bench, rosa))
     await bench.work_for(HOUR)
     assert (await bench.read(rosa)).status == "failed"
+
+
+@pytest.mark.parametrize("is_read_late", [True, False])
+@pytest.mark.parametrize("by", ["answer", "callback"])
+async def test_whose_it_was_is_asked_no_more(bench: Bench, by: str, *, is_read_late: bool) -> None:
+    """Rosa has by its name what Ben was answered with, of which a person is told. Then hers is named."""
+    rosa = await hers_never_lands(bench)
+    ben = await answered_with_what_she_takes(bench, rosa, "cp-2")
+    assert (await bench.read(rosa)).attention_code == "suspected_duplicate", await both(bench, rosa, ben)
+    own = bench.cloudpress.land("shop-2", status="RUNNING")
+    bench.cloudpress.script[f"order {own}"] = [None, *[LOST] * 5] if is_read_late else []
+    if by == "answer":
+        await answered_late(bench, rosa, own)
+    else:
+        await call_back(bench, rosa, 3)
+    await bench.work_for(HOUR)
+    order = await bench.read(rosa)
+    assert (order.suspected_duplicates, order.mixed_up) == (None, None), await both(bench, rosa, ben)
+    bench.cloudpress.end(own, "OK")
+    await bench.work_for(2 * HOUR)
+    order = await bench.read(rosa)
+    assert (order.status, order.cloudpress_order_id) == ("completed", own)
+    assert order.attention_code is None, await both(bench, rosa, ben)
+    assert await bench.known_site(ben) == "site-2", await both(bench, rosa, ben)

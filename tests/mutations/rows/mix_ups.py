@@ -1,7 +1,7 @@
 """Rules of what stands of a mix-up until it is settled, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import MIX_UPS_THAT_STAND
+from tests.mutations.proofs import MIX_UPS_THAT_STAND, REPLACED
 
 MUTATIONS = (
     Mutation(
@@ -45,5 +45,12 @@ MUTATIONS = (
         "    if not tells_of_mix_up(told):\n",
         "    if True:\n",
         (MIX_UPS_THAT_STAND,),
+    ),
+    Mutation(
+        "whose it was what an order has no more is asked on",
+        "app/reconciler/duplicates.py",
+        "        claimed = set()  # what it has no more is not asked about\n",
+        "",
+        (REPLACED,),
     ),
 )
