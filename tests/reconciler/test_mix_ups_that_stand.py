@@ -150,11 +150,13 @@ async def test_who_fails_it_for_its_token_is_told_to_cancel_nothing(bench: Bench
     bench.accounts.clear()
     await bench.work_for(HOUR)
     await bench.say(ben, "fail", by=BY, shown=await look(bench, ben))
-    await bench.work_for(HOUR)
-    order = await bench.read(ben)
-    assert order.status == "failed"
-    assert "mixed up" in (order.attention_detail or ""), order.attention_detail
-    assert "cancel nothing" in (order.attention_detail or ""), order.attention_detail
+    for _ in range(2):
+        await bench.work()
+        order = await bench.read(ben)
+        assert order.status == "failed"
+        assert "mixed up" in (order.attention_detail or ""), order.attention_detail
+        assert "cancel nothing" in (order.attention_detail or ""), order.attention_detail
+        await bench.work_for(HOUR)
 
 
 async def test_what_a_release_before_has_told_is_understood(bench: Bench) -> None:
