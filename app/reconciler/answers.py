@@ -98,13 +98,16 @@ async def _write_answer(this: Pass, held: Held, intent: Intent, posted: Posted) 
 
 
 async def _unless_held_by_another(held: Held, posted: Posted) -> Posted:
-    """Distrust an answer that names a CloudPress order which another order has.
+    """Distrust an answer that names a CloudPress order which another order has, or was answered with.
 
     It may be this one all the same, however that one got it: the answer is kept, and a person is asked. Where
-    its own answer named it too, one of the two answers is wrong, and nobody knows which.
+    its own answer named it too, one of the two answers is wrong, and nobody knows which: whoever comes to
+    have it is asked, and is not sent to pay for it before.
     """
-    named, order = posted.cloudpress_order_id, held.order
-    if named is None or not await held.loaded.is_held_by_another(order, named):
+    named, order, loaded = posted.cloudpress_order_id, held.order, held.loaded
+    if named is None:
+        return posted
+    if not (await loaded.is_held_by_another(order, named) or await loaded.is_named_to_another(order, named)):
         return posted
     log.error("answered_with_anothers_order", order=str(order.id), cloudpress_order=named)
     ended = PostEnded(PostOutcome.UNKNOWN, posted.ended.first, trouble=Trouble("anothers_order"))
@@ -121,6 +124,8 @@ async def _write_placement(held: Held, intent: Intent, posted: Posted) -> None:
     placement.reasons = list(posted.ended.reasons)
     placement.cloudpress_order_id = posted.cloudpress_order_id
     placement.answer = posted.answer.raw if posted.answer else None
+    if posted.cloudpress_order_id is not None:
+        held.loaded.note_answer(order, posted.cloudpress_order_id)
     record(
         tx,
         order.id,

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import CompoundSelect, Select, Text, bindparam, func, null, select, union_all
+from sqlalchemy import CompoundSelect, Select, Text, bindparam, func, literal, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import lazyload
 
@@ -26,6 +26,8 @@ from app.db.models import (
     Task,
 )
 from app.db.several import Several, among
+from app.db.unindexed import unindexed
+from app.orders.claims import IS_ANSWERED_TO_ANOTHER
 from app.orders.reading import OrderView
 
 Row = TypeVar("Row", bound=Base)
@@ -45,17 +47,24 @@ CALLBACKS = (
     .order_by(Callback.order_id, Callback.id.desc())
     .options(lazyload("*"))
 )
-# Tasks are few, and whoever wants them mostly wants the site as well.
+# Tasks are few, and whoever wants them mostly wants the site as well. Whether another order was answered with
+# what is held comes with them, so that whoever concludes from them knows of the answers of this moment.
 _TASKS_AND_SITES = (
-    select(Order.id, Task, Site)
+    select(Order.id, Task, Site, IS_ANSWERED_TO_ANOTHER)
     .outerjoin(Task, Task.order_id == Order.id)
     .outerjoin(Site, Site.order_id == Order.id)
     .where(among(Order.id, "ids"))
     .order_by(Order.id, Task.id)
     .options(lazyload("*"))
 )
-_HOLDERS = select(Order.account_id, Order.cloudpress_order_id, Order.id).where(
-    among(Order.account_id, "accounts"), among(Order.cloudpress_order_id, "named")
+# Who holds what is named, and beside that, who was answered with it.
+_HOLDERS: CompoundSelect[Any] = union_all(
+    select(Order.account_id, Order.cloudpress_order_id, Order.id, literal("held")).where(
+        among(Order.account_id, "accounts"), among(Order.cloudpress_order_id, "named")
+    ),
+    select(Order.account_id, Placement.cloudpress_order_id, Order.id, literal("answered"))
+    .join(Order, Order.id == Placement.order_id)
+    .where(among(unindexed(Order.account_id), "accounts"), among(Placement.cloudpress_order_id, "named")),
 )
 _SITE_HOLDERS = select(Site.id, Site.order_id).where(among(Site.id, "site_ids"))
 _LOCK_SITES = select(
@@ -107,6 +116,8 @@ class Loaded:
         """Those that are locked."""
         self._rows: dict[type[Base], dict[UUID, list[Any]]] = {}
         self._holders: dict[tuple[str, str], UUID] | None = None
+        self._answered: defaultdict[tuple[str, str], set[UUID]] = defaultdict(set)
+        self._shared = set[UUID]()
         self._site_holders: dict[str, set[UUID]] | None = None
         self._background: dict[str | None, int | None] | None = None
 
@@ -153,7 +164,9 @@ class Loaded:
         with self._tx.session.no_autoflush:
             # SQLAlchemy's types say nothing of what an outer join leaves out.
             rows: Any = await self._tx.session.execute(_TASKS_AND_SITES, {"ids": list(self.orders)})
-        for order_id, task, site in rows:
+        for order_id, task, site, is_shared in rows:
+            if is_shared:
+                self._shared.add(order_id)
             if task is not None:
                 tasks[order_id].append(task)
             sites[order_id] = [site] if site is not None else []
@@ -166,20 +179,42 @@ class Loaded:
 
     async def is_held_by_another(self, order: Order, cloudpress_order_id: str) -> bool:
         """Tell whether another order of the account holds a CloudPress order that was named."""
+        holders = await self._read_holders()
+        return holders.get((order.account_id, cloudpress_order_id), order.id) != order.id
+
+    async def is_named_to_another(self, order: Order, cloudpress_order_id: str) -> bool:
+        """Tell whether CloudPress answered another order of the account with what was named."""
+        await self._read_holders()
+        return bool(self._answered[order.account_id, cloudpress_order_id] - {order.id})
+
+    async def _read_holders(self) -> dict[tuple[str, str], UUID]:
         if self._holders is None:
             with self._tx.session.no_autoflush:
                 accounts = sorted({each.account_id for each in self.orders.values()})
                 asked = {"accounts": accounts, "named": self._named}
-                rows = await self._tx.session.execute(_HOLDERS, asked)
-            self._holders = {(row[0], row[1] or ""): row[2] for row in rows}
+                rows = (await self._tx.session.execute(_HOLDERS, asked)).all()
+            self._holders = {(row[0], row[1] or ""): row[2] for row in rows if row[3] == "held"}
+            for account_id, named, order_id, how in rows:
+                if how == "answered":
+                    self._answered[account_id, named or ""].add(order_id)
             for each in self.orders.values():
                 self.note_holder(each)
-        return self._holders.get((order.account_id, cloudpress_order_id), order.id) != order.id
+        return self._holders
+
+    async def is_answered_to_another(self, order: Order) -> bool:
+        """Tell whether CloudPress answered another order with what an order has held for longer."""
+        await self._read_tasks_and_sites()
+        answered = self._answered[order.account_id, order.cloudpress_order_id or ""]
+        return order.id in self._shared or bool(answered - {order.id})
 
     def note_holder(self, order: Order) -> None:
         """Note which CloudPress order an order holds from now on."""
         if self._holders is not None and order.cloudpress_order_id is not None:
             self._holders[order.account_id, order.cloudpress_order_id] = order.id
+
+    def note_answer(self, order: Order, cloudpress_order_id: str) -> None:
+        """Note what CloudPress has answered an order with."""
+        self._answered[order.account_id, cloudpress_order_id].add(order.id)
 
     async def is_site_of_another(self, order: Order, site_id: str) -> bool:
         """Tell whether another order has a site. Nobody else can take it until the transaction ends."""
@@ -204,6 +239,7 @@ class Loaded:
         for table in (Task, Site):
             if table in self._rows:
                 self._rows[table][order_id] = []
+        self._shared.discard(order_id)
         for holders in (self._site_holders or {}).values():
             holders.discard(order_id)
 

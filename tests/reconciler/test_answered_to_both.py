@@ -1,10 +1,12 @@
 """CloudPress answered two orders with one: one of the answers is wrong, and both ask whose it is."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 
+from app.cloudpress import Answer, Placed, TaskRef
 from app.db.models import Order, Placement
 from app.events.timeline import Actor
 from app.orders.erasing import erase_order
@@ -126,3 +128,75 @@ async def test_a_tombstone_asks_nobody_whose_it_is(bench: Bench, *, is_woken: bo
     order = await bench.read(rosa)
     assert (order.status, order.attention_code, order.due_at) == ("completed", None, None)
     assert "cp-2" in ((await bench.read(ben)).attention_detail or ""), await both(bench, rosa, ben)
+
+
+PAGE = "https://pay.test/2"
+
+
+def to_be_paid(bench: Bench) -> None:
+    bench.cloudpress.tell("cp-2", payment_url=PAGE, status="awaiting_payment")
+
+
+async def with_an_answer_in_the_midst(bench: Bench, request: str, how: str) -> tuple[UUID, UUID]:
+    """Rosa was answered with cp-2, which ends so. While a pass of hers makes a request, so is Ben."""
+    cloudpress = bench.cloudpress
+    rosa, ben = await sent(bench, ("cp-2", 2), LOST)
+    async with bench.db.write() as tx:
+        (await tx.session.get_one(Order, ben)).due_at = tx.now + timedelta(hours=1)
+    if how == "paid":
+        to_be_paid(bench)
+    else:
+        cloudpress.end("cp-2", how)
+    plain = getattr(cloudpress, request)
+
+    async def asked(*given: Any, **more: Any) -> Any:
+        setattr(cloudpress, request, plain)
+        await answered_late(bench, ben, "cp-2")
+        return await plain(*given, **more)
+
+    setattr(cloudpress, request, asked)
+    return rosa, ben
+
+
+@pytest.mark.parametrize(
+    ("request_", "how"),
+    [("site", "OK"), ("task", "OK"), ("task", "FAILED"), ("task", "CANCELLED"), ("order", "paid")],
+)
+async def test_what_comes_in_the_midst_of_a_pass_is_heeded_by_it(
+    bench: Bench, request_: str, how: str
+) -> None:
+    rosa, ben = await with_an_answer_in_the_midst(bench, request_, how)
+    await bench.work_for(300)
+    order = await bench.read(rosa)
+    told = await both(bench, rosa, ben)
+    assert (order.finalized_at, order.payment_url, await bench.known_site(rosa)) == (None, None, None), told
+    assert "answered another order here" in (order.attention_detail or ""), told
+
+
+async def test_a_payment_page_of_what_both_were_answered_with_is_shown_to_nobody(bench: Bench) -> None:
+    """Rosa's answer is recorded late; before her pass, Ben's POST is answered with the same order."""
+    rosa, ben = await sent(bench, LOST, LOST)
+    await answered_late(bench, rosa, "cp-2")
+    async with bench.db.write() as tx:
+        for order_id in (rosa, ben):
+            (await tx.session.get_one(Order, order_id)).due_at = tx.now + timedelta(seconds=300)
+    plain = bench.cloudpress.place
+
+    async def place(*given: Any, **more: Any) -> Answer[Placed]:
+        await plain(*given, **more)
+        to_be_paid(bench)
+        task = TaskRef(id=2, status="PENDING")
+        placed = Placed(order_id="cp-2", task=task, payment_url=PAGE)
+        return Answer(placed, b"{}", bench.cloudpress.now)
+
+    bench.cloudpress.place = place  # type: ignore[method-assign]
+    third = await bench.order("Third")
+    await bench.work()
+    assert (await bench.read(third)).payment_url is None, await both(bench, rosa, third)
+    bench.cloudpress.place = plain  # type: ignore[method-assign]
+    for _ in range(60):
+        await bench.work_for(60)
+        shown = [(await bench.read(order_id)).payment_url for order_id in (rosa, third)]
+        assert shown == [None, None], await both(bench, rosa, third)
+    asked = [(await bench.read(order_id)).attention_code for order_id in (rosa, third)]
+    assert "suspected_duplicate" in asked, await both(bench, rosa, third)

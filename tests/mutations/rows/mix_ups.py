@@ -1,7 +1,7 @@
 """Rules of what stands of a mix-up until it is settled, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import MIX_UPS_THAT_STAND, REPLACED
+from tests.mutations.proofs import ANSWERED_TO_BOTH, MIX_UPS_THAT_STAND, REPLACED
 
 MUTATIONS = (
     Mutation(
@@ -52,5 +52,19 @@ MUTATIONS = (
         "        claimed = set()  # what it has no more is not asked about\n",
         "",
         (REPLACED,),
+    ),
+    Mutation(
+        "an answer to another that comes while a pass looks is not heeded by it",
+        "app/reconciler/holding_back.py",
+        "is_shared = is_shared or await held.loaded.is_answered_to_another(held.order)",
+        "is_shared = bool(is_shared)",
+        (ANSWERED_TO_BOTH,),
+    ),
+    Mutation(
+        "what another was answered with, and has not yet, is believed to be the order",
+        "app/reconciler/answers.py",
+        " or await loaded.is_named_to_another(order, named))",
+        ")",
+        (ANSWERED_TO_BOTH,),
     ),
 )
