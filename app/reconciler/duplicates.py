@@ -65,7 +65,8 @@ async def recheck(this: Pass) -> Rechecked:
         trouble = await _look_beside(this, sent) or trouble
     this.findings.named_anew = await named_anew(this, sent, called_back)
     mixed_up = await _judge(this, sent, called_back, named)
-    await have_others_asked(this, {*(this.findings.claimed & named.keys()), *mixed_up})
+    claimed = this.findings.claimed & named.keys()
+    await have_others_asked(this, {*claimed, *this.findings.answered_to_both, *mixed_up})
     try:
         is_in_vain = await _is_called_back_in_vain(this, sent, called_back)
     except CloudPressError as error:
@@ -259,6 +260,7 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
         surely_held = await held_among(session, order, held, but_by=LOOK_UP)
         is_shared = this.known.is_answered_to_another
         claimed = await claimed_by_others(session, order, is_answered_to_another=is_shared)
+    findings.answered_to_both = frozenset(held.intersection(sent.answered_ids))
     taken = (held - surely_held) & named.keys()
     others = [order_id for order_id in named if order_id not in {*held, order.cloudpress_order_id}]
     replaces = order.cloudpress_order_id_source == LOOK_UP and order.status not in FINAL

@@ -28,6 +28,8 @@ class Findings:
     """Suspected ones that CloudPress has cancelled or failed to carry out, or that another order has now."""
     claimed: frozenset[str] = frozenset()
     """What an answer or a callback named as this order, and another order has by its name."""
+    answered_to_both: frozenset[str] = frozenset()
+    """What an answer named as this order, and another order here has."""
     mixed_up: frozenset[str] = frozenset()
     """What others have, and may be this order, as its own callbacks say."""
     is_own_called_back: bool = False

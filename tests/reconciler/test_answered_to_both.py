@@ -200,3 +200,29 @@ async def test_a_payment_page_of_what_both_were_answered_with_is_shown_to_nobody
         assert shown == [None, None], await both(bench, rosa, third)
     asked = [(await bench.read(order_id)).attention_code for order_id in (rosa, third)]
     assert "suspected_duplicate" in asked, await both(bench, rosa, third)
+
+
+@pytest.mark.parametrize("is_called_back", [False, True])
+@pytest.mark.parametrize("how", ["OK", "FAILED"])
+@pytest.mark.parametrize("word", ["fail", "place_again"])
+async def test_who_has_ended_is_asked_whatever_became_of_the_other(
+    bench: Bench, word: str, how: str, *, is_called_back: bool
+) -> None:
+    """Ben's order has ended, or was placed again and has that. Then the answer to his first POST comes.
+
+    Whoever was called back for her own has no wrong answer.
+    """
+    rosa, ben = await sent(bench, ("cp-2", 2), LOST)
+    bench.cloudpress.orders_made.pop("cp-3")  # his never landed
+    bench.cloudpress.end("cp-2", how)
+    if is_called_back:
+        await call_back(bench, rosa, 2)
+    await bench.work_for(200)
+    assert (await bench.read(rosa)).finalized_at is not None
+    await bench.say(ben, word, by=BY, shown=await look(bench, ben))
+    await bench.work_for(1000)
+    assert (await bench.read(ben)).cloudpress_order_id == ("cp-3" if word == "place_again" else None)
+    await answered_late(bench, ben, "cp-2")
+    await bench.work_for(HOUR)
+    asked = (await bench.read(rosa)).attention_detail or ""
+    assert ("answered another order here" in asked) is not is_called_back, await both(bench, rosa, ben)

@@ -68,8 +68,8 @@ MUTATIONS = (
     Mutation(
         "a final order's late answer has nobody else asked",
         DUPLICATES,
-        "    await have_others_asked(this, {*(this.findings.claimed & named.keys()), *mixed_up})\n",
-        "",
+        "{*claimed, *this.findings.answered_to_both, *mixed_up}",
+        "claimed and ()",
         (WORDS,),
     ),
     Mutation(

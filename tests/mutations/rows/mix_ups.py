@@ -67,4 +67,11 @@ MUTATIONS = (
         ")",
         (ANSWERED_TO_BOTH,),
     ),
+    Mutation(
+        "who has ended as what another was answered with is not asked once that has ended too",
+        "app/reconciler/duplicates.py",
+        "*this.findings.answered_to_both, ",
+        "",
+        (ANSWERED_TO_BOTH,),
+    ),
 )
