@@ -1,8 +1,8 @@
-"""Has other orders ask whose it is what CloudPress answered this one with, and they ended as."""
+"""Has others ask whose it is what CloudPress answered this order with, and they ended as, or wait to pay."""
 
 from collections.abc import Collection
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Order
@@ -14,12 +14,12 @@ from app.reconciler.evidence import LOOK_UP
 from app.reconciler.passes import Pass
 from app.states import FINAL
 
-_ENDED = select(Order).where(
+_ENDED_OR_TO_BE_PAID = select(Order).where(
     Order.account_id == bindparam("account_id"),
     among(Order.cloudpress_order_id, "asked"),
     Order.id != bindparam("order_id"),
     Order.cloudpress_order_id_source.in_((ANSWER, LOOK_UP)),
-    Order.status.in_(sorted(FINAL)),
+    or_(Order.status.in_(sorted(FINAL)), Order.payment_url.is_not(None)),
     # Of a tombstone nobody knows what called back for it, and nobody is left to be asked about.
     Order.erased_at.is_(None),
 )
@@ -28,26 +28,33 @@ _ENDED = select(Order).where(
 async def have_others_asked(this: Pass, answered: Collection[str]) -> None:
     """Have those orders looked at that have ended as such a CloudPress order, unless they ask already.
 
-    An order that goes on finds out by itself, with its next look. Where many orders are locked, they are by
+    An order that goes on finds out by itself, with its next look. Where a payment is awaited that may be an
+    hour away, and somebody may pay for another's until then. Where many orders are locked, they are by
     their ids, so this is a transaction of its own.
     """
     if not answered:
         return
     others = {"account_id": this.order.account_id, "asked": sorted(answered), "order_id": this.order.id}
     async with this.dependencies.db.read() as session:
-        found = [order for order in await session.scalars(_ENDED, others) if not _is_asked(order)]
-        ended = [order.id for order in found if await _may_be_anothers(session, order)]
-    if not ended:
+        found = [
+            order for order in await session.scalars(_ENDED_OR_TO_BE_PAID, others) if not _is_asked(order)
+        ]
+        to_ask = [order.id for order in found if await _may_be_anothers(session, order)]
+    if not to_ask:
         return
     async with this.dependencies.db.write() as tx:
-        locked = select(Order).where(Order.id.in_(ended)).order_by(Order.id).with_for_update()
+        locked = select(Order).where(Order.id.in_(to_ask)).order_by(Order.id).with_for_update()
         for order in await tx.session.scalars(locked):
             make_due(tx, order)
 
 
 async def _may_be_anothers(session: AsyncSession, order: Order) -> bool:
-    """Tell whether an order has what it has by its name, or by an answer that named it for both."""
-    return order.cloudpress_order_id_source == LOOK_UP or bool(await claimed_by_others(session, order))
+    """Tell whether an order has what it has by its name, or by an answer that named it for both.
+
+    That one has it by its name is not enough to have it looked at again and again while it goes on.
+    """
+    is_by_name = order.cloudpress_order_id_source == LOOK_UP and order.status in FINAL
+    return is_by_name or bool(await claimed_by_others(session, order))
 
 
 def _is_asked(order: Order) -> bool:

@@ -13,7 +13,7 @@ from app.orders.erasing import erase_order
 from app.orders.waking import make_due
 from app.states import OrderStatus
 from tests.reconciler.scripted import HOUR, LOST, Bench
-from tests.reconciler.test_anothers_answers import both_call_back, sent
+from tests.reconciler.test_anothers_answers import answers, both_call_back, sent
 from tests.reconciler.test_attacks import answered_late
 from tests.reconciler.test_callbacks_that_claim import both
 from tests.reconciler.test_mixed_up_answers import call_back
@@ -226,3 +226,43 @@ async def test_who_has_ended_is_asked_whatever_became_of_the_other(
     await bench.work_for(HOUR)
     asked = (await bench.read(rosa)).attention_detail or ""
     assert ("answered another order here" in asked) is not is_called_back, await both(bench, rosa, ben)
+
+
+@pytest.mark.parametrize("source", ["answer", "lookup"])
+async def test_nobody_goes_on_being_sent_to_pay_for_it(bench: Bench, source: str) -> None:
+    """Rosa waits for a payment, and is looked at once an hour. Then Ben's POST is answered with the same."""
+    cloudpress = bench.cloudpress
+    await bench.complete_one_before()
+    cloudpress.script["answer"] = [LOST] if source == "lookup" else []
+    rosa = await bench.order("Rosa")
+    await bench.work()
+    to_be_paid(bench)
+    await bench.work_for(25 * HOUR)
+    order = await bench.read(rosa)
+    assert (order.payment_url, order.cloudpress_order_id_source) == (PAGE, source)
+    answers(bench, ("cp-2", 3))
+    ben = await bench.order("Ben")
+    await bench.work()
+    await bench.work_for(600)
+    order = await bench.read(rosa)
+    assert (order.payment_url, order.attention_code) == (None, "suspected_duplicate"), await both(
+        bench, rosa, ben
+    )
+
+
+async def test_who_was_called_back_for_the_own_is_sent_to_pay_on(bench: Bench) -> None:
+    """Nor is the order looked at more often for the other's sake."""
+    await bench.complete_one_before()
+    rosa = await bench.order("Rosa")
+    await bench.work()
+    to_be_paid(bench)
+    await call_back(bench, rosa, 2)
+    await bench.work_for(25 * HOUR)
+    answers(bench, ("cp-2", 3))
+    ben = await bench.order("Ben")
+    await bench.work()
+    looked = bench.cloudpress.count("task 2")
+    await bench.work_for(2 * HOUR)
+    order = await bench.read(rosa)
+    assert (order.payment_url, order.attention_code) == (PAGE, None), await both(bench, rosa, ben)
+    assert bench.cloudpress.count("task 2") - looked <= 5

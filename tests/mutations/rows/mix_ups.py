@@ -74,4 +74,11 @@ MUTATIONS = (
         "",
         (ANSWERED_TO_BOTH,),
     ),
+    Mutation(
+        "whoever waits to pay for what another was answered with is sent to pay on",
+        "app/reconciler/asking_others.py",
+        "or_(Order.status.in_(sorted(FINAL)), Order.payment_url.is_not(None))",
+        "Order.status.in_(sorted(FINAL))",
+        (ANSWERED_TO_BOTH,),
+    ),
 )
