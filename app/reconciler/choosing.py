@@ -77,8 +77,7 @@ async def _observe(this: Pass) -> PassResult | None:
     is_anothers = rechecked.mixed_up or rechecked.may_be_told_soon
     # What it gets instead is looked at by the next pass, which knows what is said of that: to whom else it
     # was answered, whether it was asked to be cancelled.
-    is_replaced = this.findings.order_id not in {None, order.cloudpress_order_id}
-    is_looked_at = order.status not in FINAL and not is_anothers and not is_replaced
+    is_looked_at = order.status not in FINAL and not is_anothers and not this.has_found_another
     if is_looked_at and order.cloudpress_order_id is not None:
         observation = await _look(this, order.cloudpress_order_id, rechecked)
     if order.status not in FINAL and is_given_up(order):

@@ -52,7 +52,7 @@ async def apply(this: Pass, held: Held, action: str, observation: Observation) -
         ForbiddenTransitionError: the decision is no allowed transition; the transaction must not commit.
     """
     tx, order, findings = held.tx, held.order, held.findings
-    before, asked_before = order.status, order.attention_code
+    before, asked_before, had = order.status, order.attention_code, order.cloudpress_order_id
     async with changing(tx, order, action=action, view=held.loaded.view) as change:
         site = findings.site
         if (
@@ -62,7 +62,8 @@ async def apply(this: Pass, held: Held, action: str, observation: Observation) -
         ):
             findings.site, observation = None, replace(observation, site_read=False, foreign=True)
         change.shows_more = await keep(held)
-        decision = decide(standing(tx, order), observation, tx.now)
+        is_replaced = had not in {None, order.cloudpress_order_id}
+        decision = decide(standing(tx, order, is_replaced=is_replaced), observation, tx.now)
         if decision.status in FINAL and isinstance(observation, Seen):
             await keep_listed(held)
         _write(tx, change, decision)
@@ -118,8 +119,8 @@ async def put_off(this: Pass, attention: Attention) -> float | None:
     return due_in_seconds
 
 
-def standing(tx: Transaction, order: Order) -> Standing:
-    """Return what of an order's row bears on a decision."""
+def standing(tx: Transaction, order: Order, *, is_replaced: bool = False) -> Standing:
+    """Return what of an order's row bears on a decision, and whether it had another one until now."""
     attention = None
     if order.attention_code is not None:
         attention = Attention(AttentionCode(order.attention_code), order.attention_detail or "")
@@ -136,6 +137,7 @@ def standing(tx: Transaction, order: Order) -> Standing:
         late_look_at=order.late_look_at,
         cancelling=order.cancel_requested_at is not None and order.cancel_accepted_at is None,
         unwanted=is_unwanted(order),
+        is_replaced=is_replaced,
     )
 
 

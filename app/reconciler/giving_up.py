@@ -17,6 +17,7 @@ async def give_up_placed(this: Pass, observation: Seen | Rechecked) -> PassResul
     """Have an order fail, or the word end, by what CloudPress shows of it.
 
     Where there was news while the pass looked, or CloudPress told nothing, the word waits for the next pass.
+    A word about what is replaced ends with that. (`keeping`)
     """
     return await this.write(lambda held: _write(this, held, observation))
 
@@ -28,7 +29,7 @@ async def give_up_unseen(this: Pass) -> PassResult | None:
 
 async def _write(this: Pass, held: Held, observation: Seen | Rechecked) -> PassResult:
     observation = await seen_by_now(this, held, observation)
-    if held.order.wakes == this.claim.wakes:
+    if held.order.wakes == this.claim.wakes and not this.has_found_another:
         observation = replace(observation, given_up=_word(held))
     return await _apply(this, held, "observe", observation)
 

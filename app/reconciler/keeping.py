@@ -12,6 +12,7 @@ from app.events.types import EventType
 from app.orders.cancelling import cancelling_of
 from app.orders.forgetting import forget_what_it_had
 from app.orders.mix_ups import as_mixed_up
+from app.orders.spoken import end_undone
 from app.reconciler.evidence import LOOK_UP, OPERATOR, held_among
 from app.reconciler.findings import Findings
 from app.reconciler.writing import Held
@@ -66,6 +67,9 @@ async def _hold(held: Held) -> None:
         by=findings.order_id_source,
         instead_of=order.cloudpress_order_id,
     )
+    is_spoken_of = order.cloudpress_order_id is not None and order.resolution is not None
+    if is_spoken_of and findings.order_id_source != OPERATOR:
+        end_undone(tx, order)  # it was about what the order had
     # Whose it was what it had is asked no more, and what it has is no double.
     own, former = findings.order_id, order.cloudpress_order_id
     left = [it for it in order.suspected_duplicates or () if it not in {own, former}]

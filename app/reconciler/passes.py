@@ -63,6 +63,11 @@ class Pass:
             raise LookupError("nothing was read of an order that has not been sent")
         return known
 
+    @property
+    def has_found_another(self) -> bool:
+        """Whether it has found another CloudPress order than the order has, so that it looked at neither."""
+        return self.findings.order_id not in {None, self.order.cloudpress_order_id}
+
     def now(self) -> Now:
         """Return the present time, by the clock of the database as it was read with the claim."""
         uptime = self.claim.clock.uptime()

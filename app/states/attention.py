@@ -22,6 +22,16 @@ OF_THOSE_FOUND = frozenset({AttentionCode.PLACEMENT_AMBIGUOUS, AttentionCode.PLA
 """What of that is asked about CloudPress orders, each of which may be it."""
 REFUSALS = frozenset({AttentionCode.CREDENTIALS_REFUSED, AttentionCode.REDIRECTED, AttentionCode.REFUSED})
 """What is told where CloudPress refuses the deployment rather than an order."""
+OF_WHAT_IT_HAS = frozenset(
+    {
+        AttentionCode.FOREIGN_LINK,
+        AttentionCode.NOT_FOUND,
+        AttentionCode.PAYMENT_URL_UNUSABLE,
+        AttentionCode.SITE_MISSING,
+        AttentionCode.UNANSWERED,
+    }
+)
+"""What is asked because of what CloudPress shows, or does not, of the one that an order has there."""
 OF_TROUBLE = REFUSALS | {AttentionCode.ACCOUNT_UNKNOWN, AttentionCode.UNANSWERED}
 """What is told where nothing could be learned: it says nothing of what has come in by then."""
 RESOLVE = "Then resolve the order: adopt that CloudPress order, place again, or fail."

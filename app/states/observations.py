@@ -72,6 +72,8 @@ class Standing:
     """Whether a client asked for the order to be cancelled and CloudPress has not agreed to it yet."""
     unwanted: bool = False
     """Whether a client asked for that, whatever CloudPress has said since."""
+    is_replaced: bool = False
+    """Whether what is held is another one than the order had when it was looked at."""
 
 
 @dataclass(frozen=True)

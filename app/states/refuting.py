@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from app.states.attention import OF_PLACEMENTS
+from app.states.attention import OF_PLACEMENTS, OF_WHAT_IT_HAS
 from app.states.codes import AttentionCode
 from app.states.observations import Observation, Overdue, Rechecked, Standing, mixed_up_in
 from app.states.statuses import FINAL
@@ -21,6 +21,8 @@ def _is_refuted(order: Standing, observation: Observation) -> bool:
     if code in OF_PLACEMENTS:
         # A final one that is held was failed by an operator, and CloudPress goes on with it.
         return order.held is not None and order.status not in FINAL
+    if code in OF_WHAT_IT_HAS:
+        return order.is_replaced
     if code is AttentionCode.SUSPECTED_DUPLICATE:
         return not order.duplicates and not mixed_up_in(observation)
     if code is AttentionCode.NOT_SENT:

@@ -114,6 +114,12 @@ TOGETHER = by_pytest("what passes write together", "tests/reconciler/test_writin
 CANCELLING = by_pytest("cancelling", "tests/reconciler/test_cancelling.py")
 ASKED_TO_CANCEL = by_pytest("asked to cancel", "tests/reconciler/test_asked_to_cancel.py", "-k", "sqlite")
 IN_A_PASS = by_pytest("replaced in a pass", "tests/reconciler/test_replaced_in_a_pass.py", "-k", "sqlite")
+REPLACED_WORDS = by_pytest(
+    "words about what was replaced",
+    "tests/reconciler/test_words_about_what_was_replaced.py",
+    "-k",
+    "sqlite",
+)
 REPLACED = by_pytest("had and replaced", "tests/reconciler/test_had_and_replaced.py", "-k", "sqlite")
 STAYING_UP = by_pytest("staying up", "tests/reconciler/test_staying_up.py")
 FAULTS = by_pytest("fault matrix", "tests/reconciler/faults", "-k", "test_placing and sqlite")

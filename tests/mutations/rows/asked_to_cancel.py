@@ -1,7 +1,7 @@
 """Rules of what CloudPress was asked to cancel, and of what is forgotten with another's order, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import ASKED_TO_CANCEL, CANCELLING, CLAIMED, IN_A_PASS, REPLACED
+from tests.mutations.proofs import ASKED_TO_CANCEL, CANCELLING, CLAIMED, IN_A_PASS, REPLACED, REPLACED_WORDS
 
 MUTATIONS = (
     Mutation(
@@ -85,11 +85,32 @@ MUTATIONS = (
     Mutation(
         "what replaces an order's is looked at, and cancelled, by the pass that finds it",
         "app/reconciler/choosing.py",
-        " and not is_replaced\n    if is_looked_at and order.cloudpress_order_id is not None:\n"
+        " and not this.has_found_another\n    if is_looked_at and order.cloudpress_order_id is not None:\n"
         "        observation = await _look(this, order.cloudpress_order_id, rechecked)\n",
         "\n    if is_looked_at and (its := this.findings.order_id or order.cloudpress_order_id):\n"
         "        observation = await _look(this, its, rechecked)\n",
         (IN_A_PASS,),
+    ),
+    Mutation(
+        "an operator's word about what an order had is about what it has instead",
+        "app/reconciler/keeping.py",
+        "        end_undone(tx, order)  # it was about what the order had\n",
+        "        pass\n",
+        (REPLACED_WORDS,),
+    ),
+    Mutation(
+        "an order fails by a word in the pass that finds another one, and looks at neither",
+        "app/reconciler/giving_up.py",
+        " and not this.has_found_another:\n",
+        ":\n",
+        (REPLACED_WORDS,),
+    ),
+    Mutation(
+        "what was asked about what an order had is asked about what it has instead",
+        "app/states/refuting.py",
+        "        return order.is_replaced\n",
+        "        return False\n",
+        (REPLACED_WORDS,),
     ),
     Mutation(
         "what both were answered with is told by the pass that takes it up",
