@@ -89,4 +89,5 @@ class Findings:
         self.tasks, self.foreign_tasks = {}, set()
         self.duplicates, self.refuted = set(), set()
         self.reads_callbacks_anew = self.may_be_doubled = False
+        self.late_look_done = False  # what it has found is forgotten with that, so it is made again
         self.hints = ()

@@ -490,6 +490,13 @@ MUTATIONS = (
         (ANSWERS_OF_BEFORE,),
     ),
     Mutation(
+        "a late look counts whose findings were forgotten",
+        "app/reconciler/findings.py",
+        "        self.late_look_done = False  # what",
+        "        pass  # what",
+        (LATE_LOOKS,),
+    ),
+    Mutation(
         "an order's own id in other letters is its double",
         "app/reconciler/duplicates.py",
         "{spelt_as(own, order_id) for order_id in found}",
