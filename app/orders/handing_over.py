@@ -151,10 +151,8 @@ async def _look_anew(session: AsyncSession, holder: Order, taken: str, beside: s
     look_up.ruled_out = sorted({*look_up.ruled_out, *beside})
 
 
-async def take_from(tx: Transaction, holder: Order, *, by: Actor, is_resolved: bool = False) -> None:
+async def take_from(tx: Transaction, holder: Order, *, by: Actor) -> None:
     """Have an order, which is locked, not hold its CloudPress order any more: it is looked for anew.
-
-    `is_resolved` tells whether an operator's word about this order itself takes it away.
 
     What was read of it is forgotten, and it is not taken for that one again, whatever names it. A pass that
     goes on loses its lease, so that it writes nothing of what it has seen.
@@ -170,7 +168,7 @@ async def take_from(tx: Transaction, holder: Order, *, by: Actor, is_resolved: b
         await tx.session.execute(callbacks.execution_options(synchronize_session=False))
         record(tx, holder.id, EventType.IDENTIFIED, by=by, cloudpress_order_id=None, instead_of=taken)
         holder.cloudpress_order_id = holder.cloudpress_order_id_source = None
-        await forget_what_it_had(tx, holder, by=by, is_resolved=is_resolved)
+        await forget_what_it_had(tx, holder, by=by)
         if holder.resolution is not None:  # it was about what the order had
             end_undone(tx, holder)
         is_over = holder.status in FINAL  # an operator has failed it: it stays so

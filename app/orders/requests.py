@@ -88,7 +88,7 @@ async def request_resolution(
         never_seen = await _never_seen(tx, order, action, settled)
         await refuse_just_answered(tx, order, settled - never_seen)
         if is_mixed_up(order):
-            await take_from(tx, order, by=by, is_resolved=True)  # he says that it is not this one's
+            await take_from(tx, order, by=by)  # he says that it is not this one's
         said = order.resolution or {}
         is_said = said.get("action") == action
         if action == "place_again" and is_said and not is_not_sent(order):

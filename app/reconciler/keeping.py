@@ -56,7 +56,7 @@ async def _hold(held: Held) -> None:
     if order.cloudpress_order_id == findings.order_id:
         return
     if order.cloudpress_order_id is not None:
-        await forget_what_it_had(tx, order, is_resolved=findings.order_id_source == OPERATOR)
+        await forget_what_it_had(tx, order)
         held.loaded.forget_tasks_and_site(order.id)
         findings.may_be_doubled = True
     record(

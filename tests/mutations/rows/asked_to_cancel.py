@@ -57,15 +57,22 @@ MUTATIONS = (
     Mutation(
         "what was read of another's order is kept once an order has its own",
         "app/reconciler/keeping.py",
-        "        await forget_what_it_had(tx, order, is_resolved=findings.order_id_source == OPERATOR)\n",
+        "        await forget_what_it_had(tx, order)\n",
         "",
         (REPLACED,),
     ),
     Mutation(
         "a refusal to cancel another's order is an answer to the wish",
         "app/orders/forgetting.py",
-        "    if was_refused and not is_resolved and order.status not in FINAL:  # a refusal ends the wish\n",
+        "    if was_refused and order.status not in FINAL:  # a refusal ends the wish\n",
         "    if False:\n",
+        (REPLACED,),
+    ),
+    Mutation(
+        "an operator's word that is yet to be done ends the client's wish",
+        "app/orders/requests.py",
+        "            await take_from(tx, order, by=by)  # he says that it is not this one's\n",
+        "            await take_from(tx, order, by=by)\n            order.cancel_requested_at = None\n",
         (REPLACED,),
     ),
     Mutation(

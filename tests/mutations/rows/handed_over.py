@@ -152,7 +152,7 @@ MUTATIONS = (
     Mutation(
         "a refusal to cancel another's order ends the client's wish",
         "app/orders/forgetting.py",
-        "    _wish_anew(tx, order, by=by, is_resolved=is_resolved)\n",
+        "    _wish_anew(tx, order, by=by)\n",
         "    pass\n",
         (HANDED_OVER,),
     ),
