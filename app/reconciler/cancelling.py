@@ -7,6 +7,7 @@ from app.orders.attempts import nothing_landed
 from app.orders.cancelling import cancelling_of, was_perhaps_cancelled
 from app.reconciler.concluding import apply
 from app.reconciler.disowning import disowned
+from app.reconciler.findings import Findings
 from app.reconciler.holding_back import held_back, is_held_back_by, is_its_own_by_now
 from app.reconciler.observing import Observer
 from app.reconciler.passes import Pass, PassResult, trouble_of
@@ -49,11 +50,14 @@ async def cancel(this: Pass, cloudpress_order_id: str, seen: Seen) -> Seen | Rec
         refusal = error
     observer = Observer(this)
     looked = await observer.look(cloudpress_order_id)
-    if is_held_back_by(this, observer.unshown_tasks):
+    nothing_to_cancel = _hear(this, refusal, looked, was_asked=was_asked)
+    is_held_back = is_held_back_by(this, observer.unshown_tasks)
+    if is_held_back or observer.disowned_for:
+        nothing_to_cancel = _tell_nothing(this.findings)
+    if is_held_back:
         return held_back(this.findings, seen.rechecked, looked.trouble)
     if observer.disowned_for:  # so whatever it answered was said of another's
         return await disowned(this, seen.rechecked, observer.disowned_for, looked.trouble)
-    nothing_to_cancel = _hear(this, refusal, looked, was_asked=was_asked)
     return replace(
         looked,
         rechecked=seen.rechecked,
@@ -83,6 +87,17 @@ def _hear(this: Pass, refusal: Refused | None, looked: Seen, *, was_asked: bool)
     else:
         findings.cancel_refusal = refusal.errors or (f"CloudPress answered {refusal.status}.",)
         findings.cancel_unanswered = False
+    return False
+
+
+def _tell_nothing(findings: Findings) -> bool:
+    """Tell nobody of an answer that may be about another's: the order has been cancelled perhaps, or not.
+
+    What CloudPress has turned away it has not done, whatever it does not show later.
+    """
+    if findings.cancel_accepted:
+        findings.cancel_accepted, findings.cancel_unanswered = False, True
+    findings.cancel_refusal = None
     return False
 
 

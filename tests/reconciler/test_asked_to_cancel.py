@@ -11,6 +11,9 @@ from app.db.models import Order
 from app.events.timeline import Actor
 from app.orders.requests import request_cancel
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
+from tests.reconciler.test_answered_with_the_own_task import answered_with_hers
+from tests.reconciler.test_mixed_up_answers import call_back
+from tests.reconciler.test_what_was_shown import look
 
 GONE = NotFound(404, ("not found",), is_own_form=True)
 NOT_IN_PROGRESS = Refused(409, ("not in progress",), is_own_form=True)
@@ -153,3 +156,78 @@ async def test_what_a_release_before_has_ended_counts_no_more(bench: Bench, ende
     assert (await bench.read(order_id)).status == ends, (
         "for this wish it was asked, and answered 404, no more"
     )
+
+
+async def asked_and_held_back(bench: Bench, answer: Exception | None) -> UUID:
+    """Return an order whose callback's task is not shown, for a moment, by the look after the request."""
+    bench.cloudpress.heeds_cancelling = False
+    order_id = await bench.order()
+    await bench.work()
+    await call_back(bench, order_id, 1)
+    await request_cancel(bench.db, order_id, by=BY)
+    bench.cloudpress.script["cancel"] = [answer]
+    bench.cloudpress.script["task 1"] = [None, GONE]
+    await bench.work()
+    assert bench.cloudpress.count("cancel") == 1
+    order = await bench.read(order_id)
+    assert (order.status, order.cancel_accepted_at, order.cancel_refusal) == ("provisioning", None, None)
+    return order_id
+
+
+TURNED_AWAY = pytest.mark.parametrize("refusal", [GONE, NOT_IN_PROGRESS], ids=lambda it: it.kind)
+
+
+@TURNED_AWAY
+async def test_what_it_turned_away_while_the_order_is_held_back_it_has_not_done(
+    bench: Bench, refusal: Refused
+) -> None:
+    order_id = await asked_and_held_back(bench, refusal)
+    disappear(bench)
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.cancel_refusal) == ("provisioning", None)
+
+
+@TURNED_AWAY
+async def test_it_is_asked_again_then_and_what_it_says_is_told(bench: Bench, refusal: Refused) -> None:
+    order_id = await asked_and_held_back(bench, refusal)
+    bench.cloudpress.script["cancel"] = [NOT_IN_PROGRESS]
+    await bench.work_for(HOUR / 4)
+    order = await bench.read(order_id)
+    assert (order.cancel_requested_at, order.cancel_refusal) == (None, ["not in progress"])
+
+
+async def test_what_it_agreed_to_while_the_order_is_held_back_it_may_have_done(bench: Bench) -> None:
+    order_id = await asked_and_held_back(bench, None)
+    disappear(bench)
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).status == "cancelled"
+
+
+async def test_nor_has_it_done_before_what_it_turned_away_while_the_order_is_held_back(bench: Bench) -> None:
+    """It shows the order, and refuses: so it did not do what it was asked before, whatever became of that."""
+    bench.cloudpress.script["task 1"] = [GONE, None, GONE]
+    order_id = await asked_once(bench, LOST)
+    await call_back(bench, order_id, 1)
+    bench.cloudpress.script["cancel"] = [NOT_IN_PROGRESS]
+    await bench.work()
+    assert bench.cloudpress.count("cancel") == 2
+    assert (await bench.read(order_id)).cancel_refusal is None
+    disappear(bench)
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).status == "provisioning"
+
+
+async def test_nor_has_it_done_what_it_turned_away_of_what_may_be_anothers(bench: Bench) -> None:
+    """His answer's task is shown after the request alone; then an operator says that he has his own."""
+    _rosa, ben = await answered_with_hers(bench, 3, names=("Rosa", "Ben"))
+    bench.cloudpress.script["task 3"] = [GONE]
+    bench.cloudpress.script["cancel"] = [NOT_IN_PROGRESS]
+    await request_cancel(bench.db, ben, by=BY)
+    await bench.work_for(60)
+    order = await bench.read(ben)
+    assert (order.attention_code, order.cancel_refusal) == ("suspected_duplicate", None)
+    disappear(bench)
+    await bench.say(ben, "dismiss_duplicates", by=BY, shown=await look(bench, ben))
+    await bench.work_for(HOUR)
+    assert (await bench.read(ben)).status == "provisioning"

@@ -40,6 +40,20 @@ MUTATIONS = (
         (ASKED_TO_CANCEL,),
     ),
     Mutation(
+        "what CloudPress turned away while an order is held back counts as perhaps done",
+        "app/reconciler/cancelling.py",
+        "    nothing_to_cancel = _hear(this, refusal, looked, was_asked=was_asked)\n    is_held",
+        "    nothing_to_cancel = refusal is None and _hear(this, None, looked, was_asked=False)\n    is_held",
+        (ASKED_TO_CANCEL,),
+    ),
+    Mutation(
+        "what CloudPress says of what may be another's is told",
+        "app/reconciler/cancelling.py",
+        "        nothing_to_cancel = _tell_nothing(this.findings)\n",
+        "        pass\n",
+        (ASKED_TO_CANCEL,),
+    ),
+    Mutation(
         "what CloudPress was asked to cancel for one wish counts for the next",
         "app/orders/cancelling.py",
         " and order.cancel_unanswered == cancelling_of(order)\n",
