@@ -52,7 +52,7 @@ async def cancel(this: Pass, cloudpress_order_id: str, seen: Seen) -> Seen | Rec
     looked = await observer.look(cloudpress_order_id)
     nothing_to_cancel = _hear(this, refusal, looked, was_asked=was_asked)
     is_held_back = is_held_back_by(this, observer.unshown_tasks)
-    if is_held_back or observer.disowned_for:
+    if is_held_back or observer.disowned_for or observer.may_be_anothers:
         nothing_to_cancel = _tell_nothing(this.findings)
     if is_held_back:
         return held_back(this.findings, seen.rechecked, looked.trouble)

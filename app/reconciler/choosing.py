@@ -105,6 +105,8 @@ async def _look(this: Pass, cloudpress_order_id: str, rechecked: Rechecked) -> S
         return held_back(this.findings, rechecked, seen.trouble)
     if observer.disowned_for:
         return await disowned(this, rechecked, observer.disowned_for, seen.trouble)
+    if observer.may_be_anothers:
+        return seen
     if _was_just_accepted(this, this.order.cancel_accepted_at):
         return replace(seen, cancel_accepted=True)
     if this.order.cancel_requested_at is None:

@@ -36,6 +36,9 @@ class Observer:
         """Other CloudPress orders, which tasks name that its own callback or its answer named."""
         self.unshown_tasks = set[int]()
         """Those that its own callbacks named, and that are not shown, so that they may name another one."""
+        self.may_be_anothers = False
+        """Whether nothing is shown of the order, and what its answer named with it names another one."""
+        self._answered_for = set[str]()
         self._missing = False
         self._foreign = False
         self._trouble: Trouble | None = None
@@ -73,6 +76,18 @@ class Observer:
             task = answer or listed.get(task_id)
             if task is not None:
                 self._tasks[task_id] = self._pass.findings.tasks[task_id] = task
+        self._heed_answer()
+
+    def _heed_answer(self) -> None:
+        """Heed what a task of the answer says of an order that is not shown, though another task of it is.
+
+        Where nothing of it is shown, CloudPress may have lost it, and given the number to another's task. So
+        nobody is asked whose it is, but nothing is cancelled that may be another's, nor taken for cancelled.
+        """
+        if self._tasks and self._answered_for:
+            self.disowned_for |= self._answered_for
+            self._foreign = True
+        self.may_be_anothers = bool(self._answered_for)
 
     async def _is_linked(
         self, task_id: int, task: CloudPressTask, cloudpress_order_id: str, *, is_listed: bool
@@ -110,9 +125,12 @@ class Observer:
         callback for what is held says more than what an answer named.
         """
         this, left = self._pass, named - settled_by_operator(self._pass)
-        is_answered = may_be_answered and self._order is not None and task_id in this.known.unread_task_ids
+        is_answered = may_be_answered and task_id in this.known.unread_task_ids
         if is_answered and this.findings.is_own_called_back:
             this.findings.refuted |= left
+            is_answered = False
+        if is_answered and self._order is None:
+            self._answered_for |= left
             is_answered = False
         speaks = bool(left or not named) and (is_answered or self._has_called_back(task_id))
         self.disowned_for |= left if speaks else set()

@@ -6,10 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from app.cloudpress import Answer, Placed, Refused, TaskRef
+from app.cloudpress import Answer, NotFound, Placed, Refused, TaskRef
 from app.db.models import Order, Placement, Task
 from app.events.timeline import Actor
 from app.orders.claims import is_called_back_for_another
+from app.orders.requests import request_cancel
 from app.states import OrderStatus
 from tests.reconciler.scripted import HOUR, LOST, Bench
 from tests.reconciler.test_callbacks_that_claim import both
@@ -18,6 +19,7 @@ from tests.reconciler.test_mixed_up_answers import call_back, mixed_up
 from tests.reconciler.test_what_was_shown import look
 
 BY = Actor("operator")
+GONE = NotFound(404, ("not found",), is_own_form=True)
 
 
 async def is_own(bench: Bench, order_id: UUID, task_id: int) -> bool | None:
@@ -207,5 +209,61 @@ async def test_it_says_no_more_than_a_task_that_called_back_itself(bench: Bench)
     await call_back(bench, ben, 2)
     await call_back(bench, ben, 3)
     await bench.work_for(2 * HOUR)
+    assert await bench.known_site(ben) is None, await both(bench, rosa, ben)
+    assert (await bench.read(ben)).attention_code == "suspected_duplicate"
+
+
+@pytest.mark.parametrize("looks", [1, 2, 10_000])
+async def test_hers_is_not_cancelled_for_him_while_it_is_not_shown(bench: Bench, looks: int) -> None:
+    """A replica lags: his task, which names another one, is read all the same."""
+    rosa, ben = await answered_with_hers(bench, 3, names=("Rosa", "Ben"))
+    bench.cloudpress.script["order cp-2"] = [GONE] * looks
+    await request_cancel(bench.db, ben, by=BY)
+    await bench.work_for(HOUR)
+    assert bench.cloudpress.count("cancel") == 0
+    assert bench.cloudpress.tasks[2].status == "RUNNING", await both(bench, rosa, ben)
+    assert (await bench.read(ben)).status == OrderStatus.PROVISIONING
+
+
+async def test_nor_is_his_taken_for_cancelled_because_hers_is_gone(bench: Bench) -> None:
+    """CloudPress has agreed, while it did not show his task, and shows hers no more."""
+    rosa, ben = await answered_with_hers(bench, 3, names=("Rosa", "Ben"))
+    bench.cloudpress.heeds_cancelling = False
+    bench.cloudpress.script["task 3"] = [GONE, GONE]
+    await request_cancel(bench.db, ben, by=BY)
+    await bench.work()
+    assert (await bench.read(ben)).cancel_accepted_at is not None
+    bench.cloudpress.script["order cp-2"] = bench.cloudpress.script["task 2"] = [GONE] * 10_000
+    await bench.work_for(HOUR)
+    assert (await bench.read(ben)).status == OrderStatus.PROVISIONING, await both(bench, rosa, ben)
+
+
+async def test_nor_because_it_is_gone_by_the_look_after_the_request(bench: Bench) -> None:
+    rosa, ben = await answered_with_hers(bench, 3, names=("Rosa", "Ben"))
+    bench.cloudpress.heeds_cancelling = False
+    bench.cloudpress.script["task 3"] = [GONE]
+    bench.cloudpress.script["order cp-2"] = [None, *[GONE] * 10_000]
+    bench.cloudpress.script["task 2"] = [None, *[GONE] * 10_000]
+    async with bench.db.write() as tx:  # so that nobody but he is shown it
+        (await tx.session.get_one(Order, rosa)).due_at = tx.now + timedelta(hours=1)
+    await request_cancel(bench.db, ben, by=BY)
+    await bench.work()
+    order = await bench.read(ben)
+    assert (bench.cloudpress.count("cancel"), order.cancel_accepted_at) == (1, None)
+    await bench.work_for(HOUR)
+    assert (await bench.read(ben)).status == OrderStatus.PROVISIONING, await both(bench, rosa, ben)
+
+
+async def test_nor_is_hers_handed_out_while_only_her_task_is_shown(bench: Bench) -> None:
+    """That one is known as listed with what he has; his own is shown later."""
+    rosa, ben = await answered_with_hers(bench, 3, names=("Rosa", "Ben"))
+    bench.cloudpress.script["task 3"] = [GONE]
+    async with bench.db.write() as tx:
+        (await tx.session.get_one(Order, ben)).due_at = tx.now
+    await bench.work()
+    assert await is_own(bench, ben, 2) is True
+    bench.cloudpress.end("cp-2", "OK")
+    bench.cloudpress.script["order cp-2"] = [GONE] * 10_000
+    await bench.work_for(HOUR)
     assert await bench.known_site(ben) is None, await both(bench, rosa, ben)
     assert (await bench.read(ben)).attention_code == "suspected_duplicate"

@@ -111,6 +111,20 @@ MUTATIONS = (
         (OWN_TASK,),
     ),
     Mutation(
+        "what is not shown is cancelled, though a task that the answer named names another order",
+        "app/reconciler/choosing.py",
+        "    if observer.may_be_anothers:\n",
+        "    if False:\n",
+        (OWN_TASK,),
+    ),
+    Mutation(
+        "what is not shown is handed out, though a task that the answer named names another order",
+        "app/reconciler/observing.py",
+        "            self.disowned_for |= self._answered_for\n",
+        "            pass\n",
+        (OWN_TASK,),
+    ),
+    Mutation(
         "a task disowns an order of which an operator has said that it does not",
         "app/reconciler/observing.py",
         "left = self._pass, named - settled_by_operator(self._pass)\n",
