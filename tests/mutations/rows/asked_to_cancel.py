@@ -42,8 +42,8 @@ MUTATIONS = (
     Mutation(
         "what CloudPress turned away while an order is held back counts as perhaps done",
         "app/reconciler/cancelling.py",
-        "    nothing_to_cancel = _hear(this, refusal, looked, was_asked=was_asked)\n    is_held",
-        "    nothing_to_cancel = refusal is None and _hear(this, None, looked, was_asked=False)\n    is_held",
+        "    findings.cancel_refusal = None\n    return False\n",
+        "    findings.cancel_refusal = findings.cancel_unanswered = None\n    return False\n",
         (ASKED_TO_CANCEL,),
     ),
     Mutation(
