@@ -264,7 +264,8 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
     taken = (held - surely_held) & named.keys()
     others = [order_id for order_id in named if order_id not in {*held, order.cloudpress_order_id}]
     replaces = order.cloudpress_order_id_source == LOOK_UP and order.status not in FINAL
-    own_is_named = order.cloudpress_order_id in named
+    # That a callback has named it was read by a pass before this one, perhaps.
+    own_is_named = order.cloudpress_order_id in named or findings.is_own_called_back
     settled = settled_by_operator(this)
     surer = [it for it in others if it in {*called_back.order_ids, *sent.answered_ids} and it not in settled]
     if surer and replaces and not own_is_named:

@@ -286,6 +286,9 @@ ENDED_AND_SAID_AGAIN = by_pytest(
     "sqlite",
 )
 OWN_TASK = by_pytest("own task", "tests/reconciler/test_answered_with_the_own_task.py", "-k", "sqlite")
+OWN_CALLBACK = by_pytest(
+    "own callback", "tests/reconciler/test_own_callbacks_outrank_answers.py", "-k", "sqlite"
+)
 ANSWERED_TO_BOTH = by_pytest("answered to both", "tests/reconciler/test_answered_to_both.py", "-k", "sqlite")
 WAITED_FOR = by_pytest("waited for", "tests/reconciler/test_what_is_waited_for.py", "-k", "sqlite")
 CLAIMED = by_pytest(

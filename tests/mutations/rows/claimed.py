@@ -5,6 +5,7 @@ from tests.mutations.proofs import (
     ANSWERED_TO_BOTH,
     CLAIMED,
     MIX_UPS_THAT_STAND,
+    OWN_CALLBACK,
     OWN_TASK,
     SEEN_BEFORE,
     STATES,
@@ -270,5 +271,12 @@ MUTATIONS = (
         "task.id in listed - foreign:\n",
         "task.id in listed:\n",
         (SEEN_BEFORE,),
+    ),
+    Mutation(
+        "what the own callback named in a pass before is replaced by what is named later",
+        "app/reconciler/duplicates.py",
+        " in named or findings.is_own_called_back\n",
+        " in named\n",
+        (OWN_CALLBACK,),
     ),
 )
