@@ -36,6 +36,8 @@ class Findings:
     """Whether a callback has named what the order holds."""
     refuted: set[str] = field(default_factory=set)
     """Other CloudPress orders that a task names, which an answer named, and the own callback knows better."""
+    by_task: set[str] = field(default_factory=set)
+    """Other CloudPress orders that nothing but a task names, which an answer named."""
     is_its_own: bool = False
     """Whether what the order holds was looked at, and nothing says that it is another's."""
     hints: tuple[int, ...] = ()
@@ -87,7 +89,7 @@ class Findings:
         """Forget which CloudPress order this one seemed to be, and all that was read of it."""
         self.order = self.site = self.order_status = self.order_id = self.order_id_source = None
         self.tasks, self.foreign_tasks = {}, set()
-        self.duplicates, self.refuted = set(), set()
+        self.duplicates, self.refuted, self.by_task = set(), set(), set()
         self.reads_callbacks_anew = self.may_be_doubled = False
         self.late_look_done = False  # what it has found is forgotten with that, so it is made again
         self.hints = ()

@@ -114,6 +114,11 @@ class Observer:
     def _has_called_back(self, task_id: int) -> bool:
         return any(callback.task_id == task_id for callback in self._pass.known.speaking)
 
+    def _has_called_back_for_others(self) -> bool:
+        """Tell whether a callback has led to something that is not the order's, so that it stays told."""
+        own = self._pass.known.own_task_ids | self._pass.findings.read_tasks
+        return any(it.checked_at is not None and it.task_id not in own for it in self._pass.known.speaking)
+
     def _is_yet_to_be_shown(self, task_id: int) -> bool:
         return self._has_called_back(task_id) and task_id not in self._pass.known.own_task_ids
 
@@ -127,11 +132,13 @@ class Observer:
         this, left = self._pass, named - settled_by_operator(self._pass)
         is_answered = may_be_answered and task_id in this.known.unread_task_ids
         if is_answered and this.findings.is_own_called_back:
-            this.findings.refuted |= left
+            this.findings.refuted |= set() if self._has_called_back_for_others() else left
             is_answered = False
         if is_answered and self._order is None:
             self._answered_for |= left
             is_answered = False
+        if is_answered and not self._has_called_back(task_id):
+            this.findings.by_task |= left - this.findings.duplicates
         speaks = bool(left or not named) and (is_answered or self._has_called_back(task_id))
         self.disowned_for |= left if speaks else set()
         return speaks

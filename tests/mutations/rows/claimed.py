@@ -7,6 +7,7 @@ from tests.mutations.proofs import (
     MIX_UPS_THAT_STAND,
     OWN_CALLBACK,
     OWN_TASK,
+    REFUTED,
     SEEN_BEFORE,
     STATES,
     WAITED_FOR,
@@ -156,7 +157,7 @@ MUTATIONS = (
     Mutation(
         "what the own callback refutes stays a double that is told to be cancelled",
         "app/reconciler/keeping.py",
-        "    cleared |= (known & findings.refuted) - findings.duplicates\n",
+        "    cleared |= await _refuted(held, known)\n",
         "",
         (OWN_TASK,),
     ),
@@ -278,5 +279,26 @@ MUTATIONS = (
         " in named or findings.is_own_called_back\n",
         " in named\n",
         (OWN_CALLBACK,),
+    ),
+    Mutation(
+        "what a look-up found is refuted with the task that names it too",
+        "app/reconciler/keeping.py",
+        "    refuted = {order_id for order_id in refuted if how.get(order_id) == TASK}\n",
+        "",
+        (REFUTED,),
+    ),
+    Mutation(
+        "what a late look passed over, for it was told, is forgotten with the task that named it",
+        "app/reconciler/keeping.py",
+        "    if refuted and order.late_look_at is None and await _may_have_double(held):\n",
+        "    if False:\n",
+        (REFUTED,),
+    ),
+    Mutation(
+        "what another callback has named is refuted with the task that names it too",
+        "app/reconciler/observing.py",
+        "|= set() if self._has_called_back_for_others() else left\n",
+        "|= left\n",
+        (REFUTED,),
     ),
 )
