@@ -105,6 +105,8 @@ async def _look(this: Pass, cloudpress_order_id: str, rechecked: Rechecked) -> S
         return held_back(this.findings, rechecked, seen.trouble)
     if observer.disowned_for:
         return await disowned(this, rechecked, observer.disowned_for, seen.trouble)
+    if observer.unshown_tasks:  # one that is shown once the order has ended is heard all the same
+        seen = replace(seen, rechecked=replace(rechecked, open_hints=True))
     if observer.may_be_anothers:
         return seen
     if _was_just_accepted(this, this.order.cancel_accepted_at):

@@ -18,7 +18,7 @@ from app.orders.attempts import nothing_landed
 from app.orders.names import UNKNOWN_TIDYING, Tidying
 from app.reconciler.passes import Pass
 from app.reconciler.window import CLOCK_TOLERANCE, Now
-from app.states import OrderStatus, PostOutcome, may_have_landed
+from app.states import FINAL, OrderStatus, PostOutcome, may_have_landed
 
 ANSWER, CALLBACK, LOOK_UP, OPERATOR = (
     names_seen.ANSWER,
@@ -138,9 +138,9 @@ def what_was_sent(this: Pass) -> Sent:
             hint = Hint(callback.task_id, callback.unread_since, callback.untold_since)
             open_hints.setdefault(callback.task_id, hint)
     hints = [hint for task_id, hint in open_hints.items() if task_id not in known.task_ids]
-    if hints or this.order.suspected_duplicates:
+    if hints or this.order.suspected_duplicates or this.order.status in FINAL:
         # Of those that an answer named it is not known yet whether they name the same. Where nothing speaks
-        # against that, they are read with the order itself.
+        # against that, they are read with the order itself, for as long as it has not ended.
         hints = [hint for task_id, hint in open_hints.items() if task_id not in known.own_task_ids]
     # Another one comes first with each look: what always fails would keep the rest from being asked.
     first = (this.order.failures or this.order.quiet) % max(len(hints), 1)

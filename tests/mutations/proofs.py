@@ -289,6 +289,9 @@ OWN_TASK = by_pytest("own task", "tests/reconciler/test_answered_with_the_own_ta
 OWN_CALLBACK = by_pytest(
     "own callback", "tests/reconciler/test_own_callbacks_outrank_answers.py", "-k", "sqlite"
 )
+ENDED_AS_ANOTHERS = by_pytest(
+    "ended as another's", "tests/reconciler/test_ended_as_anothers.py", "-k", "sqlite"
+)
 REFUTED = by_pytest("refuted", "tests/reconciler/test_what_a_task_refutes.py", "-k", "sqlite")
 ANSWERED_TO_BOTH = by_pytest("answered to both", "tests/reconciler/test_answered_to_both.py", "-k", "sqlite")
 WAITED_FOR = by_pytest("waited for", "tests/reconciler/test_what_is_waited_for.py", "-k", "sqlite")

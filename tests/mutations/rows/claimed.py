@@ -5,6 +5,7 @@ from tests.mutations.proofs import (
     ANSWERED_TO_BOTH,
     CLAIMED,
     MIX_UPS_THAT_STAND,
+    ENDED_AS_ANOTHERS,
     OWN_CALLBACK,
     OWN_TASK,
     REFUTED,
@@ -300,5 +301,19 @@ MUTATIONS = (
         "|= set() if self._has_called_back_for_others() else left\n",
         "|= left\n",
         (REFUTED,),
+    ),
+    Mutation(
+        "what a callback says of a task that the answer named is not heard once the order has ended",
+        "app/reconciler/evidence.py",
+        " or this.order.status in FINAL:\n",
+        ":\n",
+        (ENDED_AS_ANOTHERS,),
+    ),
+    Mutation(
+        "a callback whose task is not shown is forgotten when the order ends",
+        "app/reconciler/choosing.py",
+        "    if observer.unshown_tasks:  #",
+        "    if False:  #",
+        (ENDED_AS_ANOTHERS,),
     ),
 )
