@@ -11,6 +11,7 @@ from app.orders.attempts import may_be_unknown
 from app.orders.claims import answered_to_others, is_called_back_for_another
 from app.orders.orphans import is_left_to_people
 from app.orders.spoken import dismissed_meanwhile, is_to_end_otherwise, ruled_out
+from app.reconciler.answered_tasks import answered_tasks
 from app.reconciler.concluding import apply
 from app.reconciler.evidence import (
     ANSWER,
@@ -147,7 +148,8 @@ async def _with_unread_callbacks(held: Held, observation: Seen, source: str) -> 
 
     What was suspected for as long as the order was sought may be its double. And what an answer named, or was
     found by its name, may be another's, as one of them is about to say: nothing is concluded before. Nor is
-    it where another order was answered with it too, before a person was asked.
+    it where another order was answered with it too, before a person was asked; nor where the answer named a
+    task that was not read, as CloudPress does not list it with what the answer named.
     """
     findings = held.findings
     findings.reads_callbacks_anew = True
@@ -159,7 +161,10 @@ async def _with_unread_callbacks(held: Held, observation: Seen, source: str) -> 
     is_left = any(unread)
     found = findings.order_id or ""
     is_shared = source == ANSWER and await answered_to_others(held.tx.session, held.order, [found])
-    if not is_shared and (not is_left or source not in {ANSWER, LOOK_UP}):
+    answered = await answered_tasks(held.tx.session, held.order, found) if source == ANSWER else {}
+    is_doubted = is_shared or not findings.read_tasks.issuperset(answered)
+    findings.tasks = {**answered, **findings.tasks}
+    if not is_doubted and (not is_left or source not in {ANSWER, LOOK_UP}):
         return replace(observation, rechecked=Rechecked(open_hints=is_left))
     rechecked = held_back(findings, Rechecked())
     return replace(observation, order_status=None, tasks=(), site_read=False, rechecked=rechecked)

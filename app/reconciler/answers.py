@@ -7,14 +7,16 @@ from itertools import takewhile
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from app.cloudpress import Answer, Placed
+from app.cloudpress import Answer, Placed, TaskRef
 from app.db.errors import DATABASE_AWAY, sqlstate_of
 from app.events.timeline import record
 from app.events.types import EventType
+from app.orders.changing import changing
 from app.orders.waking import make_due
 from app.reconciler.concluding import apply
 from app.reconciler.evidence import ANSWER
 from app.reconciler.intents import Intent, asked_to_place_again_at
+from app.reconciler.keeping import keep_tasks
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.writing import Held
 from app.states import PostEnded, PostOutcome, Trouble
@@ -38,6 +40,11 @@ class Posted:
     def cloudpress_order_id(self) -> str | None:
         """The id that CloudPress answered with."""
         return self.answer.value.order_id if self.answer else None
+
+    @property
+    def task(self) -> TaskRef | None:
+        """The task that it answered with."""
+        return self.answer.value.task if self.answer else None
 
     def bare(self) -> "Posted":
         """Return the same without any text of CloudPress's but the order's id; the raw answer holds all."""
@@ -90,6 +97,7 @@ async def _write_answer(this: Pass, held: Held, intent: Intent, posted: Posted) 
     await _write_placement(held, intent, posted)
     if order.lease_token != this.claim.token:
         make_due(held.tx, order)
+        await _keep_task_of_held(held, posted)
         return None
     _find(held, posted)
     # It may have been looked for between one attempt and the next: that is no reason to try more often.
@@ -135,7 +143,20 @@ async def _write_placement(held: Held, intent: Intent, posted: Posted) -> None:
         status=placement.http_status,
         reasons=placement.reasons,
         cloudpress_order_id=posted.cloudpress_order_id,
+        task_id=posted.task.id if posted.task else None,
     )
+
+
+async def _keep_task_of_held(held: Held, posted: Posted) -> None:
+    """Keep the task of a late answer that names what the order holds by now: it may say whose that is."""
+    order, task = held.order, posted.task
+    if task is None or order.cloudpress_order_id != posted.cloudpress_order_id:
+        return
+    if any(each.id == task.id for each in await held.loaded.tasks(order.id)):
+        return
+    held.findings.tasks = {task.id: task}
+    async with changing(held.tx, order, action="late_answer", view=held.loaded.view) as change:
+        change.shows_more = await keep_tasks(held)
 
 
 async def _unsent_before(held: Held, intent: Intent) -> int:

@@ -14,7 +14,8 @@ from app.orders.cancelling import cancelling_of
 from app.orders.forgetting import forget_what_it_had
 from app.orders.mix_ups import as_mixed_up
 from app.orders.spoken import end_undone
-from app.reconciler.evidence import LOOK_UP, OPERATOR, held_among
+from app.reconciler.answered_tasks import answered_tasks
+from app.reconciler.evidence import ANSWER, LOOK_UP, OPERATOR, held_among
 from app.reconciler.findings import Findings
 from app.reconciler.progress import kept
 from app.reconciler.writing import Held
@@ -48,7 +49,7 @@ async def keep(held: Held) -> bool:
         order.cloudpress_status = findings.order.value.status
     elif findings.order_status is not None:
         order.cloudpress_status = findings.order_status
-    changed = await _keep_tasks(held) if findings.tasks or findings.foreign_tasks else False
+    changed = await keep_tasks(held) if findings.tasks or findings.foreign_tasks else False
     if findings.site is not None:
         changed |= await _keep_site(held, findings.site)
     return changed
@@ -62,6 +63,9 @@ async def _hold(held: Held) -> None:
     if order.cloudpress_order_id is not None:
         await forget_what_it_had(tx, order)
         held.loaded.forget_tasks_and_site(order.id)
+        if findings.order_id_source == ANSWER:
+            answered = await answered_tasks(tx.session, order, findings.order_id or "")
+            findings.tasks = {**answered, **findings.tasks}
         findings.may_be_doubled = True
     record(
         tx,
@@ -202,7 +206,8 @@ def _keep_mix_up(order: Order, findings: Findings) -> None:
         order.mixed_up = as_mixed_up(order.cloudpress_order_id, findings.mixed_up)
 
 
-async def _keep_tasks(held: Held) -> bool:
+async def keep_tasks(held: Held) -> bool:
+    """Store the tasks that were found; tell whether one is seen differently now."""
     stored = await held.loaded.tasks(held.order.id)
     known = {task.id: task for task in stored}
     changed = False

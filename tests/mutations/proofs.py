@@ -286,6 +286,9 @@ ENDED_AND_SAID_AGAIN = by_pytest(
     "sqlite",
 )
 OWN_TASK = by_pytest("own task", "tests/reconciler/test_answered_with_the_own_task.py", "-k", "sqlite")
+LATE_OWN_TASK = by_pytest(
+    "late own task", "tests/reconciler/test_answered_late_with_the_own_task.py", "-k", "sqlite"
+)
 OWN_CALLBACK = by_pytest(
     "own callback", "tests/reconciler/test_own_callbacks_outrank_answers.py", "-k", "sqlite"
 )

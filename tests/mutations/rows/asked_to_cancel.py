@@ -136,8 +136,8 @@ MUTATIONS = (
     Mutation(
         "what both were answered with is told by the pass that takes it up",
         "app/reconciler/adopting.py",
-        "    if not is_shared and (not is_left",
-        "    if (not is_left",
+        "    is_doubted = is_shared or not",
+        "    is_doubted = not",
         (IN_A_PASS,),
     ),
     Mutation(

@@ -339,8 +339,8 @@ MUTATIONS = (
     Mutation(
         "an answer concludes what the own callback may contradict",
         "app/reconciler/adopting.py",
-        "    if not is_shared and (not is_left or source not in {ANSWER, LOOK_UP}):\n",
-        "    if not is_shared:\n",
+        "    if not is_doubted and (not is_left or source not in {ANSWER, LOOK_UP}):\n",
+        "    if not is_doubted:\n",
         (HINTS_UNREAD,),
     ),
     Mutation(
