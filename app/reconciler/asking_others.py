@@ -5,7 +5,7 @@ from collections.abc import Collection
 from sqlalchemy import bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import Order
+from app.db.models import Order, Task
 from app.db.several import among
 from app.orders.claims import claimed_by_others
 from app.orders.names_seen import ANSWER
@@ -23,6 +23,7 @@ _ENDED_OR_TO_BE_PAID = select(Order).where(
     # Of a tombstone nobody knows what called back for it, and nobody is left to be asked about.
     Order.erased_at.is_(None),
 )
+_UNREAD = select(Task.id).where(Task.order_id == bindparam("order_id"), Task.is_own.is_(None)).limit(1)
 
 
 async def have_others_asked(this: Pass, answered: Collection[str]) -> None:
@@ -49,12 +50,19 @@ async def have_others_asked(this: Pass, answered: Collection[str]) -> None:
 
 
 async def _may_be_anothers(session: AsyncSession, order: Order) -> bool:
-    """Tell whether an order has what it has by its name, or by an answer that named it for both.
+    """Tell whether an order has what it has by its name, or by an answer that may be wrong.
 
-    That one has it by its name is not enough to have it looked at again and again while it goes on.
+    That one named it for both orders, or a task that was never read, and may name another one. While an order
+    goes on, its own looks find out about the task, and that it has something by its name is not enough to
+    have it looked at again and again.
     """
-    is_by_name = order.cloudpress_order_id_source == LOOK_UP and order.status in FINAL
-    return is_by_name or bool(await claimed_by_others(session, order))
+    is_final = order.status in FINAL
+    is_by_name = is_final and order.cloudpress_order_id_source == LOOK_UP
+    if is_by_name or await claimed_by_others(session, order):
+        return True
+    if not is_final or order.suspected_duplicates or order.settled_duplicates:
+        return False  # A person was asked about that; and two orders are not to wake each other for ever.
+    return (await session.scalars(_UNREAD, {"order_id": order.id})).first() is not None
 
 
 def _is_asked(order: Order) -> bool:

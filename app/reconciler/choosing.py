@@ -8,7 +8,7 @@ from app.orders.spoken import is_given_up, is_given_up_for_its_token, waited
 from app.reconciler.cancelling import cancel, drop
 from app.reconciler.concluding import apply, conclude
 from app.reconciler.confirming import confirm, give_up
-from app.reconciler.disowning import disowned
+from app.reconciler.disowning import disowned, disowned_after_its_end
 from app.reconciler.duplicates import recheck
 from app.reconciler.giving_up import give_up_placed, give_up_unseen
 from app.reconciler.holding_back import held_back, is_held_back_by, seen_by_now
@@ -80,6 +80,8 @@ async def _observe(this: Pass) -> PassResult | None:
     is_looked_at = order.status not in FINAL and not is_anothers and not this.has_found_another
     if is_looked_at and order.cloudpress_order_id is not None:
         observation = await _look(this, order.cloudpress_order_id, rechecked)
+    if order.status in FINAL:
+        observation = await disowned_after_its_end(this, rechecked)
     if order.status not in FINAL and is_given_up(order):
         return await give_up_placed(this, observation)
     return await this.write(lambda held: _write_observed(this, held, observation))

@@ -3,14 +3,38 @@
 from collections.abc import Collection
 from dataclasses import replace
 
+from app.cloudpress import CloudPressError
 from app.reconciler.asking_others import have_others_asked
 from app.reconciler.passes import Pass
+from app.reconciler.window import spelt_as
 from app.states import Rechecked, Trouble
 
 
 def settled_by_operator(this: Pass) -> set[str]:
     """Return what an operator has said is not this order, and CloudPress itself has not named since."""
     return set(this.order.settled_duplicates or ()) - this.findings.named_anew
+
+
+async def disowned_after_its_end(this: Pass, rechecked: Rechecked) -> Rechecked:
+    """Return what the task of an answer says of an order that has ended, if it could not be read before.
+
+    One that cannot be read now is when the order is looked at the next time: nothing waits for that.
+    """
+    own, named = this.order.cloudpress_order_id, set[str]()
+    if own is None or rechecked.mixed_up or this.findings.is_own_called_back:
+        return rechecked
+    for task_id in sorted(this.known.unread_task_ids):
+        try:
+            task = await this.read_task(task_id)
+        except CloudPressError:
+            break
+        order_ids = {spelt_as(own, order_id) for order_id in task.value.order_ids}
+        if own in order_ids:
+            this.findings.tasks[task_id] = task
+        else:
+            named |= order_ids
+    named -= settled_by_operator(this)
+    return await disowned(this, rechecked, named, None) if named else rechecked
 
 
 async def disowned(

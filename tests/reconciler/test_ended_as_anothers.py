@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from app.cloudpress import NotFound
-from app.db.models import Order
+from app.db.models import Order, Task
 from app.events.timeline import Actor
 from tests.reconciler.scripted import DAY, HOUR, Bench
 from tests.reconciler.test_answered_with_the_own_task import answered_with_hers
@@ -98,3 +98,40 @@ async def test_who_ended_as_what_a_task_says_is_anothers_is_asked_about(bench: B
     await call_back(bench, ben, 3)
     await bench.work_for(DAY)
     assert (await bench.read(rosa)).attention_code == "suspected_duplicate", await both(bench, rosa, ben)
+
+
+@pytest.mark.parametrize("looks", [1, 6], ids=["at once", "later"])
+async def test_so_it_is_where_nothing_calls_back(bench: Bench, looks: int) -> None:
+    """His answer's task names what she has ended as: so hers, which was never read, is read now."""
+    rosa, ben = await ended_as_his(bench)
+    bench.cloudpress.script["task 2"] = [GONE] * looks
+    await bench.work_for(20)
+    assert (await bench.read(rosa)).status == "completed", await both(bench, rosa, ben)
+    await bench.work_for(4 * HOUR)
+    for order_id, other in ((rosa, "cp-2"), (ben, "cp-3")):
+        order = await bench.read(order_id)
+        assert order.suspected_duplicates == [other], await both(bench, rosa, ben)
+        assert "mixed up" in (order.attention_detail or "")
+    bench.accounts.clear()
+    await bench.work_for(HOUR)  # nor do the two wake each other for ever
+    await bench.say(rosa, "dismiss_duplicates", by=BY, shown=await look(bench, rosa))
+    bench.accounts.add("acct")
+    await bench.work_for(4 * HOUR)
+    assert (await bench.read(rosa)).attention_code is None
+
+
+async def test_whose_own_task_was_read_is_left_alone(bench: Bench) -> None:
+    """She was answered with hers, and with her task; his answer's task names the same."""
+    await bench.complete_one_before()
+    rosa = await bench.order("Rosa")
+    await bench.work()
+    bench.cloudpress.end("cp-2", "OK")
+    await bench.work_for(HOUR)
+    ben = await bench.order("Ben")
+    await bench.work()
+    async with bench.db.write() as tx:
+        tx.session.add(Task(order_id=ben, id=30, status="RUNNING"))
+    bench.cloudpress.tasks[30] = bench.cloudpress.tasks[2].model_copy(update={"id": 30})
+    await bench.work_for(HOUR)
+    assert "mixed up" in ((await bench.read(ben)).attention_detail or "")
+    assert (await bench.read(rosa)).attention_code is None

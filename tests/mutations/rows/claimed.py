@@ -338,4 +338,18 @@ MUTATIONS = (
         "",
         (LATE_OWN_TASK,),
     ),
+    Mutation(
+        "who has ended without its answer's task being read is not asked about what another's task names",
+        "app/reconciler/asking_others.py",
+        '    return (await session.scalars(_UNREAD, {"order_id": order.id})).first() is not None\n',
+        "    return False\n",
+        (ENDED_AS_ANOTHERS,),
+    ),
+    Mutation(
+        "the task of an answer is never read once the order has ended",
+        "app/reconciler/choosing.py",
+        "        observation = await disowned_after_its_end(this, rechecked)\n",
+        "        pass\n",
+        (ENDED_AS_ANOTHERS,),
+    ),
 )
