@@ -6,15 +6,10 @@ from uuid import UUID
 import pytest
 
 from app.cloudpress import Answer, BadAnswer, CloudPressError, OrderDetails, Placed, Refused
-from app.db.models import Order
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.requests import request_resolution
-from app.reconciler.evidence import OPERATOR
 from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench, ScriptedCloudPress
-from tests.reconciler.test_attacks import answered_late
-from tests.reconciler.test_had_and_replaced import has_anothers
-from tests.reconciler.test_words_about_what_was_replaced import in_the_midst
 
 BY = Actor("operator")
 
@@ -214,38 +209,3 @@ async def test_its_own_in_other_letters_is_no_double(bench: Bench) -> None:
     order = await bench.read(order_id)
     assert (order.status, order.suspected_duplicates) == ("completed", None)
     assert (order.late_look_at, order.due_at) == (None, None)
-
-
-@pytest.mark.parametrize("is_spoken_of", [True, False])
-async def test_what_it_has_found_is_found_again_where_the_order_is_not_what_that_pass_took_it_for(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, *, is_spoken_of: bool
-) -> None:
-    """What it took it for is another's by then, or an operator has said that the order has its own.
-
-    All that was found goes with that, and nobody was told of the double.
-    """
-    order_id, own = await has_anothers(bench, "RUNNING")
-    ben = await bench.order("Ben")
-    await bench.work()
-    made = bench.cloudpress.land("Shop", status="RUNNING")
-    double = bench.cloudpress.land("Shop", status="RUNNING")
-    bench.cloudpress.hides = lambda it: it == made
-    await bench.work_for(HOUR)
-
-    async def settled() -> None:
-        async with bench.db.write() as tx:
-            if is_spoken_of:
-                (await tx.session.get_one(Order, order_id)).cloudpress_order_id_source = OPERATOR
-                return
-            his = await tx.session.get_one(Order, ben)
-            his.cloudpress_order_id, his.cloudpress_order_id_source = made, "answer"
-
-    await in_the_midst(bench, monkeypatch, order_id, settled)
-    async with bench.db.write() as tx:
-        (await tx.session.get_one(Order, order_id)).late_look_at = tx.now
-    await answered_late(bench, order_id, made)
-    await bench.work_for(HOUR)
-    order = await bench.read(order_id)
-    assert order.cloudpress_order_id == own
-    assert double in (order.suspected_duplicates or ()), order.late_look_at
-    assert order.late_look_at is None, "once it is told"

@@ -4,9 +4,9 @@ from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import (
     ANSWERED_TO_BOTH,
     CLAIMED,
-    MIX_UPS_THAT_STAND,
     ENDED_AS_ANOTHERS,
     LATE_OWN_TASK,
+    MIX_UPS_THAT_STAND,
     OWN_CALLBACK,
     OWN_TASK,
     REFUTED,

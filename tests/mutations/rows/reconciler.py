@@ -6,6 +6,7 @@ from tests.mutations.proofs import (
     ANOTHERS_ANSWERS,
     ANSWERS_OF_BEFORE,
     CANCELLING,
+    IN_A_PASS,
     LATE_CALLBACKS,
     LATE_LOOKS,
     MIXED_UP,
@@ -494,7 +495,7 @@ MUTATIONS = (
         "app/reconciler/findings.py",
         "        self.late_look_done = False  # what",
         "        pass  # what",
-        (LATE_LOOKS,),
+        (IN_A_PASS,),
     ),
     Mutation(
         "an order's own id in other letters is its double",
