@@ -9,6 +9,7 @@ A loop whose time is virtual waits as the driver does: there it is drawn who goe
 import asyncio
 import select
 from collections.abc import Generator
+from itertools import count
 from typing import Any
 
 import psycopg
@@ -18,6 +19,8 @@ from psycopg.waiting import Ready, Wait
 from tests.simulation.loop import VirtualLoop
 
 LOOK_MILLISECONDS = 2
+LOOKS = 16
+"""After so many the event loop turns once: who asks again and again would let nobody hear of a socket."""
 _FLAGS = {
     Wait.R: select.POLLIN,
     Wait.W: select.POLLOUT,
@@ -25,6 +28,7 @@ _FLAGS = {
 }
 Waiting = Generator[Any, Any, Any]
 _wait = psycopg.AsyncConnection.wait
+_looks = count(1)
 
 
 async def wait_shortly(
@@ -34,6 +38,8 @@ async def wait_shortly(
     timeout: float | None = None,  # noqa: ASYNC109 - the driver's own signature
 ) -> Any:
     """Run `gen` as far as the server answers at once, and the rest of it as the driver does."""
+    if next(_looks) % LOOKS == 0:
+        await asyncio.sleep(0)
     if timeout is not None or isinstance(asyncio.get_running_loop(), VirtualLoop) or _is_anything_ready():
         return await _wait(self, gen, interval, timeout)
     descriptor = self.pgconn.socket

@@ -1,11 +1,12 @@
 """Short waits: who waits for longer than a moment leaves the event loop to others, and can be cancelled."""
 
 import asyncio
+import socket
 
 import psycopg
 import pytest
 
-from tests.short_waits import wait_shortly
+from tests.short_waits import LOOKS, wait_shortly
 
 LOCK = "SELECT pg_advisory_xact_lock(1)"
 
@@ -58,3 +59,16 @@ async def test_a_connection_that_is_cut_is_told_so(postgres_url: str) -> None:
         await first.execute("SELECT pg_terminate_backend(%s, 5000)", (second.info.backend_pid,))
         with pytest.raises(psycopg.OperationalError):
             await second.execute("SELECT 1")
+
+
+async def test_who_asks_again_and_again_lets_others_hear_of_their_answers(postgres_url: str) -> None:
+    ours, theirs = socket.socketpair()
+    heard = asyncio.Event()
+    with ours, theirs:
+        asyncio.get_running_loop().add_reader(ours, heard.set)
+        async with await psycopg.AsyncConnection.connect(postgres_url) as connection:
+            theirs.send(b"an answer")
+            for _ in range(2 * LOOKS):
+                await connection.execute("SELECT 1")
+        asyncio.get_running_loop().remove_reader(ours)
+    assert heard.is_set()
