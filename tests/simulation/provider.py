@@ -265,7 +265,8 @@ class CloudPressTruth:
     @staticmethod
     def _link_site(made: MadeOrder) -> None:
         """Link a site, which one that was lost may have been numbered as."""
-        made.site_id = f"site-{made.task_id}"
+        # By what is never numbered anew: two orders have no site in common.
+        made.site_id = f"site-{made.number}"
         made.site_ids.add(made.site_id)
 
 
