@@ -28,37 +28,24 @@ if any(name in os.environ for name in LONG_FORMS):
     os.environ.setdefault("PYTEST_TIMEOUT", "0")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _shared_statements() -> Iterator[None]:
-    """Have no test compile again what another one has compiled."""
-    with pytest.MonkeyPatch.context() as patches:
-        share_among_all(patches)
-        yield
+# What no test is about, and each would pay for anew: compiling statements and pages, describing the routes,
+# waiting for uvicorn's next look, an event loop's turn for what PostgreSQL answers at once, asking it what is
+# known.
+QUICKER = (
+    share_among_all,
+    describe_once,
+    share_a_desk,
+    serve_quickly,
+    wait_shortly_first,
+    ask_once,
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_application() -> Iterator[None]:
-    """Have no test describe again the routes, nor compile the pages, that another one has."""
+def _quicker() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patches:
-        describe_once(patches)
-        share_a_desk(patches)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _quick_servers() -> Iterator[None]:
-    """Have no test wait for uvicorn's next look."""
-    with pytest.MonkeyPatch.context() as patches:
-        serve_quickly(patches)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _short_waits() -> Iterator[None]:
-    """Have no test pay an event loop's turn for what PostgreSQL answers at once, nor ask what is known."""
-    with pytest.MonkeyPatch.context() as patches:
-        wait_shortly_first(patches)
-        ask_once(patches)
+        for patch in QUICKER:
+            patch(patches)
         yield
 
 

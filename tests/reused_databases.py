@@ -38,24 +38,20 @@ def _versions(catalogue: str, number: str = "oid") -> str:
 
 
 CATALOGUES = (
-    *(
-        "pg_class",
-        "pg_constraint",
-        "pg_type",
-        "pg_proc",
-        "pg_trigger",
-        "pg_rewrite",
-        "pg_policy",
-        "pg_extension",
-    ),
-    *(
-        "pg_namespace",
-        "pg_event_trigger",
-        "pg_largeobject_metadata",
-        "pg_operator",
-        "pg_cast",
-        "pg_collation",
-    ),
+    "pg_class",
+    "pg_constraint",
+    "pg_type",
+    "pg_proc",
+    "pg_trigger",
+    "pg_rewrite",
+    "pg_policy",
+    "pg_extension",
+    "pg_namespace",
+    "pg_event_trigger",
+    "pg_largeobject_metadata",
+    "pg_operator",
+    "pg_cast",
+    "pg_collation",
 )
 STATE = f"""
     SELECT {", ".join(map(_versions, CATALOGUES))}, {_versions("pg_attribute", "attrelid")},

@@ -128,7 +128,7 @@ class Database:
             _ciphers[engine.dialect] = cipher
             self._threads = Threads(engine, threads=threads)
             if self.is_sqlite:
-                connect_sqlite = partial(sqlite.Connection, thread=self._threads.pool)
+                connect_sqlite = partial(sqlite.ThreadedConnection, thread=self._threads.pool)
         self._writer = self.engine
         if self.is_sqlite:
             # Rather than an engine's options, which cost each connection's events twice.

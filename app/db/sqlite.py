@@ -8,8 +8,8 @@ with the asynchronous driver.
 Nothing here waits on the event loop for another process: what begins a transaction is tried again until
 SQLite's one writer is free, and after that no statement waits for anybody.
 
-The connection has the face of DB-API, and is used within SQLAlchemy's greenlets: only what really waits is
-awaited there: each await is a way out of the greenlet and back.
+The connection has the face of DB-API, and is used within SQLAlchemy's greenlets. Only what really waits is
+awaited there, since each await is a way out of the greenlet and back.
 """
 
 import asyncio
@@ -90,14 +90,13 @@ class Cursor:
 
 
 class Connection:
-    """A connection, as DB-API has it."""
+    """A connection, as DB-API has it, which commits where it is asked to."""
 
-    def __init__(self, path: str, busy_seconds: float, *, thread: ThreadPoolExecutor | None) -> None:
-        """Connect. Commits run in `thread`, without one here."""
+    def __init__(self, path: str, busy_seconds: float) -> None:
+        """Connect."""
         # The driver begins nothing by itself, and nothing waits here for another process.
         self.real = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         self.busy_seconds = busy_seconds
-        self._thread = thread
 
     @property
     def _connection(self) -> sqlite3.Connection:
@@ -136,19 +135,11 @@ class Connection:
             await asyncio.sleep(next(looks, LOOK_SECONDS[-1]))
 
     def commit(self) -> None:
-        """Commit. Whoever is cancelled meanwhile is not before it has ended, however that may be."""
+        """Commit."""
         await_only(self._commit())
 
     async def _commit(self) -> None:
-        if self._thread is None:
-            self.real.commit()
-            return
-        committing = asyncio.get_running_loop().run_in_executor(self._thread, self.real.commit)
-        try:
-            await asyncio.shield(committing)
-        except asyncio.CancelledError:
-            await asyncio.wait([committing])
-            raise
+        self.real.commit()
 
     def rollback(self) -> None:
         """Roll back."""
@@ -163,6 +154,24 @@ class Connection:
     def create_function(self, name: str, arguments: int, function: Any, **options: Any) -> None:  # noqa: ANN401
         """Register a function."""
         self.real.create_function(name, arguments, function, **options)
+
+
+class ThreadedConnection(Connection):
+    """A connection whose commits, which wait for the disk, hold up no event loop."""
+
+    def __init__(self, path: str, busy_seconds: float, *, thread: ThreadPoolExecutor) -> None:
+        """Connect. Commits run in `thread`."""
+        super().__init__(path, busy_seconds)
+        self._thread = thread
+
+    async def _commit(self) -> None:
+        """Commit. Whoever is cancelled meanwhile is not before it has ended, however that may be."""
+        committing = asyncio.get_running_loop().run_in_executor(self._thread, self.real.commit)
+        try:
+            await asyncio.shield(committing)
+        except asyncio.CancelledError:
+            await asyncio.wait([committing])
+            raise
 
 
 async def _nothing() -> None:

@@ -27,11 +27,11 @@ _UNREAD = select(Task.id).where(Task.order_id == bindparam("order_id"), Task.is_
 
 
 async def have_others_asked(this: Pass, answered: Collection[str]) -> None:
-    """Have those orders looked at that have ended as such a CloudPress order, unless they ask already.
+    """Have those orders looked at that have ended as such a CloudPress order, or wait for its payment.
 
-    An order that goes on finds out by itself, with its next look. Where a payment is awaited that may be an
-    hour away, and somebody may pay for another's until then. Where many orders are locked, they are by
-    their ids, so this is a transaction of its own.
+    Not those that ask already. An order that goes on finds out by itself, with its next look. Where a payment
+    is awaited that may be an hour away, and somebody may pay for another's until then. Where many orders are
+    locked, they are by their ids, so this is a transaction of its own.
     """
     if not answered:
         return

@@ -36,14 +36,17 @@ class Observer:
         """Other CloudPress orders, which tasks name that its own callback or its answer named."""
         self.unshown_tasks = set[int]()
         """Those that its own callbacks named, and that are not shown, so that they may name another one."""
-        self.may_be_anothers = False
-        """Whether nothing is shown of the order, and what its answer named with it names another one."""
         self._answered_for = set[str]()
         self._missing = False
         self._foreign = False
         self._trouble: Trouble | None = None
         self._order: OrderDetails | None = None
         self._tasks: dict[int, Answer[CloudPressTask] | TaskRef] = {}
+
+    @property
+    def may_be_anothers(self) -> bool:
+        """Whether the order is not shown, and what its answer named with it names another one."""
+        return bool(self._answered_for)
 
     async def look(self, cloudpress_order_id: str) -> Seen:
         """Ask for the order, then for its tasks, then, once CloudPress is done, for the site."""
@@ -87,7 +90,6 @@ class Observer:
         if self._tasks and self._answered_for:
             self.disowned_for |= self._answered_for
             self._foreign = True
-        self.may_be_anothers = bool(self._answered_for)
 
     async def _is_linked(
         self, task_id: int, task: CloudPressTask, cloudpress_order_id: str, *, is_listed: bool

@@ -307,6 +307,15 @@ class Bench:
         self.cloudpress.end("cp-1", "OK")
         await self.work_for(seconds)
 
+    async def complete_one_after(self, seconds: float = 2 * HOUR) -> None:
+        """Have an order completed after all others, and let time pass."""
+        order_id = await self.order("After")
+        await self.work()
+        held = (await self.read(order_id)).cloudpress_order_id
+        assert held is not None
+        self.cloudpress.end(held, "OK")
+        await self.work_for(seconds)
+
     async def order_among_others(
         self, name: str = "Shop", *, others: tuple[str, str] = ("Before", "After")
     ) -> UUID:

@@ -62,10 +62,7 @@ async def test_what_both_were_answered_with_is_not_bought_again_for_the_other(be
     """A person dismisses what Ben is asked about; whose cp-3 is, which Rosa has, nobody has said."""
     rosa, ben = await sent(bench, ("cp-3", 3), ("cp-3", 3))
     await bench.work_for(300)
-    await bench.order("After")
-    await bench.work()
-    bench.cloudpress.end("cp-4", "OK")
-    await bench.work_for(2 * HOUR)
+    await bench.complete_one_after()
     await bench.say(ben, "dismiss_duplicates", by=BY, shown=await look(bench, ben))
     await bench.work_for(6 * HOUR)
     assert bench.cloudpress.count("place Ben") == 1, await both(bench, rosa, ben)

@@ -106,10 +106,7 @@ async def test_what_is_dismissed_for_another_while_a_pass_looks_is_not_taken(ben
     await bench.work()
     assert twin in ((await bench.read(ann)).attention_detail or "")
     bench.clock.time += timedelta(seconds=2)
-    await bench.order("After")
-    await bench.work()
-    bench.cloudpress.end("cp-3", "OK")
-    await bench.work_for(600)
+    await bench.complete_one_after(600)
     assert (await bench.read(bob)).cloudpress_order_id is None
     plain = bench.cloudpress.order
     done: list[str] = []

@@ -65,6 +65,14 @@ async def told_of_a_mix_up(bench: Bench) -> tuple[UUID, UUID]:
     return rosa, ben
 
 
+async def told_of_a_mix_up_among_others(bench: Bench) -> tuple[UUID, UUID]:
+    """Do the same between two orders that go well, by which it is proven that Rosa's never landed."""
+    bench.complete_one_before = partial(bench.complete_one_before, 60)  # type: ignore[method-assign]
+    rosa, ben = await told_of_a_mix_up(bench)
+    await bench.complete_one_after()
+    return rosa, ben
+
+
 @OVERWRITTEN
 @FAILURES
 async def test_what_was_told_meanwhile_ends_no_mix_up(
@@ -101,12 +109,7 @@ async def test_what_his_own_callback_said_is_not_lost_with_its_task(
 @OVERWRITTEN
 async def test_what_was_told_meanwhile_has_nothing_bought_twice(bench: Bench, overwrite: Overwrite) -> None:
     """Ben holds Rosa's cp-2, so hers is not sent again, also where his task cannot be read any more."""
-    bench.complete_one_before = partial(bench.complete_one_before, 60)  # type: ignore[method-assign]
-    rosa, ben = await told_of_a_mix_up(bench)
-    await bench.order("After")
-    await bench.work()
-    bench.cloudpress.end("cp-4", "OK")
-    await bench.work_for(2 * HOUR)
+    rosa, ben = await told_of_a_mix_up_among_others(bench)
     await bench.say(rosa, "dismiss_duplicates", by=BY, shown=await look(bench, rosa))
     await bench.work_for(2 * HOUR)
     assert bench.cloudpress.count("place Rosa") == 1, await both(bench, rosa, ben)
@@ -118,12 +121,7 @@ async def test_what_was_told_meanwhile_has_nothing_bought_twice(bench: Bench, ov
 
 async def test_while_something_else_is_told_nothing_is_bought_twice(bench: Bench) -> None:
     """No pass of Ben's comes to an end, while Rosa's go on."""
-    bench.complete_one_before = partial(bench.complete_one_before, 60)  # type: ignore[method-assign]
-    rosa, ben = await told_of_a_mix_up(bench)
-    await bench.order("After")
-    await bench.work()
-    bench.cloudpress.end("cp-4", "OK")
-    await bench.work_for(2 * HOUR)
+    rosa, ben = await told_of_a_mix_up_among_others(bench)
     await with_a_defect(bench, ben)
     async with bench.db.write() as tx:
         (await tx.session.get_one(Order, ben)).due_at = tx.now + timedelta(days=1)

@@ -46,7 +46,7 @@ class Connection(sqlite.Connection):
         thawed: Callable[[], Awaitable[None]],
         committed: Callable[[frozenset[str]], None],
     ) -> None:
-        super().__init__(path, busy_seconds, thread=None)
+        super().__init__(path, busy_seconds)
         self._is_crashed = is_crashed
         self._thawed = thawed
         self._committed = committed
@@ -82,7 +82,7 @@ class Connection(sqlite.Connection):
     async def _commit(self) -> None:
         """Commit; a crash may come before and after."""
         await self._step()
-        self.real.commit()
+        await super()._commit()
         written, self.written = self.written, frozenset()
         if written:
             self._committed(written)
@@ -105,9 +105,6 @@ class QuickConnection(sqlite.Connection):
     The driver's own thread costs several times what SQLite does.
     """
 
-    def __init__(self, path: str, busy_seconds: float) -> None:
-        super().__init__(path, busy_seconds, thread=None)
-
     def run(self, statement: str, run: Callable[[], object]) -> None:
         """Run a statement."""
         if not self.real.in_transaction:
@@ -115,5 +112,5 @@ class QuickConnection(sqlite.Connection):
         super().run(statement, run)
 
     async def _commit(self) -> None:
-        self.real.commit()
+        await super()._commit()
         await asyncio.sleep(0)
