@@ -93,10 +93,15 @@ def a_year_ago(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def as_past(table: Table, row: dict[str, Any], number: int, order_id: UUID) -> dict[str, Any]:
-    """Return the like of a row that is another order's."""
+    """Return the like of a row that is another order's, with what nothing but that one has.
+
+    What all orders shared would be looked for in another way, or not, as chance has the planner guess.
+    """
     like = {**row, "id" if table.name == "orders" else "order_id": order_id}
     renamed: dict[str, dict[str, Any]] = {
         "orders": {"cloudpress_order_id": f"past-{number}", "idempotency_key": None},
+        "placements": {"cloudpress_order_id": f"past-{number}"},
+        "callbacks": {"task_id": 10**6 + number},
         "tasks": {"id": 10**6 + number},
         "sites": {"id": f"past-{number}"},
     }
