@@ -1,10 +1,10 @@
 """Lists of values as one parameter: a statement has one text, however many rows it is about."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Self
 
-from sqlalchemy import ARRAY, ColumnElement, Dialect, Text, bindparam
+from sqlalchemy import ARRAY, ColumnElement, Dialect, Text, bindparam, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -63,3 +63,12 @@ def _each(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # noq
 def among(column: InstrumentedAttribute[Any] | ColumnElement[Any], name: str) -> ColumnElement[bool]:
     """Return the condition that a column is one of the list that is given to the statement as `name`."""
     return _Among(column, bindparam(name, type_=Several(column.type)))
+
+
+def one_of(column: InstrumentedAttribute[Any], values: Collection[Any]) -> ColumnElement[bool]:
+    """Return the condition that a column is one of a few values, which are the same whenever it is asked.
+
+    Each is a parameter of its own: a plain list SQLAlchemy writes into the text anew each time, which costs
+    as much as all else that it does for a statement.
+    """
+    return column.in_([literal(value, column.type) for value in values])

@@ -7,12 +7,13 @@ from sqlalchemy import ColumnElement, or_, select
 
 from app.db.database import Database
 from app.db.models import RESTORED, Placement
+from app.db.several import one_of
 from app.states import NOTHING_LANDED, may_have_landed
 
 
 def can_have_landed() -> ColumnElement[bool]:
     """Return the condition that an attempt can have made an order: as `may_have_landed`, in SQL."""
-    return or_(Placement.outcome.is_(None), Placement.outcome.not_in(NOTHING_LANDED))
+    return or_(Placement.outcome.is_(None), ~one_of(Placement.outcome, sorted(NOTHING_LANDED)))
 
 
 def nothing_landed(attempts: Iterable[Placement]) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from app.db.models import Callback, LookUp, Order, Placement, Task
-from app.db.several import among
+from app.db.several import among, one_of
 from app.db.unindexed import none_of, unindexed
 from app.orders.mix_ups import kept_as_mixed_up
 from app.orders.names_seen import ANSWER, LOOK_UP
@@ -40,7 +40,7 @@ IS_OWN_TASK = or_(
         Task.is_own.is_(None),
         Task.answer.is_not(None),
         Order.cloudpress_order_id_source == LOOK_UP,
-        Order.status.in_(sorted(FINAL)),
+        one_of(Order.status, sorted(FINAL)),
     ),
 )
 """Whether CloudPress showed a task as that of what its order has, where both are asked about."""

@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db.database import Transaction
 from app.db.models import Event, Order
+from app.db.several import one_of
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.reading import OrderView
@@ -52,7 +53,7 @@ def _newest(
 ) -> Select[*tuple[Any, ...]]:
     """Return the statement for the newest events of an order of some types, or of those after `told_id`."""
     later = (Event.id > bindparam("told_id"),) if since else ()
-    of_types = Event.type.in_(sorted(each.value for each in types))
+    of_types = one_of(Event.type, sorted(each.value for each in types))
     return (
         select(*columns)
         .where(Event.order_id == bindparam("order_id"), of_types, *later)

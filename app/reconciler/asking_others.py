@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Order, Task
-from app.db.several import among
+from app.db.several import among, one_of
 from app.orders.claims import claimed_by_others
 from app.orders.names_seen import ANSWER
 from app.orders.waking import make_due
@@ -18,8 +18,8 @@ _ENDED_OR_TO_BE_PAID = select(Order).where(
     Order.account_id == bindparam("account_id"),
     among(Order.cloudpress_order_id, "asked"),
     Order.id != bindparam("order_id"),
-    Order.cloudpress_order_id_source.in_((ANSWER, LOOK_UP)),
-    or_(Order.status.in_(sorted(FINAL)), Order.payment_url.is_not(None)),
+    one_of(Order.cloudpress_order_id_source, (ANSWER, LOOK_UP)),
+    or_(one_of(Order.status, sorted(FINAL)), Order.payment_url.is_not(None)),
     # Of a tombstone nobody knows what called back for it, and nobody is left to be asked about.
     Order.erased_at.is_(None),
 )

@@ -15,14 +15,17 @@ from sqlalchemy.orm import lazyload
 from app.db.database import Transaction
 from app.db.models import Callback, Order, Placement, Task
 from app.db.several import among
+from app.db.unindexed import none_of
 from app.orders.claims import IS_ANSWERED_TO_ANOTHER, IS_OWN_TASK
 from app.reconciler.loaded import CALLBACKS, rows_by_order
 from app.states import OrderStatus
 
 _IS_OWN = case((IS_OWN_TASK, True), else_=Task.is_own)
+# Most orders that are looked at were not called back yet, and nothing more is to be read of them.
+_IS_CALLED_BACK = ~none_of(Order, Callback.order_id == Order.id)
 # Mostly there is one attempt, so that it stands beside each task without a cost.
 _PLACEMENTS_AND_TASKS = (
-    select(Order.id, Placement, Task.id, _IS_OWN, IS_ANSWERED_TO_ANOTHER)
+    select(Order.id, Placement, Task.id, _IS_OWN, IS_ANSWERED_TO_ANOTHER, _IS_CALLED_BACK)
     .outerjoin(Placement, Placement.order_id == Order.id)
     .outerjoin(Task, Task.order_id == Order.id)
     .where(among(Order.id, "ids"))
@@ -65,18 +68,21 @@ async def read_known(tx: Transaction, orders: Sequence[Order]) -> dict[UUID, Kno
     placements: defaultdict[UUID, dict[Placement, None]] = defaultdict(dict)
     tasks: defaultdict[UUID, dict[int, bool | None]] = defaultdict(dict)
     answered: dict[UUID, bool] = {}
+    called_back = set[UUID]()
     rows = await tx.session.execute(_PLACEMENTS_AND_TASKS, {"ids": ids})
-    for order_id, placement, task_id, is_own, is_answered in rows:
+    for order_id, placement, task_id, is_own, is_answered, is_called_back in rows:
         answered[order_id] = is_answered
         if placement is not None:
             placements[order_id][placement] = None
         if task_id is not None:
             tasks[order_id][task_id] = is_own
-    callbacks = await rows_by_order(tx.session, CALLBACKS, ids)
+        if is_called_back:
+            called_back.add(order_id)
+    callbacks = await rows_by_order(tx.session, CALLBACKS, sorted(called_back)) if called_back else {}
     return {
         order_id: Known(
             tuple(placements[order_id]),
-            tuple(callbacks[order_id]),
+            tuple(callbacks.get(order_id, ())),
             frozenset(tasks[order_id]),
             frozenset(task_id for task_id, is_own in tasks[order_id].items() if is_own),
             frozenset(task_id for task_id, is_own in tasks[order_id].items() if is_own is None),

@@ -7,6 +7,7 @@ from sqlalchemy import and_, bindparam, exists, or_, select, text, union_all
 from app.db.columns import UTCDateTime
 from app.db.database import Transaction
 from app.db.models import UNSETTLED, Callback, Order, Placement
+from app.db.several import one_of
 from app.orders.attempts import can_have_landed
 from app.orders.claims import SPEAKS_OF_ITS_OWN
 from app.orders.names import Tidying
@@ -27,7 +28,7 @@ _UNREAD = exists().where(
 _OTHER = Order.account_id == bindparam("account_id"), Order.id != bindparam("order_id")
 # Two statements in one, each with an index of its own: no account's orders are all looked at.
 _OTHERS = union_all(
-    select(Order.site_name).where(*_OTHER, Order.status.in_(SOUGHT)),
+    select(Order.site_name).where(*_OTHER, one_of(Order.status, SOUGHT)),
     select(Order.site_name).where(
         *_OTHER,
         text(UNSETTLED),
