@@ -14,9 +14,10 @@ from app.cloudpress.decoding import decode
 from app.cloudpress.errors import BadAnswer
 from app.cloudpress.headers import header_safe
 from app.cloudpress.redaction import concealing
-from app.cloudpress.refusals import http_date, refusal
+from app.cloudpress.refusals import refusal
 from app.cloudpress.schemas import About, OrderDetails, OrderSummary, Placed, Site, SiteOrder, Task
 from app.cloudpress.transport import LATE_SECONDS, Base, Received, exchange
+from app.network.dates import http_date
 
 PAGE_SIZE = 100
 

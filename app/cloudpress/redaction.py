@@ -122,7 +122,7 @@ def _unescapings(text: str) -> Iterator[str]:
     if not _may_be_escaped(text):
         return
     # What one kind of escaping has written may look to another like an escape of its own.
-    for unescape in (html.unescape, unquote, partial(_ESCAPED.sub, _unescaped)):
+    for unescape in (unescaped_html, unquote, partial(_ESCAPED.sub, _unescaped)):
         plain = text
         for _ in range(TIMES_ESCAPED):
             plain = unescape(plain)
@@ -130,8 +130,23 @@ def _unescapings(text: str) -> Iterator[str]:
     for _ in range(TIMES_ESCAPED):
         if not _may_be_escaped(text):
             return
-        text = html.unescape(unquote(_ESCAPED.sub(_unescaped, text)))
+        text = unescaped_html(unquote(_ESCAPED.sub(_unescaped, text)))
         yield text.lower()
+
+
+def unescaped_html(text: str) -> str:
+    """Return a text without HTML's character references, however many digits one has.
+
+    The standard library gives up on a number of some thousand digits; no character has more than seven.
+    """
+    return html.unescape(_LONG_NUMBER.sub(_in_short, text))
+
+
+_LONG_NUMBER = re.compile("&#0*([0-9]*)(?<=[0-9]{8})")
+
+
+def _in_short(found: re.Match[str]) -> str:
+    return f"&#{found[1][:8] or 0}"
 
 
 _ESCAPED = re.compile(r"\\+(?:u([0-9a-f]{4})|x([0-9a-f]{2})|(.))", re.DOTALL | re.IGNORECASE)

@@ -1,17 +1,15 @@
 """Reads answers that are not 2xx: CloudPress's own errors, a proxy's error page, `Retry-After`."""
 
-import html
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from datetime import datetime
 from itertools import islice
 
 from app.cloudpress.decoding import load_json
 from app.cloudpress.errors import BadAnswer, NotFound, Refused
-from app.cloudpress.redaction import Redaction, redaction
+from app.cloudpress.redaction import Redaction, redaction, unescaped_html
+from app.network.dates import seconds_of_retry_after
 
 MAX_ERRORS = 20
 MAX_RETRY_AFTER_SECONDS = 86_400.0
@@ -33,10 +31,11 @@ def refusal(
     `date` is the answer's own time, against which a `Retry-After` date is read.
     """
     kind = NotFound if status == 404 else Refused
+    wait_seconds = seconds_of_retry_after(retry_after, date)
     return kind(
         status,
         _errors(body, redaction()),
-        retry_after_seconds(retry_after, date),
+        None if wait_seconds is None else min(wait_seconds, MAX_RETRY_AFTER_SECONDS),
         is_own_form=is_own_form(body),
         is_known_host=is_known_host,
         date=date,
@@ -51,28 +50,6 @@ def is_own_form(body: bytes) -> bool:
         return False
     errors = document.get("errors") if isinstance(document, dict) else None
     return isinstance(errors, list) and bool(errors) and all(isinstance(text, str) for text in errors)
-
-
-@lru_cache(maxsize=64)  # many answers come in the same second
-def http_date(text: str | None) -> datetime | None:
-    """Read an HTTP date as an aware UTC time; None if it is missing or malformed."""
-    try:
-        parsed = parsedate_to_datetime(text or "")
-        return parsed.replace(tzinfo=parsed.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-
-
-def retry_after_seconds(text: str | None, date: datetime | None) -> float | None:
-    """Read `Retry-After`, seconds or a date, as seconds from now: at most a day, None if it is junk."""
-    text = (text or "").strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text), MAX_RETRY_AFTER_SECONDS)
-    moment = http_date(text)
-    if moment is None:
-        return None
-    wait = (moment - (date or datetime.now(UTC))).total_seconds()
-    return min(max(wait, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
 def _errors(body: bytes, redact: Redaction) -> tuple[str, ...]:
@@ -106,4 +83,4 @@ def _excerpt(body: bytes, redact: Redaction) -> str:
     encoding = json.detect_encoding(body)  # a page, too, tells by its first bytes whether it is UTF-16
     # Concealed before it is cut: half a secret would no longer be recognised.
     start = redact.beginning(body.decode(encoding, errors="replace"))[:EXCERPT_LENGTH]
-    return html.unescape(TAGS.sub(" ", UNSEEN_ELEMENTS.sub(" ", start)))
+    return unescaped_html(TAGS.sub(" ", UNSEEN_ELEMENTS.sub(" ", start)))

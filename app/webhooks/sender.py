@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -11,6 +9,7 @@ import httpcore
 
 from app.network import certificate_problem, trust_store
 from app.network.answers import ACCEPT_IDENTITY, CodedError, check_coding
+from app.network.dates import seconds_of_retry_after
 from app.network.streams import is_alone
 from app.webhooks.addresses import Allowance, ForbiddenAddressError, GuardedBackend
 from app.webhooks.outcomes import Attempt
@@ -96,7 +95,7 @@ class HttpSender:
             attempt = Attempt(
                 answer.status,
                 excerpt=excerpt.decode("utf-8", "replace").replace("\x00", "�"),
-                retry_after_seconds=seconds_of_retry_after(told.get(b"retry-after")),
+                retry_after_seconds=seconds_of_retry_after(told.get(b"retry-after", b"").decode("latin-1")),
             )
         if attempt.is_success:
             return attempt
@@ -141,18 +140,3 @@ def _host(url: httpcore.URL) -> str:
     host = url.host.decode()
     host = f"[{host}]" if ":" in host else host
     return host if url.port is None else f"{host}:{url.port}"
-
-
-def seconds_of_retry_after(value: bytes | None) -> float | None:
-    """Return what `Retry-After` asks for, as seconds or as a date (RFC 9110, 10.2.3)."""
-    if value is None:
-        return None
-    text = value.decode("latin-1").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

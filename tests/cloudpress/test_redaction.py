@@ -6,6 +6,7 @@ import asyncio
 import base64
 import html
 import json
+import re
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from urllib.parse import quote, quote_plus
@@ -15,7 +16,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.cloudpress import CloudPress, CloudPressError, Connections, SiteOrder
-from app.cloudpress.redaction import REDACTED, Redaction, concealing, redaction
+from app.cloudpress.redaction import (
+    MAX_TEXT_LENGTH,
+    REDACTED,
+    Redaction,
+    concealing,
+    redaction,
+    unescaped_html,
+)
+from app.cloudpress.refusals import refusal
 from tests.cloudpress.server import misbehaving, reply
 
 TOKEN = "t0k3n/with+all-of_it&'\"<>%20"
@@ -159,3 +168,28 @@ async def test_each_task_conceals_its_own() -> None:
     first, second = await asyncio.gather(conceal("first-secret"), conceal("second-secret"))
     assert first == f"{REDACTED} second-secret"
     assert second == f"first-secret {REDACTED}"
+
+
+@pytest.mark.parametrize("number", ["65", f"{'0' * 5000}65", "0000000000065", f"x{'0' * 5000}41"])
+def test_a_character_is_read_however_long_its_number_is(number: str) -> None:
+    assert unescaped_html(f"&#{number};B") == "AB"
+    assert unescaped_html(f"&#{number} B") == "A B"
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "12345678", f"{'0' * 5000}", f"{'0' * 5000}{'9' * 5000}"])
+def test_no_number_is_too_long_for_a_text_to_be_one(number: str) -> None:
+    """A page of somebody else's is what a refusal says, and breaks no pass."""
+    text = f"Name is taken &#{number};"
+    assert unescaped_html(text) == "Name is taken \ufffd"
+    assert Redaction(TOKEN).tidy(text)
+    for body in (json.dumps({"errors": [text]}), f"<html><body>{text}</body></html>"):
+        refused = refusal(422, body.encode(), retry_after=None, date=None, is_known_host=True)
+        [told] = refused.errors
+        assert told.startswith("Name is taken ")
+
+
+@given(st.text("&#x0123456789;A%5C\\u", max_size=200))
+def test_whatever_a_text_looks_like_it_can_be_shown(text: str) -> None:
+    assert len(Redaction(TOKEN, CALLBACK).tidy(text)) <= MAX_TEXT_LENGTH
+    if not re.search("[0-9]{8}", text):
+        assert unescaped_html(text) == html.unescape(text)

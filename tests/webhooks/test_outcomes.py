@@ -1,7 +1,6 @@
 """What becomes of a delivery after an attempt, and how a message is signed."""
 
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from random import Random
 
 import pytest
@@ -18,7 +17,6 @@ from app.webhooks.outcomes import (
     Outcome,
     decide,
 )
-from app.webhooks.sender import seconds_of_retry_after
 from app.webhooks.signing import is_secret, new_secret, sign
 
 DAY_SECONDS = 86_400
@@ -72,32 +70,6 @@ def test_attempts_of_many_deliveries_spread() -> None:
         decide(Attempt(500), failures=1, failing_for=NOW, random=random).delay_seconds for _ in range(50)
     }
     assert len(delays) == 50
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (None, None),
-        (b"120", 120),
-        (b" 7 ", 7),
-        (b"0", 0),
-        (b"-5", None),
-        (b"1.5", None),
-        (b"soon", None),
-        (b"\xb2", None),
-        (b"9" * 5000, 999_999_999),
-        (b"Thu, 01 Jan 1970 00:00:00 GMT", 0),
-    ],
-)
-def test_retry_after_in_each_form(value: bytes | None, seconds: float | None) -> None:
-    assert seconds_of_retry_after(value) == seconds
-
-
-def test_retry_after_as_a_date() -> None:
-    moment = datetime.now(UTC) + timedelta(hours=1)
-    seconds = seconds_of_retry_after(format_datetime(moment, usegmt=True).encode())
-    assert seconds is not None
-    assert 3590 < seconds <= 3600
 
 
 @given(st.binary(max_size=300), st.text("abcdef_0123456789", min_size=1))
