@@ -45,9 +45,11 @@ def after_restore(
 ) -> None:
     """Run first on a restored or copied database: no order that is pending in it is bought twice."""
 
-    backup_at = None
-    if since is not None:
-        backup_at = since.replace(tzinfo=UTC) if since.tzinfo is None else since.astimezone(UTC)
+    try:
+        backup_at = since and since.replace(tzinfo=since.tzinfo or UTC).astimezone(UTC)
+    except OverflowError:
+        between = "is to be a time between the years 1 and 9999 in UTC"
+        raise typer.BadParameter(between, param_hint="--since") from None
 
     async def work(db: Database) -> tuple[int, int, datetime | None, tuple[int, int]]:
         searched_since = await remember_restoration(db, since=backup_at)

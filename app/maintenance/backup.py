@@ -33,7 +33,7 @@ def back_up_file(url: URL, target: Path) -> int:
     source = Path(url.database or "")
     if not source.is_file():
         raise BackupError(f"DATABASE_URL: there is no file {source}: nothing to copy")
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
+    unfinished = target.parent / f".{target.name}.{os.getpid()}.part"
     try:
         # Before anything is copied, and once more by `link`, which replaces nothing.
         if os.path.lexists(target):

@@ -139,6 +139,8 @@ def test_a_copy_is_whole_alone_and_replaces_nothing(tmp_path: Path) -> None:
             back_up_file(url, target)
         with pytest.raises(BackupError, match="No such file or directory"):
             back_up_file(url, tmp_path / "nowhere" / "copy.db")
+        with pytest.raises(BackupError, match="File exists"):
+            back_up_file(url, Path("/"))  # a folder that has no name
     assert stat.S_IMODE(target.stat().st_mode) == stat.S_IRUSR | stat.S_IWUSR
     with closing(sqlite3.connect(target)) as copy:
         assert copy.execute("SELECT value FROM kept").fetchall() == [("committed",)]

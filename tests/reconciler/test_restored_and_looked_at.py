@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
 
@@ -115,6 +116,15 @@ def test_a_zone_in_since_is_heeded(database_url: str) -> None:
     status, output = said(database_url, "2026-11-26T04:00:00+02:00")
     assert status == 0, output
     assert asyncio.run(stored(database_url)) == [datetime(2026, 11, 26, 2, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("since", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_utc_has_not_is_refused(database_url: str, since: str) -> None:
+    """Bad input gets a clear error that names what is wrong, and no traceback."""
+    status, output = said(database_url, since)
+    assert status == 2, output
+    assert "--since" in output
+    assert asyncio.run(stored(database_url)) == []
 
 
 def test_a_backup_of_the_future_is_refused(database_url: str) -> None:
