@@ -32,6 +32,7 @@ from app.cloudpress import (
 )
 from app.cloudpress.protocol import Provider
 from app.db import models
+from app.db.clock import asking_for_time
 from app.db.database import Database
 from app.db.models import Order
 from app.db.url import async_database_url
@@ -82,7 +83,7 @@ class SetClock:
         """Return the set time."""
         assert session.is_active
         if also:
-            await session.execute(select(*also))
+            await session.execute(asking_for_time(*also))
         return self.time
 
     def uptime(self) -> float:

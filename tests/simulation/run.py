@@ -17,12 +17,13 @@ from typing import Any, NoReturn
 from uuid import UUID
 
 import pytest
-from sqlalchemy import ColumnElement, event, select
+from sqlalchemy import ColumnElement, event
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from app.cloudpress import SiteOrder
 from app.cloudpress.circuit_breaker import CircuitBreaker
+from app.db.clock import asking_for_time
 from app.db.database import Database
 from app.db.notice import Notice
 from app.db.url import async_database_url
@@ -129,7 +130,7 @@ class VirtualClock:
         """Return the wall clock's time."""
         await self._process.thawed()
         if also:
-            await session.execute(select(*also))
+            await session.execute(asking_for_time(*also))
         return self._times.give()
 
     @property

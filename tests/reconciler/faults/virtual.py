@@ -18,9 +18,10 @@ import anyio.to_thread
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.clock import asking_for_time
 from app.db.database import Database
 from app.db.url import async_database_url
 from app.main import Service, create_app
@@ -58,7 +59,7 @@ class LoopClock:
     async def now(self, session: AsyncSession, *also: ColumnElement[Any]) -> datetime:
         """Return the virtual time."""
         if also:
-            await session.execute(select(*also))
+            await session.execute(asking_for_time(*also))
         return self.time()
 
     @staticmethod
