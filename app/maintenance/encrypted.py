@@ -41,13 +41,16 @@ async def change_each(
     read: Sequence[Column[bytes] | TypeCoerce[bytes]],
     change: Change,
 ) -> int:
-    """Lock the rows of a table, batch by batch, and change each by what was `read` of it; count them."""
+    """Lock the rows of a table, batch by batch, and change each by what was `read` of it; count them.
+
+    No row is locked against being referred to: who makes deliveries of an event would pass a webhook over.
+    """
     keys = list(table.primary_key.columns)
     last: tuple[object, ...] | None = None
     count = 0
     while True:
         async with db.write() as tx:
-            following = select(*keys, *read).order_by(*keys).limit(BATCH).with_for_update()
+            following = select(*keys, *read).order_by(*keys).limit(BATCH).with_for_update(key_share=True)
             if last is not None:
                 following = following.where(tuple_(*keys) > last)
             rows = [tuple(row) for row in await tx.session.execute(following)]

@@ -1,7 +1,7 @@
 """Rules of telling applications, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import FAIR_SLOTS, SIMULATION
+from tests.mutations.proofs import FAIR_SLOTS, GONE_THROUGH, SIMULATION
 
 MUTATIONS = (
     Mutation(
@@ -17,5 +17,12 @@ MUTATIONS = (
         "        if _wants(event.type, account_id, event_types, account_ids)\n",
         "        if not _wants(event.type, account_id, event_types, account_ids)\n",
         (SIMULATION,),
+    ),
+    Mutation(
+        "whoever writes all secrets anew has events pass the webhooks over",
+        "app/maintenance/encrypted.py",
+        ".with_for_update(key_share=True)\n",
+        ".with_for_update()\n",
+        (GONE_THROUGH,),
     ),
 )
