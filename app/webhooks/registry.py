@@ -214,8 +214,9 @@ async def remove_webhook(db: Database, webhook_id: UUID, *, by: Actor) -> bool:
     It is disabled first: what happens while it is being removed passes it over, and a removal that fails
     must leave no webhook that seems to be told of everything.
     """
-    await _silence(db, webhook_id)
-    return await _remove(db, webhook_id, by)
+    while (is_removed := await _remove(db, webhook_id, by)) is None:
+        await _silence(db, webhook_id)
+    return is_removed
 
 
 @repeated
@@ -229,11 +230,15 @@ async def _silence(db: Database, webhook_id: UUID) -> None:
 
 
 @repeated
-async def _remove(db: Database, webhook_id: UUID, by: Actor) -> bool:
+async def _remove(db: Database, webhook_id: UUID, by: Actor) -> bool | None:
+    """Remove a webhook that is disabled; return None if it is enabled, False if there is none."""
     async with db.write() as tx:
-        webhook = await tx.session.get(Webhook, webhook_id, with_for_update=True)
+        # Nobody enables it from here on, and as long as it is enabled nobody passes it over because of this.
+        webhook = await tx.session.get(Webhook, webhook_id, with_for_update=LOCK)
         if webhook is None:
             return False
+        if webhook.is_enabled:
+            return None
         await tx.session.delete(webhook)
         record(tx, None, EventType.WEBHOOK_REMOVED, webhook=str(webhook_id), by=by)
         return True

@@ -232,6 +232,7 @@ SHARING = on_sqlite("sharing", "tests/db/test_sharing.py")
 FILTERS = on_sqlite("filters", "tests/db/test_filters.py")
 RARE_EVENTS = on_sqlite("rare events", "tests/api/routes/test_rare_events.py")
 GONE_THROUGH = by_pytest("gone through", "tests/maintenance/test_encrypted.py")
+REMOVED = by_pytest("removed", "tests/webhooks/test_registry.py")
 MISSED = on_sqlite("what was missed", "tests/webhooks/test_missed.py")
 FAIR_SLOTS = on_sqlite("fairness of slots", "tests/webhooks/test_fairness_of_slots.py")
 NAMED_IN_THE_MIDST = on_sqlite(

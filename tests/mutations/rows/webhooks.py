@@ -1,7 +1,7 @@
 """Rules of telling applications, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import FAIR_SLOTS, GONE_THROUGH, SIMULATION
+from tests.mutations.proofs import FAIR_SLOTS, GONE_THROUGH, REMOVED, SIMULATION
 
 MUTATIONS = (
     Mutation(
@@ -24,5 +24,12 @@ MUTATIONS = (
         ".with_for_update(key_share=True)\n",
         ".with_for_update()\n",
         (GONE_THROUGH,),
+    ),
+    Mutation(
+        "a webhook that was enabled again is removed while it is enabled",
+        "app/webhooks/registry.py",
+        "        if webhook.is_enabled:\n            return None\n",
+        "",
+        (REMOVED,),
     ),
 )
