@@ -8,7 +8,7 @@ in no one's words.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -28,10 +28,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from app.db.database import Database, Transaction
 from app.db.errors import repeated
 from app.db.models import Callback, Delivery, Event, LookUp, Order, Orphan, Placement, Site, Task
+from app.db.several import among
 from app.db.unindexed import none_of, unindexed_on_sqlite
 from app.events.timeline import Actor, record
 from app.events.types import EventType
@@ -41,6 +43,9 @@ KEPT_OF_EVENTS = ("by", "by_key", "before", "after", "action", "code")
 """What stays of what an event tells: words of ours, and who did something."""
 # No header begins with a space, so no client's key looks like one.
 DIGESTED = " sha256:"
+_DIGESTS = select(Order.idempotency_identity, Order.idempotency_key).where(
+    among(Order.idempotency_identity, "identities"), among(Order.idempotency_key, "digests")
+)
 
 
 class UnfinishedError(Exception):
@@ -50,6 +55,19 @@ class UnfinishedError(Exception):
 def digested(idempotency_key: str) -> str:
     """Return what stands for an idempotency key, which may tell of a person, when its order is erased."""
     return DIGESTED + hashlib.sha256(idempotency_key.encode()).hexdigest()
+
+
+async def erased_keys(
+    session: AsyncSession, keys: Collection[tuple[str | None, str]]
+) -> set[tuple[str | None, str]]:
+    """Return which of idempotency keys, each behind whose it is, are those of orders that are erased."""
+    if not keys:
+        return set()
+    identities = list({identity for identity, _ in keys})
+    digests = [digested(key) for _, key in keys]
+    found = await session.execute(_DIGESTS, {"identities": identities, "digests": digests})
+    erased = {(identity, digest) for identity, digest in found}
+    return {(identity, key) for identity, key in keys if (identity, digested(key)) in erased}
 
 
 def is_finished(now: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -194,21 +212,29 @@ def _kept_of_events(*, is_sqlite: bool) -> ColumnElement[object]:
 
 
 def _digested_by_postgresql() -> ColumnElement[str]:
-    """Return what `digested` does, in SQL: a second update of a row writes all its indexes a second time."""
-    key = Order.idempotency_key
-    digest = func.encode(func.sha256(func.convert_to(key, "UTF8")), "hex")
-    return case((key.startswith(DIGESTED), key), else_=literal(DIGESTED) + digest)
+    """Return what `digested` does, in SQL: a second update of a row writes all its indexes a second time.
+
+    Where an erased order has the digest already, which stands for the key, there is nothing.
+    """
+    key, other = Order.idempotency_key, aliased(Order)
+    digest = literal(DIGESTED) + func.encode(func.sha256(func.convert_to(key, "UTF8")), "hex")
+    same = other.idempotency_identity == Order.idempotency_identity, other.idempotency_key == digest
+    is_taken = exists().where(*same).correlate(Order)
+    return case((key.startswith(DIGESTED), key), (is_taken, null()), else_=digest)
 
 
 async def _digest_keys(session: AsyncSession, order_ids: Sequence[UUID]) -> None:
-    """Put digests in place of idempotency keys on SQLite, which knows no SHA-256."""
-    keyed = select(Order.id, Order.idempotency_key).where(
-        Order.id.in_(order_ids), Order.idempotency_key.is_not(None)
-    )
-    digests = [
-        {"id": order_id, "idempotency_key": digested(key)}
-        for order_id, key in (await session.execute(keyed)).all()
+    """Do on SQLite, which knows no SHA-256, as `_digested_by_postgresql` does."""
+    keyed = select(Order.id, Order.idempotency_identity, Order.idempotency_key).where(Order.id.in_(order_ids))
+    keys = {
+        order_id: (identity, key)
+        for order_id, identity, key in (await session.execute(keyed)).all()
         if key is not None and not key.startswith(DIGESTED)
+    }
+    taken = await erased_keys(session, keys.values())
+    digests = [
+        {"id": order_id, "idempotency_key": None if key in taken else digested(key[1])}
+        for order_id, key in keys.items()
     ]
     if digests:
         # One statement for all, by their primary keys.

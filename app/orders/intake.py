@@ -5,7 +5,7 @@ Intake makes rows due and leaves everything else to the reconciler.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from app.db.database import Database
 from app.db.models import Account, Order
 from app.events.timeline import Actor, record
 from app.events.types import EventType
-from app.orders.erasing import digested
+from app.orders.erasing import digested, erased_keys
 from app.queue.group_commit import Gather, GroupCommit
 from app.states import OrderStatus
 
@@ -64,6 +64,10 @@ class Idempotency:
 
 class IdempotencyConflictError(Exception):
     """The idempotency key was used for another order."""
+
+
+class _ErasedKeyError(Exception):
+    """An idempotency key is that of an order which has been erased."""
 
 
 class AccountGoneError(Exception):
@@ -111,8 +115,8 @@ class OrderIntake:
         """
         try:
             return await self._group.add(_Ordered(new, idempotency, uuid7()))
-        except IntegrityError:
-            # The same key came twice at once and the other one was first.
+        except (IntegrityError, _ErasedKeyError):
+            # The same key came twice at once and the other one was first; its order may be erased by now.
             known = await find_repeated(self._db, idempotency) if idempotency is not None else None
             if known is None:
                 raise
@@ -128,6 +132,7 @@ class OrderIntake:
             orders = [_order_of(ordered, tx.now) for ordered in all_ordered]
             tx.session.add_all(orders)
             await tx.session.flush()
+            await _require_unerased(tx.session, all_ordered)
             for order, ordered in zip(orders, all_ordered, strict=True):
                 record(tx, order.id, EventType.ACCEPTED, by=ordered.new.by)
             for account_id in {order.account_id for order in orders}:
@@ -159,6 +164,17 @@ def _order_of(ordered: _Ordered, now: datetime) -> Order:
     )
 
 
+async def _require_unerased(session: AsyncSession, all_ordered: Sequence[_Ordered]) -> None:
+    """Raise `_ErasedKeyError` if a key of orders, which have just been inserted, is that of an erased one.
+
+    The index on keys does not know them as the same. But while one is being erased, the insert has waited for
+    the end of that by this index; so whoever asks after it, and not before, sees every digest there is.
+    """
+    keys = [(each.idempotency.identity, each.idempotency.key) for each in all_ordered if each.idempotency]
+    if await erased_keys(session, keys):
+        raise _ErasedKeyError
+
+
 async def _keep_account(session: AsyncSession, account_id: str) -> bool:
     """Let nobody delete an account until the transaction ends; False if it is gone."""
     locked = select(Account.id).where(Account.id == account_id).with_for_update(read=True)
@@ -177,7 +193,9 @@ async def find_repeated(db: Database, idempotency: Idempotency) -> Order | None:
         Order.idempotency_key.in_([idempotency.key, digested(idempotency.key)]),
     )
     async with db.read() as session:
-        order = (await session.scalars(known)).one_or_none()
-    if order is not None and order.idempotency_fingerprint != idempotency.fingerprint:
+        # There may be two in a database in which a key was let in anew once its order was erased.
+        orders = (await session.scalars(known.order_by(Order.created_at, Order.id))).all()
+    same = [order for order in orders if order.idempotency_fingerprint == idempotency.fingerprint]
+    if orders and not same:
         raise IdempotencyConflictError
-    return order
+    return same[0] if same else None

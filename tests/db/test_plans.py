@@ -1,5 +1,6 @@
 """How statements find their rows: none takes longer for every order that there ever was."""
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from app.db import models
 from app.db.database import Database
 from app.db.url import async_database_url
 from app.maintenance.retention import Pruner, first_overdue
-from app.orders.intake import NewOrder, create_order
+from app.orders.erasing import clear, digested
+from app.orders.intake import Idempotency, NewOrder, OrderIntake, create_order, find_repeated
 from app.queue import leases
 from app.secrets import Encryption
 from tests.databases import plain_engine
@@ -224,6 +226,30 @@ async def test_a_claim_looks_at_none_of_the_orders_that_wait(database_url: str) 
     assert again.next_due_seconds == 60, "what is held is looked at once its lease has run out"
     await db.dispose()
     change(database_url)
+    assert not looking_far(database_url, asked)
+
+
+async def test_an_idempotency_key_is_found_among_all_that_one_client_ever_used(database_url: str) -> None:
+    db = Database(async_database_url(database_url), Encryption([SECRET_KEY]))
+    orders: Table = models.Order.__table__  # type: ignore[assignment]
+    new = NewOrder("acct", "Site", "vanilla", None, None, None, {})
+    keys = [Idempotency("identity", f"new {number}", "fingerprint") for number in range(10)]
+    await create_order(db, new, keys[0])
+    async with db.write() as tx:
+        connection = await tx.session.connection()
+        [row] = (await connection.execute(select(orders))).mappings().all()
+        past = [{**row, "id": uuid4(), "idempotency_key": f"past {n}"} for n in range(PAST_ORDERS)]
+        past += [{**row, "id": uuid4(), "idempotency_key": digested(f"gone {n}")} for n in range(PAST_ORDERS)]
+        await connection.execute(insert(orders), past)
+    with listening() as asked:
+        intake = OrderIntake(db)
+        ids = [order.id for order in await asyncio.gather(*(intake.create(new, key) for key in keys[1:]))]
+        async with db.write() as tx:
+            await clear(tx, ids)
+        assert await find_repeated(db, keys[1])
+    await db.dispose()
+    change(database_url)
+    assert sum("idempotency_key" in statement for statement in asked) >= 3
     assert not looking_far(database_url, asked)
 
 

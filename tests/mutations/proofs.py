@@ -233,6 +233,7 @@ FILTERS = on_sqlite("filters", "tests/db/test_filters.py")
 RARE_EVENTS = on_sqlite("rare events", "tests/api/routes/test_rare_events.py")
 GONE_THROUGH = by_pytest("gone through", "tests/maintenance/test_encrypted.py")
 REMOVED = by_pytest("removed", "tests/webhooks/test_registry.py")
+ERASED_KEYS = by_pytest("erased keys", "tests/orders/test_intake.py")
 MISSED = on_sqlite("what was missed", "tests/webhooks/test_missed.py")
 FAIR_SLOTS = on_sqlite("fairness of slots", "tests/webhooks/test_fairness_of_slots.py")
 NAMED_IN_THE_MIDST = on_sqlite(

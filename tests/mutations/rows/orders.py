@@ -1,10 +1,12 @@
 """Rules of what makes an order due, and of what an operator's word holds for, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import LATE_CALLBACKS, LEASES, ORPHANS, SHOWN, SIMULATION
+from tests.mutations.proofs import ERASED_KEYS, LATE_CALLBACKS, LEASES, ORPHANS, SHOWN, SIMULATION
 
 FILE = "app/orders/waking.py"
 WORDS = "app/orders/shown.py"
+INTAKE = "app/orders/intake.py"
+ERASING = "app/orders/erasing.py"
 
 MUTATIONS = (
     Mutation(
@@ -62,5 +64,44 @@ MUTATIONS = (
         "        *await _adopted_lately(session, order),\n",
         "",
         (ORPHANS,),
+    ),
+    Mutation(
+        "a key buys anew once its order is erased",
+        INTAKE,
+        "            await _require_unerased(tx.session, all_ordered)\n",
+        "",
+        (ERASED_KEYS,),
+    ),
+    Mutation(
+        "a key is looked for among erased ones before its order is inserted",
+        INTAKE,
+        "            tx.session.add_all(orders)\n"
+        "            await tx.session.flush()\n"
+        "            await _require_unerased(tx.session, all_ordered)\n",
+        "            await _require_unerased(tx.session, all_ordered)\n"
+        "            tx.session.add_all(orders)\n"
+        "            await tx.session.flush()\n",
+        (ERASED_KEYS,),
+    ),
+    Mutation(
+        "of two orders that one key bought the last one is told",
+        INTAKE,
+        "    return same[0] if same else None\n",
+        "    return same[-1] if same else None\n",
+        (ERASED_KEYS,),
+    ),
+    Mutation(
+        "on PostgreSQL the second order that one key bought is never erased",
+        ERASING,
+        "(is_taken, null()), else_=digest",
+        "else_=digest",
+        (ERASED_KEYS,),
+    ),
+    Mutation(
+        "on SQLite the second order that one key bought is never erased",
+        ERASING,
+        "None if key in taken else digested(key[1])",
+        "digested(key[1])",
+        (ERASED_KEYS,),
     ),
 )
