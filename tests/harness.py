@@ -12,11 +12,13 @@ from sqlalchemy import func, select
 
 from app.db.database import Database
 from app.db.models import Order
+from app.db.url import async_database_url
 from app.main import Service, create_app
 from app.sandbox import SandboxConfig, create_sandbox
+from app.secrets import Encryption
 from app.server.embedded import serving
 from app.server.listening import address, listen
-from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN, make_settings
+from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN, SECRET_KEY, make_settings
 
 T = TypeVar("T")
 
@@ -45,6 +47,16 @@ async def eventually(
     except TimeoutError:
         raise AssertionError(f"never seen; last: {seen}") from None
     return seen[0]
+
+
+@asynccontextmanager
+async def replica(url: str) -> AsyncIterator[Database]:
+    """The database as one process has it."""
+    database = Database(async_database_url(url), Encryption([SECRET_KEY]))
+    try:
+        yield database
+    finally:
+        await database.dispose()
 
 
 async def waiting_for_locks(db: Database) -> int:

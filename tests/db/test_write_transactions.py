@@ -1,8 +1,6 @@
 """What holds for every write transaction on PostgreSQL, whatever the database's own defaults are."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
@@ -13,27 +11,14 @@ from app.db import postgresql
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.db.models import Order
-from app.db.url import async_database_url
 from app.db.whole import WholeTransaction
-from app.secrets import Encryption
 from tests.databases import PostgresServer
-from tests.harness import eventually, run_presshook, waiting_for_locks
-from tests.settings import SECRET_KEY
+from tests.harness import eventually, replica, run_presshook, waiting_for_locks
 
 NOWHERE = "http://127.0.0.1:9"
 CALLBACKS = 40
 LIMITED = ("lock_timeout", "idle_in_transaction_session_timeout")
 LOCKED = text("LOCK TABLE orders IN EXCLUSIVE MODE")
-
-
-@asynccontextmanager
-async def replica(url: str) -> AsyncIterator[Database]:
-    """The database as one process has it."""
-    db = Database(async_database_url(url), Encryption([SECRET_KEY]))
-    try:
-        yield db
-    finally:
-        await db.dispose()
 
 
 async def shown_as_a_whole(db: Database) -> dict[str, str]:

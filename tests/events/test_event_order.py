@@ -2,8 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
@@ -16,28 +14,15 @@ from app.db.database import Database, Transaction
 from app.db.errors import DATABASE_AWAY
 from app.db.models import Event, Order, Site
 from app.db.notice import Notice
-from app.db.url import async_database_url
 from app.events.reading import Interest, newest_event, read_events
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.intake import NewOrder, create_order
 from app.orders.reading import read_credentials
-from app.secrets import Encryption
-from tests.harness import eventually, waiting_for_locks
-from tests.settings import SECRET_KEY
+from tests.harness import eventually, replica, waiting_for_locks
 
 WRITERS = 8
 TRANSACTIONS = 40
-
-
-@asynccontextmanager
-async def replica(url: str) -> AsyncIterator[Database]:
-    """The database as one process has it."""
-    database = Database(async_database_url(url), Encryption([SECRET_KEY]))
-    try:
-        yield database
-    finally:
-        await database.dispose()
 
 
 async def place(db: Database) -> UUID:
