@@ -5,7 +5,7 @@ import secrets
 import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from app.db.account_bounds import most_of_one
-from app.db.database import Database
+from app.db.database import Database, Transaction
 from app.db.errors import DATABASE_AWAY, repeated
 from app.db.models import ApiKey
 from app.db.paging import newest
@@ -37,6 +37,10 @@ INVISIBLE = frozenset({"Cf", "Mn", "Me"})
 """Unicode's categories of what a reader may not see: joiners, marks of direction, spaces of no width."""
 MOST_KEYS = 500
 """So many keys that work may see the same account: a tenant may make keys, and webhooks with each."""
+
+
+class BeyondOwnKeyError(Exception):
+    """A key is to give more than it has, or to end what lasts longer; the text says so."""
 
 
 class TooManyKeysError(Exception):
@@ -65,7 +69,8 @@ class Grant:
     """Whose key was presented and what it may do.
 
     `identity` outlives the key's rotation and owns its idempotency keys; `name` is what timelines show.
-    `account_ids` is None for every account, `expires_at` for a key that goes on working.
+    `account_ids` is None for every account, `expires_at` for a key that goes on working; that of a key that
+    was replaced is the end of its grace at the latest.
     """
 
     identity: str
@@ -77,6 +82,8 @@ class Grant:
     """None for the environment's key."""
     lasts_seconds: float | None = None
     """How much longer it is let in by itself, as of the check; None for ever."""
+    digest: str | None = field(default=None, repr=False)
+    """Of the key as it was presented, which may be one that was replaced; None for the environment's key."""
 
     @property
     def actor(self) -> Actor:
@@ -95,11 +102,19 @@ class Grant:
         return within and self.scopes.issuperset(scopes)
 
     def includes(self, key: ApiKey) -> bool:
-        """Tell whether a stored key may do no more than this one, for no longer."""
-        return self.covers(key.scopes, key.account_ids) and self.outlasts(key.expires_at)
+        """Tell whether a stored key exists for this one: it is its own, or one that it could have made."""
+        return key.id == self.key_id or self.gives(key)
 
-    def outlasts(self, expires_at: datetime | None) -> bool:
-        """Tell whether this key works for as long as another one."""
+    def gives(self, key: "ApiKey | NewKey") -> bool:
+        """Tell whether a key may do no more than this one, for no longer."""
+        return self.covers(key.scopes, key.account_ids) and self._outlasts(key.expires_at)
+
+    def rules(self, key: ApiKey) -> bool:
+        """Tell whether this key may replace and revoke a stored one: none that was replaced ends what has."""
+        was_replaced = key.id == self.key_id and key.hash != self.digest
+        return not was_replaced and self.gives(key)
+
+    def _outlasts(self, expires_at: datetime | None) -> bool:
         return self.expires_at is None or (expires_at is not None and expires_at <= self.expires_at)
 
 
@@ -143,14 +158,21 @@ def _new_key() -> str:
 
 
 @repeated
-async def make_key(db: Database, new: NewKey, *, by: Actor) -> MadeKey:
-    """Make a key; `by` is who does, as the service's timeline tells it.
+async def make_key(db: Database, new: NewKey, *, by: Grant | Actor) -> MadeKey:
+    """Make a key; `by` is the key that does, or who needs none, as the service's timeline tells it.
 
     Raises:
+        BeyondOwnKeyError: the key that does may not do as much itself, or not for as long.
+        KeyRefusedError: it is let in no more.
         TooManyKeysError: there are as many as there may be for one of the accounts.
     """
     key = _new_key()
     async with db.write() as tx:
+        by, _ = await _locked(tx, by)
+        if isinstance(by, Grant) and not by.gives(new):
+            raise BeyondOwnKeyError(
+                "An API key can give neither scopes nor accounts that it does not have, nor more time."
+            )
         if await _count_for(tx.session, new.account_ids, tx.now) >= MOST_KEYS:
             raise TooManyKeysError
         stored = ApiKey(
@@ -164,8 +186,39 @@ async def make_key(db: Database, new: NewKey, *, by: Actor) -> MadeKey:
             expires_at=new.expires_at,
         )
         tx.session.add(stored)
-        record(tx, None, EventType.KEY_CREATED, key=str(stored.id), by=by)
+        record(tx, None, EventType.KEY_CREATED, key=str(stored.id), by=_actor(by))
         return MadeKey(stored, key)
+
+
+def _actor(by: Grant | Actor) -> Actor:
+    return by.actor if isinstance(by, Grant) else by
+
+
+def _require_rule(by: Grant | Actor, stored: ApiKey) -> None:
+    if isinstance(by, Grant) and not by.rules(stored):
+        raise BeyondOwnKeyError(
+            "An API key that was replaced, or ends before another one, can neither replace nor revoke that "
+            "one: use the key that replaced it."
+        )
+
+
+async def _locked(
+    tx: Transaction, by: Grant | Actor, key_id: UUID | None = None
+) -> tuple[Grant | Actor, ApiKey | None]:
+    """Lock the key that asks and the one that it is about; return what the former may do now, and the latter.
+
+    The key that asks was let in before, and may have ended or been replaced meanwhile.
+
+    Raises:
+        KeyRefusedError: it is let in no more.
+    """
+    ids = {each for each in (by.key_id, key_id) if each is not None}
+    # One statement and one order: of two keys that change each other at once, none waits for the other.
+    locking = select(ApiKey).where(ApiKey.id.in_(ids)).order_by(ApiKey.id).with_for_update()
+    found = {each.id: each for each in await tx.session.scalars(locking)} if ids else {}
+    if isinstance(by, Grant) and by.key_id is not None:
+        by = _let_in(found.get(by.key_id), by.digest, tx.now)
+    return by, None if key_id is None else found.get(key_id)
 
 
 async def _count_for(session: AsyncSession, account_ids: tuple[str, ...] | None, now: datetime) -> int:
@@ -196,44 +249,58 @@ async def find_key(session: AsyncSession, key_id: UUID) -> ApiKey | None:
 
 
 @repeated
-async def rotate_key(db: Database, key_id: UUID, *, grace_seconds: float, by: Actor) -> MadeKey | None:
-    """Give a key a new secret; the one before it works for `grace_seconds` more.
+async def rotate_key(
+    db: Database, key_id: UUID, *, grace_seconds: float, by: Grant | Actor
+) -> MadeKey | None:
+    """Give a key a new secret; the one before it works for `grace_seconds` more. `by` is as for `make_key`.
 
     None if there is no such key, or it was revoked.
 
     Raises:
+        BeyondOwnKeyError: the key that asks may not replace it.
         KeyExpiredError: it has expired, and a new secret would not be let in either.
+        KeyRefusedError: the key that asks is let in no more.
         RotationUnderWayError: another grace still runs, and only one key before it can be kept.
     """
     key = _new_key()
     async with db.write() as tx:
-        stored = await tx.session.get(ApiKey, key_id, with_for_update=True)
+        by, stored = await _locked(tx, by, key_id)
         if stored is None or stored.revoked_at is not None:
             return None
         if _has_expired(stored, tx.now):
             raise KeyExpiredError("The key has expired, also with a new secret: make a new key.")
         if grace_seconds > 0 and stored.former_until is not None and stored.former_until > tx.now:
             raise RotationUnderWayError(stored.former_until)
+        # Not before: whoever lost a rotation's answer and sends it again is told what has happened.
+        _require_rule(by, stored)
         stored.former_hash = stored.hash if grace_seconds > 0 else None
         stored.former_until = tx.now + timedelta(seconds=grace_seconds) if grace_seconds > 0 else None
         stored.hash, stored.start = digest_of(key), key[:SHOWN_CHARACTERS]
         stored.rotated_at = tx.now
         tx.announce(changed=key_id)
-        record(tx, None, EventType.KEY_ROTATED, key=str(key_id), by=by)
+        record(tx, None, EventType.KEY_ROTATED, key=str(key_id), by=_actor(by))
         return MadeKey(stored, key)
 
 
 @repeated
-async def revoke_key(db: Database, key_id: UUID, *, by: Actor) -> bool:
-    """Let a key in no more, and end what it has open; return False if there is none with that id."""
+async def revoke_key(db: Database, key_id: UUID, *, by: Grant | Actor) -> bool:
+    """Let a key in no more, and end what it has open; return False if there is none with that id.
+
+    `by` is as for `make_key`.
+
+    Raises:
+        BeyondOwnKeyError: the key that asks may not end it.
+        KeyRefusedError: the key that asks is let in no more.
+    """
     async with db.write() as tx:
-        stored = await tx.session.get(ApiKey, key_id, with_for_update=True)
+        by, stored = await _locked(tx, by, key_id)
         if stored is None:
             return False
+        _require_rule(by, stored)
         if stored.revoked_at is None:
             stored.revoked_at = tx.now
             tx.announce(changed=key_id)
-            record(tx, None, EventType.KEY_REVOKED, key=str(key_id), by=by)
+            record(tx, None, EventType.KEY_REVOKED, key=str(key_id), by=_actor(by))
         stored.former_hash = stored.former_until = None
         return True
 
@@ -289,22 +356,34 @@ async def authenticate_digest(db: Database, digest: str) -> Grant:
         known = select(ApiKey).where(or_(ApiKey.hash == digest, ApiKey.former_hash == digest))
         stored = (await session.scalars(known)).one_or_none()
         now = await db.now(session)
+    grant = _let_in(stored, digest, now)
+    if stored is not None and (
+        stored.last_used_at is None or now - stored.last_used_at >= LAST_USE_RESOLUTION
+    ):
+        # Whoever may read may read on where nothing can be written. Why, is told where it is noticed.
+        with suppress(*DATABASE_AWAY):
+            await _note_use(db, stored.id, digest)
+    return grant
+
+
+def _let_in(stored: ApiKey | None, digest: str | None, now: datetime) -> Grant:
+    """Return what the key with a digest may do.
+
+    Raises:
+        KeyRefusedError: it is unknown, revoked, expired, or was replaced.
+    """
     if stored is None:
         raise KeyRefusedError("unknown key")
     until = _check(stored, digest, now)
-    if stored.last_used_at is None or now - stored.last_used_at >= LAST_USE_RESOLUTION:
-        # Whoever may read may read on where nothing can be written. Why, is told where it is noticed.
-        with suppress(*DATABASE_AWAY):
-            await _note_use(db, stored.id)
-    accounts = None if stored.account_ids is None else frozenset(stored.account_ids)
     return Grant(
         str(stored.id),
         stored.name,
         frozenset(stored.scopes),
-        accounts,
-        stored.expires_at,
+        None if stored.account_ids is None else frozenset(stored.account_ids),
+        until,
         stored.id,
         None if until is None else (until - now).total_seconds(),
+        digest,
     )
 
 
@@ -312,7 +391,7 @@ def _has_expired(stored: ApiKey, now: datetime) -> bool:
     return stored.expires_at is not None and stored.expires_at <= now
 
 
-def _check(stored: ApiKey, digest: str, now: datetime) -> datetime | None:
+def _check(stored: ApiKey, digest: str | None, now: datetime) -> datetime | None:
     """Return when the presented key is let in no more by itself, None for never."""
     if stored.revoked_at is not None:
         raise KeyRefusedError("revoked key")
@@ -326,8 +405,9 @@ def _check(stored: ApiKey, digest: str, now: datetime) -> datetime | None:
 
 
 @repeated
-async def _note_use(db: Database, key_id: UUID) -> None:
+async def _note_use(db: Database, key_id: UUID, digest: str) -> None:
     async with db.write() as tx:
         stored = await tx.session.get(ApiKey, key_id, with_for_update=True)
+        _let_in(stored, digest, tx.now)  # whoever ends the key may have held its row until now
         if stored is not None:
             stored.last_used_at = tx.now

@@ -13,6 +13,7 @@ from app.api.context import Context, ContextDep, require_migrated
 from app.api.problems import Problem, documented, invalid_field, not_found
 from app.db.models import ApiKey
 from app.keys import (
+    BeyondOwnKeyError,
     Grant,
     KeyExpiredError,
     MadeKey,
@@ -114,6 +115,10 @@ def _told(made: MadeKey) -> MadeKeyBody:
     return MadeKeyBody(**_shown(made.stored).model_dump(), key=made.key)
 
 
+def _beyond(error: BeyondOwnKeyError) -> Problem:
+    return Problem(403, "beyond-own-key", str(error))
+
+
 async def _find(context: Context, grant: Grant, key_id: UUID) -> ApiKey:
     async with context.db.read() as session:
         key = await find_key(session, key_id)
@@ -146,12 +151,6 @@ async def create_key(
     body: KeyRequest, response: Response, grant: KeysWriter, context: ContextDep
 ) -> MadeKeyBody:
     """Make a key. It is shown this once; what is stored is its hash."""
-    if not (grant.covers(body.scopes, body.account_ids) and grant.outlasts(body.expires_at)):
-        raise Problem(
-            403,
-            "beyond-own-key",
-            "An API key can give neither scopes nor accounts that it does not have, nor more time.",
-        )
     async with context.db.read() as session:
         now = await context.db.now(session)
     if body.expires_at is not None and body.expires_at <= now:
@@ -163,7 +162,9 @@ async def create_key(
         body.expires_at,
     )
     try:
-        made = await make_key(context.db, new, by=grant.actor)
+        made = await make_key(context.db, new, by=grant)
+    except BeyondOwnKeyError as error:
+        raise _beyond(error) from None
     except TooManyKeysError as error:
         raise Problem(409, "too-many-keys", str(error)) from None
     response.headers["Location"] = f"/v1/keys/{made.stored.id}"
@@ -186,12 +187,15 @@ async def rotate(
 ) -> MadeKeyBody:
     """Replace a key by a new one with the same rights and identity.
 
-    While the grace of an earlier rotation runs, another one with a grace is refused: it would end that one.
+    While the grace of an earlier rotation runs, another one with a grace is refused: it would end that one. A
+    key that was replaced may replace none that lasts longer, its successor neither.
     """
     await _find(context, grant, key_id)
     grace_seconds = (body or RotateRequest(grace_seconds=0)).grace_seconds
     try:
-        made = await rotate_key(context.db, key_id, grace_seconds=grace_seconds, by=grant.actor)
+        made = await rotate_key(context.db, key_id, grace_seconds=grace_seconds, by=grant)
+    except BeyondOwnKeyError as error:
+        raise _beyond(error) from None
     except KeyExpiredError as error:
         raise Problem(409, "key-expired", str(error)) from None
     except RotationUnderWayError as error:
@@ -207,5 +211,8 @@ async def rotate(
 async def revoke(key_id: UUID, grant: KeysWriter, context: ContextDep) -> Response:
     """Revoke a key: it is let in no more, from the next request on."""
     await _find(context, grant, key_id)
-    await revoke_key(context.db, key_id, by=grant.actor)
+    try:
+        await revoke_key(context.db, key_id, by=grant)
+    except BeyondOwnKeyError as error:
+        raise _beyond(error) from None
     return Response(status_code=204)
