@@ -15,6 +15,7 @@ from app.api.middleware.callbacks import Callbacks
 from app.api.middleware.defects import Defects
 from app.api.middleware.head import Head
 from app.api.middleware.headers import Headers
+from app.api.middleware.late_bodies import LateBodies
 from app.api.middleware.rate_limit import RateLimiter
 from app.api.middleware.severable import Severable
 from app.api.middleware.under_path import UnderPath
@@ -121,6 +122,7 @@ def _surround(app: Application, context: Context, path: str) -> None:
     """Add the middlewares, from the inside out."""
     settings = context.settings
     app.add_middleware(BodyLimit)
+    app.add_middleware(LateBodies)
     limiter = app.state.limiter = RateLimiter(settings.rate) if settings.rate else None
     app.add_middleware(Authentication, context=context, limiter=limiter)
     app.add_middleware(Defects)

@@ -117,6 +117,15 @@ class Problem(Exception):
         return JSONResponse(self.body, self.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 
+class UnreadError(HTTPException):
+    """A problem that came up while a body was read, where the framework lets only its own errors through."""
+
+    def __init__(self, problem: Problem) -> None:
+        """Keep what is answered."""
+        super().__init__(problem.status)
+        self.problem = problem
+
+
 def unauthorized() -> Problem:
     """Return the one answer to whoever is not let in, whatever the reason."""
     return Problem(
@@ -288,6 +297,8 @@ def problem_of(request: Request, error: Exception) -> Problem | None:
     match error:
         case Problem():
             return error
+        case UnreadError():
+            return error.problem
         case HTTPException():
             return _of_http_exception(error)
         case RequestValidationError():

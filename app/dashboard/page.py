@@ -65,10 +65,7 @@ class Page(OpenPage):
         except KeyRefusedError:
             if wants_stream(request.headers.getlist("accept")):
                 return Response(status_code=401)  # the page itself says why
-            # It was let in and is no more: the browser forgets it, so that it is not asked about again.
-            response = _to_sign_in(request, "ended")
-            desk.sessions.end(request, response)
-            return response
+            return _ended(desk, request)
         if admission is None:
             return _come_again(desk, request) or _to_sign_in(request)
         structlog.contextvars.bind_contextvars(key=admission.grant.name)
@@ -76,6 +73,10 @@ class Page(OpenPage):
         request.state.admission = admission
         _require_rate(request, admission)
         return None
+
+    def tell(self, desk: Desk, request: Request, problem: Problem) -> Response:
+        """Show a problem; send whom it tells that the key ended meanwhile to where one signs in."""
+        return _ended(desk, request) if problem.status == 401 else _told(desk, request, problem)
 
 
 def _require_rate(request: Request, admission: Admission) -> None:
@@ -101,6 +102,13 @@ def _come_again(desk: Desk, request: Request) -> Response | None:
         return None
     here = desk.at(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
     return desk.render(request, "come_again.html", here=here)
+
+
+def _ended(desk: Desk, request: Request) -> Response:
+    """Send whoever was let in and is no more to sign in; the browser forgets it, and is not asked again."""
+    response = _to_sign_in(request, "ended")
+    desk.sessions.end(request, response)
+    return response
 
 
 def _to_sign_in(request: Request, why: str | None = None) -> Response:

@@ -19,7 +19,7 @@ from app.accounts.store import (
     refused_since,
     store_account,
 )
-from app.api.auth import AccountsWriter, OrdersReader
+from app.api.auth import AccountsWriter, AdmissionDep, OrdersReader
 from app.api.bodies.fields import Line, Strict
 from app.api.context import CannotAsk, Context, ContextDep, require_migrated
 from app.api.problems import Problem, documented, invalid_field, not_found
@@ -200,6 +200,7 @@ async def put_account(
     body: AccountRequest,
     response: Response,
     grant: AccountsWriter,
+    admission: AdmissionDep,
     context: ContextDep,
 ) -> AccountBody:
     """Store an account, or change it. A token is stored once CloudPress has accepted it."""
@@ -209,6 +210,7 @@ async def put_account(
     token = body.token.get_secret_value() if body.token else None
     if token is not None:
         await _check_token(context, account_id, token)
+        await admission.check()  # the key may have ended while CloudPress was asked
     change = AccountChange(body.name, token, keeps_name="name" not in body.model_fields_set)
     try:
         stored = await store_account(context.db, account_id, change, by=grant.actor)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
-from app.api.auth import AccountsWriter, OrdersReader
+from app.api.auth import AccountsWriter, AdmissionDep, OrdersReader
 from app.api.context import ContextDep, require_migrated
 from app.api.problems import invalid_field
 from app.api.routes import accounts as api
@@ -42,10 +42,12 @@ async def accounts(
 
 
 @router.post("")
-async def store(grant: AccountsWriter, context: ContextDep, form: FormDep) -> Response:
+async def store(
+    grant: AccountsWriter, admission: AdmissionDep, context: ContextDep, form: FormDep
+) -> Response:
     """Store an account, or change it, as `PUT /v1/accounts/{id}` does."""
     body = as_body(AccountRequest, name=form.get("name"), token=form.get("token"))
-    await api.put_account(_account_id(form), body, Response(), grant, context)
+    await api.put_account(_account_id(form), body, Response(), grant, admission, context)
     return back_to("/ui/accounts", "stored")
 
 

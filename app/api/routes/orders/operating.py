@@ -64,6 +64,7 @@ async def resolve_order(
     adopted = body.cloudpress_order_id if isinstance(body, AdoptRequest) else None
     if adopted is not None:
         await _check_adoption(context, view, adopted)
+        await admission.check()  # the key may have ended while CloudPress was asked
     with _telling_why_not():
         order = await request_resolution(
             context.db,
