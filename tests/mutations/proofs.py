@@ -217,6 +217,9 @@ RESTORED_AND_LOOKED_AT = on_sqlite(
     "restored and looked at", "tests/reconciler/test_restored_and_looked_at.py"
 )
 EVENTS_AND_KEYS = on_sqlite("events and keys", "tests/api/routes/test_events_and_keys.py")
+LATE_BODIES = on_sqlite("late bodies", "tests/api/test_late_bodies.py")
+FORMER_KEYS = on_sqlite("former keys", "tests/api/routes/test_former_keys.py")
+KEYS = by_pytest("keys", "tests/test_keys.py")
 NAMED_TWICE = on_sqlite("named twice", "tests/api/routes/test_named_twice.py")
 GOES_WRONG = by_pytest("what goes wrong", "tests/cli/test_what_goes_wrong.py")
 GIVEN = by_pytest("what is given", "tests/cli/test_given.py")
