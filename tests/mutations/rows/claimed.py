@@ -208,8 +208,8 @@ MUTATIONS = (
     Mutation(
         "who has ended as what another is answered with is not asked",
         "app/reconciler/asking_others.py",
-        ".in_((ANSWER, LOOK_UP))",
-        ".in_((LOOK_UP,))",
+        "one_of(Order.cloudpress_order_id_source, (ANSWER, LOOK_UP))",
+        "one_of(Order.cloudpress_order_id_source, (LOOK_UP,))",
         (ANSWERED_TO_BOTH,),
     ),
     Mutation(
@@ -257,7 +257,7 @@ MUTATIONS = (
     Mutation(
         "a task that was read of an order that goes on, or was answered, is its own",
         "app/orders/claims.py",
-        "        Order.cloudpress_order_id_source == LOOK_UP,\n        Order.status.in_(sorted(FINAL)),\n",
+        "        Order.cloudpress_order_id_source == LOOK_UP,\n        one_of(Order.status, sorted(FINAL)),\n",
         "",
         (OWN_TASK,),
     ),

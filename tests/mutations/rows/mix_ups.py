@@ -77,8 +77,8 @@ MUTATIONS = (
     Mutation(
         "whoever waits to pay for what another was answered with is sent to pay on",
         "app/reconciler/asking_others.py",
-        "or_(Order.status.in_(sorted(FINAL)), Order.payment_url.is_not(None))",
-        "Order.status.in_(sorted(FINAL))",
+        "or_(one_of(Order.status, sorted(FINAL)), Order.payment_url.is_not(None))",
+        "one_of(Order.status, sorted(FINAL))",
         (ANSWERED_TO_BOTH,),
     ),
 )
