@@ -1,12 +1,12 @@
 """What says that a CloudPress order is another order's than the one that has it, or finds it, by its name.
 
-CloudPress's own word outranks a name: its answer to the other order, or the other one's own callback. Only a
-person can say whose it is (decision 0004). The database only.
+CloudPress's own word outranks a name: its answer to the other order, or the other one's own callback. Either
+speaks against an answer too. Only a person can say whose it is (decision 0004). The database only.
 """
 
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import and_, bindparam, case, exists, or_, select
+from sqlalchemy import Text, and_, bindparam, case, cast, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -27,10 +27,21 @@ _ANSWERED = (
     )
 )
 _ANOTHERS = aliased(Placement)
-IS_ANSWERED_TO_ANOTHER = ~none_of(
-    Order, _ANOTHERS.cloudpress_order_id == Order.cloudpress_order_id, _ANOTHERS.order_id != Order.id
+_SOUGHT = aliased(Order)
+# Asked once for all orders of a statement, however many are sought. What they claim is read where one does.
+_CLAIMING_ACCOUNTS = (
+    select(_SOUGHT.account_id)
+    .join(LookUp, LookUp.order_id == _SOUGHT.id)
+    .where(_SOUGHT.status == OrderStatus.UNCONFIRMED, cast(LookUp.claimed, Text) != "[]")
 )
-"""Whether CloudPress answered another order, perhaps of another account, with what an order holds."""
+MAY_BE_NAMED_FOR_ANOTHER = or_(
+    ~none_of(
+        Order, _ANOTHERS.cloudpress_order_id == Order.cloudpress_order_id, _ANOTHERS.order_id != Order.id
+    ),
+    and_(Order.cloudpress_order_id_source == ANSWER, Order.account_id.in_(_CLAIMING_ACCOUNTS)),
+)
+"""Whether CloudPress answered another order, perhaps of another account, with what an order holds; or the own
+callback of one of its account that is sought may have named that."""
 # A release before, which runs beside this one, reads tasks without saying whose they are. No answer named a
 # task of an order that was found by its name, so what was read of one that has ended is its own. What goes on
 # is read again.
@@ -88,6 +99,14 @@ _HELD_BY_OTHERS = (
     among(Order.cloudpress_order_id, "asked"),
     Order.id != bindparam("order_id"),
 )
+# An answer may be another's, as a name may, until the own callback or an operator has spoken for it.
+_HELD_IN_DOUBT = select(Order.cloudpress_order_id).where(
+    *_HELD_BY_OTHERS,
+    or_(
+        Order.cloudpress_order_id_source == LOOK_UP,
+        and_(Order.cloudpress_order_id_source == ANSWER, ~_IS_CALLED_BACK),
+    ),
+)
 _HELD_BY_NAME = select(Order.cloudpress_order_id, Order.site_name).where(
     *_HELD_BY_OTHERS, Order.cloudpress_order_id_source == LOOK_UP, ~_IS_CALLED_BACK
 )
@@ -124,13 +143,19 @@ async def is_called_back_for_another(
     session: AsyncSession, order: Order, cloudpress_order_id: str, task_ids: Collection[int]
 ) -> bool:
     """Tell whether another order's own callback leads to a CloudPress order, which has these tasks."""
-    others = {"account_id": order.account_id, "order_id": order.id}
-    if any(cloudpress_order_id in claimed for claimed in await session.scalars(_CLAIMED, others)):
+    if await _is_claimed(session, order, cloudpress_order_id):
         return True
     if not task_ids:
         return False
+    others = {"account_id": order.account_id, "order_id": order.id}
     called_for = await session.scalars(_CALLED_FOR, {**others, "task_ids": sorted(task_ids)})
     return any(cloudpress_order_id not in (settled or ()) for settled in called_for)
+
+
+async def _is_claimed(session: AsyncSession, order: Order, cloudpress_order_id: str) -> bool:
+    """Tell whether the own callback of another order, which is sought, has named a CloudPress order."""
+    others = {"account_id": order.account_id, "order_id": order.id}
+    return any(cloudpress_order_id in claimed for claimed in await session.scalars(_CLAIMED, others))
 
 
 async def is_called_back(session: AsyncSession, order: Order) -> bool:
@@ -139,22 +164,23 @@ async def is_called_back(session: AsyncSession, order: Order) -> bool:
 
 
 async def claimed_by_others(
-    session: AsyncSession, order: Order, *, is_answered_to_another: bool = True
+    session: AsyncSession, order: Order, *, may_be_named_for_another: bool = True
 ) -> set[str]:
     """Return the CloudPress order that is held, if it may be another order's, as CloudPress says there.
 
     That one was answered with it; or its own callback led to it, and none of this one's did. Names may be
     kept otherwise than they were sent, so that one order looks like another here. And where the answers to
-    both named it, one of them is wrong; the callback of the one that has it tells that it was not that one's.
-    Nothing is asked about answers where it is known that it `is_answered_to_another` not. Nor is anything
-    about an order that was erased: its callbacks are gone, so nobody knows what they said.
+    both named it, or the own callback of one that is sought names what another was answered with, one of the
+    two is wrong; the callback of the one that has it tells that it was not that one's. Nothing is asked about
+    those where it is known that none `may_be_named_for_another`. Nor is anything about an order that was
+    erased: its callbacks are gone, so nobody knows what they said.
     """
     own = order.cloudpress_order_id
     if own is None or order.erased_at is not None or own in (order.settled_duplicates or ()):
         return set()
-    if order.cloudpress_order_id_source == ANSWER and is_answered_to_another:
-        answered = await answered_to_others(session, order, [own])
-        return answered if answered and not await is_called_back(session, order) else set()
+    if order.cloudpress_order_id_source == ANSWER and may_be_named_for_another:
+        is_named = await answered_to_others(session, order, [own]) or await _is_claimed(session, order, own)
+        return {own} if is_named and not await is_called_back(session, order) else set()
     if order.cloudpress_order_id_source != LOOK_UP:
         return set()
     tasks = set(await session.scalars(_TASKS, {"order_id": order.id}))
@@ -175,6 +201,18 @@ async def is_called_back_for(session: AsyncSession, order: Order, holder: Order)
         Callback.task_id.in_(select(Task.id).where(Task.order_id == holder.id)),
     )
     return (await session.scalars(called_back.limit(1))).first() is not None
+
+
+async def held_in_doubt(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> set[str]:
+    """Return the CloudPress orders that others of the account have, and that may be this order's.
+
+    Those that they have by their names, or by an answer of which no callback of theirs says that it is right.
+    """
+    asked = list(order_ids)
+    if not asked:
+        return set()
+    others = {"account_id": order.account_id, "asked": asked, "order_id": order.id}
+    return {order_id for order_id in await session.scalars(_HELD_IN_DOUBT, others) if order_id is not None}
 
 
 async def held_by_name(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Takes a CloudPress order from an order that got it by its name, for the one that it was named for.
+"""Takes a CloudPress order from one that got it by its name, or was failed, for the one it was named for.
 
 CloudPress named it in an answer or a callback. Only an operator can say whose it is: either may be another's
 as well (decision 0004). The database only.
@@ -106,15 +106,18 @@ def _has_by_name(order: Order) -> bool:
 
 
 async def may_be_handed_over(session: AsyncSession, holder: Order, order: Order) -> bool:
-    """Tell whether what a holder has by its name alone may be what was made for the order.
+    """Tell whether what a holder has by its name alone, or was failed with, may be what an order was made as.
 
-    It answered the order with it, or the order's own callback led to it. Or the two have names of which
-    CloudPress may have made one another, and no callback of the holder's has named it.
+    It answered the order with it, or the order's own callback led to it. Or the holder has it by its name,
+    the two have names of which CloudPress may have made one another, and no callback of its has named it.
 
-    One that has ended keeps what it was told with, unless an operator failed it: that tells of no site.
+    One that has ended keeps what it was told with, unless an operator failed it: that tells of no site. So it
+    gives up what it has otherwise than by its name as well, unless its own callback has named that.
     """
-    is_kept_in_vain = is_failed_by_operator(holder) and holder.cloudpress_order_id_source == LOOK_UP
-    if not (_has_by_name(holder) or is_kept_in_vain):
+    if not (_has_by_name(holder) or is_failed_by_operator(holder)):
+        return False
+    is_by_name = holder.cloudpress_order_id_source == LOOK_UP
+    if not is_by_name and await is_called_back(session, holder):
         return False
     answered = select(func.count()).where(
         Placement.order_id == order.id, Placement.cloudpress_order_id == holder.cloudpress_order_id
@@ -122,7 +125,7 @@ async def may_be_handed_over(session: AsyncSession, holder: Order, order: Order)
     if (await session.execute(answered)).scalar_one() or await is_called_back_for(session, order, holder):
         return True
     is_alike = resembles(order.site_name, holder.site_name) or resembles(holder.site_name, order.site_name)
-    return is_alike and not await is_called_back(session, holder)
+    return is_by_name and is_alike and not await is_called_back(session, holder)
 
 
 async def _dismissed_beside(session: AsyncSession, holder: Order, taken: str) -> set[str]:

@@ -34,6 +34,7 @@ from app.orders.shown import (
     awaits_no_callback,
     count_known_callbacks,
     find_just_answered,
+    is_failed_by_operator,
     may_be_dismissed,
     overrule_callbacks,
     refuse_just_answered,
@@ -72,7 +73,7 @@ async def request_resolution(
 
     Raises:
         NotResolvableError: the order is not to be resolved so, or another order has that CloudPress order,
-            unless it has it by its name alone and CloudPress answered this one with it: then it loses it.
+            unless that one is to give it up. (`handing_over.may_be_handed_over`)
         UnseenError: something is known of it that is not in what he was `shown`, or was just answered.
     """
     async with db.write() as tx:
@@ -208,8 +209,9 @@ async def dismiss_duplicates(
         dismissed = await _dismiss(tx, order, shown)
         await refuse_just_answered(tx, order, dismissed)
         await refuse_just_called_back(tx, order, shown)
-        if order.cloudpress_order_id in dismissed:
-            order.cloudpress_order_id_source = OPERATOR  # he has said that it is this order's
+        if order.cloudpress_order_id in dismissed and not is_failed_by_operator(order):
+            # He has said that it is this order's. Of what he has failed he says no more than that he knows.
+            order.cloudpress_order_id_source = OPERATOR
         async with changing(tx, order, action="dismiss_duplicates") as change:
             if is_promised(order, dismissed):
                 end_undone(tx, order)

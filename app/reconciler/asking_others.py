@@ -52,9 +52,9 @@ async def have_others_asked(this: Pass, answered: Collection[str]) -> None:
 async def _may_be_anothers(session: AsyncSession, order: Order) -> bool:
     """Tell whether an order has what it has by its name, or by an answer that may be wrong.
 
-    That one named it for both orders, or a task that was never read, and may name another one. While an order
-    goes on, its own looks find out about the task, and that it has something by its name is not enough to
-    have it looked at again and again.
+    CloudPress named it for both orders, or in the answer a task that was never read, and may name another
+    one. While an order goes on, its own looks find out about the task, and that it has something by its name
+    is not enough to have it looked at again and again.
     """
     is_final = order.status in FINAL
     is_by_name = is_final and order.cloudpress_order_id_source == LOOK_UP

@@ -1,6 +1,7 @@
 """Looks for an order whose placement is unknown: by late answers, callbacks, look-up, an operator's word."""
 
 from app.orders.attempts import nothing_landed
+from app.orders.claims import held_in_doubt
 from app.orders.spoken import known_to_operator
 from app.reconciler.adopting import adopt
 from app.reconciler.asking_others import have_others_asked
@@ -106,23 +107,24 @@ async def _settled(this: Pass, sent: Sent, named: Named = NOTHING_NAMED) -> set[
 
 
 async def _claimed(this: Pass, sent: Sent, progress: Progress, named: Named) -> list[str]:
-    """Return what its own callbacks name for good, also where another order has it by its name.
+    """Return what its own callbacks name for good, also where another order has it by its name or an answer.
 
-    A callback outranks a name. Which of the two has it is a person's to say, and the other one is to go no
-    further meanwhile, nor is it to take by its name what it has not yet. So what was named stays, also where
-    its task is asked about no more, until an operator has spoken or another order surely has it.
+    A callback outranks a name, and of an answer that no callback for the other one confirms it may say that
+    it was mixed up. Which of the two has it is a person's to say, and the other one is to go no further
+    meanwhile, nor is either to take by its name what it has not yet. So what was named stays, also where its
+    task is asked about no more, until an operator has spoken or another order surely has it.
     """
     speaking = {it for task, ids in named.of_tasks.items() if task in sent.speaking for it in ids}
     asked = {*named.possible, *named.suspects, *speaking, *progress.claimed}
     if not asked:
         return []
     async with this.dependencies.db.read() as session:
-        surely_held = await held_among(session, this.order, asked, but_by=LOOK_UP)
-        by_name = await held_among(session, this.order, asked) - surely_held
+        in_doubt = await held_in_doubt(session, this.order, asked)
+        surely_held = await held_among(session, this.order, asked) - in_doubt
     settled = surely_held | set(this.order.settled_duplicates or ())
-    by_name -= settled
-    await have_others_asked(this, by_name)
-    return sorted({*progress.claimed, *speaking, *by_name} - settled)
+    in_doubt -= settled
+    await have_others_asked(this, in_doubt)
+    return sorted({*progress.claimed, *speaking, *in_doubt} - settled)
 
 
 def _settled_tasks(sent: Sent, named: Named, held: set[str]) -> tuple[int, ...]:

@@ -258,8 +258,8 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
         held = await held_among(session, order, asked)
         # What another order has by look-up alone may well be ours, which was told of it.
         surely_held = await held_among(session, order, held, but_by=LOOK_UP)
-        is_shared = this.known.is_answered_to_another
-        claimed = await claimed_by_others(session, order, is_answered_to_another=is_shared)
+        is_shared = this.known.may_be_named_for_another
+        claimed = await claimed_by_others(session, order, may_be_named_for_another=is_shared)
     findings.answered_to_both = frozenset(held.intersection(sent.answered_ids))
     taken = (held - surely_held) & named.keys()
     others = [order_id for order_id in named if order_id not in {*held, order.cloudpress_order_id}]

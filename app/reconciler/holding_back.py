@@ -70,16 +70,16 @@ async def _is_found_by_another(held: Held) -> bool:
 
 
 async def _is_doubted(this: Pass, held: Held) -> bool:
-    """Tell whether what an order holds may be another's: by a callback, or by an answer to either.
+    """Tell whether what an order holds may be another's: by a callback for either, or by an answer to either.
 
-    The other's answer may have come while the pass looked, and raises nothing here.
+    What names it for the other may have come while the pass looked, and raises nothing here.
     """
     if await is_named_anew(this, held):
         return True
-    is_shared = this.known.is_answered_to_another
+    is_shared = this.known.may_be_named_for_another
     if held.findings.tasks or held.findings.order is not None:  # else nothing is told or concluded
-        is_shared = is_shared or await held.loaded.is_answered_to_another(held.order)
-    return bool(await claimed_by_others(held.tx.session, held.order, is_answered_to_another=is_shared))
+        is_shared = is_shared or await held.loaded.may_be_named_for_another(held.order)
+    return bool(await claimed_by_others(held.tx.session, held.order, may_be_named_for_another=is_shared))
 
 
 async def _has_called_back_anew(this: Pass, held: Held) -> bool:

@@ -16,7 +16,7 @@ from app.db.database import Transaction
 from app.db.models import Callback, Order, Placement, Task
 from app.db.several import among
 from app.db.unindexed import none_of
-from app.orders.claims import IS_ANSWERED_TO_ANOTHER, IS_OWN_TASK
+from app.orders.claims import IS_OWN_TASK, MAY_BE_NAMED_FOR_ANOTHER
 from app.reconciler.loaded import CALLBACKS, rows_by_order
 from app.states import OrderStatus
 
@@ -25,7 +25,7 @@ _IS_OWN = case((IS_OWN_TASK, True), else_=Task.is_own)
 _IS_CALLED_BACK = ~none_of(Order, Callback.order_id == Order.id)
 # Mostly there is one attempt, so that it stands beside each task without a cost.
 _PLACEMENTS_AND_TASKS = (
-    select(Order.id, Placement, Task.id, _IS_OWN, IS_ANSWERED_TO_ANOTHER, _IS_CALLED_BACK)
+    select(Order.id, Placement, Task.id, _IS_OWN, MAY_BE_NAMED_FOR_ANOTHER, _IS_CALLED_BACK)
     .outerjoin(Placement, Placement.order_id == Order.id)
     .outerjoin(Task, Task.order_id == Order.id)
     .where(among(Order.id, "ids"))
@@ -48,8 +48,8 @@ class Known:
     """Those that CloudPress showed as tasks of what the order holds."""
     unread_task_ids: frozenset[int]
     """Those of which it never has: an answer or a list named them, and no more."""
-    is_answered_to_another: bool
-    """Whether an answer to another order's request named what the order holds."""
+    may_be_named_for_another: bool
+    """Whether what the order holds was named in an answer to another one, or may be in a callback for one."""
     at: datetime
     """When it was read, by the database's clock, and by this machine's uptime."""
     at_uptime: float

@@ -27,7 +27,7 @@ from app.db.models import (
 )
 from app.db.several import Several, among
 from app.db.unindexed import unindexed
-from app.orders.claims import IS_ANSWERED_TO_ANOTHER
+from app.orders.claims import MAY_BE_NAMED_FOR_ANOTHER
 from app.orders.reading import OrderView
 
 Row = TypeVar("Row", bound=Base)
@@ -50,7 +50,7 @@ CALLBACKS = (
 # Tasks are few, and whoever wants them mostly wants the site as well. Whether another order was answered with
 # what is held comes with them, so that whoever concludes from them knows of the answers of this moment.
 _TASKS_AND_SITES = (
-    select(Order.id, Task, Site, IS_ANSWERED_TO_ANOTHER)
+    select(Order.id, Task, Site, MAY_BE_NAMED_FOR_ANOTHER)
     .outerjoin(Task, Task.order_id == Order.id)
     .outerjoin(Site, Site.order_id == Order.id)
     .where(among(Order.id, "ids"))
@@ -201,8 +201,8 @@ class Loaded:
                 self.note_holder(each)
         return self._holders
 
-    async def is_answered_to_another(self, order: Order) -> bool:
-        """Tell whether CloudPress answered another order with what an order has held for longer."""
+    async def may_be_named_for_another(self, order: Order) -> bool:
+        """Tell whether CloudPress may have named what an order has held for longer as another order."""
         await self._read_tasks_and_sites()
         answered = self._answered[order.account_id, order.cloudpress_order_id or ""]
         return order.id in self._shared or bool(answered - {order.id})

@@ -107,9 +107,10 @@ def _held_by_its_name(held: str | None, *, unwanted: bool) -> str:
 def _answered_to_both(held: str | None) -> str:
     return (
         f"CloudPress answered with {held}, which this order holds, and answered another order here with the "
-        f"same: {_MIXED_UP}. Find out in CloudPress by the name of its site whose it is, and "
-        f"{CANCEL_NOTHING}. If it is this order's, resolve the order: dismiss duplicates. If not, hand out "
-        "its site yourself: nothing of it is told here; and if the order has not ended, resolve it: fail."
+        f"same, or called back for that one with it: {_MIXED_UP}. Find out in CloudPress by the name of its "
+        f"site whose it is, and {CANCEL_NOTHING}. If it is this order's, resolve the order: dismiss "
+        "duplicates. If not, hand out its site yourself: nothing of it is told here; and if the order has "
+        "not ended, resolve it: fail."
     )
 
 

@@ -94,7 +94,8 @@ class LookUp(Base):
     ruled_out: Mapped[list[str]] = mapped_column(JSONDocument, default=list, server_default="[]")
     # Whether an operator named a CloudPress order as this one that it cannot be: he has seen something.
     adopted_in_vain: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
-    # What the order's own callbacks named, and another order had by its name alone when that was seen.
+    # What the order's own callbacks named for good; or had named when another order had that by its name, or
+    # by an answer that no callback of that one's confirmed.
     claimed: Mapped[list[str]] = mapped_column(JSONDocument, default=list, server_default="[]")
     # A doubt that stands beside the others, for the release before this one does not know it.
     taken_by_name: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())

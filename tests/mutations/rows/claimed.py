@@ -2,6 +2,7 @@
 
 from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import (
+    AGAINST_ANSWERS,
     ANSWERED_TO_BOTH,
     CLAIMED,
     ENDED_AS_ANOTHERS,
@@ -75,7 +76,7 @@ MUTATIONS = (
     Mutation(
         "an order whose look-alike has it by its name cannot adopt it",
         "app/orders/handing_over.py",
-        "    return is_alike and not await is_called_back(session, holder)\n",
+        "    return is_by_name and is_alike and not await is_called_back(session, holder)\n",
         "    return False and is_alike\n",
         (CLAIMED,),
     ),
@@ -194,15 +195,43 @@ MUTATIONS = (
     Mutation(
         "who has what both were answered with is not asked",
         "app/orders/claims.py",
-        "    if order.cloudpress_order_id_source == ANSWER and is_answered_to_another:\n",
+        "    if order.cloudpress_order_id_source == ANSWER and may_be_named_for_another:\n",
         "    if False:\n",
         (ANSWERED_TO_BOTH,),
     ),
     Mutation(
+        "what another was answered with is nobody else's, whatever a sought order's own callback says",
+        "app/orders/claims.py",
+        "        and_(Order.cloudpress_order_id_source == ANSWER, ~_IS_CALLED_BACK),\n",
+        "",
+        (AGAINST_ANSWERS,),
+    ),
+    Mutation(
+        "a lie about what another was answered with stands against its own callback",
+        "app/orders/claims.py",
+        "        and_(Order.cloudpress_order_id_source == ANSWER, ~_IS_CALLED_BACK),\n",
+        "        Order.cloudpress_order_id_source == ANSWER,\n",
+        (AGAINST_ANSWERS,),
+    ),
+    Mutation(
+        "who was answered with what a sought order's own callback names is not asked",
+        "app/orders/claims.py",
+        " or await _is_claimed(session, order, own)\n",
+        "\n",
+        (AGAINST_ANSWERS,),
+    ),
+    Mutation(
+        "no pass asks whether a sought order's own callback has named what an answer did",
+        "app/orders/claims.py",
+        "    and_(Order.cloudpress_order_id_source == ANSWER, Order.account_id.in_(_CLAIMING_ACCOUNTS)),\n",
+        "",
+        (AGAINST_ANSWERS,),
+    ),
+    Mutation(
         "its own callback does not tell which of two answers is right",
         "app/orders/claims.py",
-        "answered if answered and not await is_called_back(session, order) else set()",
-        "answered",
+        "return {own} if is_named and not await is_called_back(session, order) else set()",
+        "return {own} if is_named else set()",
         (ANSWERED_TO_BOTH,),
     ),
     Mutation(

@@ -3,6 +3,7 @@
 from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import (
     ADOPTING,
+    AGAINST_ANSWERS,
     DISMISSED,
     HANDED_OVER,
     PROMISED,
@@ -38,9 +39,37 @@ MUTATIONS = (
         (PROMISED,),
     ),
     Mutation(
+        "what an operator failed keeps what it was answered with, whoever was called back for that",
+        HANDING_OVER,
+        "is_failed_by_operator(holder)):\n",
+        "is_failed_by_operator(holder) and holder.cloudpress_order_id_source == LOOK_UP):\n",
+        (AGAINST_ANSWERS,),
+    ),
+    Mutation(
+        "what an operator failed gives up what its own callback has named",
+        HANDING_OVER,
+        "    if not is_by_name and await is_called_back(session, holder):\n",
+        "    if False:\n",
+        (AGAINST_ANSWERS,),
+    ),
+    Mutation(
+        "what an operator failed gives up what it was answered with for a name",
+        HANDING_OVER,
+        "    return is_by_name and is_alike",
+        "    return is_alike",
+        (AGAINST_ANSWERS,),
+    ),
+    Mutation(
+        "who ends what is asked of an order that he has failed says whose it is",
+        "app/orders/requests.py",
+        "in dismissed and not is_failed_by_operator(order):\n",
+        "in dismissed:\n",
+        (AGAINST_ANSWERS,),
+    ),
+    Mutation(
         "what an operator failed keeps what another order was answered with",
         HANDING_OVER,
-        "(_has_by_name(holder) or is_kept_in_vain)",
+        "(_has_by_name(holder) or is_failed_by_operator(holder))",
         "_has_by_name(holder)",
         (HANDED_OVER,),
     ),

@@ -56,7 +56,7 @@ MUTATIONS = (
     Mutation(
         "an answer to another that comes while a pass looks is not heeded by it",
         "app/reconciler/holding_back.py",
-        "is_shared = is_shared or await held.loaded.is_answered_to_another(held.order)",
+        "is_shared = is_shared or await held.loaded.may_be_named_for_another(held.order)",
         "is_shared = bool(is_shared)",
         (ANSWERED_TO_BOTH,),
     ),
