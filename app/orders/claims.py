@@ -6,11 +6,11 @@ speaks against an answer too. Only a person can say whose it is (decision 0004).
 
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import Text, and_, bindparam, case, cast, exists, or_, select
+from sqlalchemy import and_, bindparam, case, exists, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from app.db.models import Callback, LookUp, Order, Placement, Task
+from app.db.models import CLAIMING, Callback, LookUp, Order, Placement, Task
 from app.db.several import among, one_of
 from app.db.unindexed import none_of, unindexed
 from app.orders.mix_ups import kept_as_mixed_up
@@ -28,11 +28,12 @@ _ANSWERED = (
 )
 _ANOTHERS = aliased(Placement)
 _SOUGHT = aliased(Order)
-# Asked once for all orders of a statement, however many are sought. What they claim is read where one does.
+# Asked once for all orders of a statement, and found by those few for which something is kept, however many
+# are sought. What they claim is read where one does.
 _CLAIMING_ACCOUNTS = (
     select(_SOUGHT.account_id)
     .join(LookUp, LookUp.order_id == _SOUGHT.id)
-    .where(_SOUGHT.status == OrderStatus.UNCONFIRMED, cast(LookUp.claimed, Text) != "[]")
+    .where(text(CLAIMING), unindexed(_SOUGHT.status) == OrderStatus.UNCONFIRMED)
 )
 MAY_BE_NAMED_FOR_ANOTHER = or_(
     ~none_of(

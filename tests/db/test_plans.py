@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
-from sqlalchemy import Engine, Table, event, insert, select, text
+from sqlalchemy import Engine, Table, event, insert, select, text, update
 
 from app.db import models
 from app.db.database import Database
@@ -19,6 +19,7 @@ from app.maintenance.retention import Pruner, first_overdue
 from app.orders.erasing import clear, digested
 from app.orders.intake import Idempotency, NewOrder, OrderIntake, create_order, find_repeated
 from app.queue import leases
+from app.reconciler.known import read_known
 from app.secrets import Encryption
 from tests.databases import plain_engine
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
@@ -224,6 +225,39 @@ async def test_a_claim_looks_at_none_of_the_orders_that_wait(database_url: str) 
     assert [claim.row.id for claim in claimed.claims] == [due.id]
     assert (again.claims, again.is_more_due) == ((), False)
     assert again.next_due_seconds == 60, "what is held is looked at once its lease has run out"
+    await db.dispose()
+    change(database_url)
+    assert not looking_far(database_url, asked)
+
+
+async def test_nor_does_what_is_read_with_it_look_at_those_that_are_sought(database_url: str) -> None:
+    """Of an order that was answered it is asked whether a sought one's callback named what it has."""
+    db = Database(async_database_url(database_url), Encryption([SECRET_KEY]))
+    orders: Table = models.Order.__table__  # type: ignore[assignment]
+    look_ups: Table = models.LookUp.__table__  # type: ignore[assignment]
+    answered = await create_order(db, NewOrder("acct", "Site", "vanilla", None, None, None, {}), None)
+    sought = [uuid4() for _ in range(PAST_ORDERS)]
+    nothing: dict[str, Any] = {"unseen": [], "candidates": [], "suspects": [], "completed": 1}
+    async with db.write() as tx:
+        connection = await tx.session.connection()
+        [row] = (await connection.execute(select(orders))).mappings().all()
+        unconfirmed = {**row, "status": "unconfirmed", "due_at": tx.now + timedelta(hours=1)}
+        await connection.execute(insert(orders), [{**unconfirmed, "id": each} for each in sought])
+        claims = [
+            {**nothing, "order_id": each, "claimed": ["cp-9"] if each == sought[0] else []} for each in sought
+        ]
+        await connection.execute(insert(look_ups), claims)
+        placed = {
+            "status": "provisioning",
+            "cloudpress_order_id": "cp-9",
+            "cloudpress_order_id_source": "answer",
+        }
+        await connection.execute(update(orders).where(orders.c.id == answered.id).values(**placed))
+    with listening() as asked:
+        async with db.write() as tx:
+            [claim] = (await leases.claim(tx, models.Order, limit=10, lease_seconds=60)).claims
+            known = await read_known(tx, [claim.row])
+    assert known[answered.id].may_be_named_for_another
     await db.dispose()
     change(database_url)
     assert not looking_far(database_url, asked)

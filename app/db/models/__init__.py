@@ -2,7 +2,7 @@
 
 from app.db.models.access import Account, ApiKey
 from app.db.models.events import Event, Pruning
-from app.db.models.evidence import RESTORED, Callback, LookUp, Placement, Stranger
+from app.db.models.evidence import CLAIMING, RESTORED, Callback, LookUp, Placement, Stranger
 from app.db.models.leased import Leased
 from app.db.models.orders import ASKS, DISMISSED, TO_CLEAR, TO_STRIP, UNSETTLED, Order
 from app.db.models.restorations import Orphan, OrphanSearch, Restoration
@@ -12,6 +12,7 @@ from app.db.models.webhooks import Delivery, DeliveryAttempt, Webhook
 
 __all__ = [
     "ASKS",
+    "CLAIMING",
     "DISMISSED",
     "RESTORED",
     "TO_CLEAR",

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -23,6 +24,8 @@ from app.db.models.leased import NullableDocument, RowNumber
 
 RESTORED = "restored"
 """Stands for the key of an attempt that a restored database may have lost; also the event that says so."""
+CLAIMING = "claimed <> '[]'"
+"""Whether something is kept of what an order's own callbacks named."""
 
 
 class Placement(Base):
@@ -66,6 +69,12 @@ class LookUp(Base):
     """
 
     __tablename__ = "look_ups"
+    # Of the many orders that are sought, those few of whose callbacks something is kept.
+    __table_args__ = (
+        Index(
+            "ix_look_ups_claiming", "order_id", postgresql_where=text(CLAIMING), sqlite_where=text(CLAIMING)
+        ),
+    )
 
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
     # The last attempt that may have made an order: what was seen before it says nothing.
