@@ -169,26 +169,26 @@ async def claimed_by_others(
 ) -> set[str]:
     """Return the CloudPress order that is held, if it may be another order's, as CloudPress says there.
 
-    That one was answered with it; or its own callback led to it, and none of this one's did. Names may be
-    kept otherwise than they were sent, so that one order looks like another here. And where the answers to
-    both named it, or the own callback of one that is sought names what another was answered with, one of the
-    two is wrong; the callback of the one that has it tells that it was not that one's. Nothing is asked about
-    those where it is known that none `may_be_named_for_another`. Nor is anything about an order that was
-    erased: its callbacks are gone, so nobody knows what they said.
+    That one was answered with it; or its own callback led to it while this one has it by its name, or while
+    that one is sought. Names may be kept otherwise than they were sent, so that one order looks like another
+    here, and answers may be mixed up. However this one came to have it, its own callback tells that it is its
+    own.
+
+    Nothing is asked about answers, and about who is sought, where it is known that it
+    `may_be_named_for_another` not. Nor is anything about an order that was erased: its callbacks are gone, so
+    nobody knows what they said.
     """
     own = order.cloudpress_order_id
     if own is None or order.erased_at is not None or own in (order.settled_duplicates or ()):
         return set()
-    if order.cloudpress_order_id_source == ANSWER and may_be_named_for_another:
-        is_named = await answered_to_others(session, order, [own]) or await _is_claimed(session, order, own)
-        return {own} if is_named and not await is_called_back(session, order) else set()
-    if order.cloudpress_order_id_source != LOOK_UP:
-        return set()
-    tasks = set(await session.scalars(_TASKS, {"order_id": order.id}))
-    is_claimed = await is_called_back_for_another(session, order, own, tasks)
-    if is_claimed and not await is_called_back(session, order):
-        return {own}
-    return await answered_to_others(session, order, [own])
+    source, is_named = order.cloudpress_order_id_source, False
+    if source == LOOK_UP:
+        tasks = set(await session.scalars(_TASKS, {"order_id": order.id}))
+        is_named = await is_called_back_for_another(session, order, own, tasks)
+    if not is_named and may_be_named_for_another and source in {ANSWER, LOOK_UP}:
+        answered = await answered_to_others(session, order, [own])
+        is_named = bool(answered) or await _is_claimed(session, order, own)
+    return {own} if is_named and not await is_called_back(session, order) else set()
 
 
 async def is_called_back_for(session: AsyncSession, order: Order, holder: Order) -> bool:

@@ -6,7 +6,9 @@ from uuid import UUID
 import pytest
 
 from app.db.models import Order
+from app.orders.requests import NotResolvableError
 from tests.reconciler.scripted import HOUR, LOST, Bench
+from tests.reconciler.test_answers_outrank_names import adopt
 from tests.reconciler.test_attacks import answered_late
 from tests.reconciler.test_callbacks_that_claim import both
 from tests.reconciler.test_mixed_up_answers import call_back
@@ -84,3 +86,31 @@ async def test_what_no_callback_has_named_is_replaced(bench: Bench) -> None:
     await answered_late(bench, rosa, own)
     await bench.work_for(HOUR)
     assert (await bench.read(rosa)).cloudpress_order_id == own
+
+
+@pytest.mark.parametrize("is_ended", [True, False])
+@pytest.mark.parametrize("name", ["Rosa", "Ben"])
+async def test_nor_is_it_doubted_for_the_answer_to_another(
+    bench: Bench, name: str, *, is_ended: bool
+) -> None:
+    """Hers was found by its name, and her own callback has named it. Then Ben's late answer does, wrongly."""
+    rosa = await found_by_look_up(bench)
+    bench.cloudpress.script["answer"] = [LOST]
+    bench.clock.time += timedelta(minutes=20)
+    ben = await bench.order(name)
+    await bench.work()
+    if is_ended:
+        bench.cloudpress.end("cp-2", "OK")
+    await call_back(bench, rosa, 2)
+    await bench.work_for(60)
+    await answered_late(bench, ben, "cp-2")
+    await bench.work_for(3 * HOUR)
+    told = await both(bench, rosa, ben)
+    order = await bench.read(rosa)
+    assert (order.cloudpress_order_id, order.attention_code) == ("cp-2", None), told
+    with pytest.raises(NotResolvableError):
+        await adopt(bench, ben, "cp-2")
+    if not is_ended:
+        await end_both(bench)
+    assert await bench.known_site(rosa) == "site-2", told
+    assert (await bench.read(ben)).attention_code, told

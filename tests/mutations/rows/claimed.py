@@ -195,8 +195,8 @@ MUTATIONS = (
     Mutation(
         "who has what both were answered with is not asked",
         "app/orders/claims.py",
-        "    if order.cloudpress_order_id_source == ANSWER and may_be_named_for_another:\n",
-        "    if False:\n",
+        "may_be_named_for_another and source in {ANSWER, LOOK_UP}:\n",
+        "may_be_named_for_another and source == LOOK_UP:\n",
         (ANSWERED_TO_BOTH,),
     ),
     Mutation(
@@ -232,7 +232,7 @@ MUTATIONS = (
         "app/orders/claims.py",
         "return {own} if is_named and not await is_called_back(session, order) else set()",
         "return {own} if is_named else set()",
-        (ANSWERED_TO_BOTH,),
+        (ANSWERED_TO_BOTH, OWN_CALLBACK),
     ),
     Mutation(
         "who has ended as what another is answered with is not asked",
@@ -286,7 +286,7 @@ MUTATIONS = (
     Mutation(
         "a task that was read of an order that goes on, or was answered, is its own",
         "app/orders/claims.py",
-        "        Order.cloudpress_order_id_source == LOOK_UP,\n        one_of(Order.status, sorted(FINAL)),\n",
+        "Order.cloudpress_order_id_source == LOOK_UP,\n        one_of(Order.status, sorted(FINAL)),\n",
         "",
         (OWN_TASK,),
     ),
@@ -380,5 +380,12 @@ MUTATIONS = (
         "        observation = await disowned_after_its_end(this, rechecked)\n",
         "        pass\n",
         (ENDED_AS_ANOTHERS,),
+    ),
+    Mutation(
+        "what its own callback has named is handed over",
+        "app/orders/handing_over.py",
+        "    if not is_kept_in_vain and await is_called_back(session, holder):\n",
+        "    if False:\n",
+        (OWN_CALLBACK,),
     ),
 )

@@ -120,8 +120,8 @@ MUTATIONS = (
     Mutation(
         "what another order's callback names goes on all the same",
         "app/orders/claims.py",
-        "    if is_claimed and not await",
-        "    if False and not await",
+        "named = {own} if await",
+        "named = {own} if False and await",
         (TAKEN_BY_NAME,),
     ),
     Mutation(
