@@ -110,10 +110,9 @@ async def may_be_handed_over(session: AsyncSession, holder: Order, order: Order)
 
     It answered the order with it, or the order's own callback led to it. Or the holder has it by its name,
     the two have names of which CloudPress may have made one another, and no callback of its has named it.
-    Who was called back for it has more than its name, or an answer, for as long as no operator has failed it.
 
-    One that has ended keeps what it was told with, unless an operator failed it: that tells of no site. So it
-    gives up what it has otherwise than by its name as well, unless its own callback has named that.
+    One that has ended keeps what it was told with, unless an operator failed it: that tells of no site. Who
+    was called back for what it has keeps that, unless he failed it and it got it by its name.
     """
     if not (_has_by_name(holder) or is_failed_by_operator(holder)):
         return False
@@ -122,7 +121,8 @@ async def may_be_handed_over(session: AsyncSession, holder: Order, order: Order)
     if not is_kept_in_vain and await is_called_back(session, holder):
         return False
     answered = select(func.count()).where(
-        Placement.order_id == order.id, Placement.cloudpress_order_id == holder.cloudpress_order_id
+        Placement.order_id == order.id,
+        Placement.cloudpress_order_id.in_(_spelt(holder.cloudpress_order_id or "")),
     )
     if (await session.execute(answered)).scalar_one() or await is_called_back_for(session, order, holder):
         return True

@@ -17,7 +17,7 @@ from app.orders import names_seen
 from app.orders.attempts import nothing_landed
 from app.orders.names import UNKNOWN_TIDYING, Tidying
 from app.reconciler.passes import Pass
-from app.reconciler.window import CLOCK_TOLERANCE, Now
+from app.reconciler.window import CLOCK_TOLERANCE, Now, spelt_among
 from app.states import FINAL, OrderStatus, PostOutcome, may_have_landed
 
 ANSWER, CALLBACK, LOOK_UP, OPERATOR = (
@@ -81,6 +81,8 @@ class Sent:
     speaking: frozenset[int]
     """The tasks that such ones name."""
     now: Now
+    known: tuple[str, ...] = ()
+    """The CloudPress orders that are known of the order: what it holds, what is suspected or settled."""
 
     @property
     def landed(self) -> tuple[Placement, ...]:
@@ -106,9 +108,10 @@ class Sent:
 
     @property
     def answered_ids(self) -> tuple[str, ...]:
-        """The CloudPress orders that answers to the attempts named."""
+        """The CloudPress orders that answers to the attempts named, in the letters that are known of them."""
         named = (placement.cloudpress_order_id for placement in self.placements)
-        return tuple(order_id for order_id in named if order_id is not None)
+        told = (spelt_among(self.known, order_id) for order_id in named if order_id is not None)
+        return tuple(dict.fromkeys(told))
 
     @property
     def late_outcome(self) -> PostOutcome | None:
@@ -152,7 +155,14 @@ def what_was_sent(this: Pass) -> Sent:
         names_no_task=any(callback.task_id is None for callback in known.speaking),
         speaking=frozenset(it.task_id for it in known.speaking if it.task_id is not None),
         now=this.now(),
+        known=known_of(this.order),
     )
+
+
+def known_of(order: Order) -> tuple[str, ...]:
+    """Return the CloudPress orders that are known of an order: what it holds comes first."""
+    held = (order.cloudpress_order_id,) if order.cloudpress_order_id is not None else ()
+    return (*held, *(order.suspected_duplicates or ()), *(order.settled_duplicates or ()))
 
 
 async def seen_tidying(this: Pass, session: AsyncSession | None = None) -> Tidying:

@@ -30,7 +30,7 @@ from app.reconciler.evidence import (
 )
 from app.reconciler.passes import Pass, trouble_of
 from app.reconciler.progress import Progress, kept
-from app.reconciler.window import Window, tells_same_kind, window_of
+from app.reconciler.window import Window, spelt_among, tells_same_kind, window_of
 from app.states import Doubt
 
 # Of more than these it is not asked what each of them is: a person has to look anyway.
@@ -153,7 +153,7 @@ class OrderLookUp:
         asked = [it for it in found if it not in explained and _is_within(window, found[it])]
         held = await held_by_name(session, order, asked)
         is_likely = any(not name or resembles(order.site_name, name) for name in held.values())
-        asked += found.keys() & self._sent.answered_ids
+        asked += {spelt_among(found, it) for it in self._sent.answered_ids} & found.keys()
         return is_likely or bool(await held_mixed_up(session, order, asked))
 
     async def _read_what_is_compared(self, progress: Progress, session: AsyncSession) -> None:

@@ -12,6 +12,7 @@ from app.events.types import EventType
 from app.reconciler.callback_hints import Named
 from app.reconciler.evidence import Sent
 from app.reconciler.passes import Pass
+from app.reconciler.window import spelt_among
 
 _SETTLING = {
     EventType.DUPLICATES_DISMISSED,
@@ -56,7 +57,7 @@ async def named_since(
     told += [(event.type, event.data) for event in recorded if event.order_id == order.id]
     for happened, data in told:
         if happened == EventType.PLACEMENT_ENDED:
-            since |= before & {data.get("cloudpress_order_id")}
+            since |= before & {spelt_among(before, data.get("cloudpress_order_id") or "")}
         elif happened == EventType.CALLBACK_RECEIVED:
             task_id: int = data.get("task_id", -1)
             if task_id in of_tasks and task_id not in heard:

@@ -84,6 +84,11 @@ def spelt_as(known: str | None, named: str) -> str:
     return known if known is not None and known.lower() == named.lower() else named
 
 
+def spelt_among(known: Iterable[str], named: str) -> str:
+    """Return the same where it may be any of several that are known; as it is named where it is none."""
+    return next((it for it in known if it.lower() == named.lower()), named)
+
+
 def tells_same_kind(summary: OrderSummary, account_id: str, variant: str) -> bool:
     """Tell whether the account and the variant agree, as far as they are told."""
     if summary.account_id is not None and summary.account_id != account_id:

@@ -8,6 +8,7 @@ from tests.mutations.proofs import (
     ENDED_AS_ANOTHERS,
     LATE_OWN_TASK,
     MIX_UPS_THAT_STAND,
+    OTHER_LETTERS,
     OWN_CALLBACK,
     OWN_TASK,
     REFUTED,
@@ -244,7 +245,7 @@ MUTATIONS = (
     Mutation(
         "what both were answered with is explained by a dismissal of the one",
         "app/reconciler/looking_up.py",
-        "        asked += found.keys() & self._sent.answered_ids\n",
+        "        asked += {spelt_among(found, it) for it in self._sent.answered_ids} & found.keys()\n",
         "",
         (ANSWERED_TO_BOTH,),
     ),
@@ -387,5 +388,12 @@ MUTATIONS = (
         "    if not is_kept_in_vain and await is_called_back(session, holder):\n",
         "    if False:\n",
         (OWN_CALLBACK,),
+    ),
+    Mutation(
+        "an answer in other letters names another order",
+        "app/reconciler/window.py",
+        "if it.lower() == named.lower()), named)",
+        "if it == named), named)",
+        (OTHER_LETTERS,),
     ),
 )
