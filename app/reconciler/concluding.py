@@ -16,6 +16,7 @@ from app.queue import leases
 from app.reconciler.evidence import ANSWER
 from app.reconciler.keeping import keep, keep_listed
 from app.reconciler.known import Known
+from app.reconciler.look_alikes import may_be_anothers
 from app.reconciler.passes import Finished, Pass, PassResult
 from app.reconciler.silences import keep_silence, silent_for
 from app.reconciler.writing import Held
@@ -63,7 +64,9 @@ async def apply(this: Pass, held: Held, action: str, observation: Observation) -
             findings.site, observation = None, replace(observation, site_read=False, foreign=True)
         change.shows_more = await keep(held)
         is_replaced = had not in {None, order.cloudpress_order_id}
-        decision = decide(standing(tx, order, is_replaced=is_replaced), observation, tx.now)
+        stands = standing(tx, order, is_replaced=is_replaced)
+        stands = replace(stands, anothers=await may_be_anothers(this, tx, order))
+        decision = decide(stands, observation, tx.now)
         if decision.status in FINAL and isinstance(observation, Seen):
             await keep_listed(held)
         _write(tx, change, decision)

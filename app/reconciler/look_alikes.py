@@ -6,12 +6,13 @@ from sqlalchemy import and_, bindparam, exists, or_, select, text, union_all
 
 from app.db.columns import UTCDateTime
 from app.db.database import Transaction
-from app.db.models import UNSETTLED, Callback, Order, Placement
+from app.db.models import UNSETTLED, Callback, LookUp, Order, Placement
 from app.db.several import one_of
 from app.orders.attempts import can_have_landed
 from app.orders.claims import SPEAKS_OF_ITS_OWN
 from app.orders.names import Tidying
-from app.reconciler.evidence import LOOK_UP
+from app.reconciler.evidence import LOOK_UP, dismissed_by_others, seen_tidying
+from app.reconciler.passes import Pass
 from app.states import ErrorCode, OrderStatus
 
 SOUGHT = (OrderStatus.PLACING, OrderStatus.UNCONFIRMED)
@@ -48,6 +49,15 @@ _OTHERS = union_all(
         ),
     ),
 )
+_SEEN = Order.site_name, LookUp.candidates, LookUp.suspects, LookUp.claimed
+_WITHOUT_ITS_OWN = union_all(
+    select(*_SEEN)
+    .outerjoin(LookUp, LookUp.order_id == Order.id)
+    .where(*_OTHER, one_of(Order.status, SOUGHT)),
+    select(*_SEEN)
+    .outerjoin(LookUp, LookUp.order_id == Order.id)
+    .where(*_OTHER, text(UNSETTLED), Order.suspected_duplicates.is_not(None), Order.mixed_up.is_not(None)),
+)
 
 
 async def has_look_alike(tx: Transaction, order: Order, tidying: Tidying) -> bool:
@@ -68,3 +78,28 @@ async def has_look_alike(tx: Transaction, order: Order, tidying: Tidying) -> boo
     names = await tx.session.scalars(_OTHERS, asked)
     # One that was erased has no name any more, so it may have been any.
     return any(not name or tidying.confuses(name, order.site_name) for name in names)
+
+
+async def may_be_anothers(this: Pass, tx: Transaction, order: Order) -> tuple[str, ...]:
+    """Return those of an order's suspected duplicates that may be another order's: nobody is to cancel those.
+
+    They may be that of another one that is sought, or may hold what is not its own, where that one's look-up
+    has seen them, or the names of the two may be told alike. And of what an operator has dismissed elsewhere
+    he may have said that it is wanted there.
+    """
+    suspected = order.suspected_duplicates or ()
+    if not suspected:
+        return ()  # nothing is asked for that
+    asked = {"account_id": order.account_id, "order_id": order.id}
+    without = (await tx.session.execute(_WITHOUT_ITS_OWN, asked)).all()
+    tidying = await seen_tidying(this, tx.session) if without else this.findings.tidying
+    anothers = await dismissed_by_others(tx.session, order)
+    for name, *seen in without:
+        if _may_be_told_alike(tidying, name, order.site_name):
+            return tuple(suspected)
+        anothers.update(*(ids or () for ids in seen))
+    return tuple(it for it in suspected if it in anothers)
+
+
+def _may_be_told_alike(tidying: Tidying, name: str, other: str) -> bool:
+    return not name or not (tidying.excludes(name, other) and tidying.excludes(other, name))

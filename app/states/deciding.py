@@ -108,7 +108,8 @@ def _with_what_stands_beside(
 ) -> Decision:
     """Add what follows from suspected duplicates, from the request to cancel, and from the late look."""
     if order.duplicates:
-        mixed_up, claimed = mixed_up_in(observation) or order.mixed_up, claimed_in(observation)
+        mixed_up = mixed_up_in(observation) or order.mixed_up
+        claimed = tuple(dict.fromkeys((*claimed_in(observation), *order.anothers)))
         if decision.attention == attention.MISSING and not (mixed_up or claimed):
             asked = left_alone(order.held, order.duplicates)
         else:

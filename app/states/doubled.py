@@ -22,9 +22,9 @@ def doubled(
 ) -> Attention:
     """Say that CloudPress may have an order twice, or one that was taken for never made.
 
-    What is `claimed` another order here has by its name, so nobody is told to cancel it. Of `mixed_up` its
-    own callbacks say that they are this one, and of what it holds they say nothing; or it is what this one
-    holds, by its name or, if so, `by_answer`. One that is `unwanted` is not placed again.
+    What is `claimed` another order here has by its name, or it may be that one's, so nobody is told to cancel
+    it. Of `mixed_up` its own callbacks say that they are this one, and of what it holds they say nothing; or
+    it is what this one holds, by its name or, if so, `by_answer`. One that is `unwanted` is not placed again.
     """
     # Where a person is told of what it holds alone, all others stand beside that: none is dismissed unseen.
     told = {held} if held in mixed_up else mixed_up
@@ -129,6 +129,6 @@ def _claimed_by_another(held: str | None, others: Iterable[str], claimed: Collec
     seems = "It seemed not to have heard of this order" if held is None else f"This order is {held}"
     return (
         f"CloudPress has {listed(others)}, which looks like this order. {seems}, and another order here "
-        f"has {listed(claimed)} by its name. Find out in CloudPress whose that is, and "
-        f"{CANCEL_NOTHING}. If it is the other's, resolve the order: dismiss duplicates."
+        f"has {listed(claimed)} by its name, or it may be that one's. Find out in CloudPress whose that is, "
+        f"and {CANCEL_NOTHING}. If it is the other's, resolve the order: dismiss duplicates."
     )

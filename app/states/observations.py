@@ -65,6 +65,8 @@ class Standing:
     """Whether CloudPress's answer named that."""
     duplicates: tuple[str, ...] = ()
     """Those that are suspected to be this one as well."""
+    anothers: tuple[str, ...] = ()
+    """Those of them that may be another order's here, so that nobody is told to cancel them."""
     mixed_up: tuple[str, ...] = ()
     """What it was found to be mixed up with, which stands where a look could not tell."""
     late_look_at: datetime | None = None

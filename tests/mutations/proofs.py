@@ -265,6 +265,9 @@ REFUTED = on_sqlite("refuted", "tests/reconciler/test_what_a_task_refutes.py")
 ANSWERED_TO_BOTH = on_sqlite("answered to both", "tests/reconciler/test_answered_to_both.py")
 WAITED_FOR = on_sqlite("waited for", "tests/reconciler/test_what_is_waited_for.py")
 AGAINST_ANSWERS = on_sqlite("against answers", "tests/reconciler/test_callbacks_against_answers.py")
+DOUBLES_OF_ANOTHERS = on_sqlite(
+    "doubles that are another's", "tests/reconciler/test_doubles_that_are_anothers.py"
+)
 OTHER_LETTERS = on_sqlite("other letters", "tests/reconciler/test_other_letters.py")
 CLAIMED = on_sqlite(
     "claimed by others",

@@ -28,8 +28,8 @@ MUTATIONS = (
     Mutation(
         "who fails what is mixed up without a look is told to cancel one of two",
         "app/states/deciding.py",
-        "mixed_up_in(observation) or order.mixed_up, ",
-        "mixed_up_in(observation), ",
+        "mixed_up_in(observation) or order.mixed_up\n",
+        "mixed_up_in(observation)\n",
         (MIX_UPS_THAT_STAND,),
     ),
     Mutation(
