@@ -8,6 +8,7 @@ from enum import Enum, auto
 from app.cloudpress import Answer, BadAnswer, CloudPressError, NoAnswer, NotFound, OrderDetails, Refused
 from app.cloudpress.site_names import name_of_site
 from app.db.lasting import Met, Span, lasted
+from app.orders.names import resembles
 from app.reconciler.evidence import Hint, Sent, is_young_enough, seen_tidying
 from app.reconciler.passes import Pass
 from app.reconciler.window import spelt_as, tells_same_kind
@@ -25,6 +26,8 @@ class Agreement(Enum):
     """Nothing differs, but its name, which would tell ours from another's, is not told yet."""
     UNREAD = auto()
     """The same, for the site that would tell it could not be read."""
+    ALIKE = auto()
+    """Nothing differs but its name, which may be what CloudPress has made of the one that was sent."""
     NONE = auto()
 
 
@@ -37,6 +40,8 @@ class Named:
     """Those of which nothing differs, and that do not tell their name yet."""
     suspects: tuple[str, ...] = ()
     """Those of which something does not agree."""
+    alike: tuple[str, ...] = ()
+    """Those of them of which nothing differs but a name that may be what was made of ours."""
     of_tasks: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     """The tasks of which all is known that will be, and which CloudPress orders each of them belongs to; none
     where it was not shown for a day."""
@@ -99,7 +104,8 @@ async def named_by_callbacks(this: Pass, sent: Sent, *, as_sent: bool = False) -
     return Named(
         read.those(Agreement.FULL),
         read.those(Agreement.UNTOLD, Agreement.UNREAD),
-        read.those(Agreement.NONE),
+        read.those(Agreement.ALIKE, Agreement.NONE),
+        read.those(Agreement.ALIKE),
         read.of_tasks,
         len(read.of_tasks) == len(sent.hints),
         read.error,
@@ -250,4 +256,4 @@ async def _agreement(this: Pass, sent: Sent, details: Answer[OrderDetails], *, a
     is_as_sent = as_sent and name == order.site_name
     if is_as_sent or (await seen_tidying(this)).makes(order.site_name, name):
         return Agreement.FULL
-    return Agreement.NONE
+    return Agreement.ALIKE if resembles(order.site_name, name) else Agreement.NONE

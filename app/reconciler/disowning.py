@@ -4,8 +4,10 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from app.cloudpress import CloudPressError
+from app.cloudpress.site_names import name_of_site
+from app.orders.names import resembles
 from app.reconciler.asking_others import have_others_asked
-from app.reconciler.passes import Pass
+from app.reconciler.passes import Pass, trouble_of
 from app.reconciler.window import spelt_as
 from app.states import Rechecked, Trouble
 
@@ -13,6 +15,11 @@ from app.states import Rechecked, Trouble
 def settled_by_operator(this: Pass) -> set[str]:
     """Return what an operator has said is not this order, and CloudPress itself has not named since."""
     return set(this.order.settled_duplicates or ()) - this.findings.named_anew
+
+
+def tells_as_own(this: Pass, name: str | None) -> bool:
+    """Tell whether a name that is told may be what CloudPress has made of the order's."""
+    return name is not None and resembles(this.order.site_name, name)
 
 
 async def disowned_after_its_end(this: Pass, rechecked: Rechecked) -> Rechecked:
@@ -34,6 +41,14 @@ async def disowned_after_its_end(this: Pass, rechecked: Rechecked) -> Rechecked:
         else:
             named |= order_ids
     named -= settled_by_operator(this)
+    if this.findings.alike:
+        try:
+            details = await this.find_order(own)
+            name = await name_of_site(details.value, this.read_site) if details is not None else None
+        except CloudPressError as error:
+            this.findings.hints = ()
+            return replace(rechecked, open_hints=True, trouble=rechecked.trouble or trouble_of(error))
+        named |= set() if tells_as_own(this, name) else this.findings.alike
     return await disowned(this, rechecked, named, None) if named else rechecked
 
 

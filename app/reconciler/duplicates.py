@@ -260,6 +260,7 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
         surely_held = await held_among(session, order, held, but_by=LOOK_UP)
         is_shared = this.known.may_be_named_for_another
         claimed = await claimed_by_others(session, order, may_be_named_for_another=is_shared)
+    findings.alike = _named_alike(this, sent, called_back)
     findings.answered_to_both = frozenset(held.intersection(sent.answered_ids))
     taken = (held - surely_held) & named.keys()
     others = [order_id for order_id in named if order_id not in {*held, order.cloudpress_order_id}]
@@ -286,6 +287,17 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
     if mixed_up:
         findings.hints = ()  # It is asked anew until an operator has spoken, or the own callback has come.
     return mixed_up
+
+
+def _named_alike(this: Pass, sent: Sent, called_back: Named) -> frozenset[str]:
+    """Return what its own callbacks name as an order by a name that is alike, where an answer may be wrong.
+
+    Whether it is depends on what the order holds: that is told with a name that is none of its own.
+    """
+    is_answered_once = this.order.cloudpress_order_id_source == ANSWER and len(sent.landed) == 1
+    if not (is_answered_once and sent.speaking) or _is_own_called_back(this, called_back):
+        return frozenset()
+    return frozenset(called_back.alike) - settled_by_operator(this)
 
 
 def _not_its_own(

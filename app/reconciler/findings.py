@@ -32,6 +32,8 @@ class Findings:
     """What an answer named as this order, and another order here has."""
     mixed_up: frozenset[str] = frozenset()
     """What others have, and may be this order, as its own callbacks say."""
+    alike: frozenset[str] = frozenset()
+    """What nobody may have, and its own callbacks name as this order by a name that is alike."""
     is_own_called_back: bool = False
     """Whether a callback has named what the order holds."""
     refuted: set[str] = field(default_factory=set)

@@ -6,10 +6,10 @@ from typing import TypeVar
 import structlog
 from sqlalchemy import select
 
-from app.cloudpress import Answer, CloudPressError, NotFound, OrderDetails, TaskRef
+from app.cloudpress import Answer, CloudPressError, NotFound, OrderDetails, Site, TaskRef
 from app.cloudpress import Task as CloudPressTask
 from app.db.models import Task
-from app.reconciler.disowning import settled_by_operator
+from app.reconciler.disowning import settled_by_operator, tells_as_own
 from app.reconciler.passes import Pass, trouble_of
 from app.reconciler.window import spelt_as
 from app.states import (
@@ -60,7 +60,22 @@ class Observer:
         if site_id is not None and is_done(self._order.status if self._order else None, self._statuses()):
             site = await self._ask(lambda: self._pass.read_site(site_id))
             found.site = site or found.site
+        self._note_alike(site)
         return self._seen(site_read=site is not None)
+
+    def _note_alike(self, site: Answer[Site] | None) -> None:
+        """Note that callbacks name one that may be this order, where what it holds has a name of its own.
+
+        While that is not shown, the callbacks are asked about anew.
+        """
+        found = self._pass.findings
+        if found.alike and self._order is None:
+            found.hints = ()
+        elif found.alike and self._order is not None:
+            linked = self._order.site
+            name = site.value.name if site is not None else linked.name if linked is not None else None
+            if not tells_as_own(self._pass, name):
+                self.disowned_for |= found.alike
 
     async def _look_at_tasks(self, cloudpress_order_id: str) -> None:
         listed = {task.id: task for task in self._order.tasks} if self._order else {}

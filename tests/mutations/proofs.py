@@ -268,6 +268,7 @@ AGAINST_ANSWERS = on_sqlite("against answers", "tests/reconciler/test_callbacks_
 DOUBLES_OF_ANOTHERS = on_sqlite(
     "doubles that are another's", "tests/reconciler/test_doubles_that_are_anothers.py"
 )
+ALIKE = on_sqlite("alike", "tests/reconciler/test_called_back_by_a_name_that_is_alike.py")
 OTHER_LETTERS = on_sqlite("other letters", "tests/reconciler/test_other_letters.py")
 CLAIMED = on_sqlite(
     "claimed by others",

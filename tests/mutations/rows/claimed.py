@@ -3,6 +3,7 @@
 from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import (
     AGAINST_ANSWERS,
+    ALIKE,
     ANSWERED_TO_BOTH,
     CLAIMED,
     DOUBLES_OF_ANOTHERS,
@@ -424,5 +425,19 @@ MUTATIONS = (
         "anothers = await dismissed_by_others(tx.session, order)",
         "anothers = set[str]() and await dismissed_by_others(tx.session, order)",
         (DOUBLES_OF_ANOTHERS,),
+    ),
+    Mutation(
+        "what a callback names by a name that is alike is nobody's",
+        "app/reconciler/duplicates.py",
+        "return frozenset(called_back.alike) - settled",
+        "return frozenset() - settled",
+        (ALIKE,),
+    ),
+    Mutation(
+        "a person is asked though what is held tells the order's name",
+        "app/reconciler/disowning.py",
+        "return name is not None and resembles(",
+        "return False and resembles(",
+        (ALIKE,),
     ),
 )
