@@ -146,8 +146,9 @@ async def _read_tasks(this: Pass, sent: Sent, *, as_sent: bool) -> _Read:
 
 def _keep_found(sent: Sent, hint: Hint, found: dict[str, Agreement], read: _Read, *, is_whole: bool) -> None:
     for order_id, agreement in found.items():
-        # Two tasks may name one order: what speaks against it counts, whichever of them tells it.
-        if read.agreeing.get(order_id) is not Agreement.NONE:
+        # Two tasks may name one order: what speaks against it most counts, whichever of them tells it.
+        before = read.agreeing.get(order_id)
+        if before not in {Agreement.NONE, Agreement.ALIKE} or agreement is Agreement.NONE:
             read.agreeing[order_id] = agreement
     told = {*found.values()} if is_whole else {*found.values(), Agreement.UNREAD}
     if Agreement.UNREAD not in told:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from app.cloudpress import BadAnswer, CloudPressError, Refused, SiteRef
+from app.cloudpress import BadAnswer, CloudPressError, NotFound, Refused, SiteRef
 from app.orders.callbacks import record_callback
 from app.orders.requests import dismiss_duplicates
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
@@ -309,8 +309,11 @@ async def test_nothing_is_taken_by_its_name_while_the_own_callback_names_another
     assert order.cloudpress_order_id != twin, (found, order.attention_detail)
 
 
-async def test_an_own_order_is_not_forgotten_behind_anothers_that_a_callback_names_too(bench: Bench) -> None:
-    """Two callbacks wait to be read: the first names its own, the second another order's of the same name."""
+@pytest.mark.parametrize("task_ids", [(3, 2), (2, 3)])
+async def test_an_own_order_is_found_beside_anothers_that_a_callback_names_too(
+    bench: Bench, task_ids: tuple[int, int]
+) -> None:
+    """Two callbacks wait to be read: one names its own, the other another order's of the same name."""
     await bench.order("Before")
     await bench.work()
     bench.cloudpress.end("cp-1", "OK")
@@ -324,9 +327,24 @@ async def test_an_own_order_is_not_forgotten_behind_anothers_that_a_callback_nam
     bench.cloudpress.hides = lambda it: it == "cp-3"  # the list lags
     bench.cloudpress.end("cp-2", "OK")
     bench.cloudpress.end("cp-3", "OK")
-    await record_callback(bench.db, ben, b'{"task": {"id": 3}}')
-    await record_callback(bench.db, ben, b'{"task": {"id": 2}}')
+    for task_id in task_ids:
+        await call_back(bench, ben, task_id)
     await bench.work_for(HOUR)
     order = await bench.read(ben)
-    told = order.status, order.attention_code, order.attention_detail
-    assert order.cloudpress_order_id == "cp-3" or "cp-3" in (order.attention_detail or ""), told
+    assert order.cloudpress_order_id == "cp-3", (order.status, order.attention_code, order.attention_detail)
+
+
+async def test_what_an_operator_has_dismissed_is_not_taken_by_a_callback_of_before(bench: Bench) -> None:
+    """Its task could not be read until then: the callback is no news since his word."""
+    rosa = await rosas(bench)
+    bench.cloudpress.script["task 3"] = [NotFound(404)] * 5000
+    twin = bench.cloudpress.land("Rosa")
+    await call_back(bench, rosa, 3)
+    await bench.work_for(HOUR)
+    order = await bench.read(rosa)
+    assert twin in (order.attention_detail or ""), (order.status, order.attention_detail)
+    await dismiss_duplicates(bench.db, rosa, by=ROSA)
+    bench.cloudpress.script["task 3"].clear()
+    await bench.work_for(2 * HOUR)
+    order = await bench.read(rosa)
+    assert (order.status, order.cloudpress_order_id) == ("unconfirmed", None)

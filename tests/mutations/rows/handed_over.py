@@ -48,8 +48,8 @@ MUTATIONS = (
     Mutation(
         "what an operator failed gives up what its own callback has named",
         HANDING_OVER,
-        "    if not is_by_name and await is_called_back(session, holder):\n",
-        "    if False:\n",
+        "    is_kept_in_vain = is_by_name and is_failed_by_operator(holder)\n",
+        "    is_kept_in_vain = is_failed_by_operator(holder)\n",
         (AGAINST_ANSWERS,),
     ),
     Mutation(

@@ -87,8 +87,8 @@ MUTATIONS = (
     Mutation(
         "of two tasks that name one order the older one is believed",
         HINTS,
-        "        if read.agreeing.get(order_id) is not Agreement.NONE:\n",
-        "        if True:\n",
+        "        if before not in {Agreement.NONE, Agreement.ALIKE} or agreement is Agreement.NONE:\n",
+        "        if before is None or True:\n",
         (CALLBACK_HINTS,),
     ),
 )

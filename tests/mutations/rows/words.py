@@ -250,7 +250,7 @@ MUTATIONS = (
         (SEEN_BEFORE,),
     ),
     Mutation(
-        "another's that a callback names keeps the own one from being found",
+        "what an operator has dismissed is taken by a callback of before",
         CONFIRMING,
         "own = [order_id for order_id in named.order_ids if order_id not in other]",
         "own = list(named.order_ids)",
