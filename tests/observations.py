@@ -78,6 +78,7 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "doubts": st.just(()) | st.lists(st.sampled_from(Doubt), max_size=3).map(tuple),
     "claimed": st.just(()) | st.lists(IDS, max_size=2).map(tuple),
     "mixed_up": st.just(()) | st.lists(IDS, max_size=2).map(tuple),
+    "anothers": st.just(()) | st.lists(IDS, max_size=2).map(tuple),
     "unknown": st.just(()) | st.lists(IDS, max_size=2).map(tuple),
     "by": st.just("operator"),
     "look_ups": st.integers(0, 3),

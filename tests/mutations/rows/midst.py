@@ -120,8 +120,8 @@ MUTATIONS = (
     Mutation(
         "what another order's callback names goes on all the same",
         "app/orders/claims.py",
-        "named = {own} if await",
-        "named = {own} if False and await",
+        "is_named = await is_called_back_for_another(session, order, own, tasks)",
+        "is_named = False and await is_called_back_for_another(session, order, own, tasks)",
         (TAKEN_BY_NAME,),
     ),
     Mutation(
