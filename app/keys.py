@@ -99,7 +99,8 @@ class Grant:
         within = self.account_ids is None or (
             account_ids is not None and self.account_ids.issuperset(account_ids)
         )
-        return within and self.scopes.issuperset(scopes)
+        # The environment's key may do everything, also what a newer release lets a key do.
+        return within and (self.key_id is None or self.scopes.issuperset(scopes))
 
     def includes(self, key: ApiKey) -> bool:
         """Tell whether a stored key exists for this one: it is its own, or one that it could have made."""
@@ -400,8 +401,12 @@ def _check(stored: ApiKey, digest: str | None, now: datetime) -> datetime | None
     is_former = stored.hash != digest
     if is_former and (stored.former_until is None or stored.former_until <= now):
         raise KeyRefusedError("replaced key")
-    ends = [moment for moment in (stored.expires_at, stored.former_until if is_former else None) if moment]
-    return min(ends, default=None)
+    if not is_former:
+        return stored.expires_at
+    # It ends before what has replaced it, however long its grace is: else a key that it gives could last as
+    # long as that one, and end it.
+    ends = [stored.former_until, stored.expires_at and stored.expires_at - timedelta.resolution]
+    return min(moment for moment in ends if moment is not None)
 
 
 @repeated

@@ -114,7 +114,9 @@ def _new(tx: Transaction, webhook_id: UUID, event_id: int | None) -> Delivery:
 async def enqueue_test(db: Database, webhook_id: UUID) -> Delivery | None:
     """Make a delivery that no event has caused; None if there is no such webhook."""
     async with db.write() as tx:
-        if await tx.session.get(Webhook, webhook_id) is None:
+        # Locked as by what refers to it, so that one that is being removed is waited for, and gone.
+        lock = {"read": True, "key_share": True}
+        if await tx.session.get(Webhook, webhook_id, with_for_update=lock) is None:
             return None
         delivery = _new(tx, webhook_id, None)
         delivery.event = None

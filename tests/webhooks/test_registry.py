@@ -72,3 +72,15 @@ async def test_whoever_removes_a_webhook_removes_it_whatever_it_is(
                 assert await session.scalar(select(func.count()).select_from(table)) == 0
     assert len(enabled_again) == 1
     await db.dispose()
+
+
+async def test_none_is_tested_that_is_being_removed(postgres_url: str) -> None:
+    db = Database(async_database_url(postgres_url), Encryption([SECRET_KEY]))
+    made = await make_webhook(db, NewWebhook("https://shop.example.com/"), by=OPERATOR)
+    async with db.write() as tx:
+        await tx.session.delete(await tx.session.get_one(Webhook, made.stored.id))
+        await tx.session.flush()
+        testing = asyncio.create_task(enqueue_test(db, made.stored.id))
+        await eventually(lambda: waiting_for_locks(db), lambda count: count > 0)
+    assert await testing is None
+    await db.dispose()

@@ -132,3 +132,27 @@ async def test_who_has_signed_in_for_hours_makes_keys_for_as_long_as_the_key_las
     async with browser_of(service, key=made.key) as browser:
         answer = await browser.post("/ui/keys", data={"name": "new", "scope": "orders:read"})
         assert answer.status_code == 200
+
+
+async def test_nor_one_that_ends_what_replaced_it(service: Service, anonymous: httpx.AsyncClient) -> None:
+    """Its grace lasts until both expire: what it makes to last as long could take over the new key."""
+    expires_at = datetime.now(UTC) + timedelta(seconds=GRACE_SECONDS / 2)
+    replaced = await replace(service, await make(service, expires_at))
+    twin = {"name": "twin", "scopes": ["keys:write", "orders:read"], "expires_at": expires_at.isoformat()}
+    assert_beyond(await anonymous.post("/v1/keys", json=twin, headers=replaced.former))
+    sooner = (expires_at - timedelta(seconds=1)).isoformat()
+    made = await anonymous.post("/v1/keys", json={**twin, "expires_at": sooner}, headers=replaced.former)
+    assert made.status_code == 201
+    headers = {"Authorization": f"Bearer {made.json()['key']}"}
+    assert (await anonymous.post(f"/v1/keys/{replaced.id}/rotate", headers=headers)).status_code == 404
+    assert (await anonymous.delete(f"/v1/keys/{replaced.id}", headers=headers)).status_code == 404
+    await assert_present_works(anonymous, replaced)
+
+
+async def test_the_environments_key_rules_what_a_newer_release_lets_a_key_do(
+    service: Service, client: httpx.AsyncClient
+) -> None:
+    made = await make_key(service.db, NewKey("newer", ("orders:read", "reports:read")), by=ACTOR)
+    path = f"/v1/keys/{made.stored.id}"
+    assert (await client.get(path)).status_code == 200
+    assert (await client.delete(path)).status_code == 204

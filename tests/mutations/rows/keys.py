@@ -75,6 +75,13 @@ MUTATIONS = (
         (FORMER_KEYS,),
     ),
     Mutation(
+        "what a former key gives lasts as long as what replaced it, and ends that",
+        "app/keys.py",
+        "stored.expires_at and stored.expires_at - timedelta.resolution]",
+        "stored.expires_at]",
+        (FORMER_KEYS,),
+    ),
+    Mutation(
         "a former key that sends its rotation again is not told that it was done",
         "app/keys.py",
         "        return key.id == self.key_id or self.gives(key)\n",
