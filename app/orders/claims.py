@@ -6,7 +6,7 @@ speaks against an answer too. Only a person can say whose it is (decision 0004).
 
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import and_, bindparam, case, exists, or_, select, text
+from sqlalchemy import ColumnElement, and_, bindparam, case, exists, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -27,13 +27,25 @@ _ANSWERED = (
     )
 )
 _ANOTHERS = aliased(Placement)
-_SOUGHT = aliased(Order)
+_CLAIMING = aliased(Order)
+
+
+def _may_claim(other: type[Order]) -> ColumnElement[bool]:
+    """Return the condition that what an order's own callback named may be its own.
+
+    It is sought; or it got another one by its name or by an answer, which may be wrong, as a late one that
+    contradicts the callback. What it got otherwise says that it has its own.
+    """
+    is_in_doubt = one_of(other.cloudpress_order_id_source, (ANSWER, LOOK_UP))
+    return or_(unindexed(other.status) == OrderStatus.UNCONFIRMED, is_in_doubt)
+
+
 # Asked once for all orders of a statement, and found by those few for which something is kept, however many
 # are sought. What they claim is read where one does.
 _CLAIMING_ACCOUNTS = (
-    select(_SOUGHT.account_id)
-    .join(LookUp, LookUp.order_id == _SOUGHT.id)
-    .where(text(CLAIMING), unindexed(_SOUGHT.status) == OrderStatus.UNCONFIRMED)
+    select(_CLAIMING.account_id)
+    .join(LookUp, LookUp.order_id == _CLAIMING.id)
+    .where(text(CLAIMING), _may_claim(_CLAIMING))
 )
 MAY_BE_NAMED_FOR_ANOTHER = or_(
     ~none_of(
@@ -42,7 +54,7 @@ MAY_BE_NAMED_FOR_ANOTHER = or_(
     and_(Order.cloudpress_order_id_source == ANSWER, Order.account_id.in_(_CLAIMING_ACCOUNTS)),
 )
 """Whether CloudPress answered another order, perhaps of another account, with what an order holds; or the own
-callback of one of its account that is sought may have named that."""
+callback of one of its account that may not have its own may have named that."""
 # A release before, which runs beside this one, reads tasks without saying whose they are. No answer named a
 # task of an order that was found by its name, so what was read of one that has ended is its own. What goes on
 # is read again.
@@ -76,16 +88,6 @@ _CALLED_FOR = (
         unindexed(Order.account_id) == bindparam("account_id"),
     )
 )
-# The same where only the task tells which order it belongs to, for as long as the other one is sought.
-_CLAIMED = (
-    select(LookUp.claimed)
-    .join(Order, Order.id == LookUp.order_id)
-    .where(
-        Order.account_id == bindparam("account_id"),
-        Order.status == OrderStatus.UNCONFIRMED,
-        Order.id != bindparam("order_id"),
-    )
-)
 _TASKS = select(Task.id).where(Task.order_id == bindparam("order_id"))
 # A callback whose task was read, and is that of what the order has, says that it has its own.
 _IS_CALLED_BACK = exists().where(
@@ -93,6 +95,18 @@ _IS_CALLED_BACK = exists().where(
     Task.order_id == Order.id,
     Task.id == Callback.task_id,
     IS_OWN_TASK,
+)
+# What others' own callbacks named, as far as it may be theirs.
+_CLAIMED = (
+    select(LookUp.claimed, LookUp.ruled_out, Order.settled_duplicates)
+    .join(Order, Order.id == LookUp.order_id)
+    .where(
+        text(CLAIMING),
+        unindexed(Order.account_id) == bindparam("account_id"),
+        _may_claim(Order),
+        ~_IS_CALLED_BACK,
+        Order.id != bindparam("order_id"),
+    )
 )
 _CALLED_BACK = select(Order.id).where(Order.id == bindparam("order_id"), _IS_CALLED_BACK)
 _HELD_BY_OTHERS = (
@@ -103,10 +117,8 @@ _HELD_BY_OTHERS = (
 # An answer may be another's, as a name may, until the own callback or an operator has spoken for it.
 _HELD_IN_DOUBT = select(Order.cloudpress_order_id).where(
     *_HELD_BY_OTHERS,
-    or_(
-        Order.cloudpress_order_id_source == LOOK_UP,
-        and_(Order.cloudpress_order_id_source == ANSWER, ~_IS_CALLED_BACK),
-    ),
+    one_of(Order.cloudpress_order_id_source, (ANSWER, LOOK_UP)),
+    ~_IS_CALLED_BACK,
 )
 _HELD_BY_NAME = select(Order.cloudpress_order_id, Order.site_name).where(
     *_HELD_BY_OTHERS, Order.cloudpress_order_id_source == LOOK_UP, ~_IS_CALLED_BACK
@@ -154,9 +166,12 @@ async def is_called_back_for_another(
 
 
 async def _is_claimed(session: AsyncSession, order: Order, cloudpress_order_id: str) -> bool:
-    """Tell whether the own callback of another order, which is sought, has named a CloudPress order."""
+    """Tell whether another order's own callback named a CloudPress order, and nobody spoke against it."""
     others = {"account_id": order.account_id, "order_id": order.id}
-    return any(cloudpress_order_id in claimed for claimed in await session.scalars(_CLAIMED, others))
+    return any(
+        cloudpress_order_id in claimed and cloudpress_order_id not in {*(ruled_out or ()), *(settled or ())}
+        for claimed, ruled_out, settled in await session.execute(_CLAIMED, others)
+    )
 
 
 async def is_called_back(session: AsyncSession, order: Order) -> bool:

@@ -17,9 +17,9 @@ def settled_by_operator(this: Pass) -> set[str]:
     return set(this.order.settled_duplicates or ()) - this.findings.named_anew
 
 
-def tells_as_own(this: Pass, name: str | None) -> bool:
-    """Tell whether a name that is told may be what CloudPress has made of the order's."""
-    return name is not None and resembles(this.order.site_name, name)
+def tells_as_anothers(this: Pass, name: str | None) -> bool:
+    """Tell whether a name that is told is none that CloudPress may have made of the order's."""
+    return name is not None and not resembles(this.order.site_name, name)
 
 
 async def disowned_after_its_end(this: Pass, rechecked: Rechecked) -> Rechecked:
@@ -48,7 +48,7 @@ async def disowned_after_its_end(this: Pass, rechecked: Rechecked) -> Rechecked:
         except CloudPressError as error:
             this.findings.hints = ()
             return replace(rechecked, open_hints=True, trouble=rechecked.trouble or trouble_of(error))
-        named |= set() if tells_as_own(this, name) else this.findings.alike
+        named |= this.findings.alike if tells_as_anothers(this, name) else set()
     return await disowned(this, rechecked, named, None) if named else rechecked
 
 

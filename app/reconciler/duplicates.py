@@ -8,7 +8,7 @@ callbacks contradict each other is looked up at once, for neither may have named
 from datetime import datetime, timedelta
 
 from app.cloudpress import CloudPressError, OrderDetails
-from app.orders.claims import claimed_by_others
+from app.orders.claims import claimed_by_others, held_by_name, held_in_doubt
 from app.orders.mix_ups import found_before
 from app.orders.shown import is_failed_by_operator, was_gone
 from app.reconciler.asking_others import have_others_asked
@@ -257,7 +257,8 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
     async with this.dependencies.db.read() as session:
         held = await held_among(session, order, asked)
         # What another order has by look-up alone may well be ours, which was told of it.
-        surely_held = await held_among(session, order, held, but_by=LOOK_UP)
+        surely_held = held - (await held_by_name(session, order, held)).keys()
+        in_doubt = await held_in_doubt(session, order, held)
         is_shared = this.known.may_be_named_for_another
         claimed = await claimed_by_others(session, order, may_be_named_for_another=is_shared)
     findings.alike = _named_alike(this, sent, called_back)
@@ -279,7 +280,7 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
     findings.is_contradicted = any(named[it] == CALLBACK and it not in known for it in (*others, *taken))
     holders = {*(held - taken), order.cloudpress_order_id or "", findings.order_id or ""}
     findings.duplicates -= {*holders, *settled}
-    mixed_up = _not_its_own(this, sent, called_back, held, surely_held) | claimed
+    mixed_up = _not_its_own(this, sent, called_back, in_doubt, surely_held) | claimed
     findings.mixed_up = frozenset(mixed_up)
     findings.duplicates |= mixed_up
     findings.duplicates_ended = (findings.duplicates_ended | (before & surely_held)) - mixed_up
@@ -301,12 +302,13 @@ def _named_alike(this: Pass, sent: Sent, called_back: Named) -> frozenset[str]:
 
 
 def _not_its_own(
-    this: Pass, sent: Sent, called_back: Named, held: set[str], surely_held: set[str]
+    this: Pass, sent: Sent, called_back: Named, in_doubt: set[str], surely_held: set[str]
 ) -> set[str]:
     """Return the CloudPress orders that its own callbacks name, where they do not name the one that it holds.
 
-    CloudPress may have answered with another's order. Those count that another order here holds, also where
-    something of them does not agree: nobody knows what CloudPress does to the names of first orders.
+    CloudPress may have answered with another's order. Those count that another order here holds, unless its
+    own callback says that they are its own; also where something of them does not agree: nobody knows what
+    CloudPress does to the names of first orders.
     Of the others only those count of which nothing differs, and where a single request was sent, so that two
     of its own are no likelier explanation. Whoever knows a callback's secret can say so too, but stops by it
     his own order alone: the other one is left as it is, for its own callback speaks for it.
@@ -323,7 +325,7 @@ def _not_its_own(
     # By failing the order an operator has overruled its callbacks, and has not said whose it is.
     is_asked = bool(sent.speaking) or is_told
     before = set(order.suspected_duplicates or ()) if is_asked else set()
-    found = ({*called_back.possible, *called_back.suspects} & held) | (before & surely_held)
+    found = ({*called_back.possible, *called_back.suspects} & in_doubt) | (before & surely_held)
     if order.cloudpress_order_id_source == ANSWER and len(sent.landed) == 1:
         # What was asked may have been overwritten by something else that a person was told meanwhile.
         found |= {*called_back.possible, *(before if not is_told else ())}

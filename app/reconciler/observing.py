@@ -9,7 +9,7 @@ from sqlalchemy import select
 from app.cloudpress import Answer, CloudPressError, NotFound, OrderDetails, Site, TaskRef
 from app.cloudpress import Task as CloudPressTask
 from app.db.models import Task
-from app.reconciler.disowning import settled_by_operator, tells_as_own
+from app.reconciler.disowning import settled_by_operator, tells_as_anothers
 from app.reconciler.passes import Pass, trouble_of
 from app.reconciler.window import spelt_as
 from app.states import (
@@ -66,16 +66,16 @@ class Observer:
     def _note_alike(self, site: Answer[Site] | None) -> None:
         """Note that callbacks name one that may be this order, where what it holds has a name of its own.
 
-        While that is not shown, the callbacks are asked about anew.
+        While that is not told, the callbacks are asked about anew: no site is linked at first.
         """
-        found = self._pass.findings
-        if found.alike and self._order is None:
+        found, linked = self._pass.findings, self._order.site if self._order is not None else None
+        if not found.alike:
+            return
+        name = site.value.name if site is not None else linked.name if linked is not None else None
+        if name is None:
             found.hints = ()
-        elif found.alike and self._order is not None:
-            linked = self._order.site
-            name = site.value.name if site is not None else linked.name if linked is not None else None
-            if not tells_as_own(self._pass, name):
-                self.disowned_for |= found.alike
+        elif tells_as_anothers(self._pass, name):
+            self.disowned_for |= found.alike
 
     async def _look_at_tasks(self, cloudpress_order_id: str) -> None:
         listed = {task.id: task for task in self._order.tasks} if self._order else {}

@@ -12,8 +12,9 @@ from app.events.timeline import Actor
 from app.orders.erasing import erase_order
 from app.orders.requests import NotResolvableError, request_cancel, request_resolution
 from app.states import ErrorCode, OrderStatus
-from tests.reconciler.scripted import HOUR, LOST, Bench
+from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 from tests.reconciler.test_anothers_answers import answers, end
+from tests.reconciler.test_attacks import answered_late
 from tests.reconciler.test_callbacks_that_claim import both
 from tests.reconciler.test_mixed_up_answers import call_back
 from tests.reconciler.test_what_was_shown import look
@@ -237,3 +238,73 @@ async def test_of_a_tombstone_nobody_is_asked_but_her(bench: Bench) -> None:
     await bench.work_for(2 * HOUR)
     assert "cp-2" in ((await bench.read(rosa)).attention_detail or ""), await both(bench, rosa, ben)
     assert (await bench.read(ben)).attention_code is None
+
+
+@pytest.mark.parametrize("names", [SAME, OTHER])
+async def test_what_her_callback_said_stands_though_an_answer_names_another_for_her(
+    bench: Bench, names: tuple[str, str]
+) -> None:
+    """The late answer may be wrong as his was: she is asked about it, and he goes no further either."""
+    rosa, ben = await answered_with_hers(bench, names)
+    await call_back(bench, rosa, TASK)
+    await bench.work_for(HOUR)
+    await request_cancel(bench.db, ben, by=Actor("Ben"))
+    await answered_late(bench, rosa, "cp-3")
+    await bench.work_for(HOUR)
+    end(bench, "cp-2", "cp-3")
+    await bench.work_for(3 * HOUR)
+    assert await bench.known_site(ben) is None, await both(bench, rosa, ben)
+    assert bench.cloudpress.count("cancel") == 0
+    assert (await bench.read(ben)).attention_code == "suspected_duplicate"
+
+
+async def test_it_stands_no_more_once_an_operator_has_said_which_one_is_hers(bench: Bench) -> None:
+    rosa, ben = await answered_with_hers(bench, OTHER)
+    await call_back(bench, rosa, TASK)
+    await bench.work_for(HOUR)
+    await request_resolution(bench.db, rosa, action="adopt", cloudpress_order_id="cp-3", by=BY)
+    end(bench, "cp-2", "cp-3")
+    await bench.work_for(3 * HOUR)
+    his = await bench.read(ben)
+    assert (his.status, his.attention_code) == ("completed", None), await both(bench, rosa, ben)
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+async def test_what_his_own_callback_has_named_is_his_whatever_hers_names(
+    bench: Bench, *, is_answered: bool
+) -> None:
+    """However he came to have it: she gets the one that is left, and nobody is asked or looked at in vain."""
+    await bench.complete_one_before()
+    if not is_answered:
+        answers(bench, LOST)
+    ben = await bench.order("Shop")
+    await bench.work_for(300)
+    await call_back(bench, ben, TASK)
+    end(bench, "cp-2")
+    await bench.work_for(HOUR)
+    answers(bench, LOST)
+    rosa = await bench.order("Flower")
+    await bench.work()
+    await call_back(bench, rosa, TASK)
+    end(bench, "cp-3")
+    await bench.work_for(6 * HOUR)
+    wakes = (await bench.read(ben)).wakes
+    await bench.skim(DAY)
+    hers, his = await bench.read(rosa), await bench.read(ben)
+    assert "cp-2" not in (hers.attention_detail or ""), await both(bench, rosa, ben)
+    assert (hers.cloudpress_order_id, his.status) == ("cp-3", "completed"), await both(bench, rosa, ben)
+    assert his.wakes == wakes
+
+
+async def test_nor_once_he_had_hers_placed_again_who_knew_of_it(bench: Bench) -> None:
+    rosa, ben = await answered_with_hers(bench, OTHER)
+    await call_back(bench, rosa, TASK)
+    await bench.work_for(2 * HOUR)
+    await bench.say(rosa, "place_again", by=BY, shown=await look(bench, rosa))
+    await bench.work_for(2 * HOUR)
+    assert bench.cloudpress.count("place Rosa") == 2
+    end(bench, "cp-2", "cp-3", "cp-4")
+    await bench.work_for(3 * HOUR)
+    hers, his = await bench.read(rosa), await bench.read(ben)
+    assert (hers.status, his.status) == ("completed", "completed"), await both(bench, rosa, ben)
+    assert his.attention_code is None

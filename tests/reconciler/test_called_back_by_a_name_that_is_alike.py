@@ -116,3 +116,27 @@ async def test_nobody_is_asked_where_what_it_holds_tells_its_name(bench: Bench, 
     await bench.work_for(3 * HOUR)
     order = await bench.read(rosa)
     assert (order.status, order.attention_code) == ("completed", None), order.attention_detail
+
+
+@pytest.mark.parametrize("is_its_own", [True, False])
+async def test_what_tells_no_name_yet_is_not_called_otherwise(bench: Bench, *, is_its_own: bool) -> None:
+    """At first no site is linked. It goes on, and is asked about once it tells another's name."""
+    await bench.complete_one_before()
+    rosa = await bench.order("Rosa")
+    await bench.work()
+    rename(bench, bench.cloudpress.land("Rosa"), "Rosa-2")
+    linked = bench.cloudpress.orders_made["cp-2"].site
+    bench.cloudpress.tell("cp-2", site=None)
+    await call_back(bench, rosa, 3)
+    await bench.work_for(60)
+    assert (await bench.read(rosa)).attention_code is None
+    bench.cloudpress.tell("cp-2", site=linked)
+    if not is_its_own:
+        rename(bench, "cp-2", "Stranger")
+    end(bench, "cp-2")
+    await bench.work_for(3 * HOUR)
+    if is_its_own:
+        assert (await bench.read(rosa)).status == "completed"
+        assert await bench.known_site(rosa) == "site-2"
+    else:
+        await is_asked(bench, rosa)

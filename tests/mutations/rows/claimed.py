@@ -58,8 +58,8 @@ MUTATIONS = (
     Mutation(
         "what its callback names mixes no order up where another has it by its name",
         "app/reconciler/duplicates.py",
-        "called_back.suspects} & held) |",
-        "called_back.suspects} & surely_held) |",
+        "called_back.suspects} & in_doubt) |",
+        "called_back.suspects} & in_doubt & surely_held) |",
         (CLAIMED,),
     ),
     Mutation(
@@ -205,15 +205,29 @@ MUTATIONS = (
     Mutation(
         "what another was answered with is nobody else's, whatever a sought order's own callback says",
         "app/orders/claims.py",
-        "        and_(Order.cloudpress_order_id_source == ANSWER, ~_IS_CALLED_BACK),\n",
-        "",
+        "    one_of(Order.cloudpress_order_id_source, (ANSWER, LOOK_UP)),\n    ~_IS_CALLED_BACK,\n",
+        "    Order.cloudpress_order_id_source == LOOK_UP,\n    ~_IS_CALLED_BACK,\n",
         (AGAINST_ANSWERS,),
     ),
     Mutation(
         "a lie about what another was answered with stands against its own callback",
         "app/orders/claims.py",
-        "        and_(Order.cloudpress_order_id_source == ANSWER, ~_IS_CALLED_BACK),\n",
-        "        Order.cloudpress_order_id_source == ANSWER,\n",
+        "    one_of(Order.cloudpress_order_id_source, (ANSWER, LOOK_UP)),\n    ~_IS_CALLED_BACK,\n",
+        "    one_of(Order.cloudpress_order_id_source, (ANSWER, LOOK_UP)),\n",
+        (AGAINST_ANSWERS,),
+    ),
+    Mutation(
+        "what her own callback named is forgotten once a late answer names another for her",
+        "app/orders/claims.py",
+        "OrderStatus.UNCONFIRMED, is_in_doubt)",
+        "OrderStatus.UNCONFIRMED, and_(is_in_doubt, Order.id.is_(None)))",
+        (AGAINST_ANSWERS,),
+    ),
+    Mutation(
+        "what an operator ruled out for her he is asked about at the other one's for ever",
+        "app/orders/claims.py",
+        "not in {*(ruled_out or ()), *(settled or ())}",
+        "not in {*(settled or ())}",
         (AGAINST_ANSWERS,),
     ),
     Mutation(
@@ -436,8 +450,8 @@ MUTATIONS = (
     Mutation(
         "a person is asked though what is held tells the order's name",
         "app/reconciler/disowning.py",
-        "return name is not None and resembles(",
-        "return False and resembles(",
+        "return name is not None and not resembles(",
+        "return name is not None or resembles(",
         (ALIKE,),
     ),
 )

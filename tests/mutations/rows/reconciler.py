@@ -423,7 +423,7 @@ MUTATIONS = (
     Mutation(
         "an answer is believed against the order's own callback",
         DUPLICATES,
-        "    found = ({*called_back.possible, *called_back.suspects} & held) | (before & surely_held)\n",
+        "    found = ({*called_back.possible, *called_back.suspects} & in_doubt) | (before & surely_held)\n",
         "    found: set[str] = set()\n",
         (ANOTHERS_ANSWERS,),
     ),
@@ -458,8 +458,8 @@ MUTATIONS = (
     Mutation(
         "what does not agree by name is not mixed up",
         DUPLICATES,
-        "({*called_back.possible, *called_back.suspects} & held)",
-        "({*called_back.possible} & held)",
+        "({*called_back.possible, *called_back.suspects} & in_doubt)",
+        "({*called_back.possible} & in_doubt)",
         (ANOTHERS_ANSWERS,),
     ),
     Mutation(

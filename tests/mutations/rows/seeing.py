@@ -66,8 +66,8 @@ MUTATIONS = (
     Mutation(
         "what another order holds and tells no name is no other's",
         "app/reconciler/duplicates.py",
-        "({*called_back.possible, *called_back.suspects} & held)",
-        "({*called_back.order_ids, *called_back.suspects} & held)",
+        "({*called_back.possible, *called_back.suspects} & in_doubt)",
+        "({*called_back.order_ids, *called_back.suspects} & in_doubt)",
         (NAMED_AND_HELD,),
     ),
     Mutation(
