@@ -2,18 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from app import keys
 from app.db.database import Database
 from app.db.models import ApiKey
-from app.events.timeline import Actor
 from app.keys import (
     BeyondOwnKeyError,
     Grant,
@@ -27,9 +26,9 @@ from app.keys import (
     revoke_key,
     rotate_key,
 )
+from tests.ended_keys import ACTOR, end_grace, expire
 from tests.harness import eventually, replica, waiting_for_locks
 
-ACTOR = Actor("the test")
 NEW = NewKey("survivor", (Scope.ORDERS_READ,))
 Do = Callable[[Database, Grant, UUID], Coroutine[Any, Any, None]]
 
@@ -66,19 +65,6 @@ async def rotates_with_a_grace(db: Database, grant: Grant, key_id: UUID) -> None
 
 async def revokes(db: Database, grant: Grant, key_id: UUID) -> None:
     await revoke_key(db, key_id, by=grant)
-
-
-async def expire(db: Database, key_id: UUID) -> None:
-    async with db.write() as tx:
-        past = tx.now - timedelta(seconds=1)
-        await tx.session.execute(update(ApiKey).where(ApiKey.id == key_id).values(expires_at=past))
-
-
-async def end_grace(db: Database, key_id: UUID) -> None:
-    await rotate_key(db, key_id, grace_seconds=60, by=ACTOR)
-    async with db.write() as tx:
-        past = tx.now - timedelta(seconds=1)
-        await tx.session.execute(update(ApiKey).where(ApiKey.id == key_id).values(former_until=past))
 
 
 DOES = pytest.mark.parametrize("do", [makes, rotates, rotates_with_a_grace, revokes])

@@ -115,7 +115,7 @@ _HELD_BY_OTHERS = (
     Order.id != bindparam("order_id"),
 )
 # An answer may be another's, as a name may, until the own callback or an operator has spoken for it.
-_HELD_IN_DOUBT = select(Order.cloudpress_order_id).where(
+_HELD_IN_DOUBT = select(Order.cloudpress_order_id, Order.cloudpress_order_id_source).where(
     *_HELD_BY_OTHERS,
     one_of(Order.cloudpress_order_id_source, (ANSWER, LOOK_UP)),
     ~_IS_CALLED_BACK,
@@ -219,16 +219,17 @@ async def is_called_back_for(session: AsyncSession, order: Order, holder: Order)
     return (await session.scalars(called_back.limit(1))).first() is not None
 
 
-async def held_in_doubt(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> set[str]:
-    """Return the CloudPress orders that others of the account have, and that may be this order's.
+async def held_in_doubt(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> dict[str, str]:
+    """Return the CloudPress orders that others of the account have, and that may be this order's, by source.
 
     Those that they have by their names, or by an answer of which no callback of theirs says that it is right.
     """
     asked = list(order_ids)
     if not asked:
-        return set()
+        return {}
     others = {"account_id": order.account_id, "asked": asked, "order_id": order.id}
-    return {order_id for order_id in await session.scalars(_HELD_IN_DOUBT, others) if order_id is not None}
+    found = await session.execute(_HELD_IN_DOUBT, others)
+    return {order_id or "": source or "" for order_id, source in found}
 
 
 async def held_by_name(session: AsyncSession, order: Order, order_ids: Iterable[str]) -> dict[str, str]:

@@ -118,7 +118,8 @@ async def may_be_handed_over(session: AsyncSession, holder: Order, order: Order)
         return False
     is_by_name = holder.cloudpress_order_id_source == LOOK_UP
     is_kept_in_vain = is_by_name and is_failed_by_operator(holder)
-    if not is_kept_in_vain and await is_called_back(session, holder):
+    has_called_back = await is_called_back(session, holder)
+    if has_called_back and not is_kept_in_vain:
         return False
     answered = select(func.count()).where(
         Placement.order_id == order.id,
@@ -127,7 +128,7 @@ async def may_be_handed_over(session: AsyncSession, holder: Order, order: Order)
     if (await session.execute(answered)).scalar_one() or await is_called_back_for(session, order, holder):
         return True
     is_alike = resembles(order.site_name, holder.site_name) or resembles(holder.site_name, order.site_name)
-    return is_by_name and is_alike and not await is_called_back(session, holder)
+    return is_by_name and is_alike and not has_called_back
 
 
 async def _dismissed_beside(session: AsyncSession, holder: Order, taken: str) -> set[str]:

@@ -119,7 +119,7 @@ async def _claimed(this: Pass, sent: Sent, progress: Progress, named: Named) -> 
     if not asked:
         return []
     async with this.dependencies.db.read() as session:
-        in_doubt = await held_in_doubt(session, this.order, asked)
+        in_doubt = set(await held_in_doubt(session, this.order, asked))
         surely_held = await held_among(session, this.order, asked) - in_doubt
     settled = surely_held | set(this.order.settled_duplicates or ())
     in_doubt -= settled

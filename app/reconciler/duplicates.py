@@ -8,7 +8,7 @@ callbacks contradict each other is looked up at once, for neither may have named
 from datetime import datetime, timedelta
 
 from app.cloudpress import CloudPressError, OrderDetails
-from app.orders.claims import claimed_by_others, held_by_name, held_in_doubt
+from app.orders.claims import claimed_by_others, held_in_doubt
 from app.orders.mix_ups import found_before
 from app.orders.shown import is_failed_by_operator, was_gone
 from app.reconciler.asking_others import have_others_asked
@@ -256,9 +256,9 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
     asked = {*named, *findings.duplicates, *called_back.suspects, *before} - {order.cloudpress_order_id}
     async with this.dependencies.db.read() as session:
         held = await held_among(session, order, asked)
-        # What another order has by look-up alone may well be ours, which was told of it.
-        surely_held = held - (await held_by_name(session, order, held)).keys()
         in_doubt = await held_in_doubt(session, order, held)
+        # What another order has by look-up alone may well be ours, which was told of it.
+        surely_held = {it for it in held if in_doubt.get(it) != LOOK_UP}
         is_shared = this.known.may_be_named_for_another
         claimed = await claimed_by_others(session, order, may_be_named_for_another=is_shared)
     findings.alike = _named_alike(this, sent, called_back)
@@ -280,7 +280,7 @@ async def _judge(this: Pass, sent: Sent, called_back: Named, named: dict[str, st
     findings.is_contradicted = any(named[it] == CALLBACK and it not in known for it in (*others, *taken))
     holders = {*(held - taken), order.cloudpress_order_id or "", findings.order_id or ""}
     findings.duplicates -= {*holders, *settled}
-    mixed_up = _not_its_own(this, sent, called_back, in_doubt, surely_held) | claimed
+    mixed_up = _not_its_own(this, sent, called_back, set(in_doubt), surely_held) | claimed
     findings.mixed_up = frozenset(mixed_up)
     findings.duplicates |= mixed_up
     findings.duplicates_ended = (findings.duplicates_ended | (before & surely_held)) - mixed_up

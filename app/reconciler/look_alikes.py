@@ -49,14 +49,14 @@ _OTHERS = union_all(
         ),
     ),
 )
-_SEEN = Order.site_name, LookUp.candidates, LookUp.suspects, LookUp.claimed
+_SEEN = (
+    select(Order.site_name, LookUp.candidates, LookUp.suspects, LookUp.claimed)
+    .outerjoin(LookUp, LookUp.order_id == Order.id)
+    .where(*_OTHER)
+)
 _WITHOUT_ITS_OWN = union_all(
-    select(*_SEEN)
-    .outerjoin(LookUp, LookUp.order_id == Order.id)
-    .where(*_OTHER, one_of(Order.status, SOUGHT)),
-    select(*_SEEN)
-    .outerjoin(LookUp, LookUp.order_id == Order.id)
-    .where(*_OTHER, text(UNSETTLED), Order.suspected_duplicates.is_not(None), Order.mixed_up.is_not(None)),
+    _SEEN.where(one_of(Order.status, SOUGHT)),
+    _SEEN.where(text(UNSETTLED), Order.suspected_duplicates.is_not(None), Order.mixed_up.is_not(None)),
 )
 
 

@@ -81,7 +81,7 @@ def spelt_as(known: str | None, named: str) -> str:
 
     They are UUIDs (provider page), which a task, or an operator, may write otherwise.
     """
-    return known if known is not None and known.lower() == named.lower() else named
+    return spelt_among(() if known is None else (known,), named)
 
 
 def spelt_among(known: Iterable[str], named: str) -> str:

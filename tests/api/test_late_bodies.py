@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -16,35 +15,19 @@ from sqlalchemy.exc import OperationalError
 from app.api import auth
 from app.db.database import Database
 from app.db.models import Account, ApiKey, Order, Webhook
-from app.events.timeline import Actor
 from app.keys import Grant, MadeKey, NewKey, Scope, authenticate, make_key, revoke_key, rotate_key
 from app.main import Service
 from tests.api.conftest import client_of
 from tests.dashboard.conftest import browser_of
+from tests.ended_keys import ACTOR, end_grace, expire
 from tests.harness import PATIENCE_SECONDS, Presshook, Sandbox, replica, run_presshook
 from tests.server.conftest import answer, connected
 from tests.settings import CLOUDPRESS_ACCOUNT
 
-ACTOR = Actor("the test")
 NOTHING = "01890000-0000-7000-8000-000000000000"
 ORDER = {"site": {"name": "Late", "variant": "vanilla"}}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 End = Callable[[Database, UUID], Awaitable[Any]]
-
-
-async def expire(db: Database, key_id: UUID) -> None:
-    """Let the time of a key be up, of which nobody is told."""
-    async with db.write() as tx:
-        past = tx.now - timedelta(seconds=1)
-        await tx.session.execute(update(ApiKey).where(ApiKey.id == key_id).values(expires_at=past))
-
-
-async def end_grace(db: Database, key_id: UUID) -> None:
-    """Replace a key, and let the grace of the one before be up."""
-    await rotate_key(db, key_id, grace_seconds=60, by=ACTOR)
-    async with db.write() as tx:
-        past = tx.now - timedelta(seconds=1)
-        await tx.session.execute(update(ApiKey).where(ApiKey.id == key_id).values(former_until=past))
 
 
 ENDS: dict[str, End] = {

@@ -1,9 +1,10 @@
 """Looks once more whether a key is let in, where the body has come later than the head."""
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.auth import Admission
-from app.api.problems import Problem, UnreadError, database_away, unauthorized
+from app.api.problems import Problem, UnreadError, database_away, problem_of
 from app.db.errors import DATABASE_AWAY
 from app.keys import KeyRefusedError
 
@@ -35,18 +36,14 @@ class LateBodies:
             admission: Admission | None = state.get("admission")
             is_last = message["type"] == "http.request" and not message.get("more_body", False)
             if is_last and admission is not None:
-                await _require_let_in(admission)
+                await _require_let_in(admission, scope)
             return message
 
         await self._app(scope, checked, send)
 
 
-async def _require_let_in(admission: Admission) -> None:
+async def _require_let_in(admission: Admission, scope: Scope) -> None:
     try:
         await admission.check()
-    except KeyRefusedError:
-        raise UnreadError(unauthorized()) from None
-    except Problem as problem:
-        raise UnreadError(problem) from None
-    except DATABASE_AWAY:
-        raise UnreadError(database_away()) from None
+    except (KeyRefusedError, Problem, *DATABASE_AWAY) as error:
+        raise UnreadError(problem_of(Request(scope), error) or database_away()) from None

@@ -79,7 +79,7 @@ MUTATIONS = (
     Mutation(
         "an order whose look-alike has it by its name cannot adopt it",
         "app/orders/handing_over.py",
-        "    return is_by_name and is_alike and not await is_called_back(session, holder)\n",
+        "    return is_by_name and is_alike and not has_called_back\n",
         "    return False and is_alike\n",
         (CLAIMED,),
     ),
@@ -401,7 +401,7 @@ MUTATIONS = (
     Mutation(
         "what its own callback has named is handed over",
         "app/orders/handing_over.py",
-        "    if not is_kept_in_vain and await is_called_back(session, holder):\n",
+        "    if has_called_back and not is_kept_in_vain:\n",
         "    if False:\n",
         (OWN_CALLBACK,),
     ),

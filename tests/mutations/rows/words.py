@@ -154,7 +154,7 @@ MUTATIONS = (
     Mutation(
         "what another order got by its name is given to whoever asks",
         HANDING_OVER,
-        "    return is_by_name and is_alike and not await is_called_back(session, holder)\n",
+        "    return is_by_name and is_alike and not has_called_back\n",
         "    return True\n",
         (WORDS,),
     ),
