@@ -8,7 +8,7 @@ from sqlalchemy import update
 from app.db.database import Database
 from app.db.models import ApiKey
 from app.events.timeline import Actor
-from app.keys import rotate_key
+from app.keys.changing import rotate_key
 
 ACTOR = Actor("the test")
 

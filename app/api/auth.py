@@ -19,8 +19,10 @@ from app.api.middleware.rate_limit import RateLimiter
 from app.api.problems import Problem, database_away, unauthorized
 from app.db.errors import DATABASE_AWAY
 from app.db.sharing import reader
-from app.keys import Grant, KeyRefusedError, authenticate, digest_of, require_form
-from app.keys import Scope as KeyScope
+from app.keys.authentication import KeyRefusedError, authenticate, require_form
+from app.keys.form import digest_of
+from app.keys.grants import Grant
+from app.keys.grants import Scope as KeyScope
 from app.secrets import same_key
 
 GUARDED = "/v1"

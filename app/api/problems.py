@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from app.db.errors import CrowdedError
-from app.keys import KeyRefusedError
+from app.keys.authentication import KeyRefusedError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5

@@ -22,7 +22,7 @@ from app.api.problems import Problem, too_many_streams
 from app.db.errors import DATABASE_AWAY
 from app.events.feed import Feed, Subscription
 from app.events.reading import Happened, Interest
-from app.keys import KeyRefusedError
+from app.keys.authentication import KeyRefusedError
 from app.orders.lifecycle_events import FINAL_EVENTS
 
 EVENT_STREAM = "text/event-stream"

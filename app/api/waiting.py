@@ -12,7 +12,7 @@ from app.api.auth import Admission
 from app.api.context import Context
 from app.db.errors import DATABASE_AWAY
 from app.db.models import Order
-from app.keys import KeyRefusedError
+from app.keys.authentication import KeyRefusedError
 from app.orders.reading import OrderView, find_order
 
 DEFAULT_WAIT_SECONDS = 10.0

@@ -18,19 +18,18 @@ from app.cli.terminal import console
 from app.config import default_account_id
 from app.db.database import Database
 from app.db.models import ApiKey
-from app.keys import (
-    COMMAND_LINE,
+from app.keys.changing import (
     KeyExpiredError,
     MadeKey,
-    NewKey,
     RotationUnderWayError,
-    Scope,
     TooManyKeysError,
-    find_keys,
     make_key,
     revoke_key,
     rotate_key,
 )
+from app.keys.finding import find_keys
+from app.keys.grants import NewKey, Scope
+from app.keys.names import COMMAND_LINE
 
 app = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True)
 

@@ -17,7 +17,7 @@ from app.dashboard.desk import Desk, desk_of
 from app.dashboard.same_origin import require_same_origin
 from app.db.errors import DATABASE_AWAY
 from app.db.sharing import reader
-from app.keys import KeyRefusedError
+from app.keys.authentication import KeyRefusedError
 
 SIGN_IN = "/ui/sign-in"
 

@@ -17,7 +17,9 @@ from starlette.responses import Response
 
 from app.api.auth import BOOTSTRAP, Admission
 from app.api.context import Context
-from app.keys import Grant, KeyRefusedError, authenticate_digest, digest_of, require_form
+from app.keys.authentication import KeyRefusedError, authenticate_digest, require_form
+from app.keys.form import digest_of
+from app.keys.grants import Grant
 from app.secrets import SessionSeals, SignedIn, same_key
 
 SESSION_SECONDS = 12 * 3600

@@ -10,8 +10,8 @@ from urllib.parse import quote, urlsplit
 from markupsafe import Markup
 
 from app.events.types import EventType
-from app.keys import Grant
-from app.keys import Scope as KeyScope
+from app.keys.grants import Grant
+from app.keys.grants import Scope as KeyScope
 from app.states import AttentionCode, OrderStatus
 
 MINUTE, HOUR, DAY = 60, 3600, 86400

@@ -14,7 +14,8 @@ from app.db.database import Database
 from app.db.url import async_database_url
 from app.events.timeline import Actor, record
 from app.events.types import EventType
-from app.keys import MadeKey, NewKey, Scope, make_key, revoke_key, rotate_key
+from app.keys.changing import MadeKey, make_key, revoke_key, rotate_key
+from app.keys.grants import NewKey, Scope
 from app.secrets import Encryption
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
 from tests.settings import SECRET_KEY

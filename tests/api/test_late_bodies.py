@@ -15,7 +15,9 @@ from sqlalchemy.exc import OperationalError
 from app.api import auth
 from app.db.database import Database
 from app.db.models import Account, ApiKey, Order, Webhook
-from app.keys import Grant, MadeKey, NewKey, Scope, authenticate, make_key, revoke_key, rotate_key
+from app.keys.authentication import authenticate
+from app.keys.changing import MadeKey, make_key, revoke_key, rotate_key
+from app.keys.grants import Grant, NewKey, Scope
 from app.main import Service
 from tests.api.conftest import client_of
 from tests.dashboard.conftest import browser_of

@@ -14,7 +14,8 @@ import pytest
 from app.api.middleware import body_limit as limits
 from app.db.models import Order
 from app.events.timeline import Actor
-from app.keys import NewKey, Scope, make_key
+from app.keys.changing import make_key
+from app.keys.grants import NewKey, Scope
 from app.main import Service
 from app.orders.intake import NewOrder, create_order
 from tests.api.conftest import client_of

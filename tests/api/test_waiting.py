@@ -13,7 +13,7 @@ from app.api.waiting import wait_until
 from app.db.database import Database
 from app.db.models import Order
 from app.db.url import async_database_url
-from app.keys import Grant
+from app.keys.grants import Grant
 from app.main import Service, create_app
 from app.orders.intake import NewOrder, create_order
 from app.orders.reading import OrderView

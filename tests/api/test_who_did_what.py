@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from app.events.timeline import Actor
-from app.keys import MadeKey, NewKey, Scope, make_key
+from app.keys.changing import MadeKey, make_key
+from app.keys.grants import NewKey, Scope
 from tests.harness import Presshook, run_presshook, run_sandbox
 from tests.settings import CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN
 

@@ -24,7 +24,8 @@ from uuid_utils.compat import uuid7
 from app.db.database import Database
 from app.db.models import Webhook
 from app.events.timeline import Actor
-from app.keys import NewKey, Scope, make_key
+from app.keys.changing import make_key
+from app.keys.grants import NewKey, Scope
 from tests.bench.api import fill, quiet
 from tests.databases import PostgresServer, SqliteFiles
 from tests.harness import Presshook, run_presshook

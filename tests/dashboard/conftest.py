@@ -13,7 +13,8 @@ from uuid_utils.compat import uuid7
 from app.dashboard.routes import order
 from app.db.models import Order
 from app.events.timeline import Actor
-from app.keys import NewKey, make_key
+from app.keys.changing import make_key
+from app.keys.grants import NewKey
 from app.main import Service, create_app
 from app.states import OrderStatus
 from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT, make_settings

@@ -11,7 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from app.events.timeline import Actor
-from app.keys import revoke_key
+from app.keys.changing import revoke_key
 from tests.dashboard.chromium import MISSING, find_chromium, run_chromium
 from tests.dashboard.conftest import new_key
 from tests.dashboard.gallery import SETTINGS, hang

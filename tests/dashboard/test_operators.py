@@ -24,7 +24,7 @@ from app.db.models import (
     Webhook,
 )
 from app.events.timeline import Actor
-from app.keys import find_keys
+from app.keys.finding import find_keys
 from app.main import Service
 from app.maintenance.doctor.checks import Result
 from app.orders.callbacks import record_callback

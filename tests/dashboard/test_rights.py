@@ -14,7 +14,7 @@ from app.dashboard.application import ROUTERS
 from app.dashboard.page import OpenPage, Page
 from app.db.models import Account, ApiKey, Delivery, Order, Orphan, Webhook
 from app.events.timeline import Actor
-from app.keys import revoke_key
+from app.keys.changing import revoke_key
 from app.main import Service
 from app.maintenance.doctor.repeating import Repeating
 from tests.dashboard.conftest import browser_of, new_key, stored_order

@@ -13,7 +13,8 @@ from app.api.middleware.guessing import BURST
 from app.dashboard.routes import signing_in
 from app.dashboard.routes.signing_in import way_on
 from app.events.timeline import Actor
-from app.keys import KeyRefusedError, revoke_key, rotate_key
+from app.keys.authentication import KeyRefusedError
+from app.keys.changing import revoke_key, rotate_key
 from app.main import Service, create_app
 from tests.dashboard.conftest import HERE, browser_of, new_key, stored_order
 from tests.settings import API_KEY, make_settings

@@ -12,7 +12,8 @@ from app.db.database import Database
 from app.db.models import Restoration
 from app.db.url import async_database_url
 from app.events.timeline import Actor
-from app.keys import NewKey, make_key, revoke_key
+from app.keys.changing import make_key, revoke_key
+from app.keys.grants import NewKey
 from app.maintenance.after_restore import count_brought_back, doubt_unplaced_orders, skip_event_numbers
 from app.maintenance.fitness import Usability
 from app.orders.restorations import remember_restoration

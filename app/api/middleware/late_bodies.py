@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.auth import Admission
 from app.api.problems import Problem, UnreadError, database_away, problem_of
 from app.db.errors import DATABASE_AWAY
-from app.keys import KeyRefusedError
+from app.keys.authentication import KeyRefusedError
 
 
 class LateBodies:

@@ -25,7 +25,7 @@ from app.api.context import CannotAsk, Context, ContextDep, require_migrated
 from app.api.problems import Problem, documented, invalid_field, not_found
 from app.config import LONGEST_ACCOUNT_ID, HeaderSecret
 from app.db.models import Account
-from app.keys import Grant
+from app.keys.grants import Grant
 
 
 class OpaqueId(Convertor[str]):

@@ -12,22 +12,19 @@ from app.api.bodies.fields import Line, Moment, Strict
 from app.api.context import Context, ContextDep, require_migrated
 from app.api.problems import Problem, documented, invalid_field, not_found
 from app.db.models import ApiKey
-from app.keys import (
+from app.keys.changing import (
     BeyondOwnKeyError,
-    Grant,
     KeyExpiredError,
     MadeKey,
-    NewKey,
     RotationUnderWayError,
-    Scope,
     TooManyKeysError,
-    find_key,
-    find_keys_within,
-    is_reserved,
     make_key,
     revoke_key,
     rotate_key,
 )
+from app.keys.finding import find_key, find_keys_within
+from app.keys.grants import Grant, NewKey, Scope
+from app.keys.names import is_reserved
 
 MAX_GRACE_SECONDS = 30 * 24 * 3600
 

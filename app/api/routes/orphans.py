@@ -11,7 +11,7 @@ from app.api.bodies.fields import Line, Strict
 from app.api.context import ContextDep, require_migrated
 from app.api.problems import documented, not_found
 from app.db.models import Orphan
-from app.keys import Grant
+from app.keys.grants import Grant
 from app.orders.reading import OrderView
 from app.orders.representation import OrderBody
 from app.orders.restorations import last_restoration, open_searches

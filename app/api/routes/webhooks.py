@@ -23,7 +23,7 @@ from app.api.bodies.webhooks import (
 from app.api.context import Context, ContextDep, require_migrated
 from app.api.problems import Problem, documented, invalid_field, not_found
 from app.db.models import Delivery, Webhook
-from app.keys import Grant
+from app.keys.grants import Grant
 from app.webhooks import outbox, registry
 from app.webhooks.addresses import BadUrlError
 

@@ -15,7 +15,7 @@ from app.dashboard.desk import desk_of
 from app.dashboard.forms import FormDep, as_body
 from app.dashboard.page import Page, back_to
 from app.dashboard.routes.orders import FieldMoment
-from app.keys import Scope
+from app.keys.grants import Scope
 
 ON_A_PAGE = 50
 DONE = {"revoked": "The key is let in no more, and what it had open has ended."}

@@ -19,8 +19,8 @@ from app.dashboard.forms import Form, FormDep, as_body
 from app.dashboard.page import Page, back_to
 from app.dashboard.timeline import Told, timeline
 from app.events.reading import Interest, gone_through, read_events
-from app.keys import Grant
-from app.keys import Scope as KeyScope
+from app.keys.grants import Grant
+from app.keys.grants import Scope as KeyScope
 from app.orders.handing_over import is_mixed_up
 from app.orders.reading import OrderView
 from app.orders.representation import OrderBody

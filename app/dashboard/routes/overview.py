@@ -10,7 +10,7 @@ from app.api.context import ContextDep, require_migrated
 from app.dashboard import overview
 from app.dashboard.desk import desk_of
 from app.dashboard.page import Page
-from app.keys import Scope
+from app.keys.grants import Scope
 from app.orders.settling_orphans import list_orphans
 
 router = APIRouter(route_class=Page, include_in_schema=False, dependencies=[Depends(require_migrated)])

@@ -24,7 +24,7 @@ from app.dashboard.streams import ChangeStream
 from app.dashboard.words import site_address, web_address
 from app.events.reading import Interest, read_events
 from app.events.types import EventType
-from app.keys import Grant
+from app.keys.grants import Grant
 from app.orders.reading import OrderView, find_order
 from app.states import FINAL, OrderStatus
 

@@ -13,7 +13,7 @@ from app.api.problems import Problem
 from app.dashboard.desk import desk_of
 from app.dashboard.forms import FormDep
 from app.dashboard.page import SIGN_IN, OpenPage
-from app.keys import KeyRefusedError
+from app.keys.authentication import KeyRefusedError
 
 # A path of ours. What begins with `//`, or holds what a browser takes for a `/` or for a step up, would lead
 # elsewhere.

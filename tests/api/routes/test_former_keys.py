@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from app.events.timeline import Actor
-from app.keys import MadeKey, NewKey, Scope, make_key, rotate_key
+from app.keys.changing import MadeKey, make_key, rotate_key
+from app.keys.grants import NewKey, Scope
 from app.main import Service
 from tests.dashboard.conftest import browser_of
 

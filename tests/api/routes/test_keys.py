@@ -8,12 +8,14 @@ import pytest
 import structlog
 from sqlalchemy import select, update
 
-from app import keys
 from app.api.auth import BOOTSTRAP
 from app.db import paging
 from app.db.models import ApiKey
 from app.events.timeline import Actor
-from app.keys import COMMAND_LINE, MadeKey, NewKey, Scope, is_reserved, make_key
+from app.keys import changing
+from app.keys.changing import MadeKey, make_key
+from app.keys.grants import NewKey, Scope
+from app.keys.names import COMMAND_LINE, is_reserved
 from app.main import Service
 from app.orders.intake import NewOrder, create_order
 from app.telemetry import tally
@@ -391,7 +393,7 @@ async def test_a_flood_of_requests_without_a_key_is_told_in_a_line_a_second(
 async def test_keys_are_paged_and_no_key_makes_any_number_of_them(
     service: Service, anonymous: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "MOST_KEYS", 5)
+    monkeypatch.setattr(changing, "MOST_KEYS", 5)
     monkeypatch.setattr(paging, "BATCH", 2)
     tenant = await make(service, Scope.KEYS_WRITE, accounts=("one", "two", "three"))
     headers = bearer(tenant.key)

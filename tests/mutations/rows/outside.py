@@ -126,8 +126,8 @@ MUTATIONS = (
     ),
     Mutation(
         "an expired key is replaced by one that is not let in",
-        "app/keys.py",
-        "        if _has_expired(stored, tx.now):\n",
+        "app/keys/changing.py",
+        "        if has_expired(stored, tx.now):\n",
         "        if False:\n",
         (EVENTS_AND_KEYS,),
     ),

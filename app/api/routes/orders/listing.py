@@ -13,7 +13,7 @@ from app.api.bodies.orders import OrderList
 from app.api.context import ContextDep, require_migrated
 from app.api.problems import documented
 from app.db.models import Order
-from app.keys import Grant
+from app.keys.grants import Grant
 from app.orders.listing import Place, Wanted, list_orders
 from app.orders.representation import OrderBody
 from app.states import OrderStatus

@@ -13,7 +13,7 @@ from app.api.problems import Problem, documented, not_found
 from app.api.visible import find_visible
 from app.api.waiting import Prefer, preferred_wait_seconds, tell_applied, wait_until
 from app.db.models import Order
-from app.keys import Grant
+from app.keys.grants import Grant
 from app.orders.erasing import UnfinishedError, erase_order
 from app.orders.reading import OrderView
 from app.orders.representation import OrderBody

@@ -24,7 +24,7 @@ from app.api.waiting import (
     wait_until,
 )
 from app.db.models import Order
-from app.keys import Grant
+from app.keys.grants import Grant
 from app.orders.intake import (
     AccountGoneError,
     Idempotency,

@@ -10,22 +10,19 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from app import keys
 from app.db.database import Database
 from app.db.models import ApiKey
-from app.keys import (
+from app.keys import authentication
+from app.keys.authentication import KeyRefusedError, authenticate
+from app.keys.changing import (
     BeyondOwnKeyError,
-    Grant,
-    KeyRefusedError,
     MadeKey,
-    NewKey,
     RotationUnderWayError,
-    Scope,
-    authenticate,
     make_key,
     revoke_key,
     rotate_key,
 )
+from app.keys.grants import Grant, NewKey, Scope
 from tests.ended_keys import ACTOR, end_grace, expire
 from tests.harness import eventually, replica, waiting_for_locks
 
@@ -114,13 +111,13 @@ async def test_a_key_that_ends_while_its_use_is_noted_is_not_let_in(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asks = await make(db)
-    note_use = keys._note_use
+    note_use = authentication._note_use
 
     async def late(db: Database, key_id: UUID, digest: str) -> None:
         await revoke_key(db, key_id, by=ACTOR)
         await note_use(db, key_id, digest)
 
-    monkeypatch.setattr(keys, "_note_use", late)
+    monkeypatch.setattr(authentication, "_note_use", late)
     with pytest.raises(KeyRefusedError):
         await authenticate(db, asks.key)
 
