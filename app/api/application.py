@@ -6,7 +6,6 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
-from app.api import problems
 from app.api.auth import Authentication
 from app.api.context import Context
 from app.api.description import describe
@@ -19,6 +18,7 @@ from app.api.middleware.late_bodies import LateBodies
 from app.api.middleware.rate_limit import RateLimiter
 from app.api.middleware.severable import Severable
 from app.api.middleware.under_path import UnderPath
+from app.api.problems import answering
 from app.api.query import require_known_parameters
 from app.api.repeated_headers import require_headers_once
 from app.api.repeated_names import require_names_once
@@ -111,7 +111,7 @@ def create_api(context: Context, lifespan: Lifespan[FastAPI]) -> Application:
     app.state.context = context
     path = urlsplit(context.settings.public_url).path.rstrip("/")
     describe(app, path=path)
-    problems.install(app)
+    answering.install(app)
     _surround(app, context, path)
     app.receive_callbacks(context, path=unquote(path))
     app.router.routes += (*_ROUTES, *docs.routes(app.title, path))
@@ -144,7 +144,7 @@ def create_worker_api(context: Context) -> FastAPI:
     """Return what a process that only works answers by HTTP: whether it lives, is ready, and its metrics."""
     app = FastAPI(title="Presshook worker", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.context = context
-    problems.install(app)
+    answering.install(app)
     app.add_middleware(Authentication, context=context, limiter=None)
     app.add_middleware(Head)
     app.add_middleware(Headers, metrics=context.metrics)

@@ -16,7 +16,8 @@ from app.api.context import Context
 from app.api.middleware.guessing import Guesses
 from app.api.middleware.places import offered, places_of
 from app.api.middleware.rate_limit import RateLimiter
-from app.api.problems import Problem, database_away, unauthorized
+from app.api.problems.kinds import database_away, unauthorized
+from app.api.problems.problem import Problem
 from app.db.errors import DATABASE_AWAY
 from app.db.sharing import reader
 from app.keys.authentication import KeyRefusedError, authenticate, require_form

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.api.problems import ProblemBody
+from app.api.problems.problem import ProblemBody
 from app.orders.representation import OrderBody
 
 DESCRIPTION = """\

@@ -12,7 +12,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 
-from app.api.problems import invalid_field
+from app.api.problems.kinds import invalid_field
 
 SENT_TWICE = "This is sent more than once, and takes one value."
 _TAKEN: dict[str, Mapping[str, bool]] = {}

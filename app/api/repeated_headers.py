@@ -8,7 +8,7 @@ from operator import attrgetter
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 
-from app.api.problems import invalid_field
+from app.api.problems.kinds import invalid_field
 from app.api.query import SENT_TWICE, fields_of
 
 _TAKEN: dict[str, tuple[str, ...]] = {}

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from starlette.requests import Request
 
-from app.api.problems import invalid_field
+from app.api.problems.kinds import invalid_field
 
 
 class _Object(dict[str, object]):

@@ -18,7 +18,8 @@ from app.api.auth import Admission
 from app.api.bodies.events import EventBody
 from app.api.middleware.places import Shares, places_of
 from app.api.middleware.severable import cut_off_in
-from app.api.problems import Problem, too_many_streams
+from app.api.problems.kinds import too_many_streams
+from app.api.problems.problem import Problem
 from app.db.errors import DATABASE_AWAY
 from app.events.feed import Feed, Subscription
 from app.events.reading import Happened, Interest

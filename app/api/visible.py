@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from app.api.context import Context
-from app.api.problems import not_found
+from app.api.problems.kinds import not_found
 from app.keys.grants import Grant
 from app.orders.reading import OrderView, find_order
 

@@ -7,7 +7,7 @@ from fastapi import Depends
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from app.api.problems import Problem
+from app.api.problems.problem import Problem
 
 FORM = "application/x-www-form-urlencoded"
 MOST_FIELDS = 2_100

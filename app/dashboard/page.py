@@ -11,7 +11,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.api.auth import Admission
 from app.api.middleware.headers import log_defect
 from app.api.middleware.rate_limit import RateLimiter
-from app.api.problems import Problem, database_away, internal_error, problem_of, rate_limited
+from app.api.problems.answering import problem_of
+from app.api.problems.kinds import database_away, internal_error, rate_limited
+from app.api.problems.problem import Problem
 from app.api.routes.events import wants_stream
 from app.dashboard.desk import Desk, desk_of
 from app.dashboard.same_origin import require_same_origin

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from app.api.problems import Problem
+from app.api.problems.problem import Problem
 
 
 def require_same_origin(request: Request, public_url: str) -> None:

@@ -5,7 +5,8 @@ from functools import lru_cache
 from uuid_utils import uuid4
 
 from app.api.middleware.headers import SECURITY
-from app.api.problems import RETRY, Problem, internal_error
+from app.api.problems.kinds import RETRY, internal_error
+from app.api.problems.problem import Problem
 from app.server.wire import CLOSE, STATUS_LINES
 
 OVERFULL = Problem(

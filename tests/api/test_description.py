@@ -14,7 +14,8 @@ from openapi_spec_validator import validate
 
 from app.api import description
 from app.api.middleware import body_limit as limits
-from app.api.problems import EXAMPLES, ProblemBody
+from app.api.problems.documented import EXAMPLES
+from app.api.problems.problem import ProblemBody
 from app.main import Service, create_app
 from app.orders.representation import OrderBody
 from tests.api.conftest import client_of

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from typer.testing import CliRunner
 
-from app.api.problems import database_away
+from app.api.problems.kinds import database_away
 from app.cli import command_line
 from app.cli.client import ExitCode
 from tests.cli.conftest import served

@@ -27,7 +27,7 @@ OTHERS = {
     ("webhooks/outbox.py", "again.values"),
     ("webhooks/registry.py", "setattr"),
     ("cloudpress/errors.py", "self"),
-    ("api/problems.py", "self"),
+    ("api/problems/problem.py", "self"),
     ("server/protocol.py", "self"),
     ("reconciler/progress.py", "setattr"),
 }

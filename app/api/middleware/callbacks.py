@@ -19,7 +19,8 @@ from app.api.context import Context
 from app.api.middleware.body_limit import read_body
 from app.api.middleware.headers import SECURITY, request_id_of
 from app.api.probes import Probes
-from app.api.problems import Problem, busy, database_away, internal_error, unauthorized, unread
+from app.api.problems.kinds import busy, database_away, internal_error, unauthorized, unread
+from app.api.problems.problem import Problem
 from app.db.errors import DATABASE_AWAY
 from app.orders.attempts import find_placing_trace
 from app.orders.callbacks import CallbackIntake, Received

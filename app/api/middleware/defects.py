@@ -3,7 +3,7 @@
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.middleware.headers import log_defect
-from app.api.problems import internal_error
+from app.api.problems.kinds import internal_error
 
 
 class Defects:

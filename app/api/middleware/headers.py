@@ -9,7 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid4
 
-from app.api.problems import internal_error
+from app.api.problems.kinds import internal_error
 from app.telemetry import tracing
 from app.telemetry.defects import where_raised
 from app.telemetry.metrics import Metrics

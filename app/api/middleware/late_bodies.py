@@ -4,7 +4,9 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.auth import Admission
-from app.api.problems import Problem, UnreadError, database_away, problem_of
+from app.api.problems.answering import problem_of
+from app.api.problems.kinds import database_away
+from app.api.problems.problem import Problem, UnreadError
 from app.db.errors import DATABASE_AWAY
 from app.keys.authentication import KeyRefusedError
 

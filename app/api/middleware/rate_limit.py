@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.problems import rate_limited
+from app.api.problems.kinds import rate_limited
 from app.config import Rate
 
 POLICY = "default"

@@ -3,7 +3,8 @@
 from fastapi import APIRouter, Response
 
 from app.api.middleware.callbacks import ROUTE
-from app.api.problems import documented, unauthorized
+from app.api.problems.documented import documented
+from app.api.problems.kinds import unauthorized
 
 router = APIRouter(tags=["callbacks"])
 

@@ -11,7 +11,9 @@ from app.api.auth import OrdersReader
 from app.api.bodies.fields import Line
 from app.api.bodies.orders import VARIANTS, SiteRequest
 from app.api.context import CannotAsk, Catalog, Context, ContextDep, Item, require_migrated
-from app.api.problems import Problem, documented, invalid_field, not_found
+from app.api.problems.documented import documented
+from app.api.problems.kinds import invalid_field, not_found
+from app.api.problems.problem import Problem
 from app.api.routes.accounts import require_account
 
 LIFETIME_SECONDS = 300

@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from app.api.auth import WholeReader
 from app.api.context import ContextDep, require_migrated
-from app.api.problems import Problem, documented
+from app.api.problems.documented import documented
+from app.api.problems.problem import Problem
 from app.db.models import CheckResult, Replica
 from app.db.sharing import for_all
 from app.maintenance.doctor.checks import Check

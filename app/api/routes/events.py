@@ -11,7 +11,8 @@ from app.api.auth import Admission, AdmissionDep, OrdersReader
 from app.api.bodies.events import EventBody, EventList
 from app.api.bodies.fields import Line
 from app.api.context import Context, ContextDep, require_migrated
-from app.api.problems import documented, events_gone
+from app.api.problems.documented import documented
+from app.api.problems.kinds import events_gone
 from app.api.sse import EVENT_STREAM, EventStream
 from app.api.visible import find_visible
 from app.events.reading import Happened, Interest, gone_through, look_on, read_events

@@ -4,7 +4,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from app.api.context import ContextDep
-from app.api.problems import database_away, documented
+from app.api.problems.documented import documented
+from app.api.problems.kinds import database_away
 from app.db.errors import DATABASE_AWAY
 from app.version import VERSION
 

@@ -10,7 +10,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from app.api.auth import KeysWriter
 from app.api.bodies.fields import Line, Moment, Strict
 from app.api.context import Context, ContextDep, require_migrated
-from app.api.problems import Problem, documented, invalid_field, not_found
+from app.api.problems.documented import documented
+from app.api.problems.kinds import invalid_field, not_found
+from app.api.problems.problem import Problem
 from app.db.models import ApiKey
 from app.keys.changing import (
     BeyondOwnKeyError,

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from app.api.auth import WholeReader
 from app.api.context import ContextDep
-from app.api.problems import documented
+from app.api.problems.documented import documented
 from app.telemetry.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["health"])

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.auth import OrdersReader, OrdersWriter
 from app.api.bodies.fields import Line, Strict
 from app.api.context import ContextDep, require_migrated
-from app.api.problems import documented, not_found
+from app.api.problems.documented import documented
+from app.api.problems.kinds import not_found
 from app.db.models import Orphan
 from app.keys.grants import Grant
 from app.orders.reading import OrderView

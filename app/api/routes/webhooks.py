@@ -21,7 +21,9 @@ from app.api.bodies.webhooks import (
     WebhookRequest,
 )
 from app.api.context import Context, ContextDep, require_migrated
-from app.api.problems import Problem, documented, invalid_field, not_found
+from app.api.problems.documented import documented
+from app.api.problems.kinds import invalid_field, not_found
+from app.api.problems.problem import Problem
 from app.db.models import Delivery, Webhook
 from app.keys.grants import Grant
 from app.webhooks import outbox, registry

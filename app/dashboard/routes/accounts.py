@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.api.auth import AccountsWriter, AdmissionDep, OrdersReader
 from app.api.context import ContextDep, require_migrated
-from app.api.problems import invalid_field
+from app.api.problems.kinds import invalid_field
 from app.api.routes import accounts as api
 from app.api.routes.accounts import AccountId, AccountRequest
 from app.dashboard.desk import desk_of

@@ -16,7 +16,8 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.auth import Admission
 from app.api.context import PROGRESS, Context, ContextDep
-from app.api.problems import Problem, not_found
+from app.api.problems.kinds import not_found
+from app.api.problems.problem import Problem
 from app.dashboard.desk import Desk, desk_of
 from app.dashboard.page import OpenPage
 from app.dashboard.routes.static import FOR_A_YEAR, file_of

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from app.api.auth import hold_back
 from app.api.middleware.head import is_head
-from app.api.problems import Problem
+from app.api.problems.problem import Problem
 from app.dashboard.desk import desk_of
 from app.dashboard.forms import FormDep
 from app.dashboard.page import SIGN_IN, OpenPage

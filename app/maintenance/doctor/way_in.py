@@ -32,7 +32,7 @@ from app.secrets import ProbeSecrets
 
 # What the service reads of a body (`app/api/middleware/body_limit.py`).
 MOST_BODY_BYTES = 64 * 1024
-# How it refuses whoever has no right value (`app/api/problems.py`).
+# How it refuses whoever has no right value (`app/api/problems/kinds.py`).
 OUR_REFUSAL = b"urn:presshook:problem:unauthorized"
 SOON_DAYS = 14
 NGINX_AUTHORIZATION = "proxy_set_header Authorization $http_authorization;"

@@ -79,7 +79,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a key that asks for too much is told that the database is away",
-        "app/api/problems.py",
+        "app/api/problems/answering.py",
         "        case CrowdedError():\n",
         "        case CrowdedError() if False:\n",
         (SHARING,),

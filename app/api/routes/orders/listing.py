@@ -11,7 +11,7 @@ from app.api.auth import OrdersReader
 from app.api.bodies.fields import Line, Moment
 from app.api.bodies.orders import OrderList
 from app.api.context import ContextDep, require_migrated
-from app.api.problems import documented
+from app.api.problems.documented import documented
 from app.db.models import Order
 from app.keys.grants import Grant
 from app.orders.listing import Place, Wanted, list_orders

@@ -9,7 +9,9 @@ from fastapi import APIRouter, Depends, Response
 from app.api.auth import AdmissionDep, OrdersEraser, OrdersWriter
 from app.api.bodies.orders import AdoptRequest, ResolveRequest
 from app.api.context import CannotAsk, Context, ContextDep, require_migrated
-from app.api.problems import Problem, documented, not_found
+from app.api.problems.documented import documented
+from app.api.problems.kinds import not_found
+from app.api.problems.problem import Problem
 from app.api.visible import find_visible
 from app.api.waiting import Prefer, preferred_wait_seconds, tell_applied, wait_until
 from app.db.models import Order

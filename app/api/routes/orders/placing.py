@@ -12,7 +12,9 @@ from app.api.bodies.orders import OrderRequest
 from app.api.context import Context, ContextDep, require_migrated
 from app.api.etags import etag_of, matches
 from app.api.middleware.head import is_head, spares_body
-from app.api.problems import Problem, busy, documented, invalid_field, unauthorized
+from app.api.problems.documented import documented
+from app.api.problems.kinds import busy, invalid_field, unauthorized
+from app.api.problems.problem import Problem
 from app.api.routes.accounts import require_account
 from app.api.routes.catalog import check_against_catalog
 from app.api.visible import find_visible

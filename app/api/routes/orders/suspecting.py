@@ -9,7 +9,7 @@ from app.api.auth import OrdersReader
 from app.api.bodies.suspects import SuspectBody, SuspectList
 from app.api.context import CannotAsk, Context, ContextDep, require_migrated
 from app.api.middleware.head import spares_body
-from app.api.problems import documented
+from app.api.problems.documented import documented
 from app.api.visible import find_visible
 from app.orders.shown import count_callbacks
 from app.orders.suspects import Suspect, find_suspects
