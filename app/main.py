@@ -18,7 +18,7 @@ from app.accounts.told import ToldOrder
 from app.api.application import Application, create_api, create_worker_api
 from app.api.context import CannotAsk, Catalog, Context
 from app.cloudpress import CloudPressError, Refused
-from app.config import Settings
+from app.config.settings import Settings
 from app.dashboard import application as dashboard
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.config import GivenSettings, Settings
+from app.config.settings import GivenSettings, Settings
 
 SECRET_KEY = "the-secret-key-of-the-tests-is-long-enough"
 API_KEY = "client-key-of-the-tests"

@@ -10,7 +10,7 @@ from app.accounts.store import UnknownAccountError, find_token
 from app.accounts.told import ToldOrder, find_shown, tell_order
 from app.cloudpress import CloudPress, Connections, Refused
 from app.cloudpress.circuit_breaker import CircuitBreaker
-from app.config import Settings
+from app.config.settings import Settings
 from app.db.database import Database
 from app.secrets import UndecryptableError
 from app.telemetry.metrics import Metrics

@@ -14,7 +14,7 @@ from fastapi import Depends, Request
 from app.accounts.told import ToldOrder
 from app.api.middleware.places import Shares
 from app.api.problems.problem import Problem
-from app.config import Settings
+from app.config.settings import Settings
 from app.db.database import Database
 from app.events.feed import Feed
 from app.orders.intake import OrderIntake

@@ -96,5 +96,5 @@ def _options(
 
 def _settings_errors() -> tuple[type[Exception], ...]:
     """Return what bad settings raise. It is asked for only when something was raised."""
-    raised = (("app.config", "SettingsError"), ("app.network", "NetworkSettingsError"))
+    raised = (("app.config.loading", "SettingsError"), ("app.network", "NetworkSettingsError"))
     return tuple(getattr(import_module(module), name) for module, name in raised)

@@ -20,7 +20,7 @@ from rich.markup import escape
 from app.cli.demo_orders import DemoOrder, demo_orders, demo_table
 from app.cli.printing import say
 from app.cli.terminal import console
-from app.config import GivenSettings
+from app.config.settings import GivenSettings
 from app.dashboard.desk import Desk
 from app.main import Service, create_app
 from app.maintenance.schema import upgrade

@@ -12,7 +12,8 @@ from rich.markup import escape
 from app.accounts.clients import AccountClients
 from app.cli.printing import complain, print_json, say
 from app.cli.terminal import console
-from app.config import Settings, SettingsError, load_settings
+from app.config.loading import SettingsError, load_settings
+from app.config.settings import Settings
 from app.db.database import Database
 from app.maintenance.doctor.checks import Outcome, Result
 from app.maintenance.doctor.elsewhere import PATIENCE_SECONDS, Elsewhere

@@ -15,7 +15,7 @@ from app.cli.maintenance import with_database
 from app.cli.printing import complain, print_json, say
 from app.cli.tables import listing
 from app.cli.terminal import console
-from app.config import default_account_id
+from app.config.loading import default_account_id
 from app.db.database import Database
 from app.db.models import ApiKey
 from app.keys.changing import (

@@ -9,7 +9,8 @@ from typing import Annotated, TypeVar
 import typer
 
 from app.cli.printing import complain, say
-from app.config import DatabaseSettings, Settings, SettingsError, load_database_settings, load_settings
+from app.config.loading import SettingsError, load_database_settings, load_settings
+from app.config.settings import DatabaseSettings, Settings
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY, in_words, secrets_of
 from app.maintenance.after_restore import (

@@ -10,7 +10,8 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli.printing import say_if_possible
-from app.config import Settings, SettingsError, load_settings, misspelt_settings, pass_on_otel_settings
+from app.config.loading import SettingsError, load_settings, misspelt_settings, pass_on_otel_settings
+from app.config.settings import Settings
 from app.db.database import Database
 from app.db.engine import why_unwritable
 from app.db.errors import DATABASE_AWAY, in_words, is_unfit, secrets_of

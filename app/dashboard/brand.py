@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from app.config import Settings
+from app.config.settings import Settings
 
 COLOUR = "#0b5c63"
 

@@ -4,7 +4,7 @@ import errno
 import socket
 from contextlib import suppress
 
-from app.config import SettingsError
+from app.config.loading import SettingsError
 
 BACKLOG = 2048
 # The kernel ends a connection on which the other side has acknowledged nothing for so long. What a client

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from structlog.testing import capture_logs
 
 from app.api.middleware.rate_limit import RateLimiter
-from app.config import Rate, parse_rate
+from app.config.rates import Rate, parse_rate
 from app.main import Service, create_app
 from tests.settings import API_KEY, make_settings
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from app.cli.serve import prepare
-from app.config import SettingsError
+from app.config.loading import SettingsError
 from app.db.database import Database
 from app.db.errors import is_unfit
 from app.db.models import Order

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from app.cli.serve import prepare
-from app.config import SettingsError
+from app.config.loading import SettingsError
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.db.models import WriteProbe

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.config import SettingsError, load_settings
+from app.config.loading import SettingsError, load_settings
 from app.server.embedded import serving
 from app.server.listening import listen
 from app.webhooks import addresses as guarded

@@ -9,7 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems.kinds import rate_limited
-from app.config import Rate
+from app.config.rates import Rate
 
 POLICY = "default"
 

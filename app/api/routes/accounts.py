@@ -25,7 +25,7 @@ from app.api.context import CannotAsk, Context, ContextDep, require_migrated
 from app.api.problems.documented import documented
 from app.api.problems.kinds import invalid_field, not_found
 from app.api.problems.problem import Problem
-from app.config import LONGEST_ACCOUNT_ID, HeaderSecret
+from app.config.values import LONGEST_ACCOUNT_ID, HeaderSecret
 from app.db.models import Account
 from app.keys.grants import Grant
 

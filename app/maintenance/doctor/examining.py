@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts.clients import AccountClients
-from app.config import Settings
+from app.config.settings import Settings
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY, in_words, secrets_of
 from app.maintenance.doctor.checks import Check, Outcome, Result, failed, skipped

@@ -7,7 +7,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import delete
 
-from app.config import Settings
+from app.config.settings import Settings
 from app.db.database import Database, Transaction
 from app.db.errors import repeated
 from app.db.models import CheckResult, CheckRound

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from app.config import Settings
+from app.config.settings import Settings
 from app.guessable import is_local, is_published, weakness
 from app.maintenance.doctor.checks import Check, Result, ok, warning
 

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.config import Settings
+from app.config.settings import Settings
 from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.maintenance.doctor import asking

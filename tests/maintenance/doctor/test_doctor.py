@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from app.accounts.clients import AccountClients
-from app.config import Settings
+from app.config.settings import Settings
 from app.db.database import Database
 from app.db.models import Order, Replica, Webhook
 from app.maintenance.doctor.checks import Outcome, Result

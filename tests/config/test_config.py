@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import demo
-from app.config import (
-    LONGEST_SPAN_SECONDS,
+from app.config.loading import (
     SECRETS,
     SettingsError,
     load_database_settings,
@@ -16,6 +15,7 @@ from app.config import (
     misspelt_settings,
     pass_on_otel_settings,
 )
+from app.config.values import LONGEST_SPAN_SECONDS
 from app.db.url import async_database_url
 from app.guessable import is_published
 from tests.settings import make_settings
@@ -240,7 +240,7 @@ def test_what_the_compose_file_says_is_not_set_counts_as_that(
     environment: pytest.MonkeyPatch, name: str
 ) -> None:
     """In production, where the playground's value must not be taken."""
-    compose = (Path(__file__).parents[1] / "docker-compose.yml").read_text()
+    compose = (Path(__file__).parents[2] / "docker-compose.yml").read_text()
     found = re.search(rf"{name}: \$\{{{name}:-\$\{{CLOUDPRESS_BASE_URL:\+(unset[ ,])\}}(.+)\}}", compose)
     assert found is not None
     environment.setenv(name, found[1] + found[2])
@@ -432,7 +432,7 @@ def test_a_short_secret_is_no_longer_for_being_repeated(
 
 
 def test_every_secret_of_the_playground_counts_as_published() -> None:
-    compose = (Path(__file__).parents[1] / "docker-compose.yml").read_text()
+    compose = (Path(__file__).parents[2] / "docker-compose.yml").read_text()
     defaults = re.findall(r"\$\{(?:\w*(?:KEY|PASSWORD|TOKEN)):-(?:\$\{[^}]*\})?([^}]+)\}", compose)
     assert len(defaults) >= 4
     assert all(is_published(value) for value in [*defaults, demo.API_KEY, demo.TOKEN])
