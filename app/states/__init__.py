@@ -19,8 +19,9 @@ Who moves an order, and when:
     completed, failed, cancelled   the reconciler, from what CloudPress says; final
 
 `statuses` has the transitions, `words` what CloudPress's words mean, `observations` what is decided from,
-`deciding` the decisions, `silence` how long nothing was learned, `refuting` what is asked no more, `codes`,
-`attention` and `waiting` what a person is told.
+`deciding` the decisions, of which `posting`, `seeking`, `seeing` and `rechecking` take a part each, `silence`
+how long nothing was learned, `refuting` what is asked no more, `codes`, `attention` and `waiting` what a
+person is told.
 """
 
 from app.states.attention import (
@@ -39,13 +40,7 @@ from app.states.codes import (
     Problem,
     Suspicion,
 )
-from app.states.deciding import (
-    GONE_AFTER,
-    LATE_LOOK_AFTER,
-    MISSING_ATTENTION_SECONDS,
-    decide,
-    is_decided,
-)
+from app.states.deciding import LATE_LOOK_AFTER, decide
 from app.states.doubled import (
     tells_of_anothers,
     tells_of_mix_up,
@@ -74,6 +69,7 @@ from app.states.observations import (
     Word,
     trouble_in,
 )
+from app.states.seeing import GONE_AFTER, MISSING_ATTENTION_SECONDS, is_decided
 from app.states.silence import is_long
 from app.states.statuses import (
     FINAL,

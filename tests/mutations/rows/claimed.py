@@ -190,7 +190,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a payment is asked for what may be another's",
-        "app/states/deciding.py",
+        "app/states/seeing.py",
         "        shown = replace(shown, payment_url=None, keeps_payment_url=False)\n",
         "",
         (STATES,),

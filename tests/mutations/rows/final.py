@@ -48,7 +48,7 @@ MUTATIONS = (
     ),
     Mutation(
         "trouble with CloudPress hides what needs no request",
-        "app/states/deciding.py",
+        "app/states/rechecking.py",
         "    if rechecked.called_back or _is_called_back_after_its_end(order):\n",
         "    if not trouble and (rechecked.called_back or _is_called_back_after_its_end(order)):\n",
         (LATE_CALLBACKS,),

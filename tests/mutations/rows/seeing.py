@@ -149,7 +149,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a person is asked by one failure of a callback's task",
-        "app/states/deciding.py",
+        "app/states/seeking.py",
         " or sought.may_be_told_soon\n",
         "\n",
         (WORDS_AND_HOLDING,),
@@ -373,7 +373,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a refused token is told only after the grace where a callback came",
-        "app/states/deciding.py",
+        "app/states/rechecking.py",
         "attention.refused(observation.trouble) if observation.may_be_told_soon else None",
         "None",
         (HINTS_UNREAD,),

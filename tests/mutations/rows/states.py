@@ -5,6 +5,7 @@ from tests.mutations.proofs import FAULTS, FLAPPING, NEVER_TWICE, SIMULATION, ST
 
 OBSERVATIONS = "app/states/observations.py"
 DECIDING = "app/states/deciding.py"
+SEEKING = "app/states/seeking.py"
 WORDS = "app/states/words.py"
 UNKNOWN = "    return PostOutcome.UNKNOWN\n"
 NOT_SENT = "    return PostOutcome.NOT_SENT if status >= 500 else PostOutcome.UNKNOWN\n"
@@ -91,7 +92,7 @@ MUTATIONS = (
     ),
     Mutation(
         "an operator's word is good whatever comes up",
-        DECIDING,
+        SEEKING,
         "if not word.still_holds:",
         "if False:",
         (STATES, NEVER_TWICE),
@@ -112,7 +113,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a machine that counts the grace anew asks nobody any more",
-        DECIDING,
+        SEEKING,
         "if is_asked or (is_over",
         "if (is_over",
         (FLAPPING,),

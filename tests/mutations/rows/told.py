@@ -14,6 +14,8 @@ from tests.mutations.proofs import (
 
 ATTENTION = "app/states/attention.py"
 DECIDING = "app/states/deciding.py"
+SEEING = "app/states/seeing.py"
+SEEKING = "app/states/seeking.py"
 REFUTING = "app/states/refuting.py"
 LIFECYCLE = "app/orders/lifecycle_events.py"
 SHOWN = "app/orders/shown.py"
@@ -70,7 +72,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a callback is not told while the list cannot be read",
-        DECIDING,
+        SEEKING,
         "    if sought.called_back and tells_no_more and sought.word is None:\n",
         "    if False:\n",
         (TOLD,),
@@ -112,7 +114,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a person is asked between two looks",
-        DECIDING,
+        SEEKING,
         "(is_over and not waits)",
         "is_over",
         (TOLD,),
@@ -154,21 +156,21 @@ MUTATIONS = (
     ),
     Mutation(
         "a 404 refutes what is asked about what CloudPress links",
-        DECIDING,
+        SEEING,
         "before.code is AttentionCode.FOREIGN_LINK",
         "False",
         (TOLD_ONCE,),
     ),
     Mutation(
         "a 404 refutes that an address is no page",
-        DECIDING,
+        SEEING,
         "asked = _missing(order) or shown.attention",
         "asked = _missing(order)",
         (TOLD_ONCE,),
     ),
     Mutation(
         "a payment page that can be used is asked about because of a 404",
-        DECIDING,
+        SEEING,
         "return before if seen.order_status is None else None",
         "return before",
         (TOLD_ONCE,),
@@ -196,7 +198,7 @@ MUTATIONS = (
     ),
     Mutation(
         "one 404 after a yes to cancelling is the end",
-        DECIDING,
+        SEEING,
         "if seen.is_gone and order.gone_for >= GONE_AFTER:",
         "if seen.is_gone:",
         (CANCELLING,),
@@ -210,7 +212,7 @@ MUTATIONS = (
     ),
     Mutation(
         "an order that was shown again after a yes to cancelling stays missing",
-        DECIDING,
+        SEEING,
         "return replace(shown, wait=Wait.SETTLING, missing=seen.is_gone)",
         "return replace(shown, wait=Wait.SETTLING, missing=True)",
         (CANCELLING,),
