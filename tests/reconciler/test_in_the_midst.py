@@ -11,7 +11,7 @@ from app.cloudpress import NotFound, Refused
 from app.db.models import Order
 from app.events.timeline import Actor
 from app.orders.claims import claimed_by_others
-from app.reconciler import duplicates
+from app.reconciler import judging
 from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
 from tests.reconciler.test_answers_outrank_names import adopt
 from tests.reconciler.test_attacks import answered_late
@@ -54,7 +54,7 @@ async def test_what_an_operator_gives_to_another_in_the_midst_of_a_look_is_no_de
             await bench.work()
         return found
 
-    monkeypatch.setattr(duplicates, "claimed_by_others", claimed)
+    monkeypatch.setattr(judging, "claimed_by_others", claimed)
     await call_back(bench, ann, 2)
     await bench.work_for(HOUR)
     assert said

@@ -57,7 +57,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what its callback names mixes no order up where another has it by its name",
-        "app/reconciler/duplicates.py",
+        "app/reconciler/judging.py",
         "called_back.suspects} & in_doubt) |",
         "called_back.suspects} & in_doubt & surely_held) |",
         (CLAIMED,),
@@ -71,7 +71,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a person is told by the second look to cancel what another has",
-        "app/reconciler/duplicates.py",
+        "app/reconciler/judging.py",
         "& {*named, *before} - settled)",
         "& {*named} - settled)",
         (CLAIMED,),
@@ -148,7 +148,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what disowned an order that was sent twice is forgotten while it cannot be read",
-        "app/reconciler/duplicates.py",
+        "app/reconciler/judging.py",
         "    found |= told\n",
         "",
         (OWN_TASK,),
@@ -323,7 +323,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what the own callback named in a pass before is replaced by what is named later",
-        "app/reconciler/duplicates.py",
+        "app/reconciler/judging.py",
         " in named or findings.is_own_called_back\n",
         " in named\n",
         (OWN_CALLBACK,),
@@ -442,7 +442,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what a callback names by a name that is alike is nobody's",
-        "app/reconciler/duplicates.py",
+        "app/reconciler/judging.py",
         "return frozenset(called_back.alike) - settled",
         "return frozenset() - settled",
         (ALIKE,),

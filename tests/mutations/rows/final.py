@@ -27,7 +27,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what is told of a callback is forgotten behind what else is told",
-        "app/reconciler/duplicates.py",
+        "app/reconciler/vain_callbacks.py",
         "    findings.hints = tuple(task_id for task_id in findings.hints if task_id not in nowhere)\n",
         "",
         (LATE_CALLBACKS,),
@@ -41,7 +41,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what an operator knew of is asked once more a day later",
-        "app/reconciler/duplicates.py",
+        "app/reconciler/vain_callbacks.py",
         "if task_id in sent.speaking and not",
         "if not",
         (LATE_CALLBACKS,),

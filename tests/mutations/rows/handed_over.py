@@ -17,6 +17,7 @@ ADOPTION = "app/reconciler/adopting.py"
 CALLBACK_HINTS = "app/reconciler/callback_hints.py"
 CHOOSING = "app/reconciler/choosing.py"
 DUPLICATES = "app/reconciler/duplicates.py"
+JUDGING = "app/reconciler/judging.py"
 GIVEN_UP = "app/states/given_up.py"
 HANDING_OVER = "app/orders/handing_over.py"
 NAMING = "app/reconciler/naming.py"
@@ -145,7 +146,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what was dismissed replaces what was looked up",
-        DUPLICATES,
+        JUDGING,
         " and it not in settled]",
         "]",
         (DISMISSED,),

@@ -5,6 +5,7 @@ from tests.mutations.proofs import ANOTHERS_ANSWERS, CALLBACK_HINTS, HANGING, LA
 
 HINTS = "app/reconciler/callback_hints.py"
 DUPLICATES = "app/reconciler/duplicates.py"
+JUDGING = "app/reconciler/judging.py"
 
 MUTATIONS = (
     Mutation(
@@ -37,7 +38,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what is not told replaces what was looked up",
-        DUPLICATES,
+        JUDGING,
         "it for it in others if it in {*called_back.order_ids, *sent.answered_ids} and it not in settled",
         "it for it in others if it not in settled",
         (CALLBACK_HINTS,),

@@ -224,7 +224,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what goes on after it was gone for some minutes is told to nobody",
-        "app/reconciler/duplicates.py",
+        "app/reconciler/vain_callbacks.py",
         "    if was_gone(this.order):\n",
         "    if False:\n",
         (ENDED_AND_SAID_AGAIN,),

@@ -48,7 +48,7 @@ MUTATIONS = (
     ),
     Mutation(
         "whose it was what an order has no more is asked on",
-        "app/reconciler/duplicates.py",
+        "app/reconciler/judging.py",
         "        claimed = set()  # what it has no more is not asked about\n",
         "",
         (REPLACED,),

@@ -25,7 +25,9 @@ ANSWERS = "app/reconciler/answers.py"
 CANARIES = "app/reconciler/canaries.py"
 CONFIRMING = "app/reconciler/confirming.py"
 DECIDING = "app/states/deciding.py"
-DUPLICATES = "app/reconciler/duplicates.py"
+JUDGING = "app/reconciler/judging.py"
+LATE_LOOKS_FILE = "app/reconciler/late_looks.py"
+VAIN_CALLBACKS = "app/reconciler/vain_callbacks.py"
 EVIDENCE = "app/reconciler/evidence.py"
 INTENTS = "app/reconciler/intents.py"
 KEEPING = "app/reconciler/keeping.py"
@@ -288,7 +290,7 @@ MUTATIONS = (
     ),
     Mutation(
         "suspects of the late look are not told",
-        DUPLICATES,
+        LATE_LOOKS_FILE,
         "        found = (*progress.candidates, *progress.suspects)\n",
         "        found = (*progress.candidates,)\n",
         (SECOND_LOOKS, SIMULATION),
@@ -309,7 +311,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a callback is not heard where another order has looked up what it names",
-        DUPLICATES,
+        JUDGING,
         "taken = (held - surely_held) & named.keys()",
         "taken: set[str] = set()",
         (SECOND_LOOKS, SIMULATION),
@@ -422,15 +424,15 @@ MUTATIONS = (
     ),
     Mutation(
         "an answer is believed against the order's own callback",
-        DUPLICATES,
+        JUDGING,
         "    found = ({*called_back.possible, *called_back.suspects} & in_doubt) | (before & surely_held)\n",
         "    found: set[str] = set()\n",
         (ANOTHERS_ANSWERS,),
     ),
     Mutation(
         "a lie outweighs the order's own callback",
-        DUPLICATES,
-        "    if own is None or _is_own_called_back(this, called_back):\n",
+        JUDGING,
+        "    if own is None or is_own_called_back(this, called_back):\n",
         "    if own is None:\n",
         (MIXED_UP,),
     ),
@@ -443,21 +445,21 @@ MUTATIONS = (
     ),
     Mutation(
         "what is mixed up is forgotten once CloudPress shows it no more",
-        DUPLICATES,
+        JUDGING,
         "before = set(order.suspected_duplicates or ()) if is_asked else set()",
         "before: set[str] = set()",
         (ANOTHERS_ANSWERS,),
     ),
     Mutation(
         "what nobody holds is not mixed up",
-        DUPLICATES,
+        JUDGING,
         "        found |= {*called_back.possible, *(before if not is_told else ())}\n",
         "        pass\n",
         (ANOTHERS_ANSWERS,),
     ),
     Mutation(
         "what does not agree by name is not mixed up",
-        DUPLICATES,
+        JUDGING,
         "({*called_back.possible, *called_back.suspects} & in_doubt)",
         "({*called_back.possible} & in_doubt)",
         (ANOTHERS_ANSWERS,),
@@ -471,14 +473,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a callback without a task says nothing",
-        DUPLICATES,
+        VAIN_CALLBACKS,
         "    return sent.names_no_task or bool(nowhere)",
         "    return bool(nowhere)",
         (LATE_CALLBACKS,),
     ),
     Mutation(
         "a callback that leads to another's order says nothing",
-        DUPLICATES,
+        VAIN_CALLBACKS,
         "    return sent.names_no_task or bool(nowhere)",
         "    return sent.names_no_task",
         (LATE_CALLBACKS,),
@@ -499,7 +501,7 @@ MUTATIONS = (
     ),
     Mutation(
         "an order's own id in other letters is its double",
-        "app/reconciler/duplicates.py",
+        "app/reconciler/late_looks.py",
         "{spelt_as(own, order_id) for order_id in found}",
         "{*found}",
         (LATE_LOOKS,),

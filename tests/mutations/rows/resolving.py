@@ -16,6 +16,8 @@ CONCLUDING = "app/reconciler/concluding.py"
 CONFIRMING = "app/reconciler/confirming.py"
 DECIDING = "app/states/deciding.py"
 DUPLICATES = "app/reconciler/duplicates.py"
+LATE_LOOKS_FILE = "app/reconciler/late_looks.py"
+VAIN_CALLBACKS = "app/reconciler/vain_callbacks.py"
 GIVEN_UP = "app/states/given_up.py"
 REQUESTS = "app/orders/requests.py"
 RESOLVING = "app/orders/resolvable.py"
@@ -108,7 +110,7 @@ MUTATIONS = (
     ),
     Mutation(
         "nobody is told that CloudPress goes on with what an operator failed",
-        DUPLICATES,
+        VAIN_CALLBACKS,
         "    if not is_failed_by_operator(this.order):\n",
         "    if True:\n",
         (RESOLVABLE,),
@@ -136,7 +138,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a late look is made when a clock says so",
-        DUPLICATES,
+        LATE_LOOKS_FILE,
         "    if rest <= DRIFT:\n",
         "    if True:\n",
         (CLOCKS,),

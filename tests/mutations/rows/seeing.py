@@ -58,14 +58,14 @@ MUTATIONS = (
     ),
     Mutation(
         "what an answer named counts as named by the own callback",
-        "app/reconciler/duplicates.py",
+        "app/reconciler/judging.py",
         "        it.task_id in this.known.own_task_ids for it",
         "        it.task_id in this.known.task_ids for it",
         (HINTS_UNREAD, NAMED_AND_HELD, ONE_FAILURE),
     ),
     Mutation(
         "what another order holds and tells no name is no other's",
-        "app/reconciler/duplicates.py",
+        "app/reconciler/judging.py",
         "({*called_back.possible, *called_back.suspects} & in_doubt)",
         "({*called_back.order_ids, *called_back.suspects} & in_doubt)",
         (NAMED_AND_HELD,),
@@ -240,7 +240,7 @@ MUTATIONS = (
     ),
     Mutation(
         "whose it is is asked no more once the order was failed",
-        "app/reconciler/duplicates.py",
+        "app/reconciler/judging.py",
         "    is_asked = bool(sent.speaking) or is_told\n",
         "    is_asked = bool(sent.speaking)\n",
         (FAILED_AND_MIXED_UP,),
@@ -332,7 +332,7 @@ MUTATIONS = (
     Mutation(
         "an order waits for another number though its own callback has come",
         "app/reconciler/duplicates.py",
-        " or _is_own_called_back(this, called_back):\n        return False\n    is_contradicted",
+        " or is_own_called_back(this, called_back):\n        return False\n    is_contradicted",
         ":\n        return False\n    is_contradicted",
         (HINTS_UNREAD,),
     ),

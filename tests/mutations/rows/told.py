@@ -142,7 +142,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the late look goes on with a look-up from before",
-        "app/reconciler/duplicates.py",
+        "app/reconciler/late_looks.py",
         "if progress.begun_at is not None and not late_look_at <= progress.begun_at <= sent.now.wall:",
         "if False:",
         (LATE_LOOKS,),
@@ -254,14 +254,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a late look counts whose list leaves out what is held",
-        "app/reconciler/duplicates.py",
+        "app/reconciler/late_looks.py",
         "has_seen_all = _shows_its_own(this, progress) and not progress.unseen",
         "has_seen_all = not progress.unseen",
         (LATE_LOOKS,),
     ),
     Mutation(
         "a late look counts though one could not be shown",
-        "app/reconciler/duplicates.py",
+        "app/reconciler/late_looks.py",
         "has_seen_all = _shows_its_own(this, progress) and not progress.unseen",
         "has_seen_all = _shows_its_own(this, progress)",
         (LATE_LOOKS,),
@@ -275,14 +275,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a late look that sees not all is made again and again",
-        "app/reconciler/duplicates.py",
+        "app/reconciler/late_looks.py",
         "max((sent.now.wall - last) / LATE_LOOKS_IN_A_TIME, shortest)",
         "max(timedelta(), shortest)",
         (LATE_LOOKS,),
     ),
     Mutation(
         "what was cancelled has to be listed",
-        "app/reconciler/duplicates.py",
+        "app/reconciler/late_looks.py",
         "    if own is None or this.order.status in {OrderStatus.CANCELLED, OrderStatus.FAILED}:\n",
         "    if own is None:\n",
         (LATE_LOOKS,),

@@ -8,7 +8,7 @@ AFTER_RESTORE = "app/maintenance/after_restore.py"
 ANSWERS = "app/reconciler/answers.py"
 CALLBACKS = "app/orders/callbacks.py"
 CONFIRMING = "app/reconciler/confirming.py"
-DUPLICATES = "app/reconciler/duplicates.py"
+JUDGING = "app/reconciler/judging.py"
 HANDING_OVER = "app/orders/handing_over.py"
 INTENTS = "app/reconciler/intents.py"
 KEEPING = "app/reconciler/keeping.py"
@@ -34,7 +34,7 @@ MUTATIONS = (
     ),
     Mutation(
         "an order that was taken for another's goes on with its site",
-        DUPLICATES,
+        JUDGING,
         "surely_held) | claimed\n",
         "surely_held)\n",
         (WORDS,),
@@ -209,7 +209,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what CloudPress names after a dismissal is not told",
-        DUPLICATES,
+        JUDGING,
         "settled = settled_by_operator(this)",
         "settled = set(order.settled_duplicates or ())",
         (SEEN_BEFORE,),
@@ -286,14 +286,14 @@ MUTATIONS = (
     ),
     Mutation(
         "what another order has by now is a double for ever",
-        DUPLICATES,
+        JUDGING,
         "(findings.duplicates_ended | (before & surely_held)) - mixed_up",
         "findings.duplicates_ended - mixed_up",
         (SEEN_BEFORE,),
     ),
     Mutation(
         "what is named anew does not keep the pass from the site",
-        DUPLICATES,
+        JUDGING,
         "return found - settled_by_operator(this) - {own",
         "return found - set(order.settled_duplicates or ()) - {own",
         (SEEN_BEFORE,),
