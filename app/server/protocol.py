@@ -14,7 +14,6 @@ import asyncio
 from collections import deque
 from contextvars import Context
 from typing import Any
-from urllib.parse import unquote
 
 import httptools
 from starlette.types import ASGIApp
@@ -25,12 +24,17 @@ from uvicorn.server import ServerState
 from app.api.answers import Answer, Choose
 from app.server.crowd import Crowd
 from app.server.exchange import Exchange
+from app.server.heads import (
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    MAX_TARGET_BYTES,
+    RefusedError,
+    expects_continue,
+    of_target,
+)
 from app.server.refusals import OVERFULL, UNREADABLE, refusal
 from app.server.wire import PIECE_BYTES
 
-MAX_HEAD_BYTES = 64 * 1024
-MAX_TARGET_BYTES = 16 * 1024
-MAX_HEADERS = 256
 # How much is parsed at a time: a client that pipelines has no more requests waiting here than fit into it.
 SLICE_BYTES = 2 * 1024
 # How many bytes of framing (chunk headers, extensions, trailers) there may be for each byte of a body.
@@ -39,14 +43,6 @@ FRAMING_BYTES = 16
 # is closed at once takes the answer from a client that still sends.
 LINGER_BYTES = 1024 * 1024
 FRAMING = {b"content-length", b"transfer-encoding"}
-
-
-class _RefusedError(Exception):
-    """A request is not to be understood, or too large to be looked at."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__()
-        self.status = status
 
 
 class HttpConnection(asyncio.Protocol):
@@ -297,7 +293,7 @@ class HttpConnection(asyncio.Protocol):
             return taken
         except httptools.HttpParserError as error:
             refused = error.__context__
-            self._refuse(refused.status if isinstance(refused, _RefusedError) else 400)
+            self._refuse(refused.status if isinstance(refused, RefusedError) else 400)
             return len(part)
         if self._in_head and self._read_bytes > MAX_HEAD_BYTES:
             self._refuse(431)
@@ -394,14 +390,14 @@ class HttpConnection(asyncio.Protocol):
         """Take a piece of the request's target."""
         self._url += url
         if len(self._url) > MAX_TARGET_BYTES:
-            raise _RefusedError(414)
+            raise RefusedError(414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header. Those after a body are nobody's concern."""
         if self._in_head:
             self._head_bytes += len(name) + len(value) + 4
             if self._head_bytes > MAX_HEAD_BYTES or len(self._headers) == MAX_HEADERS:
-                raise _RefusedError(431)
+                raise RefusedError(431)
             self._headers.append((name.lower(), value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
@@ -410,23 +406,12 @@ class HttpConnection(asyncio.Protocol):
             return
         parser = self._parser
         version = parser.get_http_version()
-        hosts = 0
-        expects_continue = False
-        for name, value in self._headers:
-            if name == b"host":
-                hosts += 1
-            elif name == b"expect":
-                expects_continue = value.lower() == b"100-continue"
-        if hosts != 1 and (hosts or version == "1.1"):
-            raise _RefusedError(400)
+        is_continue_expected = expects_continue(version, self._headers)
         self._in_head = False
         if parser.should_upgrade():
             self._skipped_body = b"".join(
                 b"%b: %b\r\n" % header for header in self._headers if header[0] in FRAMING
             )
-        url = httptools.parse_url(self._url)
-        raw_path = url.path
-        path = raw_path.decode("ascii")
         scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -435,10 +420,7 @@ class HttpConnection(asyncio.Protocol):
             "client": self._client,
             "scheme": "http",
             "method": parser.get_method().decode("ascii"),
-            "root_path": self._root_path,
-            "path": self._root_path + (unquote(path) if "%" in path else path),
-            "raw_path": self._root_path.encode("ascii") + raw_path,
-            "query_string": url.query or b"",
+            **of_target(self._url, self._root_path),
             "headers": self._headers,
             "state": self._app_state.copy(),
         }
@@ -446,7 +428,7 @@ class HttpConnection(asyncio.Protocol):
             self,
             scope,
             keep_alive=version == "1.1" and parser.should_keep_alive(),
-            expects_continue=expects_continue,
+            expects_continue=is_continue_expected,
         )
         self._reading = exchange
         self._crowd.is_busy(self)

@@ -28,7 +28,7 @@ OTHERS = {
     ("webhooks/registry.py", "setattr"),
     ("cloudpress/errors.py", "self"),
     ("api/problems/problem.py", "self"),
-    ("server/protocol.py", "self"),
+    ("server/heads.py", "self"),
     ("reconciler/progress.py", "setattr"),
 }
 # Orders are stored, pending, here alone; and an orphan that an operator adopts, unconfirmed.

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from app.server.protocol import MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES
+from app.server.heads import MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES
 from app.server.wire import PIECE_BYTES
 from tests.harness import eventually
 from tests.server.conftest import Answering, answer, answered, assert_is_problem, closed, connected
