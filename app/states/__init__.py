@@ -18,10 +18,10 @@ Who moves an order, and when:
     provisioning      the reconciler, while the task runs
     completed, failed, cancelled   the reconciler, from what CloudPress says; final
 
-`statuses` has the transitions, `words` what CloudPress's words mean, `observations` what is decided from,
-`deciding` the decisions, of which `posting`, `seeking`, `seeing` and `rechecking` take a part each, `silence`
-how long nothing was learned, `refuting` what is asked no more, `codes`, `attention` and `waiting` what a
-person is told.
+`statuses` has the transitions, `words` what CloudPress's words mean, `standing` and `observations` what is
+decided from, `decision` what comes of it, `deciding` the decisions, of which `posting`, `seeking`, `seeing`
+and `rechecking` take a part each, `silence` how long nothing was learned, `refuting` what is asked no more,
+`codes`, `attention` and `waiting` what a person is told.
 """
 
 from app.states.attention import (
@@ -41,6 +41,7 @@ from app.states.codes import (
     Suspicion,
 )
 from app.states.deciding import LATE_LOOK_AFTER, decide
+from app.states.decision import Decision, Wait
 from app.states.doubled import (
     tells_of_anothers,
     tells_of_mix_up,
@@ -52,7 +53,6 @@ from app.states.observations import (
     LOOK_UPS_BEFORE_PLACING_AGAIN,
     WITHOUT_TOKEN,
     CutOff,
-    Decision,
     GivenUp,
     NotFoundYet,
     Observation,
@@ -62,15 +62,14 @@ from app.states.observations import (
     Reappeared,
     Rechecked,
     Seen,
-    Standing,
     Trouble,
     Unwanted,
-    Wait,
     Word,
     trouble_in,
 )
 from app.states.seeing import GONE_AFTER, MISSING_ATTENTION_SECONDS, is_decided
 from app.states.silence import is_long
+from app.states.standing import Standing
 from app.states.statuses import (
     FINAL,
     PLACED,

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 
 from app.states import attention
 from app.states.codes import ErrorCode, Problem
+from app.states.decision import Decision, Wait
 from app.states.doubled import doubled, left_alone
 from app.states.given_up import given_up_in, is_to_fail
 from app.states.observations import (
     CutOff,
-    Decision,
     GivenUp,
     NotFoundYet,
     Observation,
@@ -19,9 +19,7 @@ from app.states.observations import (
     Reappeared,
     Rechecked,
     Seen,
-    Standing,
     Unwanted,
-    Wait,
     claimed_in,
     mixed_up_in,
 )
@@ -30,6 +28,7 @@ from app.states.rechecking import looked_at, stays_final
 from app.states.refuting import without_refuted
 from app.states.seeking import refused_before, still_looking
 from app.states.silence import with_silence, without_counted, without_overtaken
+from app.states.standing import Standing
 from app.states.statuses import CANCELLED, FAILED, FINAL, PENDING, PLACED, UNCONFIRMED
 
 LATE_LOOK_AFTER = timedelta(hours=5)

@@ -2,18 +2,11 @@
 
 from app.states.attention import NOT_CANCELLED, REFUSALS, refused
 from app.states.codes import AttentionCode
+from app.states.decision import Decision
 from app.states.doubled import tells_of_mix_up
-from app.states.observations import (
-    Decision,
-    GivenUp,
-    Observation,
-    Rechecked,
-    Seen,
-    Standing,
-    mixed_up_in,
-    trouble_in,
-)
+from app.states.observations import GivenUp, Observation, Rechecked, Seen, mixed_up_in, trouble_in
 from app.states.silence import is_long
+from app.states.standing import Standing
 from app.states.statuses import FINAL
 
 GIVEN_UP_FOR = frozenset(

@@ -1,33 +1,13 @@
-"""What `decide` goes by, and what it returns: the order's standing, the observations, the decision."""
+"""What `decide` goes by beside an order's standing: the observations."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import timedelta
 
-from app.states.codes import Attention, AttentionCode, Doubt, Problem
-from app.states.statuses import OrderStatus
+from app.states.codes import AttentionCode, Doubt
 from app.states.words import PostOutcome
 
 LOOK_UPS_BEFORE_PLACING_AGAIN = 2
 WITHOUT_TOKEN = AttentionCode.ACCOUNT_UNKNOWN.value
-
-
-class Wait(StrEnum):
-    """What an order waits for, which says how long."""
-
-    NOTHING = "nothing"
-    """It is final."""
-    TURN = "turn"
-    """It goes on at once."""
-    TASK = "task"
-    PAYMENT = "payment"
-    SETTLING = "settling"
-    """CloudPress has decided, but does not show the outcome yet."""
-    NAMED = "named"
-    """A callback names what may never be shown: a final order's other task, or what it is mixed up with."""
-    LOOK_UP = "look_up"
-    RETRY = "retry"
-    """Something failed: this, and nothing else, counts as a failure."""
 
 
 @dataclass(frozen=True)
@@ -42,40 +22,6 @@ class Trouble:
     def is_without_token(self) -> bool:
         """Whether the request was not made, because no token of the order's account is known."""
         return self.kind == WITHOUT_TOKEN
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What of an order's row bears on a decision, with what the pass has found written into it already."""
-
-    status: OrderStatus
-    missing_for: timedelta = timedelta()
-    """For how long something known is answered with 404, as is counted of what is to last for a day."""
-    gone_for: timedelta = timedelta()
-    """The same since CloudPress agreed to cancel the order, as is counted of what is to last for minutes.
-
-    Where it has not, and answers 404 to being asked, since then.
-    """
-    silent_for: timedelta = timedelta()
-    """For how long no pass has learned anything, as is counted of what is to last for a day."""
-    attention: Attention | None = None
-    held: str | None = None
-    """The CloudPress order that is taken for this one."""
-    by_answer: bool = False
-    """Whether CloudPress's answer named that."""
-    duplicates: tuple[str, ...] = ()
-    """Those that are suspected to be this one as well."""
-    anothers: tuple[str, ...] = ()
-    """Those of them that may be another order's here, so that nobody is told to cancel them."""
-    mixed_up: tuple[str, ...] = ()
-    """What it was found to be mixed up with, which stands where a look could not tell."""
-    late_look_at: datetime | None = None
-    cancelling: bool = False
-    """Whether a client asked for the order to be cancelled and CloudPress has not agreed to it yet."""
-    unwanted: bool = False
-    """Whether a client asked for that, whatever CloudPress has said since."""
-    is_replaced: bool = False
-    """Whether what is held is another one than the order had when it was looked at."""
 
 
 @dataclass(frozen=True)
@@ -316,33 +262,3 @@ def claimed_in(observation: Observation) -> tuple[str, ...]:
     """Return what of an order's duplicates another order here has by its name."""
     rechecked = observation.rechecked if isinstance(observation, Seen) else observation
     return rechecked.claimed if isinstance(rechecked, Rechecked) else ()
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What an observation makes of an order.
-
-    `payment_url` is what the order shows from now on; `missing` starts or ends the count towards
-    attention, None leaves it as it is.
-    """
-
-    status: OrderStatus
-    wait: Wait
-    payment_url: str | None = None
-    keeps_payment_url: bool = False
-    problem: Problem | None = None
-    attention: Attention | None = None
-    missing: bool | None = None
-    silent: bool | None = None
-    """Starts or ends, in the same way, the count of how long nothing was learned."""
-    retry_after_seconds: float | None = None
-    late_look: bool = False
-    """Whether a request that is still on its way could make an order yet."""
-    ends_word: bool = False
-    """Whether an operator's word to place the order again does not hold any more."""
-    word_waits: bool = False
-    """Whether an operator's word to fail the order waits for another look."""
-    word_counts: bool = True
-    """Whether the look that it waited for counts as one that told nothing."""
-    due_by: datetime | None = None
-    """When the order is due at the latest, whatever it waits for."""

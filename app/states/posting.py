@@ -2,8 +2,10 @@
 
 from app.states import attention
 from app.states.codes import ErrorCode, Problem
-from app.states.observations import Decision, PostEnded, Standing, Wait
+from app.states.decision import Decision, Wait
+from app.states.observations import PostEnded
 from app.states.seeing import under_way
+from app.states.standing import Standing
 from app.states.statuses import FAILED, PENDING, UNCONFIRMED
 from app.states.words import PostOutcome, is_final_order, is_final_task
 

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 from app.states import attention
 from app.states.codes import Attention, AttentionCode
-from app.states.observations import Decision, Observation, Rechecked, Seen, Standing, Trouble, Wait
+from app.states.decision import Decision, Wait
+from app.states.observations import Observation, Rechecked, Seen, Trouble
 from app.states.seeing import by_what_is_seen
+from app.states.standing import Standing
 from app.states.statuses import CANCELLED
 
 

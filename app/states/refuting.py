@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from app.states.attention import OF_PLACEMENTS, OF_WHAT_IT_HAS
 from app.states.codes import AttentionCode
-from app.states.observations import Observation, Overdue, Rechecked, Standing, mixed_up_in
+from app.states.observations import Observation, Overdue, Rechecked, mixed_up_in
+from app.states.standing import Standing
 from app.states.statuses import FINAL
 
 

@@ -5,7 +5,9 @@ from datetime import timedelta
 
 from app.states import attention
 from app.states.codes import Attention, AttentionCode, ErrorCode, Problem
-from app.states.observations import Decision, PostEnded, Seen, Standing, Wait
+from app.states.decision import Decision, Wait
+from app.states.observations import PostEnded, Seen
+from app.states.standing import Standing
 from app.states.statuses import AWAITING_PAYMENT, CANCELLED, COMPLETED, FAILED, PLACED, PROVISIONING
 from app.states.words import is_done, is_final_task
 

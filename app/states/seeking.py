@@ -2,8 +2,10 @@
 
 from app.states import attention
 from app.states.codes import Attention, AttentionCode
-from app.states.observations import Decision, NotFoundYet, Standing, Wait, Word
+from app.states.decision import Decision, Wait
+from app.states.observations import NotFoundYet, Word
 from app.states.posting import rejected
+from app.states.standing import Standing
 from app.states.statuses import CANCELLED, FAILED, PENDING, UNCONFIRMED
 
 

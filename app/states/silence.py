@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from app.states import attention
 from app.states.codes import Attention, AttentionCode
+from app.states.decision import Decision, Wait
 from app.states.observations import (
     CutOff,
-    Decision,
     NotFoundYet,
     Observation,
     Overdue,
@@ -15,10 +15,9 @@ from app.states.observations import (
     Reappeared,
     Rechecked,
     Seen,
-    Standing,
-    Wait,
     trouble_in,
 )
+from app.states.standing import Standing
 from app.states.statuses import FINAL
 from app.states.words import is_done
 
