@@ -39,7 +39,7 @@ from app.orders.erasing import clear, erase_order
 from app.orders.intake import Idempotency, NewOrder, create_order, find_repeated
 from app.orders.representation import SiteBody
 from app.secrets import Encryption
-from app.webhooks.outbox import redeliver_since
+from app.webhooks.redelivering import redeliver_since
 from tests.harness import Sandbox, eventually, run_presshook
 from tests.settings import SECRET_KEY
 from tests.sse import read_all

@@ -13,7 +13,7 @@ from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.events.timeline import Actor
 from app.orders.lifecycle_events import LifecycleEvent
-from app.webhooks import outbox, registry
+from app.webhooks import redelivering, registry
 from app.webhooks.outcomes import Attempt
 from tests.simulation.provider import Chaos
 from tests.simulation.sqlite import CrashedError
@@ -84,7 +84,7 @@ class Applications:
             while True:
                 try:
                     await registry.change_webhook(db(), webhook_id, {"is_enabled": True}, by=SIMULATION)
-                    await outbox.redeliver_since(db(), webhook_id, since)
+                    await redelivering.redeliver_since(db(), webhook_id, since)
                     break
                 except DATABASE_AWAY:
                     await asyncio.sleep(1)

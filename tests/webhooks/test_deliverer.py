@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from app.db.models import Webhook
 from app.events.reading import Interest, read_events
 from app.server.listening import address, listen
-from app.webhooks import outbox, outcomes
+from app.webhooks import outcomes, redelivering
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
 from tests.hooks import complete, deliveries, hook, until_delivered
 from tests.receiver import LOCAL_NETWORKS, Receiver, run_receiver
@@ -243,7 +243,7 @@ async def test_names_whose_servers_hang_do_not_hold_up_another(
 async def test_what_is_sent_again_comes_in_batches_and_is_not_older_than_the_webhook(
     presshook: Presshook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "BATCH", 2)
+    monkeypatch.setattr(redelivering, "BATCH", 2)
     await complete(presshook, "Before")
     made = await hook(presshook, receiver, event_types=["order.completed"])
     path = f"/v1/webhooks/{made['id']}"

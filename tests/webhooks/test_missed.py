@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from app.events import reading
-from app.webhooks.outbox import redeliver_since
+from app.webhooks.redelivering import redeliver_since
 from tests.harness import Sandbox, run_presshook
 from tests.hooks import complete, deliveries, hook
 from tests.receiver import LOCAL_NETWORKS, Receiver

@@ -26,7 +26,7 @@ from app.api.problems.kinds import invalid_field, not_found
 from app.api.problems.problem import Problem
 from app.db.models import Delivery, Webhook
 from app.keys.grants import Grant
-from app.webhooks import outbox, registry
+from app.webhooks import deliveries, outbox, redelivering, registry
 from app.webhooks.addresses import BadUrlError
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], dependencies=[Depends(require_migrated)])
@@ -204,7 +204,7 @@ async def list_deliveries(
     """List what was sent to a webhook, the newest first."""
     await _find(context, grant, webhook_id)
     async with context.db.read() as session:
-        found = await outbox.find_deliveries(
+        found = await deliveries.find_deliveries(
             session, webhook_id, before=cursor, status=status, limit=limit + 1
         )
     page = [DeliveryBody.of(delivery) for delivery in found[:limit]]
@@ -218,7 +218,7 @@ async def get_delivery(
     """Read a delivery."""
     await _find(context, grant, webhook_id)
     async with context.db.read() as session:
-        return _told(await outbox.find_delivery(session, webhook_id, delivery_id))
+        return _told(await deliveries.find_delivery(session, webhook_id, delivery_id))
 
 
 @router.get("/{webhook_id}/deliveries/{delivery_id}/attempts", operation_id="listAttempts", responses=READ)
@@ -232,7 +232,7 @@ async def list_attempts(
     """List the last attempts to deliver a message: how long each took, and what was answered."""
     await get_delivery(webhook_id, delivery_id, grant, context)
     async with context.db.read() as session:
-        found = await outbox.find_attempts(session, delivery_id, limit=limit)
+        found = await deliveries.find_attempts(session, delivery_id, limit=limit)
     return AttemptList(data=[AttemptBody.model_validate(each, from_attributes=True) for each in found])
 
 
@@ -248,8 +248,8 @@ async def redeliver(
     """Send a message again, with the same id, whatever became of it before."""
     await _find(context, grant, webhook_id)
     try:
-        return _told(await outbox.redeliver(context.db, webhook_id, delivery_id))
-    except outbox.WebhookDisabledError:
+        return _told(await redelivering.redeliver(context.db, webhook_id, delivery_id))
+    except redelivering.WebhookDisabledError:
         raise _disabled() from None
 
 
@@ -260,8 +260,8 @@ async def redeliver_since(
     """Send everything again that failed since a time, and what happened while the webhook was disabled."""
     await _find(context, grant, webhook_id)
     try:
-        count = await outbox.redeliver_since(context.db, webhook_id, body.since)
-    except outbox.WebhookDisabledError:
+        count = await redelivering.redeliver_since(context.db, webhook_id, body.since)
+    except redelivering.WebhookDisabledError:
         raise _disabled() from None
     return RedeliveryBody(count=count)
 

@@ -27,7 +27,7 @@ from app.orders.representation import OrderBody
 from app.orders.resolvable import is_not_sent, may_never_go_on
 from app.orders.shown import may_be_dismissed
 from app.states import FINAL, OrderStatus, Suspicion
-from app.webhooks.outbox import find_deliveries_of
+from app.webhooks.deliveries import find_deliveries_of
 
 EVENTS = 200
 COUNT = re.compile("[0-9]{1,6}")

@@ -4,7 +4,7 @@ from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import CONTEXTS, FILTERS, MISSED, RARE_EVENTS, SHARING
 
 READING = "app/events/reading.py"
-OUTBOX = "app/webhooks/outbox.py"
+REDELIVERING = "app/webhooks/redelivering.py"
 
 MUTATIONS = (
     Mutation(
@@ -37,21 +37,21 @@ MUTATIONS = (
     ),
     Mutation(
         "what was missed is looked for among all that happened in one read",
-        OUTBOX,
+        REDELIVERING,
         "        end = await end_of_window(session, after)\n",
         "        end = None\n",
         (FILTERS,),
     ),
     Mutation(
         "what was missed is looked for to the end of a window alone",
-        OUTBOX,
+        REDELIVERING,
         "    return found, found[-1] if len(found) == BATCH else end\n",
         "    return found, found[-1] if len(found) == BATCH else None\n",
         (MISSED,),
     ),
     Mutation(
         "what two ask for at once is made twice",
-        OUTBOX,
+        REDELIVERING,
         "        missed = _missed(webhook, since).where(Event.id.in_(event_ids))\n",
         "        missed = select(Event.id).where(Event.id.in_(event_ids))\n",
         (MISSED,),
