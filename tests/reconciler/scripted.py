@@ -38,8 +38,9 @@ from app.db.models import Order
 from app.db.url import async_database_url
 from app.events.reading import Happened, Interest, read_events
 from app.events.timeline import Actor
+from app.orders.dismissing import dismiss_duplicates
 from app.orders.intake import NewOrder, create_order
-from app.orders.requests import dismiss_duplicates, request_resolution
+from app.orders.resolving import request_resolution
 from app.orders.shown import NOTHING_SAID, Shown
 from app.queue.signals import Signals
 from app.reconciler import Dependencies, Reconciler

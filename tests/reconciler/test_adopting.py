@@ -8,7 +8,7 @@ import pytest
 
 from app.cloudpress import CloudPressError, Refused
 from app.db.models import Order
-from app.orders.requests import request_resolution
+from app.orders.resolving import request_resolution
 from app.orders.waking import make_due
 from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
 from tests.reconciler.test_attacks import ROSA, lost_and_hidden

@@ -9,7 +9,9 @@ from app.cloudpress import NotFound, Refused
 from app.db.models import Order
 from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
-from app.orders.requests import NotResolvableError, dismiss_duplicates, request_cancel
+from app.orders.dismissing import dismiss_duplicates
+from app.orders.requests import request_cancel
+from app.orders.resolving import NotResolvableError
 from app.orders.restorations import remember_restoration
 from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
 from tests.reconciler.test_answers_outrank_names import (

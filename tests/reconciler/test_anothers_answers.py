@@ -10,8 +10,9 @@ import pytest
 from app.cloudpress import Answer, Placed, SiteRef, TaskRef
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
+from app.orders.dismissing import dismiss_duplicates
 from app.orders.erasing import erase_order
-from app.orders.requests import dismiss_duplicates, request_resolution
+from app.orders.resolving import request_resolution
 from app.orders.shown import Shown
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 from tests.reconciler.test_mixed_up_answers import call_back, mixed_up

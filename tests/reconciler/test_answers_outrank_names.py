@@ -12,7 +12,8 @@ import pytest
 from app.db.models import Order, Placement
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
-from app.orders.requests import NotResolvableError, request_cancel, request_resolution
+from app.orders.requests import request_cancel
+from app.orders.resolving import NotResolvableError, request_resolution
 from app.orders.waking import make_due
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 from tests.reconciler.test_attacks import answered_late

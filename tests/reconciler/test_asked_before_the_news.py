@@ -9,7 +9,7 @@ import pytest
 
 from app.cloudpress import Refused
 from app.events.timeline import Actor
-from app.orders.requests import dismiss_duplicates
+from app.orders.dismissing import dismiss_duplicates
 from app.orders.shown import UnseenError
 from app.states import AttentionCode
 from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench

@@ -9,7 +9,7 @@ import pytest
 
 from app.cloudpress import Refused, TaskRef
 from app.events.timeline import Actor
-from app.orders.requests import dismiss_duplicates
+from app.orders.dismissing import dismiss_duplicates
 from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
 from tests.reconciler.test_mixed_up_answers import call_back
 from tests.reconciler.test_unseen_news import told

@@ -8,7 +8,7 @@ import pytest
 from app.cloudpress import CloudPressError, NotSent, Refused
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
-from app.orders.requests import request_resolution
+from app.orders.resolving import request_resolution
 from tests.reconciler.scripted import ACCOUNT, DAY, GRACE_SECONDS, HOUR, LOST, Bench
 
 BY = Actor("operator")

@@ -6,7 +6,7 @@ import pytest
 
 from app.cloudpress import BadAnswer, CloudPressError, NotFound, Refused, SiteRef
 from app.orders.callbacks import record_callback
-from app.orders.requests import dismiss_duplicates
+from app.orders.dismissing import dismiss_duplicates
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 from tests.reconciler.test_anothers_answers import before
 from tests.reconciler.test_called_back_after_the_end import ROSA

@@ -10,7 +10,8 @@ from app.cloudpress import Answer, NotFound, Refused, Task
 from app.db.models import Order
 from app.events.timeline import Actor
 from app.orders.erasing import erase_order
-from app.orders.requests import NotResolvableError, request_cancel, request_resolution
+from app.orders.requests import request_cancel
+from app.orders.resolving import NotResolvableError, request_resolution
 from app.states import ErrorCode, OrderStatus
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 from tests.reconciler.test_anothers_answers import answers, end

@@ -11,7 +11,8 @@ import pytest
 from app.cloudpress import NotFound, Refused, SiteRef
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
-from app.orders.requests import NotResolvableError, dismiss_duplicates
+from app.orders.dismissing import dismiss_duplicates
+from app.orders.resolving import NotResolvableError
 from app.orders.shown import NOTHING_SAID, Shown, UnseenError
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 from tests.reconciler.test_attacks import answered_late

@@ -9,7 +9,9 @@ import pytest
 from app.cloudpress import NotFound, Refused
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
-from app.orders.requests import NotResolvableError, dismiss_duplicates, request_cancel, request_resolution
+from app.orders.dismissing import dismiss_duplicates
+from app.orders.requests import request_cancel
+from app.orders.resolving import NotResolvableError, request_resolution
 from app.orders.shown import Shown
 from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
 from tests.reconciler.test_mixed_up_answers import call_back

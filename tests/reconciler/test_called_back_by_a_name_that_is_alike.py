@@ -7,7 +7,8 @@ import pytest
 
 from app.cloudpress import Refused, SiteRef
 from app.events.timeline import Actor
-from app.orders.requests import dismiss_duplicates, request_cancel
+from app.orders.dismissing import dismiss_duplicates
+from app.orders.requests import request_cancel
 from tests.reconciler.scripted import HOUR, Bench
 from tests.reconciler.test_anothers_answers import answers, end
 from tests.reconciler.test_mixed_up_answers import call_back

@@ -4,7 +4,7 @@ import pytest
 
 from app.cloudpress import NotFound
 from app.orders.callbacks import record_callback
-from app.orders.requests import request_resolution
+from app.orders.resolving import request_resolution
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 from tests.reconciler.test_attacks import ROSA, answered_late
 

@@ -9,7 +9,7 @@ import pytest
 from app.cloudpress import SiteRef
 from app.db.models import Order
 from app.events.timeline import Actor
-from app.orders.requests import dismiss_duplicates
+from app.orders.dismissing import dismiss_duplicates
 from app.orders.shown import NOTHING_SAID, Shown, UnseenError
 from app.reconciler import intents, placing
 from app.reconciler.passes import Pass

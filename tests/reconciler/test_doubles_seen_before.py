@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from app.orders.requests import request_resolution
+from app.orders.resolving import request_resolution
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 from tests.reconciler.test_attacks import ROSA, answered_late
 from tests.reconciler.test_mixed_up_answers import call_back

@@ -9,7 +9,7 @@ import pytest
 from app.accounts.store import AccountChange, store_account
 from app.maintenance.retention import Pruner
 from app.orders.callbacks import record_callback
-from app.orders.requests import dismiss_duplicates
+from app.orders.dismissing import dismiss_duplicates
 from tests.reconciler.scripted import ACCOUNT, DAY, HOUR, LOST, Bench
 from tests.reconciler.test_called_back_after_the_end import (
     CALLED_BACK,

@@ -10,7 +10,9 @@ import pytest
 from app.accounts.store import UnknownAccountError
 from app.cloudpress import NotFound, Refused, SiteRef, TaskRef
 from app.orders.callbacks import record_callback
-from app.orders.requests import NotResolvableError, dismiss_duplicates, request_cancel, request_refresh
+from app.orders.dismissing import dismiss_duplicates
+from app.orders.requests import request_cancel, request_refresh
+from app.orders.resolving import NotResolvableError
 from tests.reconciler.scripted import DAY, HOUR, Bench
 from tests.reconciler.test_attacks import ROSA
 from tests.reconciler.test_mixed_up_answers import call_back

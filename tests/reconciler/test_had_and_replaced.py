@@ -8,7 +8,8 @@ from app.cloudpress import Refused
 from app.db.models import Order
 from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
-from app.orders.requests import NotResolvableError, request_cancel, request_resolution
+from app.orders.requests import request_cancel
+from app.orders.resolving import NotResolvableError, request_resolution
 from tests.reconciler.scripted import HOUR, LOST, Bench
 from tests.reconciler.test_answers_outrank_names import answered_with_what_she_takes, hers_never_lands
 from tests.reconciler.test_attacks import answered_late

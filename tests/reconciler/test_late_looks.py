@@ -8,7 +8,7 @@ import pytest
 from app.cloudpress import Answer, BadAnswer, CloudPressError, OrderDetails, Placed, Refused
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
-from app.orders.requests import request_resolution
+from app.orders.resolving import request_resolution
 from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench, ScriptedCloudPress
 
 BY = Actor("operator")

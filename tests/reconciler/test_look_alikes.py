@@ -8,8 +8,8 @@ import pytest
 
 from app.cloudpress import NotFound, TaskRef
 from app.db.models import Callback, Order, Task
+from app.orders.dismissing import dismiss_duplicates
 from app.orders.names import UNKNOWN_TIDYING
-from app.orders.requests import dismiss_duplicates
 from app.orders.shown import Shown
 from app.orders.waking import make_due
 from app.reconciler.look_alikes import has_look_alike

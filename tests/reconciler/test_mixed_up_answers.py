@@ -10,7 +10,8 @@ import pytest
 from app.cloudpress import Answer, Placed, Refused, TaskRef
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
-from app.orders.requests import dismiss_duplicates, request_cancel
+from app.orders.dismissing import dismiss_duplicates
+from app.orders.requests import request_cancel
 from tests.reconciler.scripted import DAY, HOUR, Bench
 
 OTHER = {"cp-2": "cp-3", "cp-3": "cp-2"}

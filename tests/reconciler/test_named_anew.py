@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from app.orders.callbacks import record_callback
-from app.orders.requests import dismiss_duplicates
+from app.orders.dismissing import dismiss_duplicates
 from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench
 from tests.reconciler.test_attacks import ROSA, answered_late
 from tests.reconciler.test_mixed_up_answers import call_back

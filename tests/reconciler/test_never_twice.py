@@ -19,7 +19,8 @@ from app.db.models import Order, Stranger
 from app.db.notice import Notice
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
-from app.orders.requests import dismiss_duplicates, request_cancel
+from app.orders.dismissing import dismiss_duplicates
+from app.orders.requests import request_cancel
 from app.orders.shown import Shown
 from app.reconciler.progress import Progress
 from app.states import AttentionCode, Doubt, OrderStatus

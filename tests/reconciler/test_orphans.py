@@ -16,7 +16,7 @@ from app.db.columns import Base
 from app.db.models import Orphan, OrphanSearch, Restoration
 from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
-from app.orders.requests import request_resolution
+from app.orders.resolving import request_resolution
 from app.orders.restorations import remember_restoration
 from app.orders.settling_orphans import NoSuchOrphanError, adopt_orphan, dismiss_orphan, list_orphans
 from app.orders.shown import Shown

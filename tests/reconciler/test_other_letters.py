@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from app.events.timeline import Actor
-from app.orders.requests import dismiss_duplicates
+from app.orders.dismissing import dismiss_duplicates
 from tests.reconciler.scripted import HOUR, LOST, Bench
 from tests.reconciler.test_answers_outrank_names import adopt, mixed_up, note_answer
 from tests.reconciler.test_attacks import answered_late

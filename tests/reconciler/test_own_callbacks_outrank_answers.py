@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from app.db.models import Order
-from app.orders.requests import NotResolvableError
+from app.orders.resolving import NotResolvableError
 from tests.reconciler.scripted import HOUR, LOST, Bench
 from tests.reconciler.test_answers_outrank_names import adopt
 from tests.reconciler.test_attacks import answered_late

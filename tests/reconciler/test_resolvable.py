@@ -9,9 +9,11 @@ import pytest
 from app.cloudpress import NotFound, Refused
 from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.callbacks import record_callback
+from app.orders.dismissing import dismiss_duplicates
 from app.orders.erasing import erase_order
 from app.orders.orphans import orphans_like
-from app.orders.requests import NotResolvableError, dismiss_duplicates, request_cancel
+from app.orders.requests import request_cancel
+from app.orders.resolving import NotResolvableError
 from app.orders.restorations import remember_restoration
 from app.orders.settling_orphans import adopt_orphan
 from tests.reconciler.scripted import ACCOUNT, DAY, GRACE_SECONDS, HOUR, LOST, Bench

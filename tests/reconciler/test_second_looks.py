@@ -11,7 +11,8 @@ from app.db.models import LookUp, Order, Placement
 from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.callbacks import record_callback
-from app.orders.requests import dismiss_duplicates, request_cancel
+from app.orders.dismissing import dismiss_duplicates
+from app.orders.requests import request_cancel
 from app.orders.shown import Shown
 from app.states import PostOutcome
 from tests.reconciler.scripted import GRACE_SECONDS, HOUR, LOST, Bench

@@ -9,7 +9,8 @@ import pytest
 
 from app.cloudpress import NotFound, Refused
 from app.events.timeline import Actor
-from app.orders.requests import NotResolvableError, dismiss_duplicates
+from app.orders.dismissing import dismiss_duplicates
+from app.orders.resolving import NotResolvableError
 from app.orders.shown import NOTHING_SAID, Shown, UnseenError
 from tests.reconciler.scripted import ACCOUNT, GRACE_SECONDS, HOUR, LOST, Bench
 from tests.reconciler.test_answers_outrank_names import adopt

@@ -4,7 +4,8 @@ import pytest
 
 from app.cloudpress import NotFound, Refused
 from app.events.timeline import Actor
-from app.orders.requests import NotResolvableError, request_cancel
+from app.orders.requests import request_cancel
+from app.orders.resolving import NotResolvableError
 from tests.reconciler.scripted import DAY, HOUR, Bench
 from tests.reconciler.test_answers_outrank_names import mixed_up
 from tests.reconciler.test_mixed_up_answers import call_back

@@ -8,7 +8,8 @@ import pytest
 from app.cloudpress import NotFound
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
-from app.orders.requests import NotResolvableError, dismiss_duplicates
+from app.orders.dismissing import dismiss_duplicates
+from app.orders.resolving import NotResolvableError
 from app.orders.shown import Shown, UnseenError, count_callbacks
 from app.orders.suspects import find_suspects
 from app.reconciler.passes import Pass

@@ -10,8 +10,9 @@ from app.cloudpress import Answer, OrderDetails, SiteRef
 from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.callbacks import record_callback
+from app.orders.dismissing import dismiss_duplicates
 from app.orders.orphans import orphans_like
-from app.orders.requests import NotResolvableError, dismiss_duplicates, request_resolution
+from app.orders.resolving import NotResolvableError, request_resolution
 from app.orders.restorations import remember_restoration
 from app.orders.shown import Shown
 from tests.reconciler.scripted import DAY, GRACE_SECONDS, HOUR, LOST, Bench, ScriptedCloudPress

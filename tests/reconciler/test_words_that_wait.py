@@ -10,7 +10,7 @@ from app.cloudpress import NotFound, Refused
 from app.db.models import Order
 from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
-from app.orders.requests import dismiss_duplicates
+from app.orders.dismissing import dismiss_duplicates
 from app.orders.restorations import remember_restoration
 from app.orders.settling_orphans import adopt_orphan
 from tests.reconciler.scripted import ACCOUNT, DAY, GRACE_SECONDS, HOUR, LOST, Bench

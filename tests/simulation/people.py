@@ -14,7 +14,8 @@ from app.db.errors import DATABASE_AWAY
 from app.events.timeline import Actor
 from app.orders.callbacks import CallbackIntake
 from app.orders.intake import Idempotency, NewOrder, create_order
-from app.orders.requests import NotResolvableError, request_cancel, request_resolution
+from app.orders.requests import request_cancel
+from app.orders.resolving import NotResolvableError, request_resolution
 from app.sandbox.retries import next_try_seconds
 from app.secrets import CallbackSecrets
 from app.states import OrderStatus

@@ -84,7 +84,7 @@ MUTATIONS = (
     ),
     Mutation(
         "an operator's word that is yet to be done ends the client's wish",
-        "app/orders/requests.py",
+        "app/orders/resolving.py",
         "            await take_from(tx, order, by=by)  # he says that it is not this one's\n",
         "            await take_from(tx, order, by=by)\n            order.cancel_requested_at = None\n",
         (REPLACED,),

@@ -130,7 +130,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the second of two words overrules what came in after the first",
-        "app/orders/requests.py",
+        "app/orders/resolving.py",
         'if action == "place_again" and is_said and not is_not_sent(order):',
         "if False:",
         (TOLD,),

@@ -27,7 +27,7 @@ REAPPEARING = "app/reconciler/reappearing.py"
 MUTATIONS = (
     Mutation(
         "a callback that has just come is overruled by who dismisses what is suspected",
-        "app/orders/requests.py",
+        "app/orders/dismissing.py",
         "        await refuse_just_called_back(tx, order, shown)\n",
         "",
         (DISMISSED,),
@@ -62,7 +62,7 @@ MUTATIONS = (
     ),
     Mutation(
         "who ends what is asked of an order that he has failed says whose it is",
-        "app/orders/requests.py",
+        "app/orders/dismissing.py",
         "in dismissed and not is_failed_by_operator(order):\n",
         "in dismissed:\n",
         (AGAINST_ANSWERS,),
@@ -76,7 +76,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a word to place again is about what an answer has just named",
-        "app/orders/requests.py",
+        "app/orders/resolving.py",
         "        await refuse_just_answered(tx, order, settled - never_seen)\n",
         "",
         (DISMISSED,),
@@ -132,7 +132,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what CloudPress has just answered is dismissed with what was shown",
-        "app/orders/requests.py",
+        "app/orders/dismissing.py",
         "        await refuse_just_answered(tx, order, dismissed)\n",
         "",
         (DISMISSED,),

@@ -231,7 +231,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a word that is said again begins its day anew",
-        "app/orders/requests.py",
+        "app/orders/resolving.py",
         "        resolution |= _counted(said, resolution) | _left_untold",
         "        resolution |= _left_untold",
         (ENDED_AND_SAID_AGAIN,),

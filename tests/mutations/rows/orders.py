@@ -53,7 +53,7 @@ MUTATIONS = (
     ),
     Mutation(
         "who gives an order up has not heard of its callbacks",
-        "app/orders/requests.py",
+        "app/orders/resolving.py",
         '    if action != "adopt":\n        await overrule',
         '    if action == "place_again":\n        await overrule',
         (LATE_CALLBACKS,),

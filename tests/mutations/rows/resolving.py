@@ -19,8 +19,8 @@ DUPLICATES = "app/reconciler/duplicates.py"
 LATE_LOOKS_FILE = "app/reconciler/late_looks.py"
 VAIN_CALLBACKS = "app/reconciler/vain_callbacks.py"
 GIVEN_UP = "app/states/given_up.py"
-REQUESTS = "app/orders/requests.py"
-RESOLVING = "app/orders/resolvable.py"
+DISMISSING = "app/orders/dismissing.py"
+RESOLVABLE_FILE = "app/orders/resolvable.py"
 SHOWN = "app/orders/shown.py"
 
 MUTATIONS = (
@@ -173,7 +173,7 @@ MUTATIONS = (
     ),
     Mutation(
         "an order that CloudPress has no more can be ended by nobody",
-        RESOLVING,
+        RESOLVABLE_FILE,
         '        or (action == "fail" and may_never_go_on(order))\n',
         "",
         (RESOLVABLE,),
@@ -215,7 +215,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what its client wants cancelled is placed again",
-        RESOLVING,
+        RESOLVABLE_FILE,
         '    if action == "place_again" and is_unwanted(order):\n',
         "    if False:\n",
         (RESOLVABLE,),
@@ -229,9 +229,9 @@ MUTATIONS = (
     ),
     Mutation(
         "an orphan cannot be dismissed for an order",
-        REQUESTS,
-        "suspected = [*(order.suspected_duplicates or ()), *_looked_up(look_up), *orphans]",
-        "suspected = [*(order.suspected_duplicates or ()), *_looked_up(look_up)]",
+        DISMISSING,
+        "suspected = [*(order.suspected_duplicates or ()), *looked_up(look_up), *orphans]",
+        "suspected = [*(order.suspected_duplicates or ()), *looked_up(look_up)]",
         (RESOLVABLE,),
     ),
     Mutation(

@@ -205,14 +205,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a word to fail is refused for news that no pass comes to see",
-        "app/orders/requests.py",
+        "app/orders/resolving.py",
         '    if action != "fail" or order.attention_code not in _SEES_NOTHING:\n',
         "    if True:\n",
         (ASKED_BEFORE,),
     ),
     Mutation(
         "what was answered and never seen is settled by failing the order",
-        "app/orders/requests.py",
+        "app/orders/resolving.py",
         "    order.settled_duplicates = without(never_seen, order.settled_duplicates or ()) or None\n",
         "",
         (ASKED_BEFORE,),

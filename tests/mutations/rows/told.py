@@ -58,7 +58,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a word that is given anew after a day is the word of before",
-        "app/orders/requests.py",
+        "app/orders/resolving.py",
         'if action == "place_again" and is_said and not is_not_sent(order):',
         'if action == "place_again" and is_said:',
         (TOLD,),

@@ -4,7 +4,8 @@ from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import TOLD_ANEW, UNSEEN_NEWS, WORDS_THAT_WAIT
 
 LIFECYCLE = "app/orders/lifecycle_events.py"
-REQUESTS = "app/orders/requests.py"
+DISMISSING = "app/orders/dismissing.py"
+RESOLVING = "app/orders/resolving.py"
 SHOWN = "app/orders/shown.py"
 
 MUTATIONS = (
@@ -24,7 +25,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a word takes away what an answer has just named",
-        REQUESTS,
+        RESOLVING,
         "        held = {order.cloudpress_order_id} if is_mixed_up(order) else set()\n",
         "        held = set[str | None]()\n",
         (UNSEEN_NEWS,),
@@ -45,14 +46,14 @@ MUTATIONS = (
     ),
     Mutation(
         "two orders are promised one CloudPress order",
-        REQUESTS,
+        RESOLVING,
         "            for other in promised:",
         "            for other in promised[:0]:",
         (WORDS_THAT_WAIT,),
     ),
     Mutation(
         "what was dismissed is adopted by the word before",
-        REQUESTS,
+        DISMISSING,
         "            if is_promised(order, dismissed):\n",
         "            if is_promised(order, ()):\n",
         (WORDS_THAT_WAIT,),

@@ -15,7 +15,7 @@ KEEPING = "app/reconciler/keeping.py"
 LOOKING_UP = "app/reconciler/looking_up.py"
 NAMING = "app/reconciler/naming.py"
 NOT_FOUND = "app/reconciler/not_found.py"
-REQUESTS = "app/orders/requests.py"
+RESOLVING = "app/orders/resolving.py"
 
 MUTATIONS = (
     Mutation(
@@ -69,7 +69,7 @@ MUTATIONS = (
     ),
     Mutation(
         "who gives an order up overrules what he was not told of",
-        REQUESTS,
+        RESOLVING,
         'return {"known": known, "untold": sorted({*found} - {*known, *unseen})}',
         'return {"known": known, "untold": []}',
         (WORDS,),

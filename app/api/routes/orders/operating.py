@@ -16,16 +16,12 @@ from app.api.visible import find_visible
 from app.api.waiting import Prefer, preferred_wait_seconds, tell_applied, wait_until
 from app.db.models import Order
 from app.keys.grants import Grant
+from app.orders.dismissing import dismiss_duplicates
 from app.orders.erasing import UnfinishedError, erase_order
 from app.orders.reading import OrderView
 from app.orders.representation import OrderBody
-from app.orders.requests import (
-    NotResolvableError,
-    dismiss_duplicates,
-    request_cancel,
-    request_refresh,
-    request_resolution,
-)
+from app.orders.requests import request_cancel, request_refresh
+from app.orders.resolving import NotResolvableError, request_resolution
 from app.orders.shown import Shown, UnseenError
 from app.states import FINAL, OrderStatus
 
