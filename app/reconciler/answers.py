@@ -16,7 +16,7 @@ from app.orders.waking import make_due
 from app.reconciler.concluding import apply
 from app.reconciler.evidence import ANSWER
 from app.reconciler.intents import Intent, asked_to_place_again_at
-from app.reconciler.keeping import keep_tasks
+from app.reconciler.keeping_tasks import keep_tasks
 from app.reconciler.passes import Pass, PassResult
 from app.reconciler.writing import Held
 from app.states import PostEnded, PostOutcome, Trouble

@@ -14,7 +14,8 @@ from app.orders.mix_ups import mixed_up_with
 from app.orders.spoken import end_undone, have_word_wait, is_given_up
 from app.queue import leases
 from app.reconciler.evidence import ANSWER
-from app.reconciler.keeping import keep, keep_listed
+from app.reconciler.keeping import keep
+from app.reconciler.keeping_tasks import keep_listed
 from app.reconciler.known import Known
 from app.reconciler.look_alikes import may_be_anothers
 from app.reconciler.passes import Finished, Pass, PassResult

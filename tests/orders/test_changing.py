@@ -20,7 +20,7 @@ ROOT = Path(app.__file__).parent
 # What else has a status: tasks, deliveries, answers. By file, and by the name that is assigned to.
 OTHERS = {
     ("orders/changing.py", "order"),
-    ("reconciler/keeping.py", "task"),
+    ("reconciler/keeping_tasks.py", "task"),
     ("webhooks/deliverer.py", "delivery"),
     ("webhooks/registry.py", "pending.values"),
     ("webhooks/redelivering.py", "delivery"),

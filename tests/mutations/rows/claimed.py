@@ -64,7 +64,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what was another's to claim is told as a double for ever",
-        "app/reconciler/keeping.py",
+        "app/reconciler/keeping_duplicates.py",
         "    cleared = known & {order.cloudpress_order_id} if findings.is_its_own else set()\n",
         "    cleared = set[str]()\n",
         (CLAIMED,),
@@ -99,14 +99,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a task that was read is its own order's",
-        "app/reconciler/keeping.py",
+        "app/reconciler/keeping_tasks.py",
         "task.is_own = _is_own(held, found.value) or task.is_own",
         "task.is_own = True",
         (OWN_TASK,),
     ),
     Mutation(
         "a task that names another order by now stays its own order's",
-        "app/reconciler/keeping.py",
+        "app/reconciler/keeping_tasks.py",
         "            known[task_id].is_own = False\n",
         "            pass\n",
         (OWN_TASK,),
@@ -162,7 +162,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what the own callback refutes stays a double that is told to be cancelled",
-        "app/reconciler/keeping.py",
+        "app/reconciler/keeping_duplicates.py",
         "    cleared |= await _refuted(held, known)\n",
         "",
         (OWN_TASK,),
@@ -316,7 +316,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a task that is listed with an order, and names another, is its own once that has ended",
-        "app/reconciler/keeping.py",
+        "app/reconciler/keeping_tasks.py",
         "task.id in listed - foreign:\n",
         "task.id in listed:\n",
         (SEEN_BEFORE,),
@@ -330,14 +330,14 @@ MUTATIONS = (
     ),
     Mutation(
         "what a look-up found is refuted with the task that names it too",
-        "app/reconciler/keeping.py",
+        "app/reconciler/keeping_duplicates.py",
         "    refuted = {order_id for order_id in refuted if how.get(order_id) == TASK}\n",
         "",
         (REFUTED,),
     ),
     Mutation(
         "what a late look passed over, for it was told, is forgotten with the task that named it",
-        "app/reconciler/keeping.py",
+        "app/reconciler/keeping_duplicates.py",
         "    if refuted and order.late_look_at is None and await _may_have_double(held):\n",
         "    if False:\n",
         (REFUTED,),

@@ -56,7 +56,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a double is told that another order has by now",
-        "app/reconciler/keeping.py",
+        "app/reconciler/keeping_duplicates.py",
         "    new -= await _taken_meanwhile(tx, order, findings, new)\n",
         "",
         (NAMED_IN_THE_MIDST,),

@@ -12,6 +12,7 @@ JUDGING = "app/reconciler/judging.py"
 HANDING_OVER = "app/orders/handing_over.py"
 INTENTS = "app/reconciler/intents.py"
 KEEPING = "app/reconciler/keeping.py"
+KEEPING_DUPLICATES = "app/reconciler/keeping_duplicates.py"
 LOOKING_UP = "app/reconciler/looking_up.py"
 NAMING = "app/reconciler/naming.py"
 NOT_FOUND = "app/reconciler/not_found.py"
@@ -83,7 +84,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a double that was dismissed during a pass is suspected again",
-        KEEPING,
+        KEEPING_DUPLICATES,
         "new = findings.duplicates - known - settled",
         "new = findings.duplicates - known",
         (WORDS,),
