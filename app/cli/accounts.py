@@ -7,7 +7,9 @@ import typer
 from rich.console import RenderableType
 from rich.markup import escape
 
-from app.cli.client import HERE, Client, ClientCommands, Json, Key, Url, in_path
+from app.cli.addresses import HERE, in_path
+from app.cli.client import Client, ClientCommands
+from app.cli.options import Json, Key, Url
 from app.cli.printing import print_json, say
 from app.cli.tables import listing
 from app.cli.terminal import console

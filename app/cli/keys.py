@@ -10,8 +10,9 @@ from rich.markup import escape
 
 from app.accounts.store import find_accounts
 from app.api.routes.keys import MAX_GRACE_SECONDS, KeyRequest
-from app.cli.client import Json, fail
+from app.cli.ending import fail
 from app.cli.maintenance import with_database
+from app.cli.options import Json
 from app.cli.printing import complain, print_json, say
 from app.cli.tables import listing
 from app.cli.terminal import console

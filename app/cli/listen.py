@@ -13,9 +13,13 @@ import httpx
 import typer
 from rich.markup import escape
 
-from app.cli.client import HERE, Client, Key, Url, address, fail, refuse_both, secret_of_environment
+from app.cli.addresses import HERE, address
+from app.cli.client import Client
+from app.cli.ending import fail
 from app.cli.event_stream import EndlessLineError, Message, lines_of, messages_of
+from app.cli.given_secrets import refuse_both, secret_of_environment
 from app.cli.http import open_client, raw
+from app.cli.options import Key, Url
 from app.cli.printing import complain, say
 from app.cli.terminal import console
 from app.network.answers import CodedError

@@ -13,8 +13,12 @@ import typer
 from rich.live import Live
 from rich.markup import escape
 
-from app.cli.client import HERE, Client, ClientCommands, ExitCode, Json, Key, Pace, UnknownOutcomeError, Url
+from app.cli.addresses import HERE
+from app.cli.client import Client, ClientCommands
+from app.cli.ending import ExitCode, UnknownOutcomeError
 from app.cli.given import not_empty, once
+from app.cli.options import Json, Key, Url
+from app.cli.pace import Pace
 from app.cli.printing import complain, print_json, print_json_line, say
 from app.cli.tables import FINAL, order_table, orders_table, suspects_table
 from app.cli.terminal import console

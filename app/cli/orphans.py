@@ -5,7 +5,9 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from app.cli.client import HERE, Client, ClientCommands, Json, Key, Url
+from app.cli.addresses import HERE
+from app.cli.client import Client, ClientCommands
+from app.cli.options import Json, Key, Url
 from app.cli.printing import complain, print_json, say
 from app.cli.tables import listing
 from app.cli.terminal import console

@@ -14,9 +14,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from typer.testing import CliRunner
 
-from app.cli import client as client_module
 from app.cli import command_line
-from app.cli.client import Client, ExitCode, Pace, address, secret_of_environment
+from app.cli import pace as pace_module
+from app.cli.addresses import address
+from app.cli.client import Client
+from app.cli.ending import ExitCode
+from app.cli.given_secrets import secret_of_environment
+from app.cli.pace import Pace
 from app.states import OrderStatus
 from app.webhooks.signing import new_secret
 from tests.cli.conftest import served
@@ -185,7 +189,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of the client, and of nothing else in the process."""
     clock = Clock()
-    monkeypatch.setattr(client_module, "time", clock)
+    monkeypatch.setattr(pace_module, "time", clock)
     return clock
 
 

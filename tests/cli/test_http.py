@@ -20,7 +20,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from app.cli import command_line, http
-from app.cli.client import ExitCode
+from app.cli.ending import ExitCode
 from tests.certificates import Authority
 from tests.cli.conftest import served
 from tests.programs import run

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from app.api.problems.kinds import database_away
 from app.cli import command_line
-from app.cli.client import ExitCode
+from app.cli.ending import ExitCode
 from tests.cli.conftest import served
 from tests.e2e.conftest import environment
 from tests.programs import run

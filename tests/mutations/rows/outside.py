@@ -189,7 +189,7 @@ MUTATIONS = (
     ),
     Mutation(
         "paths are added to a query",
-        "app/cli/client.py",
+        "app/cli/addresses.py",
         '    if "?" in text or "#" in text:\n',
         "    if False:\n",
         (CLIENT,),
