@@ -25,7 +25,8 @@ from app.db.errors import DATABASE_AWAY
 from app.events.feed import Feed
 from app.maintenance.doctor.repeating import Repeating
 from app.maintenance.fitness import Usability, require_readable
-from app.maintenance.retention import Pruner, first_overdue
+from app.maintenance.old_orders import first_overdue
+from app.maintenance.retention import Pruner
 from app.maintenance.schema import is_current
 from app.queue.heartbeats import Heartbeats
 from app.queue.pausing import pause

@@ -10,24 +10,30 @@ and goes again.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypeAlias
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Select, delete, exists, func, select, tuple_, update
+from sqlalchemy import func, select, update
 
 from app.db.database import Database, Transaction
 from app.db.errors import repeated
-from app.db.models import Delivery, Event, Order, Pruning
-from app.db.unindexed import none_of
-from app.orders.erasing import clear, is_finished
+from app.db.models import Order, Pruning
+from app.maintenance.old_orders import (
+    Place,
+    clearable,
+    has_pending_deliveries,
+    lock,
+    strip,
+    strippable,
+    without_pending_deliveries,
+)
+from app.orders.erasing import clear
 from app.queue import leases
 from app.queue.pausing import pause
 from app.telemetry.metrics import Metrics
 
-ROWS_STAY = timedelta(days=30)
-"""For how long the timeline of a tombstone stays, and each event at the least."""
 LEASE_SECONDS = 60.0
 ROUND_SECONDS = 3600.0
 # So much of the time is left to others: small enough for SQLite, which has one writer.
@@ -84,10 +90,6 @@ class Forecast:
     to_clear: int
     to_strip: int
     kept: int
-
-
-# Where an order is among those that are pruned, the oldest first.
-Place: TypeAlias = tuple[datetime, UUID]
 
 
 @dataclass(frozen=True)
@@ -191,8 +193,8 @@ class Pruner:
         async with self._db.write() as tx:
             if await _hold(tx, claim) is None:
                 return None
-            found = await _lock(tx, _to_clear(tx.now, self._days), after, self._at_once)
-            order_ids = await _without_pending_deliveries(tx, [order_id for _, order_id in found])
+            found = await lock(tx, clearable(tx.now, self._days), after, self._at_once)
+            order_ids = await without_pending_deliveries(tx, [order_id for _, order_id in found])
             if order_ids:
                 await clear(tx, order_ids)
             return _batch(tx, order_ids, found)
@@ -204,10 +206,10 @@ class Pruner:
             held = await _hold(tx, claim)
             if held is None:
                 return None
-            found = await _lock(tx, _to_strip(tx.now, self._days), after, self._at_once)
-            order_ids = await _without_pending_deliveries(tx, [order_id for _, order_id in found])
+            found = await lock(tx, strippable(tx.now, self._days), after, self._at_once)
+            order_ids = await without_pending_deliveries(tx, [order_id for _, order_id in found])
             if order_ids:
-                gone_through = await _strip(tx, order_ids)
+                gone_through = await strip(tx, order_ids)
                 held.events_gone_through = max(held.events_gone_through, gone_through)
             return _batch(tx, order_ids, found)
 
@@ -225,8 +227,8 @@ class Pruner:
             counts = [
                 (await session.execute(select(func.count(Order.id)).where(*conditions))).scalar_one()
                 for conditions in (
-                    (*_to_clear(now, self._days), ~_has_pending_deliveries()),
-                    (*_to_strip(now, self._days), ~_has_pending_deliveries()),
+                    (*clearable(now, self._days), ~has_pending_deliveries()),
+                    (*strippable(now, self._days), ~has_pending_deliveries()),
                     (Order.erased_at.is_(None), Order.finalized_at < now - self._days),
                 )
             ]
@@ -248,70 +250,3 @@ async def _hold(tx: Transaction, claim: leases.Claim[Pruning]) -> Pruning | None
 
 def _is_half_over(tx: Transaction, held: Pruning) -> bool:
     return (held.lease_ends_at_uptime or 0.0) - tx.began_at_uptime < LEASE_SECONDS / 2
-
-
-def _to_clear(now: datetime, days: timedelta) -> tuple[ColumnElement[bool], ...]:
-    return Order.erased_at.is_(None), Order.finalized_at < now - days, *is_finished(now)
-
-
-def first_overdue(now: datetime, days: float) -> Select[datetime | None]:
-    """Return the question since when the longest overdue order should be a tombstone; nothing if none is."""
-    span = timedelta(days=days)
-    # What is asked for at every scrape looks at no delivery of another order.
-    overdue = (*_to_clear(now, span), none_of(Order, *_pending_deliveries()))
-    oldest = select(Order.finalized_at).where(*overdue).order_by(Order.finalized_at, Order.id)
-    return oldest.limit(1)
-
-
-def _to_strip(now: datetime, days: timedelta) -> tuple[ColumnElement[bool], ...]:
-    old = Order.finalized_at < now - days - ROWS_STAY
-    # What was done about an order long after it was final is not old: that it was erased, and who asked. And
-    # what has just happened is still to be read by those who ask for events now and then.
-    is_still = none_of(Order, Event.order_id == Order.id, Event.at > now - ROWS_STAY)
-    return Order.erased_at.is_not(None), Order.stripped_at.is_(None), old, is_still, *is_finished(now)
-
-
-async def _lock(
-    tx: Transaction, conditions: Sequence[ColumnElement[bool]], after: Place | None, limit: int
-) -> list[Place]:
-    """Lock the oldest orders after one that meet the conditions; nobody is waited for."""
-    found = select(Order.finalized_at, Order.id).where(*conditions)
-    if after is not None:
-        found = found.where(tuple_(Order.finalized_at, Order.id) > tuple_(*after))
-    found = found.order_by(Order.finalized_at, Order.id).limit(limit)
-    rows = await tx.session.execute(found.with_for_update(skip_locked=True, of=Order))
-    return [(finalized_at, order_id) for finalized_at, order_id in rows if finalized_at is not None]
-
-
-def _pending_deliveries() -> tuple[ColumnElement[bool], ...]:
-    return Event.order_id == Order.id, Delivery.event_id == Event.id, Delivery.status == "pending"
-
-
-def _has_pending_deliveries() -> ColumnElement[bool]:
-    return exists().where(*_pending_deliveries())
-
-
-async def _without_pending_deliveries(tx: Transaction, order_ids: Sequence[UUID]) -> list[UUID]:
-    """Leave out the orders of which applications are yet to be told. Their deliveries stay locked."""
-    deliveries = select(Event.order_id, Delivery.status).join(Event, Event.id == Delivery.event_id)
-    locked = deliveries.where(Event.order_id.in_(order_ids)).with_for_update(of=Delivery)
-    rows = await tx.session.execute(locked.order_by(Delivery.id))
-    pending = {order_id for order_id, status in rows if status == "pending"}
-    return [order_id for order_id in order_ids if order_id not in pending]
-
-
-async def _strip(tx: Transaction, order_ids: Sequence[UUID]) -> int:
-    """Delete the timeline of tombstones; return the highest number that is gone.
-
-    The newest event of all stays: whoever asks for the highest number that was given finds it there.
-    """
-    session = tx.session
-    newest = select(func.max(Event.id)).scalar_subquery()
-    of_orders = Event.order_id.in_(order_ids)
-    deliveries = delete(Delivery).where(Delivery.event_id.in_(select(Event.id).where(of_orders)))
-    await session.execute(deliveries.execution_options(synchronize_session=False))
-    events = delete(Event).where(of_orders, Event.id < newest).returning(Event.id)
-    gone = (await session.execute(events.execution_options(synchronize_session=False))).scalars().all()
-    stripped = update(Order).where(Order.id.in_(order_ids)).values(stripped_at=tx.now)
-    await session.execute(stripped.execution_options(synchronize_session=False))
-    return max(gone, default=0)

@@ -15,7 +15,8 @@ from sqlalchemy import Engine, Table, event, insert, select, text, update
 from app.db import models
 from app.db.database import Database
 from app.db.url import async_database_url
-from app.maintenance.retention import Pruner, first_overdue
+from app.maintenance.old_orders import first_overdue
+from app.maintenance.retention import Pruner
 from app.orders.erasing import clear, digested
 from app.orders.intake import Idempotency, NewOrder, OrderIntake, create_order, find_repeated
 from app.queue import leases

@@ -22,17 +22,16 @@ from app.db.models import Callback, Delivery, Event, Order, Placement, Pruning, 
 from app.db.url import async_database_url
 from app.events.timeline import Actor, record
 from app.events.types import EventType
+from app.maintenance.old_orders import ROWS_STAY, first_overdue
 from app.maintenance.retention import (
     LEASE_SECONDS,
     ON_POSTGRESQL,
     ON_SQLITE,
-    ROWS_STAY,
     Bounds,
     Forecast,
     Pruned,
     Pruner,
     PruningElsewhereError,
-    first_overdue,
 )
 from app.orders.callbacks import record_callback
 from app.orders.erasing import clear, erase_order
