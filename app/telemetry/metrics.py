@@ -35,6 +35,16 @@ class Metrics:
             ["version", "role", "database"],
             registry=registry,
         ).labels(VERSION, role, database).set(1)
+        self._measure_requests(registry)
+        self._measure_passes(registry)
+        self._measure_deliveries(registry)
+        self._measure_orders(registry)
+        self._measure_batches(registry)
+        self._lag.of()
+        self._begin_at_zero()
+
+    def _measure_requests(self, registry: CollectorRegistry) -> None:
+        """Prepare what is told of requests and callbacks."""
         self._requests = Histogram(
             "presshook_http_request_duration_seconds",
             "Requests that wait for nothing but their own work.",
@@ -55,6 +65,9 @@ class Metrics:
             ["outcome", "reason"],
             registry,
         )
+
+    def _measure_passes(self, registry: CollectorRegistry) -> None:
+        """Prepare what is told of CloudPress's answers and of the reconciler's passes."""
         self._provider = Histogram(
             "presshook_cloudpress_request_duration_seconds",
             "Requests to CloudPress, each with its whole answer.",
@@ -81,6 +94,9 @@ class Metrics:
             registry,
             buckets=PROVIDER_SECONDS,
         )
+
+    def _measure_deliveries(self, registry: CollectorRegistry) -> None:
+        """Prepare what is told of webhooks."""
         self._attempts = Counter(
             "presshook_webhook_attempts",
             "Attempts to deliver an event to a webhook.",
@@ -102,6 +118,8 @@ class Metrics:
             buckets=(*PROVIDER_SECONDS, 300, 3600, 86_400),
         )
 
+    def _measure_orders(self, registry: CollectorRegistry) -> None:
+        """Prepare what is told of orders that are final."""
         self._since_callback = Histogram(
             "presshook_callback_to_final_seconds",
             "From an order's last callback to its being final.",
@@ -116,6 +134,9 @@ class Metrics:
             registry,
             buckets=ORDER_SECONDS,
         )
+
+    def _measure_batches(self, registry: CollectorRegistry) -> None:
+        """Prepare what is told of what is written together."""
         self._batch_size = Histogram(
             "presshook_batch_size",
             "How many were written together.",
@@ -136,9 +157,6 @@ class Metrics:
             ["step"],
             registry,
         )
-
-        self._lag.of()
-        self._begin_at_zero()
 
     def _begin_at_zero(self) -> None:
         """Tell at once what alerts count: of a counter that begins with 20, Prometheus sees no increase."""
