@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from app.db.database import Transaction
+from app.db.transactions import Transaction
 
 Met = Mapping[str, float]
 """What is kept of it: what counts by each span, in seconds, and when the last look was, by both clocks."""

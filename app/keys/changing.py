@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from app.db.account_bounds import most_of_one
-from app.db.database import Database, Transaction
+from app.db.database import Database
 from app.db.errors import repeated
 from app.db.models import ApiKey
+from app.db.transactions import Transaction
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.keys.authentication import has_expired, let_in

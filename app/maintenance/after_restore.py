@@ -4,8 +4,9 @@ from uuid import UUID
 
 from sqlalchemy import func, or_, select
 
-from app.db.database import Database, Transaction
+from app.db.database import Database
 from app.db.models import ApiKey, Event, LookUp, Order, Webhook
+from app.db.transactions import Transaction
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.changing import changing

@@ -9,7 +9,8 @@ from typing import TypeAlias
 from sqlalchemy import Column, ColumnElement, LargeBinary, Table, TypeCoerce, select, tuple_, type_coerce
 
 from app.db.columns import Base, EncryptedBytes
-from app.db.database import Database, Transaction
+from app.db.database import Database
+from app.db.transactions import Transaction
 from app.maintenance.after_restore import BATCH
 
 Values: TypeAlias = Sequence[bytes | None]

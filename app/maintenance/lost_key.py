@@ -7,8 +7,9 @@ from functools import partial
 from sqlalchemy import Column, Table, delete, update
 
 from app.db.columns import Cipher
-from app.db.database import Database, Transaction
+from app.db.database import Database
 from app.db.models import Account, Webhook
+from app.db.transactions import Transaction
 from app.maintenance.encrypted import Values, as_stored, change_each, encrypted_columns, is_row
 from app.secrets import UndecryptableError
 from app.webhooks.registry import disable

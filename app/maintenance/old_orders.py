@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, delete, exists, func, select, tuple_, update
 
-from app.db.database import Transaction
 from app.db.models import Delivery, Event, Order
+from app.db.transactions import Transaction
 from app.db.unindexed import none_of
 from app.orders.erasing import is_finished
 

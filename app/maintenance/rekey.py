@@ -4,7 +4,8 @@ from functools import partial
 
 from sqlalchemy import Column, Table, update
 
-from app.db.database import Database, Transaction
+from app.db.database import Database
+from app.db.transactions import Transaction
 from app.maintenance.encrypted import Values, change_each, encrypted_columns, is_row
 
 

@@ -17,9 +17,10 @@ from uuid import UUID
 import structlog
 from sqlalchemy import func, select, update
 
-from app.db.database import Database, Transaction
+from app.db.database import Database
 from app.db.errors import repeated
 from app.db.models import Order, Pruning
+from app.db.transactions import Transaction
 from app.maintenance.old_orders import (
     Place,
     clearable,

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from app.db.database import Transaction
 from app.db.models import Order
+from app.db.transactions import Transaction
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.lifecycle_events import Before, View, record_lifecycle_events

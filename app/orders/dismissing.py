@@ -2,9 +2,10 @@
 
 from uuid import UUID
 
-from app.db.database import Database, Transaction
+from app.db.database import Database
 from app.db.errors import repeated
 from app.db.models import LookUp, Order
+from app.db.transactions import Transaction
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.changing import changing

@@ -30,10 +30,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from app.db.database import Database, Transaction
+from app.db.database import Database
 from app.db.errors import repeated
 from app.db.models import Callback, Delivery, Event, LookUp, Order, Orphan, Placement, Site, Task
 from app.db.several import among
+from app.db.transactions import Transaction
 from app.db.unindexed import none_of, unindexed_on_sqlite
 from app.events.timeline import Actor, record
 from app.events.types import EventType

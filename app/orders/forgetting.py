@@ -2,8 +2,8 @@
 
 from sqlalchemy import delete
 
-from app.db.database import Transaction
 from app.db.models import Order, Site, Task
+from app.db.transactions import Transaction
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.states import FINAL

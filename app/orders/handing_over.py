@@ -11,8 +11,8 @@ from uuid import UUID
 from sqlalchemy import func, null, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.database import Transaction
 from app.db.models import Callback, LookUp, Order, Placement
+from app.db.transactions import Transaction
 from app.events.reading import what_happened
 from app.events.timeline import Actor, record
 from app.events.types import EventType

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.db.database import Transaction
 from app.db.models import Event, Order
 from app.db.several import one_of
+from app.db.transactions import Transaction
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.reading import OrderView

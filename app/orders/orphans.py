@@ -15,9 +15,10 @@ from sqlalchemy import ColumnElement, bindparam, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.columns import UTCDateTime
-from app.db.database import Database, Transaction
+from app.db.database import Database
 from app.db.errors import repeated
 from app.db.models import RESTORED, Order, Orphan, OrphanSearch, Placement, Restoration
+from app.db.transactions import Transaction
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.names_seen import seen_tidying

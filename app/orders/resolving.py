@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from app.db.database import Database, Transaction
+from app.db.database import Database
 from app.db.errors import repeated
 from app.db.models import LookUp, Order
+from app.db.transactions import Transaction
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.handing_over import is_mixed_up, lock_with_holder, may_be_handed_over, take_from

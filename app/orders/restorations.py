@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.database import Database, Transaction
+from app.db.database import Database
 from app.db.errors import repeated
 from app.db.lasting import Span, lasted, met_again, moment
 from app.db.models import (
@@ -21,6 +21,7 @@ from app.db.models import (
     Placement,
     Restoration,
 )
+from app.db.transactions import Transaction
 from app.db.upserts import insert_into
 from app.orders.waking import wake_orders
 from app.states import OrderStatus

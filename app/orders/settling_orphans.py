@@ -7,9 +7,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from app.db.database import Database, Transaction
+from app.db.database import Database
 from app.db.errors import repeated
 from app.db.models import Order, Orphan
+from app.db.transactions import Transaction
 from app.events.timeline import Actor, record
 from app.events.types import EventType
 from app.orders.handing_over import take_back_promises

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.database import Transaction
 from app.db.models import Callback, Order
+from app.db.transactions import Transaction
 from app.events.reading import what_happened
 from app.events.types import EventType
 from app.orders.suspects import find_suspects

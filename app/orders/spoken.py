@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from app.db.database import Transaction
 from app.db.lasting import Moment, Span, lasted, looked_past, met_again, moment
 from app.db.models import Order
+from app.db.transactions import Transaction
 from app.events.timeline import record
 from app.events.types import EventType
 from app.states import AttentionCode, OrderStatus

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, case, select, update
 
-from app.db.database import Transaction
 from app.db.models import Order
 from app.db.several import among
+from app.db.transactions import Transaction
 from app.db.whole import WholeTransaction
 from app.states import OrderStatus
 

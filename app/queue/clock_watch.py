@@ -12,8 +12,8 @@ from typing import Any
 import structlog
 from sqlalchemy import Select, bindparam, select, update
 
-from app.db.database import Transaction
 from app.db.models import Leased, Order
+from app.db.transactions import Transaction
 
 # What differs by less may be the time that a statement took, or replicas that see a slewing clock.
 STEP_SECONDS = 5.0

@@ -37,10 +37,11 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from app.db.clock import Clock
 from app.db.columns import UTCDateTime
-from app.db.database import Database, Transaction
+from app.db.database import Database
 from app.db.errors import repeated
 from app.db.models import Leased
 from app.db.several import among
+from app.db.transactions import Transaction
 from app.queue.clock_watch import ClockWatch
 
 Row = TypeVar("Row", bound=Leased)

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from app.db.database import Transaction
 from app.db.lasting import Met, Span, counted_since, lasted, met_again, met_again_since, moment
 from app.db.models import Order
+from app.db.transactions import Transaction
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.cancelling import is_unwanted, was_perhaps_cancelled

@@ -5,9 +5,9 @@
 
 from datetime import datetime
 
-from app.db.database import Transaction
 from app.db.lasting import met_again, moment
 from app.db.models import Order
+from app.db.transactions import Transaction
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.cancelling import cancelling_of

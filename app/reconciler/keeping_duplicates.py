@@ -1,7 +1,7 @@
 """Writes which CloudPress orders are suspected to be one too many, and which are no more."""
 
-from app.db.database import Transaction
 from app.db.models import Order
+from app.db.transactions import Transaction
 from app.events.reading import what_happened
 from app.events.timeline import record
 from app.events.types import EventType

@@ -12,9 +12,9 @@ from uuid import UUID
 from sqlalchemy import case, select
 from sqlalchemy.orm import lazyload
 
-from app.db.database import Transaction
 from app.db.models import Callback, Order, Placement, Task
 from app.db.several import among
+from app.db.transactions import Transaction
 from app.db.unindexed import none_of
 from app.orders.claims import IS_OWN_TASK, MAY_BE_NAMED_FOR_ANOTHER
 from app.reconciler.loaded import CALLBACKS, rows_by_order

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import lazyload
 
 from app.db.columns import Base
-from app.db.database import Transaction
 from app.db.models import (
     Callback,
     Order,
@@ -26,6 +25,7 @@ from app.db.models import (
     Task,
 )
 from app.db.several import Several, among
+from app.db.transactions import Transaction
 from app.db.unindexed import unindexed
 from app.orders.claims import MAY_BE_NAMED_FOR_ANOTHER
 from app.orders.reading import OrderView

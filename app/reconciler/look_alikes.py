@@ -5,9 +5,9 @@ from datetime import timedelta
 from sqlalchemy import and_, bindparam, exists, or_, select, text, union_all
 
 from app.db.columns import UTCDateTime
-from app.db.database import Transaction
 from app.db.models import UNSETTLED, Callback, LookUp, Order, Placement
 from app.db.several import one_of
+from app.db.transactions import Transaction
 from app.orders.attempts import can_have_landed
 from app.orders.claims import SPEAKS_OF_ITS_OWN
 from app.orders.names import Tidying

@@ -1,7 +1,7 @@
 """Concludes that an order was not found: whether it is placed again is judged under its lock."""
 
-from app.db.database import Transaction
 from app.db.models import Order
+from app.db.transactions import Transaction
 from app.events.timeline import record
 from app.events.types import EventType
 from app.orders.orphans import orphans_like

@@ -11,10 +11,10 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cloudpress import OrderSummary
-from app.db.database import Transaction
 from app.db.lasting import Moment
 from app.db.models import LookUp, Order, Stranger
 from app.db.several import among
+from app.db.transactions import Transaction
 from app.db.upserts import insert_into
 from app.events.timeline import record
 from app.events.types import EventType

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from app.db.database import Transaction
 from app.db.lasting import Met, Span, counted_since, known_since, lasted, met_again_since, moment
 from app.db.models import Order
+from app.db.transactions import Transaction
 
 
 def silent_for(tx: Transaction, order: Order) -> timedelta:

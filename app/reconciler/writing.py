@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from app.db.database import Database, Transaction
+from app.db.database import Database
 from app.db.models import Order
+from app.db.transactions import Transaction
 from app.queue.group_commit import LATER, Gather, GroupCommit, Later
 from app.reconciler.findings import Findings
 from app.reconciler.loaded import Loaded

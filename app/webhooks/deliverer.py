@@ -19,9 +19,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload, undefer
 
-from app.db.database import Database, Transaction
+from app.db.database import Database
 from app.db.errors import DATABASE_AWAY, repeated
 from app.db.models import Delivery, DeliveryAttempt, Event, Order, Webhook
+from app.db.transactions import Transaction
 from app.queue import leases
 from app.queue.leases import Claim, Claimed
 from app.queue.signals import Signals

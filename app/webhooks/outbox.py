@@ -8,11 +8,12 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute
 from uuid_utils.compat import uuid7
 
-from app.db.database import Database, Transaction
+from app.db.database import Database
 from app.db.errors import repeated
 from app.db.models import Delivery, Webhook
 from app.db.notice import NewEvent
 from app.db.several import among
+from app.db.transactions import Transaction
 
 
 def enqueue(tx: Transaction, event: NewEvent, account_id: str | None) -> None:

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import Select, select, update
 
-from app.db.database import Database, Transaction
+from app.db.database import Database
 from app.db.errors import repeated
 from app.db.models import Delivery, Event, Webhook
+from app.db.transactions import Transaction
 from app.db.unindexed import none_of
 from app.events.reading import ACCOUNT, end_of_window
 from app.webhooks.outbox import new_delivery

@@ -12,10 +12,11 @@ from sqlalchemy.orm import undefer
 from uuid_utils.compat import uuid7
 
 from app.db.account_bounds import is_within, most_of_one
-from app.db.database import Database, Transaction
+from app.db.database import Database
 from app.db.errors import repeated
 from app.db.models import Delivery, Webhook
 from app.db.paging import newest
+from app.db.transactions import Transaction
 from app.events.timeline import Actor, record
 from app.events.types import EventType, ToldEvent
 from app.webhooks.outbox import enqueue

@@ -10,10 +10,11 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import DBAPIError
 
 from app.db import postgresql
-from app.db.database import Database, Transaction
+from app.db.database import Database
 from app.db.errors import DATABASE_AWAY
 from app.db.models import Event, Order, Site
 from app.db.notice import Notice
+from app.db.transactions import Transaction
 from app.events.reading import Interest, newest_event, read_events
 from app.events.timeline import Actor, record
 from app.events.types import EventType

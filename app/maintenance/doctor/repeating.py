@@ -8,9 +8,10 @@ import structlog
 from sqlalchemy import delete
 
 from app.config.settings import Settings
-from app.db.database import Database, Transaction
+from app.db.database import Database
 from app.db.errors import repeated
 from app.db.models import CheckResult, CheckRound
+from app.db.transactions import Transaction
 from app.db.upserts import insert_into
 from app.events.timeline import record
 from app.events.types import EventType
