@@ -1,6 +1,6 @@
 """What an operator decides about an order is stored and makes it due; the reconciler does it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -79,13 +79,7 @@ async def request_resolution(
             return order
         resolution: dict[str, Any] = {"action": action, **by.told}
         if cloudpress_order_id is not None:
-            if holder is not None and not await may_be_handed_over(tx.session, holder, order):
-                raise NotResolvableError(f"Order {holder.id} has that CloudPress order already.")
-            if holder is not None:
-                await take_from(tx, holder, by=by)
-            for other in promised:  # the later word counts
-                end_undone(tx, other)
-                make_due(tx, other)
+            await _free_for(tx, order, holder, promised, by=by)
             resolution["cloudpress_order_id"] = cloudpress_order_id
         record(tx, order_id, EventType.RESOLUTION_REQUESTED, **resolution)
         if may_never_go_on(order):
@@ -97,6 +91,23 @@ async def request_resolution(
         order.resolution = resolution
         make_due(tx, order)
         return order
+
+
+async def _free_for(
+    tx: Transaction, order: Order, holder: Order | None, promised: Sequence[Order], *, by: Actor
+) -> None:
+    """Have no other order hold, or be promised, what an operator adopts for this one.
+
+    Raises:
+        NotResolvableError: another order holds it, and is not to give it up.
+    """
+    if holder is not None and not await may_be_handed_over(tx.session, holder, order):
+        raise NotResolvableError(f"Order {holder.id} has that CloudPress order already.")
+    if holder is not None:
+        await take_from(tx, holder, by=by)
+    for other in promised:  # the later word counts
+        end_undone(tx, other)
+        make_due(tx, other)
 
 
 def _counted(said: Mapping[str, Any], again: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,8 +47,8 @@ MUTATIONS = (
     Mutation(
         "two orders are promised one CloudPress order",
         RESOLVING,
-        "            for other in promised:",
-        "            for other in promised[:0]:",
+        "    for other in promised:",
+        "    for other in promised[:0]:",
         (WORDS_THAT_WAIT,),
     ),
     Mutation(
