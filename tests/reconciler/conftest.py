@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.reconciler import turns
+from app.schedule import Schedule
 from tests.reconciler.scripted import Bench
 
 
@@ -14,6 +15,12 @@ async def bench(database_url: str) -> AsyncIterator[Bench]:
     bench = Bench(database_url)
     yield bench
     await bench.db.dispose()
+
+
+@pytest.fixture
+def _every_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have orders be looked at as often as the service does it."""
+    monkeypatch.setattr(Bench, "pace", Schedule)
 
 
 @pytest.fixture

@@ -48,6 +48,7 @@ from app.schedule import Schedule
 from app.secrets import CallbackSecrets, Encryption
 from app.states import OrderStatus
 from tests.kept_connections import kept_open
+from tests.reconciler.rare_looks import RareLooks
 from tests.settings import SECRET_KEY
 from tests.simulation.reader import Reader
 from tests.simulation.sqlite import QuickConnection
@@ -245,6 +246,8 @@ def _afresh(failure: Exception) -> Exception:
 class Bench:
     """A reconciler that is moved by hand, pass by pass."""
 
+    pace: type[Schedule] = RareLooks
+
     def __init__(self, database_url: str, provider: Provider | None = None) -> None:
         """Set up on a migrated database; `provider` instead of the scripted one, if it is given."""
         self.database_url = database_url
@@ -264,7 +267,7 @@ class Bench:
             providers=self._provider,
             callback_signer=CallbackSecrets([SECRET_KEY]),
             public_url="http://presshook.test",
-            schedule=Schedule(120, GRACE_SECONDS),
+            schedule=self.pace(120, GRACE_SECONDS),
             lease_seconds=60,
             upstream_timeout_seconds=15,
         )

@@ -8,6 +8,7 @@ import pytest
 
 from app.cloudpress import Answer, NotFound, Placed, TaskRef
 from app.db.models import Order
+from tests.reconciler.rare_looks import EVERY_LOOK
 from tests.reconciler.scripted import HOUR, LOST, Bench
 from tests.reconciler.test_callbacks_that_claim import both
 from tests.reconciler.test_mixed_up_answers import call_back
@@ -115,6 +116,7 @@ async def test_a_late_answer_with_the_task_of_what_it_names_counts(bench: Bench,
     assert (order.status, order.attention_code) == ("completed", None), await both(bench, rosa, ben)
 
 
+@EVERY_LOOK
 async def test_a_task_that_is_not_shown_is_kept_for_its_callback(bench: Bench) -> None:
     rosa, ben = await answered_late_with_hers(bench, 3)
     bench.cloudpress.script["task 3"] = [GONE] * 10

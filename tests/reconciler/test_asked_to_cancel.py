@@ -10,6 +10,7 @@ from app.cloudpress import BadAnswer, NotFound, NotSent, Refused
 from app.db.models import Order
 from app.events.timeline import Actor
 from app.orders.requests import request_cancel
+from tests.reconciler.rare_looks import EVERY_LOOK
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 from tests.reconciler.test_answered_with_the_own_task import answered_with_hers
 from tests.reconciler.test_mixed_up_answers import call_back
@@ -68,6 +69,7 @@ async def test_what_it_was_not_asked_or_turned_away_it_has_not_done(bench: Bench
 
 
 @pytest.mark.parametrize("failure", PERHAPS_DONE, ids=lambda it: it.kind)
+@EVERY_LOOK
 async def test_what_it_was_asked_without_a_clear_answer_it_may_have_done(
     bench: Bench, failure: Exception
 ) -> None:
@@ -135,6 +137,7 @@ async def test_a_refusal_about_what_is_shown_is_one_also_after_a_lost_answer(ben
 
 
 @pytest.mark.parametrize("ended", ["wish", "absence"])
+@EVERY_LOOK
 async def test_what_a_release_before_has_ended_counts_no_more(bench: Bench, ended: str) -> None:
     """It knows nothing of what was asked and counted for: a single 404 would be the end of the next wish."""
     order_id = await asked_once(bench, LOST)
@@ -197,6 +200,7 @@ async def test_it_is_asked_again_then_and_what_it_says_is_told(bench: Bench, ref
     assert (order.cancel_requested_at, order.cancel_refusal) == (None, ["not in progress"])
 
 
+@EVERY_LOOK
 async def test_what_it_agreed_to_while_the_order_is_held_back_it_may_have_done(bench: Bench) -> None:
     order_id = await asked_and_held_back(bench, None)
     disappear(bench)

@@ -7,6 +7,7 @@ import pytest
 from app.cloudpress import BadAnswer, CloudPressError, NotFound, Refused, SiteRef
 from app.orders.callbacks import record_callback
 from app.orders.dismissing import dismiss_duplicates
+from tests.reconciler.rare_looks import EVERY_LOOK
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 from tests.reconciler.test_anothers_answers import before
 from tests.reconciler.test_called_back_after_the_end import ROSA
@@ -151,6 +152,7 @@ async def test_its_own_callback_is_heard_though_its_own_shows_nothing_of_itself(
     assert "cancel nothing" not in (order.attention_detail or "")
 
 
+@EVERY_LOOK
 async def test_a_task_that_cannot_be_read_hides_no_look_up(bench: Bench) -> None:
     bench.cloudpress.script["answer"] += [None, LOST]
     rosa = await bench.order_among_others("Rosa")
@@ -202,6 +204,7 @@ async def test_a_number_that_is_refused_for_a_day_is_given_up(bench: Bench, stat
     assert (order.due_at, order.attention_code) == (None, None)
 
 
+@EVERY_LOOK
 async def test_it_is_not_where_the_account_is_refused(bench: Bench) -> None:
     """Its token was revoked, and is stored again after some days."""
     refused = Refused(403, ("no",), is_own_form=True)
@@ -219,6 +222,7 @@ async def test_it_is_not_where_the_account_is_refused(bench: Bench) -> None:
 
 @pytest.mark.parametrize("failing", [1, 20])
 @pytest.mark.parametrize("failure", [LOST, Refused(500)])
+@EVERY_LOOK
 async def test_those_that_fail_for_days_hide_no_other(
     bench: Bench, failure: CloudPressError, failing: int
 ) -> None:
@@ -273,6 +277,7 @@ async def is_asked_about(bench: Bench, task_id: int) -> bool:
 @pytest.mark.parametrize(
     "failure", [Refused(500), Refused(403, ("no",)), BadAnswer("odd", kind="unexpected_shape")]
 )
+@EVERY_LOOK
 async def test_one_that_may_be_shown_yet_is_asked_about_once_an_hour(
     bench: Bench, failure: CloudPressError
 ) -> None:
@@ -284,6 +289,7 @@ async def test_one_that_may_be_shown_yet_is_asked_about_once_an_hour(
     assert 0 < bench.cloudpress.count("task 77") - asked <= 6
 
 
+@EVERY_LOOK
 async def test_a_number_that_is_answered_oddly_hides_no_list(bench: Bench) -> None:
     bench.cloudpress.script["answer"] = [None, LOST]
     bench.cloudpress.script["task 77"] = [BadAnswer("odd", kind="unexpected_shape")] * 5000

@@ -5,11 +5,13 @@ import pytest
 from app.cloudpress import NotFound
 from app.orders.callbacks import record_callback
 from app.orders.resolving import request_resolution
+from tests.reconciler.rare_looks import EVERY_LOOK
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 from tests.reconciler.test_attacks import ROSA, answered_late
 
 
 @pytest.mark.parametrize("by", ["lookup", "operator", "answer", "callback"])
+@EVERY_LOOK
 async def test_a_callback_that_is_unread_when_an_order_is_found_finished_is_read(
     bench: Bench, by: str
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 from app.cloudpress import NotFound
 from app.db.models import Order, Task
 from app.events.timeline import Actor
+from tests.reconciler.rare_looks import EVERY_LOOK
 from tests.reconciler.scripted import DAY, HOUR, Bench
 from tests.reconciler.test_answered_with_the_own_task import answered_with_hers
 from tests.reconciler.test_callbacks_that_claim import both
@@ -34,6 +35,7 @@ async def ended_as_hers(bench: Bench, status: str, *, is_called_back: bool = Fal
 
 @pytest.mark.parametrize("status", ["OK", "FAILED", "CANCELLED"])
 @pytest.mark.parametrize("is_before", [True, False], ids=["before the end", "after it"])
+@EVERY_LOOK
 async def test_the_own_callback_is_heard_after_an_end_by_hers(
     bench: Bench, status: str, *, is_before: bool
 ) -> None:

@@ -10,6 +10,7 @@ from app.accounts.store import AccountChange, store_account
 from app.maintenance.retention import Pruner
 from app.orders.callbacks import record_callback
 from app.orders.dismissing import dismiss_duplicates
+from tests.reconciler.rare_looks import EVERY_LOOK
 from tests.reconciler.scripted import ACCOUNT, DAY, HOUR, LOST, Bench
 from tests.reconciler.test_called_back_after_the_end import (
     CALLED_BACK,
@@ -64,6 +65,7 @@ async def test_a_callback_that_names_no_task_needs_no_token(bench: Bench, end: E
     assert (await bench.read(order_id)).attention_code == CALLED_BACK
 
 
+@EVERY_LOOK
 async def test_a_callback_for_what_was_never_bought_waits_for_the_token(bench: Bench) -> None:
     order_id = await given_up(bench)
     await bench.work_for(HOUR)
@@ -74,12 +76,14 @@ async def test_a_callback_for_what_was_never_bought_waits_for_the_token(bench: B
     assert (await bench.read(order_id)).attention_code == CALLED_BACK
 
 
+@EVERY_LOOK
 async def test_a_duplicate_of_a_completed_order_is_told_once_there_is_a_token(bench: Bench) -> None:
     order_id = await with_its_token_again(bench)
     await bench.work_for(HOUR)
     assert (await bench.read(order_id)).attention_code == "suspected_duplicate"
 
 
+@EVERY_LOOK
 async def test_a_suspected_duplicate_stays_told_and_its_end_is_seen_once_there_is_a_token(
     bench: Bench,
 ) -> None:

@@ -13,6 +13,7 @@ from app.orders.callbacks import record_callback
 from app.orders.dismissing import dismiss_duplicates
 from app.orders.requests import request_cancel, request_refresh
 from app.orders.resolving import NotResolvableError
+from tests.reconciler.rare_looks import EVERY_LOOK
 from tests.reconciler.scripted import DAY, HOUR, Bench
 from tests.reconciler.test_attacks import ROSA
 from tests.reconciler.test_mixed_up_answers import call_back
@@ -245,6 +246,7 @@ async def outlives_one_failure(bench: Bench, order_id: UUID, failure: Refused, *
 
 
 @pytest.mark.parametrize("stepped", [0, 2 * DAY])
+@EVERY_LOOK
 async def test_a_failure_says_nothing_of_a_refusal_and_fails_no_order_by_it(
     bench: Bench, stepped: float
 ) -> None:

@@ -8,6 +8,7 @@ from app.cloudpress import NoAnswer, Refused
 from app.events.timeline import Actor
 from app.orders.shown import Shown
 from app.orders.suspects import find_suspects
+from tests.reconciler.rare_looks import EVERY_LOOK
 from tests.reconciler.scripted import HOUR, LOST, Bench
 from tests.reconciler.test_unseen_news import told
 
@@ -62,6 +63,7 @@ async def test_one_that_is_listed_and_never_shown_is_suspected(bench: Bench, *, 
 
 
 @pytest.mark.parametrize("away", [False, True])
+@EVERY_LOOK
 async def test_one_failure_after_an_outage_has_nobody_asked(bench: Bench, *, away: bool) -> None:
     """Looks count at which an order was not shown, and not those at which nothing could be."""
     bench.cloudpress.script["answer"] = [None, LOST]
@@ -89,6 +91,7 @@ async def never_shown(bench: Bench) -> tuple[UUID, str]:
     return order_id, strangers
 
 
+@EVERY_LOOK
 async def test_one_that_is_suspected_is_looked_at_once_in_each_look_up(bench: Bench) -> None:
     order_id, strangers = await never_shown(bench)
     looks = bench.cloudpress.count(f"order {strangers}")
@@ -97,6 +100,7 @@ async def test_one_that_is_suspected_is_looked_at_once_in_each_look_up(bench: Be
     assert (await bench.read(order_id)).failures == 0
 
 
+@EVERY_LOOK
 async def test_one_that_is_shown_again_is_not_suspected_at_its_next_failure(bench: Bench) -> None:
     order_id, strangers = await never_shown(bench)
     failing = bench.cloudpress.script[f"order {strangers}"]

@@ -24,6 +24,7 @@ from app.orders.requests import request_cancel
 from app.orders.shown import Shown
 from app.reconciler.progress import Progress
 from app.states import AttentionCode, Doubt, OrderStatus
+from tests.reconciler.rare_looks import EVERY_LOOK
 from tests.reconciler.scripted import GRACE_SECONDS, HOUR, LOST, Bench
 
 LONG = 3 * HOUR
@@ -557,6 +558,7 @@ async def test_a_tasks_number_that_was_given_anew_decides_nothing(bench: Bench) 
 
 
 @pytest.mark.parametrize("status", [402, 422])
+@EVERY_LOOK
 async def test_a_refusal_for_good_at_a_later_attempt_ends_the_order_where_it_surely_is_nowhere(
     bench: Bench, status: int
 ) -> None:

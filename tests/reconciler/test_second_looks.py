@@ -15,6 +15,7 @@ from app.orders.dismissing import dismiss_duplicates
 from app.orders.requests import request_cancel
 from app.orders.shown import Shown
 from app.states import PostOutcome
+from tests.reconciler.rare_looks import EVERY_LOOK
 from tests.reconciler.scripted import GRACE_SECONDS, HOUR, LOST, Bench
 
 HELD_OFF = Refused(429, ("not now",), 600, is_own_form=True)
@@ -38,6 +39,7 @@ async def placed_again_and_held_off(bench: Bench) -> UUID:
 # --- while an order waits to be sent ------------------------------------------------------------------
 
 
+@EVERY_LOOK
 async def test_a_callback_stops_an_order_that_is_to_be_sent_again(bench: Bench) -> None:
     order_id = await placed_again_and_held_off(bench)
     landed = bench.cloudpress.land("Shop")
@@ -59,6 +61,7 @@ async def test_a_callback_stops_an_order_that_was_never_sent_as_far_as_is_known(
     assert (order.status, order.cloudpress_order_id, posts(bench)) == ("completed", landed, 0)
 
 
+@EVERY_LOOK
 async def test_a_callback_that_leads_nowhere_never_lets_the_order_be_sent(bench: Bench) -> None:
     order_id = await placed_again_and_held_off(bench)
     await record_callback(bench.db, order_id, b'{"task_id": 77}')
@@ -67,6 +70,7 @@ async def test_a_callback_that_leads_nowhere_never_lets_the_order_be_sent(bench:
     assert (order.status, order.attention_code, posts(bench)) == ("unconfirmed", "placement_called_back", 2)
 
 
+@EVERY_LOOK
 async def test_a_late_answer_stops_an_order_that_is_to_be_sent_again(bench: Bench) -> None:
     order_id = await placed_again_and_held_off(bench)
     landed = bench.cloudpress.land("Shop")
@@ -214,6 +218,7 @@ async def test_every_attempt_needs_two_look_ups_of_its_own(bench: Bench) -> None
     assert bench.cloudpress.count("orders") - asked >= 4
 
 
+@EVERY_LOOK
 async def test_what_an_order_is_placed_again_on_stands_in_its_timeline(bench: Bench) -> None:
     bench.cloudpress.script["place"] = [None, LOST]
     order_id = await bench.order_among_others()
@@ -224,6 +229,7 @@ async def test_what_an_order_is_placed_again_on_stands_in_its_timeline(bench: Be
     assert nowhere.data["proven_by"] == ["cp-1", "cp-2"]
 
 
+@EVERY_LOOK
 async def test_an_order_that_is_to_be_sent_again_is_a_look_alike(bench: Bench) -> None:
     bench.cloudpress.script["place"] = [LOST, LOST]
     one, other = await bench.order(), await bench.order()

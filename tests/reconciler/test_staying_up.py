@@ -30,6 +30,7 @@ from app.states import OrderStatus
 from tests.e2e.conftest import environment, free_url, port_of
 from tests.harness import Sandbox, eventually, run_presshook, run_sandbox
 from tests.reconciler.faults.proxy import run_proxy
+from tests.reconciler.rare_looks import EVERY_LOOK
 from tests.reconciler.scripted import Bench
 from tests.settings import CLOUDPRESS_ACCOUNT, make_settings
 
@@ -76,6 +77,7 @@ async def alone(database_url: str) -> AsyncIterator[Alone]:
     await bench.db.dispose()
 
 
+@EVERY_LOOK
 async def test_a_poisoned_order_is_put_off_later_and_later_and_says_why(alone: Alone) -> None:
     order_id = await alone.bench.store(OrderStatus.PROVISIONING)
     for failures in range(1, 6):

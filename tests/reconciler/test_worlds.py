@@ -15,6 +15,7 @@ from app.cloudpress import Answer, NotFound, OrderSummary, Refused
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.states import AttentionCode, OrderStatus
+from tests.reconciler.rare_looks import EVERY_LOOK
 from tests.reconciler.scripted import GRACE_SECONDS, LOST, Bench, ScriptedCloudPress, SetClock
 
 LONG = 5 * GRACE_SECONDS
@@ -225,6 +226,7 @@ async def test_a_word_that_is_given_twice_is_done_once(bench: Bench) -> None:
     assert (await bench.read(order_id)).cloudpress_order_id is not None
 
 
+@EVERY_LOOK
 async def test_people_decide_also_where_the_operator_says_so_at_the_last_moment(bench: Bench) -> None:
     bench.cloudpress.script["place"] = [None, LOST]
     order_id = await bench.order_among_others()

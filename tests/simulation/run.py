@@ -35,6 +35,7 @@ from app.reconciler import Dependencies, Reconciler, looking_up
 from app.schedule import Schedule
 from app.webhooks import outbox, registry
 from app.webhooks.deliverer import Deliverer
+from tests.reconciler.rare_looks import RareLooks
 from tests.simulation.applications import Applications
 from tests.simulation.engines import share_compiled_statements
 from tests.simulation.habits import PLACID, STEPS_SECONDS, Habits, draw, none
@@ -192,11 +193,14 @@ class Simulation:
     placing: bool = True
     """Whether replicas that start from now on may place orders."""
     is_restoring: bool = False
+    pace: type[Schedule] = field(init=False)
+    """How often what is as it was is looked at: in every other life as the service does it."""
     violation: str | None = None
     postgres: PostgresConnections = field(default_factory=PostgresConnections)
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
+        self.pace = Random(f"pace of {self.seed}").choice([Schedule, RareLooks])
         random = self.random
         kinds = (
             "well",
@@ -523,7 +527,7 @@ class Simulation:
             providers=provide,
             callback_signer=SECRETS,
             public_url="http://presshook.test",
-            schedule=Schedule(CALLBACK_WAIT_SECONDS, self.grace_seconds, self.random),
+            schedule=self.pace(CALLBACK_WAIT_SECONDS, self.grace_seconds, self.random),
             lease_seconds=LEASE_SECONDS,
             upstream_timeout_seconds=UPSTREAM_TIMEOUT_SECONDS,
             placing=self.placing,
@@ -686,7 +690,7 @@ def simulate(seed: int, url: str, *, habits: str | None = None) -> Simulation:
     asyncio.set_event_loop(loop)
     has = none() if habits is None else draw(seed, None if habits == DRAWN else habits)
     simulation = Simulation(seed, url, has)
-    simulation.trace.append(f"habits: {has}")
+    simulation.trace.append(f"habits: {has}, {simulation.pace.__name__}")
     loop.on_step = simulation.step
 
     def committed(_session: Session) -> None:
