@@ -22,6 +22,12 @@ from tests.simulation.engines import share_among_all
 
 DATABASES = ("sqlite", "postgresql")
 
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: whoever waits for a process or a socket leaves his to others."""
+    return (os.cpu_count() or 1) + 1
+
+
 # The long form of a proof takes as long as it takes; anything else that goes on for minutes hangs.
 LONG_FORMS = ("PRESSHOOK_EXAMPLES", "PRESSHOOK_KILL_ORDERS", "PRESSHOOK_SEQUENCES")
 if any(name in os.environ for name in LONG_FORMS):
