@@ -185,3 +185,33 @@ def test_a_file_that_holds_no_secret_is_named_in_one_line(
     environment.setenv("SECRET_KEY_FILE", str(path))
     with pytest.raises(SettingsError, match=f"^SECRET_KEY_FILE: its file {reason}$"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'PLACING="off',
+        "PLACING='off",
+        "PLACING: off",
+        "PLACING off",
+        'PLACING="off" (a pause)',
+        "set PLACING=off",
+    ],
+)
+def test_a_line_of_the_file_that_cannot_be_read_stops_the_start(
+    environment: pytest.MonkeyPatch, tmp_path: Path, line: str
+) -> None:
+    """Else it counts as if nobody had written it: with this one, orders are bought that were to wait."""
+    environment.delenv("PLACING", raising=False)
+    (tmp_path / ".env").write_text(f"LEASE_SECONDS=61\n{line}\n")
+    with pytest.raises(SettingsError, match=r"^[^\n]*(line 2|PLACING)[^\n]*$"):
+        load_settings()
+
+
+@pytest.mark.parametrize("line", ['RETENTION_DAYS="30', "DATABASE_URL: sqlite:////srv/presshook.db"])
+@pytest.mark.usefixtures("environment")
+def test_a_command_that_needs_the_database_alone_stops_at_such_a_line_too(tmp_path: Path, line: str) -> None:
+    """`presshook keys` and `backup` would go to another database than the one that was meant."""
+    (tmp_path / ".env").write_text(f"{line}\n")
+    with pytest.raises(SettingsError, match=r"^[^\n]*(line 1|RETENTION_DAYS|DATABASE_URL)[^\n]*$"):
+        load_database_settings()
