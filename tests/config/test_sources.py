@@ -215,3 +215,16 @@ def test_a_command_that_needs_the_database_alone_stops_at_such_a_line_too(tmp_pa
     (tmp_path / ".env").write_text(f"{line}\n")
     with pytest.raises(SettingsError, match=r"^[^\n]*(line 1|RETENTION_DAYS|DATABASE_URL)[^\n]*$"):
         load_database_settings()
+
+
+@pytest.mark.parametrize("secret", ["k8${HOME}mPz7-4cQv1", "k8${NOBODY_SET}mPz7-4cQv1"])
+def test_a_secret_in_single_quotes_is_taken_letter_by_letter(
+    environment: pytest.MonkeyPatch, tmp_path: Path, secret: str
+) -> None:
+    """As a shell and Docker Compose read the same file, and as it is in a secret's own file: opaque."""
+    environment.delenv("CLOUDPRESS_API_TOKEN")
+    (tmp_path / "token").write_text(secret)
+    (tmp_path / ".env").write_text("CLOUDPRESS_API_TOKEN_FILE=token\n")
+    assert load_settings().cloudpress_api_token.get_secret_value() == secret
+    (tmp_path / ".env").write_text(f"CLOUDPRESS_API_TOKEN='{secret}'\n")
+    assert load_settings().cloudpress_api_token.get_secret_value() == secret
