@@ -313,3 +313,14 @@ def test_the_demo_ends_as_expected_whatever_the_environment_says(tmp_path: Path)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "As expected: 6 orders" in ended.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_demo_ends_as_expected_where_a_proxy_leads_out(tmp_path: Path) -> None:
+    """All of it is on this machine, where the service itself asks no proxy. Nobody listens at this one."""
+    proxy = "http://127.0.0.1:9"
+    env = {"PATH": environment("")["PATH"], "COLUMNS": "200", "HTTP_PROXY": proxy, "http_proxy": proxy}
+    ended = subprocess.run(
+        [PRESSHOOK, "demo", "--once"], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "As expected: 6 orders" in ended.stdout
