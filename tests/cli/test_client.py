@@ -389,3 +389,20 @@ def test_what_may_be_an_order_is_shown_before_anything_is_decided_and_sent_along
     assert "shows new" in printed.err
     shown = {"one", "and 1 more: other", "let in for it: 2"}
     assert {each for each in shown if each in printed.out} == (set() if form else shown)
+
+
+def test_credentials_that_cloudpress_has_not_told_are_said_to_be_unknown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`None` is no user and no password, and somebody would type it."""
+
+    async def answer(_request: Request) -> Response:
+        ssh = {"ipaddr": "192.0.2.213", "username": None, "password": None, "port": None}
+        return JSONResponse({"ssh": ssh})
+
+    with served(Starlette(routes=[Route("/{path:path}", answer)])) as url:
+        line = ["orders", "credentials", ORDER, "--url", url, "--key", "key"]
+        command_line()(line, standalone_mode=False)
+    printed = capsys.readouterr().out
+    assert "None" not in printed
+    assert "192.0.2.213" in printed

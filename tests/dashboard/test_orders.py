@@ -221,3 +221,20 @@ async def test_while_the_database_is_away_the_page_says_so(
             assert page.status_code == status
             assert page.headers["content-type"].startswith("text/html")
             assert "s3cr3t" not in page.text
+
+
+async def test_what_cloudpress_has_not_told_of_a_way_in_is_not_shown_as_none(
+    browser: httpx.AsyncClient, service: Service
+) -> None:
+    order_id = await stored_order(service)
+    async with service.db.write() as tx:
+        ssh = {"ipaddr": "192.0.2.213", "username": None, "port": None}
+        details = {
+            "id": "s", "name": None, "primary_domain": None, "location": None, "region": None,
+            "package": None, "php_version": None, "domain_cname": None, "created_at": None,
+            "updated_at": None, "ssh": ssh,
+        }  # fmt: skip
+        tx.session.add(Site(order_id=order_id, id="s", details=details, answer=b"{}", read_at=tx.now))
+    page = (await browser.get(f"/ui/orders/{order_id}")).text
+    assert "192.0.2.213" in page
+    assert "None" not in page
