@@ -13,10 +13,13 @@ from uuid_utils.compat import uuid7
 
 from app.api.routes.orders import suspecting
 from app.db.models import LookUp, Order, Orphan
+from app.keys import NewKey, make_key, revoke_key
+from app.keys import Scope as KeyScope
 from app.main import Service
 from app.server.embedded import serving
 from app.server.listening import listen
 from app.states import OrderStatus, Suspicion
+from tests.ended_keys import ACTOR
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
 from tests.settings import API_KEY, CLOUDPRESS_ACCOUNT, CLOUDPRESS_TOKEN
 
@@ -204,3 +207,44 @@ async def test_what_another_account_has_is_not_told(database_url: str) -> None:
         order_id = await kept(presshook.service, {"suspects": ["a"]})
         [found] = (await suspects(presshook, order_id))["data"]
         assert (found["told"], found["untold"]) == (None, "CloudPress shows the account no such order.")
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/orders/{order_id}/suspects", "/v1/catalog", "/ui/orders/{order_id}/resolve"]
+)
+async def test_a_key_that_is_revoked_while_cloudpress_is_asked_is_told_nothing_of_it(
+    database_url: str, path: str
+) -> None:
+    """What a key has open ends with it at once (README, "Keys and accounts"), an answer that waits too."""
+    asked, answers = asyncio.Event(), asyncio.Event()
+
+    async def answer(_request: Request) -> Response:
+        asked.set()
+        await answers.wait()
+        about = {"locations": [{"id": "ams", "name": "Told later"}], "products": []}
+        return JSONResponse(
+            {"order": {"id": "a", "status": "open", "location": "Told later"}, "tasks": [], **about}
+        )
+
+    app = Starlette(routes=[Route("/api/{path:path}", answer)])
+    async with (
+        serving(app, listen("127.0.0.1", 0)) as url,
+        run_presshook(database_url, url, reconcile=False) as presshook,
+    ):
+        service = presshook.service
+        order_id = await kept(service, {"suspects": ["a"]})
+        new = NewKey("shop", (KeyScope.ORDERS_READ, KeyScope.ORDERS_WRITE))
+        made = await make_key(service.db, new, by=ACTOR)
+        client = presshook.client
+        client.headers["Authorization"] = f"Bearer {made.key}"
+        signed_in = await client.post(
+            "/ui/sign-in", data={"key": made.key}, headers={"Sec-Fetch-Site": "same-origin"}
+        )
+        assert signed_in.status_code == 303
+        asking = asyncio.create_task(client.get(path.format(order_id=order_id)))
+        await asked.wait()
+        assert await revoke_key(service.db, made.stored.id, by=ACTOR)
+        answers.set()
+        told = await asking
+        assert "Told later" not in told.text
+        assert told.status_code == (303 if path.startswith("/ui") else 401)
