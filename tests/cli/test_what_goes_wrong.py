@@ -77,3 +77,40 @@ def test_an_option_of_an_sqlite_address_is_refused_or_heeded_without_a_traceback
     assert "Traceback" not in ended.stderr
     assert "s3cr3t" not in ended.stderr
     assert "Warning" not in ended.stderr
+
+
+NO_NAMES = pytest.mark.parametrize("host", ["shop..example.com", f"{'a' * 64}.example.com"])
+"""No name can be so: a label is empty or longer than 63 characters, which Python tells by a UnicodeError."""
+
+
+@NO_NAMES
+@pytest.mark.parametrize("name", ["PUBLIC_URL", "CLOUDPRESS_BASE_URL"])
+def test_the_doctor_says_in_a_line_that_an_address_has_a_name_that_cannot_be(
+    tmp_path: Path, host: str, name: str
+) -> None:
+    """A dot that was typed twice: `presshook doctor` is there to find it."""
+    env = environment("sqlite:///a.db", **{name: f"https://{host}", "API_KEY": "kqJ3hq9Zx7Wv1Rt5Yp2Ls8Nm"})
+    run("migrate", env=environment("sqlite:///a.db"), cwd=tmp_path)
+    ended = run("doctor", env=env, cwd=tmp_path)
+    told = ended.stdout + ended.stderr
+    assert "Traceback" not in told
+    assert host in told or name in told, "what is wrong is named"
+    assert ended.returncode in {1, 2}
+
+
+@NO_NAMES
+@pytest.mark.parametrize("command", ["serve", "sandbox"])
+def test_a_host_that_cannot_be_is_refused_in_a_line(tmp_path: Path, command: str, host: str) -> None:
+    ended = run(command, "--host", host, env=environment("sqlite:///a.db"), cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert host in ended.stderr
+
+
+@NO_NAMES
+def test_a_service_whose_name_cannot_be_has_answered_nothing(tmp_path: Path, host: str) -> None:
+    """It was never asked, so it is not its answer that cannot be understood."""
+    ended = run("orders", "list", "--url", f"http://{host}", env=environment("sqlite:///a.db"), cwd=tmp_path)
+    assert "Traceback" not in ended.stderr
+    assert "answered cannot be understood" not in ended.stderr
+    assert host in ended.stderr
