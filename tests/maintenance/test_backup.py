@@ -1,6 +1,7 @@
 """Backups: a copy that was taken while orders ran is restored, and nothing in it is bought twice."""
 
 import asyncio
+import errno
 import os
 import shlex
 import sqlite3
@@ -181,3 +182,24 @@ def test_the_command_copies_or_prints_the_line(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "presshook.db").close()
     assert backup(f"sqlite:///{tmp_path / 'presshook.db'}")[0] == 0
     assert backup(f"sqlite:///{tmp_path / 'presshook.db'}")[0] == 1, "it is there already"
+
+
+@pytest.mark.parametrize("reason", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_backup_goes_to_a_file_system_without_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: int
+) -> None:
+    """A stick (FAT, exFAT) or a share (SMB): where backups go, and all of it but `link` is allowed there."""
+
+    def refuse(_source: object, _target: object, **_options: object) -> None:
+        raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.setattr(os, "link", refuse)
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection:
+        connection.execute("CREATE TABLE kept (id INTEGER)")
+    url, target = async_database_url(f"sqlite:///{tmp_path}/a.db"), tmp_path / "copy.db"
+    assert back_up_file(url, target) == target.stat().st_size
+    before = target.read_bytes()
+    with pytest.raises(BackupError):
+        back_up_file(url, target)
+    assert target.read_bytes() == before, "nothing is replaced"
+    assert {path.name for path in tmp_path.iterdir()} == {"a.db", "copy.db"}
