@@ -279,3 +279,13 @@ async def test_an_id_may_hold_whatever_a_header_may(
 async def test_no_id_is_no_account(database_url: str, sandbox: Sandbox) -> None:
     async with run_presshook(database_url, sandbox.url) as presshook:
         assert (await presshook.client.get("/v1/accounts/")).status_code == 404
+
+
+async def test_a_catalog_that_may_be_kept_is_kept_for_its_key_alone(
+    database_url: str, sandbox: Sandbox
+) -> None:
+    """Which account is meant depends on the key: to a browser's cache it is the same address for each."""
+    async with run_presshook(database_url, sandbox.url) as presshook:
+        answer = await presshook.client.get("/v1/catalog")
+    assert "max-age" in answer.headers["cache-control"]
+    assert "authorization" in answer.headers.get("vary", "").lower()
