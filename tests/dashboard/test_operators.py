@@ -26,6 +26,7 @@ from app.db.models import (
 from app.events.timeline import Actor
 from app.keys.finding import find_keys
 from app.main import Service
+from app.maintenance.after_restore import skip_event_numbers
 from app.maintenance.doctor.checks import Result
 from app.orders.callbacks import record_callback
 from app.orders.requests import request_refresh
@@ -395,3 +396,18 @@ async def test_each_attempt_is_kept_with_its_answer_and_goes_with_its_delivery(
     async with service.db.read() as session:
         left = (await session.execute(select(func.count()).select_from(DeliveryAttempt))).scalar_one()
     assert left == 0
+
+
+async def test_who_did_what_before_a_restoration_is_a_page_away(
+    browser: httpx.AsyncClient, service: Service
+) -> None:
+    """`presshook after-restore` skips a million numbers, and says to look through keys and webhooks first."""
+    await browser.post("/ui/keys", data={"name": "n", "scope": "orders:read"})
+    await skip_event_numbers(service.db)
+    page, looked_at = await browser.get("/ui/audit"), 1
+    while "An API key was made." not in page.text and looked_at < 5:
+        earlier = re.search(r'rel="next" href="([^"]+)"', page.text)
+        assert earlier is not None
+        assert "Nobody has done anything here." not in page.text
+        page, looked_at = await browser.get(earlier[1]), looked_at + 1
+    assert "An API key was made." in page.text
