@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from app.api.problems.kinds import database_away
 from app.cli import command_line
 from app.cli.ending import ExitCode
+from app.server.listening import listen
 from tests.cli.conftest import served
 from tests.e2e.conftest import environment
 from tests.programs import run
@@ -114,3 +116,13 @@ def test_a_service_whose_name_cannot_be_has_answered_nothing(tmp_path: Path, hos
     assert "Traceback" not in ended.stderr
     assert "answered cannot be understood" not in ended.stderr
     assert host in ended.stderr
+
+
+def test_a_worker_s_port_in_use_is_told_by_the_setting_that_names_it(tmp_path: Path) -> None:
+    """`worker` has no `--port`: whoever is told to use that gets a second error."""
+    with closing(listen("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run("worker", env=environment("sqlite:///a.db", WORKER_PORT=str(port)), cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "WORKER_PORT" in ended.stderr
+    assert "--port" not in ended.stderr

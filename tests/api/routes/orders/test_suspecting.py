@@ -13,8 +13,9 @@ from uuid_utils.compat import uuid7
 
 from app.api.routes.orders import suspecting
 from app.db.models import LookUp, Order, Orphan
-from app.keys import NewKey, make_key, revoke_key
-from app.keys import Scope as KeyScope
+from app.keys.changing import make_key, revoke_key
+from app.keys.grants import NewKey
+from app.keys.grants import Scope as KeyScope
 from app.main import Service
 from app.server.embedded import serving
 from app.server.listening import listen
