@@ -7,10 +7,13 @@ UTF-16: none of that is meant.
 import codecs
 import difflib
 import io
-from collections.abc import Iterable, Mapping
+import os
+import re
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from dotenv import dotenv_values
+from dotenv.parser import Binding, parse_stream
+from dotenv.variables import parse_variables
 
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -20,6 +23,11 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+NAME = re.compile(r"[\w.-]+")
+LINE_END = re.compile(r"\r\n|\n|\r")
+LINE = "write NAME=value, with both quotes or none and nothing after them but a # and a comment"
+ASSIGNED = re.compile(r"\s*(?:(?:export|set)\s+)?(\w+)(\s*=)?")
+"""What a line of an `.env` file begins with that is to set something, whether or not it can be read."""
 LARGEST_SECRET_BYTES = 65_536
 # How much of two names is the same: CLOUDPRESS_URL is near CLOUDPRESS_BASE_URL, SECRET_KEY_BASE is not near
 # SECRET_KEY.
@@ -42,11 +50,14 @@ class EnvFileError(Exception):
     """An `.env` file cannot be read; the text is one line that shows nothing of what is in it."""
 
 
-def read_env_file(path: Path) -> dict[str, str | None]:
+def read_env_file(path: Path, known: Collection[str]) -> dict[str, str | None]:
     """Return what a file sets, by names as they are written.
 
+    `known` are the names of settings, the only words of a line that an error may tell: any other one may be
+    a secret, or a part of it.
+
     Raises:
-        EnvFileError: it cannot be opened, or is no text.
+        EnvFileError: it cannot be opened, is no text, or has a line that cannot be read.
     """
     try:
         raw = path.read_bytes()
@@ -59,7 +70,43 @@ def read_env_file(path: Path) -> dict[str, str | None]:
         raise EnvFileError(f"{path}: line {line} is not UTF-8: save the file as UTF-8") from None
     if "\x00" in text:
         raise EnvFileError(f"{path}: the file is no text, or UTF-16 without a mark: save it as UTF-8")
-    return dotenv_values(stream=io.StringIO(text), interpolate=True)
+    found: dict[str, str | None] = {}
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error or _loses_a_setting(binding, known):
+            raise EnvFileError(f"{path}: {_place(binding, known)} cannot be read: {LINE}")
+        if binding.key is not None:
+            found[binding.key] = _value(binding, found)
+    return found
+
+
+def _loses_a_setting(binding: Binding, known: Collection[str]) -> bool:
+    """Say whether what the parser could read would count as if nobody had written it.
+
+    `NAME:value` is a name without a value to it, and a quote that is not closed ends at the next value's.
+    """
+    if binding.key is not None and binding.value is None and not NAME.fullmatch(binding.key):
+        return True
+    _, *others = LINE_END.split(binding.original.string.strip())
+    begins = (ASSIGNED.match(line) for line in others)
+    return any(found[1].upper() in known and found[2] for found in begins if found)
+
+
+def _place(binding: Binding, known: Collection[str]) -> str:
+    """Return which line it is, and which setting it is to set where it begins with a known name."""
+    written = binding.original.string
+    text = written.lstrip()
+    line = binding.original.line + len(LINE_END.findall(written, 0, len(written) - len(text)))
+    begins = ASSIGNED.match(text)
+    name = begins[1].upper() if begins else ""
+    return f"line {line} ({name})" if name in known else f"line {line}"
+
+
+def _value(binding: Binding, found: Mapping[str, str | None]) -> str | None:
+    """Return what a line sets, with variables put in."""
+    if binding.value is None:
+        return None
+    values = {**os.environ, **found}
+    return "".join(part.resolve(values) for part in parse_variables(binding.value))
 
 
 def read_secret(name: str, path: Path) -> str:

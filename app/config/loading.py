@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from app.config.settings import DatabaseSettings, Settings
-from app.config.sources import FILE, bare_values, env_file, secret_settings
+from app.config.settings import SETTINGS, DatabaseSettings, Settings
+from app.config.sources import bare_values, env_file
 from app.env_file import EnvFileError, near_misses
 from app.guessable import is_local, is_published, weakness
 
@@ -60,7 +60,7 @@ def load_settings() -> Settings:
 
 def misspelt_settings() -> Mapping[str, str]:
     """Return which names in the environment and in the file look like a setting's, and like which one's."""
-    return near_misses({**os.environ, **env_file()}, SETTINGS)
+    return near_misses({**os.environ, **env_file(SETTINGS)}, SETTINGS)
 
 
 def pass_on_otel_settings() -> None:
@@ -70,7 +70,7 @@ def pass_on_otel_settings() -> None:
         SettingsError: the file cannot be read.
     """
     try:
-        found = bare_values(env_file())
+        found = bare_values(env_file(SETTINGS))
     except EnvFileError as error:
         raise SettingsError(str(error)) from None
     for name, value in found.items():
@@ -78,9 +78,6 @@ def pass_on_otel_settings() -> None:
         if name.upper().startswith(OTEL) and value and not os.environ.get(name.upper()):
             os.environ[name.upper()] = value
 
-
-SECRETS = frozenset(secret_settings(Settings).values())
-SETTINGS = frozenset(name.upper() for name in Settings.model_fields) | {name + FILE for name in SECRETS}
 
 T = TypeVar("T", bound=DatabaseSettings)
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 from app.cloudpress import header_safe, normalize_base_url
 from app.config import values
 from app.config.rates import Rate, parse_rate
-from app.config.sources import EnvFile, Environment, SecretFiles
+from app.config.sources import FILE, EnvFile, Environment, SecretFiles, secret_settings
 from app.config.values import LONGEST_ACCOUNT_ID, HeaderSecret, Lowercase, Seconds
 from app.db.url import async_database_url
 from app.webhooks.addresses import Allowance
@@ -46,8 +46,8 @@ class DatabaseSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read what is given, then the environment, then the file, then the files of secrets."""
-        sources = (Environment, EnvFile, SecretFiles)
-        return init_settings, *(source(settings_cls) for source in sources)
+        files = (EnvFile(settings_cls, SETTINGS), SecretFiles(settings_cls, SETTINGS))
+        return init_settings, Environment(settings_cls), *files
 
     @cached_property
     def database(self) -> URL:
@@ -127,3 +127,7 @@ class GivenSettings(Settings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read the given values alone."""
         return (init_settings,)
+
+
+SECRETS = frozenset(secret_settings(Settings).values())
+SETTINGS = frozenset(name.upper() for name in Settings.model_fields) | {name + FILE for name in SECRETS}

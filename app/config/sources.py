@@ -1,7 +1,7 @@
 """Where settings come from: the environment, the `.env` file, and the files of secrets."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -33,12 +33,22 @@ class Environment(EnvSettingsSource):
 class EnvFile(DotEnvSettingsSource):
     """The same of the `.env` file in the working folder, in whatever UTF it is written."""
 
+    def __init__(self, settings_cls: type[BaseSettings], known: Collection[str]) -> None:
+        """Read the file. `known` are the names of all settings, of this kind or of another."""
+        self._known = known
+        super().__init__(settings_cls)
+
     def _load_env_vars(self) -> Mapping[str, str | None]:
-        return bare_values({name.lower(): value for name, value in env_file().items()})
+        return bare_values({name.lower(): value for name, value in env_file(self._known).items()})
 
 
 class SecretFiles(PydanticBaseSettingsSource):
     """Secrets whose files the environment or the `.env` file names, as `SECRET_KEY_FILE` does."""
+
+    def __init__(self, settings_cls: type[BaseSettings], known: Collection[str]) -> None:
+        """Prepare to read; `known` are the names of all settings."""
+        self._known = known
+        super().__init__(settings_cls)
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Return nothing: all is read at once."""
@@ -52,7 +62,7 @@ class SecretFiles(PydanticBaseSettingsSource):
         """
         given = {
             name.upper(): value
-            for source in (env_file(), os.environ)
+            for source in (env_file(self._known), os.environ)
             for name, value in bare_values(source).items()
         }
         found = {}
@@ -80,6 +90,6 @@ def bare_values(values: Mapping[str, str | None]) -> dict[str, str | None]:
     return {name: value for name, value in found.items() if value and not value.startswith(UNSET)}
 
 
-def env_file() -> dict[str, str | None]:
-    """Return what the `.env` file sets, nothing where there is none."""
-    return read_env_file(ENV_FILE) if os.path.lexists(ENV_FILE) else {}
+def env_file(known: Collection[str]) -> dict[str, str | None]:
+    """Return what the `.env` file sets, nothing where there is none. `known` are all settings' names."""
+    return read_env_file(ENV_FILE, known) if os.path.lexists(ENV_FILE) else {}

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from app.config.loading import (
-    SECRETS,
     SettingsError,
     load_database_settings,
     load_settings,
     misspelt_settings,
 )
+from app.config.settings import SECRETS
 from tests.config.conftest import GOOD
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.config.loading import SECRETS
+from app.config.settings import SECRETS
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.config.loading import SECRETS, SETTINGS
+from app.config.settings import SECRETS, SETTINGS
 from app.version import VERSION
 
 CONTRIB = Path(__file__).parents[2] / "contrib"

@@ -23,6 +23,7 @@ from tests.mutations.rows import (
     resolving,
     seeing,
     server,
+    settings,
     states,
     told,
     waiting_words,
@@ -57,4 +58,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     *mix_ups.MUTATIONS,
     *outside.MUTATIONS,
     *server.MUTATIONS,
+    *settings.MUTATIONS,
 )
