@@ -28,6 +28,8 @@ LINE_END = re.compile(r"\r\n|\n|\r")
 LINE = "write NAME=value, with both quotes or none and nothing after them but a # and a comment"
 ASSIGNED = re.compile(r"\s*(?:(?:export|set)\s+)?(\w+)(\s*=)?")
 """What a line of an `.env` file begins with that is to set something, whether or not it can be read."""
+SINGLE_QUOTED = re.compile(r"\s*'((?:\\.|[^'\\])*)'", re.DOTALL)
+ESCAPED = re.compile(r"\\.", re.DOTALL)
 LARGEST_SECRET_BYTES = 65_536
 # How much of two names is the same: CLOUDPRESS_URL is near CLOUDPRESS_BASE_URL, SECRET_KEY_BASE is not near
 # SECRET_KEY.
@@ -102,9 +104,15 @@ def _place(binding: Binding, known: Collection[str]) -> str:
 
 
 def _value(binding: Binding, found: Mapping[str, str | None]) -> str | None:
-    """Return what a line sets, with variables put in."""
+    """Return what a line sets: letter by letter where it is in single quotes, else with variables put in.
+
+    In single quotes a backslash escapes nothing but a quote, as Docker Compose has it.
+    """
     if binding.value is None:
         return None
+    quoted = SINGLE_QUOTED.match(binding.original.string.partition("=")[2])
+    if quoted:
+        return ESCAPED.sub(lambda escaped: escaped[0].replace("\\'", "'"), quoted[1])
     values = {**os.environ, **found}
     return "".join(part.resolve(values) for part in parse_variables(binding.value))
 

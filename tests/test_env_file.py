@@ -66,3 +66,27 @@ def test_what_people_write_is_read(
     tmp_path: Path, written: str, values: dict[str, str | None], reason: str
 ) -> None:
     assert read(tmp_path, written) == values, reason
+
+
+def test_variables_are_put_in_but_for_single_quotes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a shell and Docker Compose read the same file."""
+    monkeypatch.setenv("HERE", "h")
+    monkeypatch.delenv("NOWHERE", raising=False)
+    found = read(
+        tmp_path,
+        "A=1\nB=${A}${HERE}${NOWHERE:-n}\nC=\"${A}${HERE}\"\nD='${A}${HERE}'\nE=${D}\n"
+        "export F = '${A}' # it's\n'G'='${A}'\nH='${A}\n=${A}'\n",
+    )
+    assert found == {
+        "A": "1", "B": "1hn", "C": "1h", "D": "${A}${HERE}", "E": "${A}${HERE}",
+        "F": "${A}", "G": "${A}", "H": "${A}\n=${A}",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("quoted", "value"),
+    [(r"a\nb\t", r"a\nb\t"), (r"a\\b\\", r"a\\b\\"), (r"it\'s", "it's"), (r"a\\\'b", r"a\\'b"), ("", "")],
+)
+def test_a_backslash_in_single_quotes_stays(tmp_path: Path, quoted: str, value: str) -> None:
+    """Without it there is no way to write a quote there; Docker Compose reads `\\'` so, too."""
+    assert read(tmp_path, f"A='{quoted}'\n") == {"A": value}

@@ -34,4 +34,11 @@ MUTATIONS = (
         ' if name else f"line {line}"\n',
         (ENV_FILE,),
     ),
+    Mutation(
+        "variables are put into what is in single quotes",
+        FILE,
+        "    if quoted:\n",
+        "    if False and quoted:\n",
+        (ENV_FILE,),
+    ),
 )
