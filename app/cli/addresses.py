@@ -7,6 +7,7 @@ import httpx
 import typer
 
 from app.env_file import bare
+from app.network.names import NAMES, is_host
 
 HERE = "http://127.0.0.1:8000"
 
@@ -30,6 +31,8 @@ def address(text: str) -> str:
         raise typer.BadParameter("this is no address: write http://host:port/path") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise typer.BadParameter("write an address such as http://localhost:3000/path")
+    if not is_host(parts.hostname):
+        raise typer.BadParameter(f"{parts.hostname} cannot be reached: {NAMES}")
     if parts.username is not None or parts.password is not None:
         raise typer.BadParameter("a user name or a password in an address would be shown: leave it out")
     return text

@@ -5,6 +5,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
+from app.network.names import NAMES, is_host
+
 MAX_ID_LENGTH = 255
 # What may stand in a path as it is, and in a header or a page that names one.
 PLAIN_IN_PATH = "/%:@!$&()*+,;=~"
@@ -24,22 +26,27 @@ def checked_url(url: str, *, example: str) -> str:
     """Return a base URL that requests can be made to, without white space around it and a trailing `/`.
 
     Raises:
-        ValueError: not an absolute http(s) URL, or one with a user, a query, a fragment or a path that leads
-            elsewhere. The text shows `example`, and repeats nothing of the input, which may hold a password.
+        ValueError: not an absolute http(s) URL, or one with a host that cannot be, a user, a query, a
+            fragment or a path that leads elsewhere. The text shows `example`, and repeats nothing of the
+            input, which may hold a password.
     """
     url = url.strip()
     if "@" in url or "?" in url or "#" in url:
         raise ValueError("must not hold a user, a password, a query or a fragment")
     if not is_http_url(url):
         raise ValueError(f"must be an address such as {example}")
+    if not is_host(httpx.URL(url).raw_host.decode("ascii")):
+        raise ValueError(f"must be an address such as {example}: {NAMES}")
     if not _is_plain_path(urlsplit(url).path.rstrip("/")):
         raise ValueError("must not hold control characters, dot segments or a leading // in its path")
     return url.rstrip("/")
 
 
 def with_written_path(url: str) -> str:
-    """Return a URL that `checked_url` has returned, its path as headers can hold it: in ASCII, quoted."""
+    """Return a URL that `checked_url` has returned, its path and host as headers can hold them: in ASCII."""
     parts = urlsplit(url)
+    if not parts.netloc.isascii():
+        parts = parts._replace(netloc=httpx.URL(url).netloc.decode("ascii"))
     return parts._replace(path=quote(BARE_PERCENT.sub("%25", parts.path), safe=PLAIN_IN_PATH)).geturl()
 
 

@@ -14,7 +14,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from app.cloudpress import browser_origin, checked_url, header_safe, with_written_path
 from app.config.rates import SECONDS, parse_rate
-from app.db.url import async_database_url
+from app.db.url import async_database_url, hosts_looked_up
+from app.network.names import NAMES, is_host
 
 LOGO = "https://shop.example.com/logo.svg"
 # Beside a name and a port only an address's colons and brackets: a comma, a blank or a * would have a policy
@@ -72,6 +73,8 @@ def database_url(secret: SecretStr) -> SecretStr:
     if any(ord(letter) < 32 for letter in url):
         raise ValueError("must be one line")
     found = async_database_url(url)
+    if not all(is_host(host) for host in hosts_looked_up(found)):
+        raise ValueError(f"names a host that cannot be: {NAMES}")
     if found.get_backend_name() == "sqlite" and Path(found.database or "").is_dir():
         raise ValueError("must name a file (sqlite:///path), and this is a folder")
     return secret

@@ -1,5 +1,6 @@
 """The address of the database, with the driver that the service uses."""
 
+import os
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
@@ -35,6 +36,15 @@ def async_database_url(url: str) -> URL:
         raise ValueError("has an option after ?, and SQLite's address takes none")
     path = Path(parsed.database or "").expanduser().absolute()
     return parsed.set(drivername="sqlite+aiosqlite", database=str(path))
+
+
+def hosts_looked_up(url: URL) -> list[str]:
+    """Return the hosts of PostgreSQL whose addresses are asked for, of an address that was turned so."""
+    if url.get_backend_name() == "sqlite" or "hostaddr" in url.query:
+        return []
+    named = str(url.query.get("host") or os.environ.get("PGHOST", ""))
+    # The others are folders with a socket.
+    return [host for host in named.split(",") if host and not host.startswith(("/", "@"))]
 
 
 def _postgresql(url: str) -> URL:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from app.network.errors import NetworkSettingsError
+from app.network.names import is_host
 
 PORTS = {"http": 80, "https": 443}
 
@@ -67,7 +68,6 @@ def _parsed(variable: str, value: str) -> Proxy:
         parts = urlsplit(value)
         port = parts.port
         host = parts.hostname or ""
-        (host if ":" in host else f"{host}.").encode("idna")
     except ValueError:
         raise NetworkSettingsError(f"{variable}: must be an address such as http://proxy:3128") from None
     if parts.scheme not in PORTS:
@@ -75,7 +75,7 @@ def _parsed(variable: str, value: str) -> Proxy:
             f"{variable}: only proxies with http:// or https:// are supported, no {_kind(parts.scheme)}; "
             "unset it for this command, or name the host in NO_PROXY"
         )
-    if not host or not host.isprintable() or " " in host or port == 0:
+    if not is_host(host) or not host.isprintable() or " " in host or port == 0:
         raise NetworkSettingsError(f"{variable}: must be an address such as http://proxy:3128")
     credentials = None
     if parts.username is not None:

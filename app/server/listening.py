@@ -5,6 +5,7 @@ import socket
 from contextlib import suppress
 
 from app.config.loading import SettingsError
+from app.network.names import NAMES
 
 BACKLOG = 2048
 # The kernel ends a connection on which the other side has acknowledged nothing for so long. What a client
@@ -40,6 +41,8 @@ def listen_on(host: str, port: int) -> list[socket.socket]:
         for family, address in dict.fromkeys((family, address) for family, *_, address in found):
             taken = listeners[0].getsockname()[1] if listeners else port
             listeners.append(_listener(family, (str(address[0]), taken)))
+    except UnicodeError:
+        raise ListenError(f"cannot listen on {authority(host, port)}: {NAMES}") from None
     except OSError as error:
         if host == "::" and error.errno in NO_IPV6:
             return listen_on("0.0.0.0", port)  # noqa: S104 - as many families as there are

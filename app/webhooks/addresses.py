@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpcore
 import structlog
 
+from app.network.names import NAMES, is_host
 from app.network.streams import Backend, Stream
 from app.webhooks.resolver import Address, Names, address_in, written_out
 
@@ -99,6 +100,8 @@ class Allowance:
             raise BadUrlError("A URL with a user or a password is not taken.")
         if parts.fragment or port == 0 or not _CHARACTERS.fullmatch(url) or not _HOST.fullmatch(host):
             raise BadUrlError("This URL cannot be requested.")
+        if not is_host(host):
+            raise BadUrlError(f"This URL cannot be requested: {NAMES}.")
         for address in written_out(host.rstrip(".")):
             try:
                 self.check(address, is_encrypted=parts.scheme == "https")

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult
 import h11
 
 from app.network import certificate_problem, trust_store
+from app.network.names import NAMES, is_host
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 15.0
@@ -56,6 +57,8 @@ async def addresses_of(host: str, port: int) -> list[str]:
     Raises:
         OSError: it has none.
     """
+    if not is_host(host):
+        raise OSError(NAMES)
     async with asyncio.timeout(CONNECT_SECONDS):
         found = await asyncio.get_running_loop().getaddrinfo(host, port, proto=6)
     return list(dict.fromkeys(str(each[4][0]) for each in found))

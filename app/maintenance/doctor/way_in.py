@@ -229,5 +229,8 @@ def _stranger(at: str, said: Said) -> Result:
 
 def _place(said: Said) -> str:
     """Return where a redirect leads, without what else may stand in it."""
-    parts: SplitResult = urlsplit(said.headers.get("location", ""))
+    try:
+        parts: SplitResult = urlsplit(said.headers.get("location", ""))
+    except ValueError:
+        return "somewhere else"
     return f"{parts.scheme}://{parts.hostname}" if parts.hostname else "somewhere else"

@@ -32,6 +32,7 @@ from tests.settings import CLOUDPRESS_TOKEN, SECRET_KEY, make_settings
 OTHER_KEY = "another-secret-key-that-is-long-enough"
 PARKED = (200, {"content-type": "text/html"}, b"<h1>This domain is for sale</h1>")
 MOVED = (301, {"location": "https://www.shop.example.com/hooks?token=s3cr3t"}, b"")
+ASTRAY = (301, {"location": "https://[s3cr3t"}, b"")
 
 
 async def looked_at(settings: Settings, *, offline: bool = False) -> list[Result]:
@@ -127,6 +128,7 @@ FRONTS = [
     (Front(most_bytes=65536), {"callbacks.body_limit": "warning"}, "larger than 64 KiB", "exactly 64 KiB"),
     (Front(says=PARKED), {WAY_IN: "failed"}, "something else answers: 200, text/html", "a parking page"),
     (Front(says=MOVED), {"callbacks.redirect": "failed"}, "https://www.shop.example.com", "a redirect"),
+    (Front(says=ASTRAY), {"callbacks.redirect": "failed"}, "somewhere else", "a redirect that leads nowhere"),
     (Front(says=(502, {}, b"")), {WAY_IN: "failed"}, "does not reach Presshook", "a proxy before nothing"),
     (Front(says=(403, {}, b"challenge")), {WAY_IN: "failed"}, "refuses it", "a challenge for robots"),
     (Front(says=(204, {}, b"")), {WAY_IN: "failed"}, "something else answers", "a stranger that takes all"),

@@ -1,7 +1,7 @@
 """Rules of what a deployment sets, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import ENV_FILE
+from tests.mutations.proofs import ENV_FILE, HOST_NAMES
 
 FILE = "app/env_file.py"
 
@@ -40,5 +40,54 @@ MUTATIONS = (
         "    if quoted:\n",
         "    if False and quoted:\n",
         (ENV_FILE,),
+    ),
+    Mutation(
+        "an address may have a host that cannot be",
+        "app/cloudpress/addresses.py",
+        '    if not is_host(httpx.URL(url).raw_host.decode("ascii")):\n',
+        "    if False:\n",
+        (HOST_NAMES,),
+    ),
+    Mutation(
+        "the database may be at a host that cannot be",
+        "app/config.py",
+        "    if not all(is_host(host) for host in hosts_looked_up(found)):\n",
+        "    if False:\n",
+        (HOST_NAMES,),
+    ),
+    Mutation(
+        "a webhook may lead to a host that cannot be",
+        "app/webhooks/addresses.py",
+        "        if not is_host(host):\n",
+        "        if False:\n",
+        (HOST_NAMES,),
+    ),
+    Mutation(
+        "a command asks a host that cannot be",
+        "app/cli/client.py",
+        "    if not is_host(parts.hostname):\n",
+        "    if False:\n",
+        (HOST_NAMES,),
+    ),
+    Mutation(
+        "the doctor ends where it looks up a host that cannot be",
+        "app/maintenance/doctor/asking.py",
+        "    if not is_host(host):\n",
+        "    if False:\n",
+        (HOST_NAMES,),
+    ),
+    Mutation(
+        "a service listens on whatever cannot be a host",
+        "app/server/listening.py",
+        "    except UnicodeError:\n",
+        "    except ZeroDivisionError:\n",
+        (HOST_NAMES,),
+    ),
+    Mutation(
+        "a public address in other letters is asked as no header can hold it",
+        "app/cloudpress/addresses.py",
+        "    if not parts.netloc.isascii():\n",
+        "    if False:\n",
+        (HOST_NAMES,),
     ),
 )
