@@ -52,7 +52,8 @@ def worker() -> None:
     """Run the reconciler alone."""
     configure_logging()
     settings = load_settings()
-    listeners = listen_on("::", settings.worker_port) if settings.worker_port is not None else []
+    port = settings.worker_port
+    listeners = [] if port is None else listen_on("::", port, setting="WORKER_PORT")
     prepare(settings)
     with _traced("worker"):
         is_well = asyncio.run(_work(Service(settings, role="worker"), listeners))

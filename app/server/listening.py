@@ -14,8 +14,9 @@ BACKLOG = 2048
 USER_TIMEOUT_MILLISECONDS = 30_000
 # How much of what is not sent yet the kernel takes: the rest waits here, where it is counted.
 UNSENT_BYTES = 128 * 1024
+TAKEN = "something listens there already; choose another port"
 REASONS = {
-    errno.EADDRINUSE: "something listens there already; choose another port with --port",
+    errno.EADDRINUSE: f"{TAKEN} with --port",
     errno.EADDRNOTAVAIL: "it is no address of this machine; choose another with --host",
 }
 NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
@@ -26,8 +27,10 @@ class ListenError(SettingsError):
     """An address cannot be listened on; the text says which and why, in one line."""
 
 
-def listen_on(host: str, port: int) -> list[socket.socket]:
+def listen_on(host: str, port: int, *, setting: str | None = None) -> list[socket.socket]:
     """Return a listening socket for each address of a host; `::` is both families in one, if there are both.
+
+    `setting` has chosen the port, where no option did; an error names it.
 
     Raises:
         ListenError: one of them cannot be had.
@@ -45,11 +48,13 @@ def listen_on(host: str, port: int) -> list[socket.socket]:
         raise ListenError(f"cannot listen on {authority(host, port)}: {NAMES}") from None
     except OSError as error:
         if host == "::" and error.errno in NO_IPV6:
-            return listen_on("0.0.0.0", port)  # noqa: S104 - as many families as there are
+            return listen_on("0.0.0.0", port, setting=setting)  # noqa: S104 - as many families as there are
         for listener in listeners:
             listener.close()
-        reason = REASONS.get(error.errno or 0, error.strerror or type(error).__name__)
-        raise ListenError(f"cannot listen on {authority(host, port)}: {reason}") from None
+        reasons = REASONS if setting is None else {errno.EADDRINUSE: TAKEN}
+        reason = reasons.get(error.errno or 0, error.strerror or type(error).__name__)
+        named = "" if setting is None else f"{setting}: "
+        raise ListenError(f"{named}cannot listen on {authority(host, port)}: {reason}") from None
     return listeners
 
 

@@ -174,7 +174,7 @@ class Prober:
         return lasting(Check.CERTIFICATE, said.certificate_ends_at)
 
 
-_VANTAGE = "this machine may not see its own outside: try --from-elsewhere"
+_VANTAGE = "this machine may not see its own outside: try presshook doctor --from-elsewhere"
 
 
 def lasting(check: Check, ends_at: datetime, *, subject: str = "") -> Result:

@@ -1,7 +1,7 @@
 """Rules of what a deployment sets, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import ENV_FILE, HOST_NAMES
+from tests.mutations.proofs import ENV_FILE, GOES_WRONG, HOST_NAMES
 
 FILE = "app/env_file.py"
 
@@ -89,5 +89,12 @@ MUTATIONS = (
         "    if not parts.netloc.isascii():\n",
         "    if False:\n",
         (HOST_NAMES,),
+    ),
+    Mutation(
+        "a worker's port in use is told by an option that it has not",
+        "app/cli/serve.py",
+        ', setting="WORKER_PORT")\n',
+        ")\n",
+        (GOES_WRONG,),
     ),
 )
