@@ -15,6 +15,8 @@ from app.db.engine import BUSY_TIMEOUT_SECONDS
 from app.db.errors import SECRET_OPTIONS
 
 OWNERS_ALONE = 0o600
+# What a file system without hard links says (FAT, exFAT, SMB, some of FUSE).
+NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 
 
 class BackupError(Exception):
@@ -35,14 +37,14 @@ def back_up_file(url: URL, target: Path) -> int:
         raise BackupError(f"DATABASE_URL: there is no file {source}: nothing to copy")
     unfinished = target.parent / f".{target.name}.{os.getpid()}.part"
     try:
-        # Before anything is copied, and once more by `link`, which replaces nothing.
+        # Before anything is copied, and once more by `_named`, which replaces nothing.
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, OWNERS_ALONE))
         try:
             _copy(source, unfinished)
             _flush(unfinished)
-            os.link(unfinished, target)
+            _named(unfinished, target)
             size = target.stat().st_size
         finally:
             unfinished.unlink(missing_ok=True)
@@ -69,11 +71,34 @@ def _copy(source: Path, target: Path) -> None:
             raise BackupError(f"the copy is not sound, so the database may not be: {found}")
 
 
+def _named(unfinished: Path, target: Path) -> None:
+    """Give a file its name, where there is none of that name.
+
+    Raises:
+        OSError: there is one, or it cannot be had.
+    """
+    try:
+        os.link(unfinished, target)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        # Whoever makes it first has the name: what is replaced is the empty file that was made here.
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, OWNERS_ALONE))
+        try:
+            unfinished.replace(target)
+        except OSError:
+            target.unlink(missing_ok=True)
+            raise
+
+
 def _flush(path: Path) -> None:
     with suppress(PermissionError):  # a folder that may be written, and not read
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # what a file system says that flushes no folders
+                raise
         finally:
             os.close(descriptor)
 

@@ -203,3 +203,40 @@ def test_a_backup_goes_to_a_file_system_without_hard_links(
         back_up_file(url, target)
     assert target.read_bytes() == before, "nothing is replaced"
     assert {path.name for path in tmp_path.iterdir()} == {"a.db", "copy.db"}
+
+
+@pytest.mark.parametrize("is_taken", [True, False], ids=["somebody was faster", "the name cannot be had"])
+def test_without_hard_links_nothing_is_replaced_and_nothing_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_taken: bool
+) -> None:
+    target = tmp_path / "copy.db"
+
+    def refuse(*_arguments: object) -> None:
+        if is_taken:
+            target.write_text("somebody's")
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    if not is_taken:
+        monkeypatch.setattr(Path, "replace", refuse)
+    sqlite3.connect(tmp_path / "a.db").close()
+    with pytest.raises(BackupError, match="the copy cannot be written: File exists" if is_taken else None):
+        back_up_file(async_database_url(f"sqlite:///{tmp_path}/a.db"), target)
+    assert {path.name for path in tmp_path.iterdir()} == ({"a.db", "copy.db"} if is_taken else {"a.db"})
+    assert not is_taken or target.read_text() == "somebody's"
+
+
+def test_a_backup_goes_to_a_file_system_that_flushes_no_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+
+    def flush(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection:
+        connection.execute("CREATE TABLE kept (id INTEGER)")
+    assert back_up_file(async_database_url(f"sqlite:///{tmp_path}/a.db"), tmp_path / "copy.db")

@@ -2,6 +2,7 @@
 
 from tests.mutations.mutation import Mutation
 from tests.mutations.proofs import (
+    BACKUPS,
     CHANGING,
     FILES,
     FOREIGN_LINKS,
@@ -183,5 +184,19 @@ MUTATIONS = (
         "            self._tx.announce(changed=self.order.id)\n",
         "            self.shows_more = True\n",
         (CHANGING,),
+    ),
+    Mutation(
+        "a backup needs hard links where it goes",
+        "app/maintenance/backup.py",
+        "        if error.errno not in NO_LINKS:\n",
+        "        if True:\n",
+        (BACKUPS,),
+    ),
+    Mutation(
+        "without hard links a backup replaces what is there",
+        "app/maintenance/backup.py",
+        "        os.close(os.open(target, os.O_CREAT | os.O_EXCL | ",
+        "        os.close(os.open(target, os.O_CREAT | ",
+        (BACKUPS,),
     ),
 )
