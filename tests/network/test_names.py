@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 import typer
 
-from app.cli.client import address
+from app.cli.addresses import address
 from app.cloudpress import checked_url, with_written_path
-from app.config import SettingsError, load_database_settings
+from app.config.loading import SettingsError, load_database_settings
 from app.maintenance.doctor import asking
 from app.network import NetworkSettingsError, proxy_for
 from app.network.names import is_host

@@ -50,7 +50,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the database may be at a host that cannot be",
-        "app/config.py",
+        "app/config/values.py",
         "    if not all(is_host(host) for host in hosts_looked_up(found)):\n",
         "    if False:\n",
         (HOST_NAMES,),
@@ -64,7 +64,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a command asks a host that cannot be",
-        "app/cli/client.py",
+        "app/cli/addresses.py",
         "    if not is_host(parts.hostname):\n",
         "    if False:\n",
         (HOST_NAMES,),
