@@ -1,10 +1,12 @@
 """Who may call `/v1`: checked before anything else of a request is looked at, its path included."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, cast
+from typing import Annotated
 from uuid import UUID
 
 import structlog
@@ -12,7 +14,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.context import Context
+from app.api.context import CloudPressChecks, Context, ContextDep
 from app.api.middleware.guessing import Guesses
 from app.api.middleware.places import offered, places_of
 from app.api.middleware.rate_limit import RateLimiter
@@ -31,6 +33,8 @@ CALLBACKS = "/v1/callbacks/"
 METRICS = "/metrics"
 NO_KEY = "no key"
 MOST_READERS = 100
+MOMENT_SECONDS = 0.5
+"""A request that takes longer has waited for something, and its key may have ended meanwhile."""
 BOOTSTRAP = Grant("bootstrap", "API_KEY")
 """The environment's key, which may do everything."""
 
@@ -48,6 +52,9 @@ class Admission:
     """How many connections the server admits that the request came by, if that is known."""
     is_over: bool = False
     """Whether the key was refused when it was looked at last."""
+    waits: bool = False
+    """Whether somebody else than the database has been waited for since, however long."""
+    _looked_at: float = field(default_factory=time.monotonic)
 
     @property
     def key_ids(self) -> tuple[UUID, ...]:
@@ -60,11 +67,22 @@ class Admission:
         Raises:
             KeyRefusedError: it is not.
         """
+        self.waits, self._looked_at = False, time.monotonic()
         try:
             self.grant = await self._check()
         except KeyRefusedError:
             self.is_over = True
             raise
+
+    async def check_late(self) -> None:
+        """Look whether the key is still let in, where it may have ended since it was looked at last.
+
+        Raises:
+            KeyRefusedError: it is not.
+        """
+        is_late = self.waits or time.monotonic() - self._looked_at > MOMENT_SECONDS
+        if is_late and self.key_ids:
+            await self.check()
 
 
 class Authentication:
@@ -174,15 +192,49 @@ def is_guarded(path: str) -> bool:
     return path == METRICS or (under and not path.startswith(CALLBACKS))
 
 
-async def _admission(request: Request) -> Admission:
-    """Return that the request was let in. A route that is not behind the middleware lets nobody in."""
-    admission = getattr(request.state, "admission", None)
+@asynccontextmanager
+async def still_let_in(request: Request) -> AsyncGenerator[None]:
+    """Refuse what the block has read, or why it could not, if the request's key has ended meanwhile.
+
+    What the block has done is told all the same: an error would have its client believe that it was not.
+
+    Raises:
+        KeyRefusedError: the key has ended.
+    """
+
+    async def check() -> None:
+        admission: Admission | None = getattr(request.state, "admission", None)
+        if admission is not None and request.method == "GET":
+            await admission.check_late()
+
+    try:
+        yield
+    except Problem:
+        await check()
+        raise
+    await check()
+
+
+async def _admission(request: Request) -> AsyncGenerator[Admission]:
+    """Give that the request was let in. A route that is not behind the middleware lets nobody in."""
+    admission: Admission | None = getattr(request.state, "admission", None)
     if admission is None:
         raise unauthorized()
-    return cast("Admission", admission)
+    async with still_let_in(request):
+        yield admission
 
 
-AdmissionDep = Annotated[Admission, Depends(_admission)]
+# Its end comes before the answer leaves. Pages look before it, to answer by a page.
+AdmissionDep = Annotated[Admission, Depends(_admission, scope="function")]
+
+
+async def _cloudpress(admission: AdmissionDep, context: ContextDep) -> CloudPressChecks:
+    """Return CloudPress, to be asked for a request."""
+    admission.waits = True
+    return context.cloudpress
+
+
+CloudPressDep = Annotated[CloudPressChecks, Depends(_cloudpress)]
 
 
 async def _grant(admission: AdmissionDep, _described: Annotated[object, Depends(_described)]) -> Grant:

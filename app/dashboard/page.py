@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from app.api.auth import Admission
+from app.api.auth import Admission, still_let_in
 from app.api.middleware.headers import log_defect
 from app.api.middleware.rate_limit import RateLimiter
 from app.api.problems.answering import problem_of
@@ -36,7 +36,10 @@ class OpenPage(APIRoute):
             try:
                 if request.method not in {"GET", "HEAD"}:
                     require_same_origin(request, desk.context.settings.public_url)
-                return await self.admit(request, desk) or await answer(request)
+                if (instead := await self.admit(request, desk)) is not None:
+                    return instead
+                async with still_let_in(request):
+                    return await answer(request)
             except DATABASE_AWAY as error:
                 return self.tell(desk, request, problem_of(request, error) or database_away())
             except Exception as error:  # noqa: BLE001 - its text may hold anything
@@ -108,6 +111,7 @@ def _come_again(desk: Desk, request: Request) -> Response | None:
 
 def _ended(desk: Desk, request: Request) -> Response:
     """Send whoever was let in and is no more to sign in; the browser forgets it, and is not asked again."""
+    request.state.admission = None  # what comes after does not refuse it once more
     response = _to_sign_in(request, "ended")
     desk.sessions.end(request, response)
     return response

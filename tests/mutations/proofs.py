@@ -218,6 +218,7 @@ RESTORED_AND_LOOKED_AT = on_sqlite(
 )
 EVENTS_AND_KEYS = on_sqlite("events and keys", "tests/api/routes/test_events_and_keys.py")
 LATE_BODIES = on_sqlite("late bodies", "tests/api/test_late_bodies.py")
+LATE_ANSWERS = on_sqlite("late answers", "tests/api/test_late_answers.py")
 FORMER_KEYS = on_sqlite("former keys", "tests/api/routes/test_former_keys.py")
 KEYS = by_pytest("keys", "tests/keys/test_keys.py")
 NAMED_TWICE = on_sqlite("named twice", "tests/api/routes/test_named_twice.py")

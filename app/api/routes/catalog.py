@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel
 
-from app.api.auth import OrdersReader
+from app.api.auth import CloudPressDep, OrdersReader
 from app.api.bodies.fields import Line
 from app.api.bodies.orders import VARIANTS, SiteRequest
 from app.api.context import CannotAsk, Catalog, Context, ContextDep, Item, require_migrated
@@ -53,6 +53,7 @@ async def get_catalog(
     response: Response,
     grant: OrdersReader,
     context: ContextDep,
+    cloudpress: CloudPressDep,
     account_id: Annotated[
         Line | None, Query(description="The account; the default one if not given.")
     ] = None,
@@ -65,7 +66,7 @@ async def get_catalog(
             raise  # which account is meant has to be said
         raise not_found("account") from None
     try:
-        catalog = await context.cloudpress.catalog(account)
+        catalog = await cloudpress.catalog(account)
     except CannotAsk as error:
         raise Problem(502, "cloudpress-away", f"{error} Try again later.") from None
     left = max(0, LIFETIME_SECONDS - int(catalog.age_seconds))

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
-from app.api.auth import WholeReader
+from app.api.auth import AdmissionDep, WholeReader
 from app.api.context import ContextDep, require_migrated
 from app.api.problems.documented import documented
 from app.api.problems.problem import Problem
@@ -85,10 +85,11 @@ async def list_checks(grant: WholeReader, context: ContextDep) -> CheckList:
 
 
 @router.post("/run", operation_id="runChecks", responses=documented(401, 403, 409, 422, 503))
-async def run_checks(grant: WholeReader, context: ContextDep) -> CheckList:
+async def run_checks(grant: WholeReader, admission: AdmissionDep, context: ContextDep) -> CheckList:
     """Run the checks now, as the service does every hour. For keys that see every account."""
     if not await begin_round(context.db, AGAIN_AFTER):
         raise Problem(409, "just-looked", "The checks ran a moment ago, or are running. Wait half a minute.")
     with for_all():
         await Repeating(context.settings, context.db, asyncio.Event()).round()
+    await admission.check()  # the key may have ended while the checks ran
     return await list_checks(grant, context)

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.api.auth import WholeReader
+from app.api.auth import AdmissionDep, WholeReader
 from app.api.context import ContextDep, require_migrated
 from app.api.routes import checks as api
 from app.dashboard.desk import desk_of
@@ -27,7 +27,7 @@ async def doctor(
 
 
 @router.post("/run")
-async def run(grant: WholeReader, context: ContextDep) -> Response:
+async def run(grant: WholeReader, admission: AdmissionDep, context: ContextDep) -> Response:
     """Run the checks now, as `POST /v1/checks/run` does."""
-    await api.run_checks(grant, context)
+    await api.run_checks(grant, admission, context)
     return back_to("/ui/doctor", "run")

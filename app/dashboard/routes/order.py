@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from app.api.auth import AdmissionDep, OrdersEraser, OrdersReader, OrdersWriter
+from app.api.auth import AdmissionDep, CloudPressDep, OrdersEraser, OrdersReader, OrdersWriter
 from app.api.bodies.orders import AdoptRequest, VerdictRequest
 from app.api.context import ContextDep, require_migrated
 from app.api.routes.orders import operating
@@ -145,13 +145,18 @@ async def erase(order_id: UUID, grant: OrdersEraser, context: ContextDep) -> Res
 
 @router.get("/resolve")
 async def resolving(
-    order_id: UUID, request: Request, reader: OrdersReader, grant: OrdersWriter, context: ContextDep
+    order_id: UUID,
+    request: Request,
+    reader: OrdersReader,
+    grant: OrdersWriter,
+    context: ContextDep,
+    cloudpress: CloudPressDep,
 ) -> Response:
     """Ask what becomes of the order, and say what each answer leads to."""
     del reader
     view = await find_visible(context, grant, order_id)
     shown = await context.show(view)
-    found = await list_suspects(order_id, request, grant, context)
+    found = await list_suspects(order_id, request, grant, context, cloudpress)
     return desk_of(request).render(
         request,
         "resolve.html",

@@ -1,7 +1,7 @@
 """Rules of keys that end while something is asked by them, and of those that were replaced, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import FORMER_KEYS, KEYS, LATE_BODIES
+from tests.mutations.proofs import FORMER_KEYS, KEYS, LATE_ANSWERS, LATE_BODIES, SUSPECTING
 
 MUTATIONS = (
     Mutation(
@@ -38,6 +38,41 @@ MUTATIONS = (
         "        await admission.check()  # the key may have ended while CloudPress was asked\n",
         "",
         (LATE_BODIES,),
+    ),
+    Mutation(
+        "what CloudPress told is told to a key that has ended meanwhile",
+        "app/api/auth.py",
+        "    admission.waits = True\n",
+        "",
+        (SUSPECTING,),
+    ),
+    Mutation(
+        "what was waited for long is told to a key that has ended meanwhile",
+        "app/api/auth.py",
+        "        is_late = self.waits or time.monotonic() - self._looked_at > MOMENT_SECONDS\n",
+        "        is_late = self.waits\n",
+        (LATE_ANSWERS,),
+    ),
+    Mutation(
+        "why CloudPress could not be asked is told to a key that has ended meanwhile",
+        "app/api/auth.py",
+        "    except Problem:\n        await check()\n        raise\n",
+        "    except Problem:\n        raise\n",
+        (LATE_ANSWERS,),
+    ),
+    Mutation(
+        "who is signed out while a page is made is answered as a program is",
+        "app/dashboard/page.py",
+        "                async with still_let_in(request):\n",
+        "                if True:\n",
+        (LATE_ANSWERS,),
+    ),
+    Mutation(
+        "what the checks find is told to a key that has ended while they ran",
+        "app/api/routes/checks.py",
+        "    await admission.check()  # the key may have ended while the checks ran\n",
+        "",
+        (LATE_ANSWERS,),
     ),
     Mutation(
         "a key that ended since it was let in gives and ends keys",

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 
-from app.api.auth import OrdersReader
+from app.api.auth import CloudPressDep, OrdersReader
 from app.api.bodies.suspects import SuspectBody, SuspectList
-from app.api.context import CannotAsk, Context, ContextDep, require_migrated
+from app.api.context import CannotAsk, CloudPressChecks, ContextDep, require_migrated
 from app.api.middleware.head import spares_body
 from app.api.problems.documented import documented
 from app.api.visible import find_visible
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/v1/orders", tags=["orders"], dependencies=[Depends(r
     responses=documented(401, 403, 404, 422, 503),
 )
 async def list_suspects(
-    order_id: UUID, request: Request, grant: OrdersReader, context: ContextDep
+    order_id: UUID, request: Request, grant: OrdersReader, context: ContextDep, cloudpress: CloudPressDep
 ) -> SuspectList:
     """List what CloudPress has that may be an order, or its duplicate, and ask CloudPress what each is.
 
@@ -45,7 +45,7 @@ async def list_suspects(
     turns = asyncio.Semaphore(AT_A_TIME)
     until = asyncio.get_running_loop().time() + DEADLINE_SECONDS
     most = 0 if spares_body(request.scope) else ASKED_ABOUT
-    asked = (_told(context, account_id, suspect, turns, until) for suspect in found[:most])
+    asked = (_told(cloudpress, account_id, suspect, turns, until) for suspect in found[:most])
     listed = [
         *await asyncio.gather(*asked),
         *(
@@ -58,12 +58,12 @@ async def list_suspects(
 
 
 async def _told(
-    context: Context, account_id: str, suspect: Suspect, turns: asyncio.Semaphore, until: float
+    cloudpress: CloudPressChecks, account_id: str, suspect: Suspect, turns: asyncio.Semaphore, until: float
 ) -> SuspectBody:
     """Ask what a suspect is. No answer is none that the breaker counts: only our patience has ended."""
     try:
         async with asyncio.timeout_at(until), turns:
-            told = await context.cloudpress.tell_order(account_id, suspect.cloudpress_order_id)
+            told = await cloudpress.tell_order(account_id, suspect.cloudpress_order_id)
     except TimeoutError:
         return SuspectBody.of(suspect, None, "CloudPress has not answered in time.")
     except CannotAsk as error:
