@@ -119,6 +119,15 @@ async def end_of_window(session: AsyncSession, after: int) -> int | None:
     return await session.scalar(last)
 
 
+async def begin_of_window(session: AsyncSession, up_to: int, size: int) -> int:
+    """Return after which number the last `size` events up to a number begin, 0 if there are no others.
+
+    By the events that there are, not by their numbers, as `end_of_window` does forward.
+    """
+    before = select(Event.id).where(Event.id <= up_to).order_by(Event.id.desc()).offset(size).limit(1)
+    return await session.scalar(before) or 0
+
+
 async def read_events(
     session: AsyncSession, interest: Interest, *, after: int, up_to: int | None = None, limit: int = BATCH
 ) -> Sequence[Happened]:

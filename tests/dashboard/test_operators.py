@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
+from app.dashboard.routes import happenings
 from app.db.models import (
     Account,
     ApiKey,
@@ -411,3 +412,25 @@ async def test_who_did_what_before_a_restoration_is_a_page_away(
         assert "Nobody has done anything here." not in page.text
         page, looked_at = await browser.get(earlier[1]), looked_at + 1
     assert "An API key was made." in page.text
+
+
+async def test_what_happened_before_a_restoration_is_among_the_last_that_happened(
+    browser: httpx.AsyncClient, service: Service
+) -> None:
+    await browser.post("/ui/keys", data={"name": "n", "scope": "orders:read"})
+    await skip_event_numbers(service.db)
+    assert "An API key was made." in (await browser.get("/ui/live")).text
+
+
+async def test_no_page_is_earlier_than_the_first_event(
+    browser: httpx.AsyncClient, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        await skip_event_numbers(service.db)
+    monkeypatch.setattr(happenings, "WINDOW", 2)
+    newest = (await browser.get("/ui/audit")).text
+    earlier = re.search(r'rel="next" href="([^"]+)"', newest)
+    assert earlier is not None
+    page = (await browser.get(earlier[1])).text
+    assert "Nobody has done anything here." not in page
+    assert 'rel="next"' not in page

@@ -11,12 +11,14 @@ from app.api.context import ContextDep, require_migrated
 from app.dashboard.desk import desk_of
 from app.dashboard.page import Page
 from app.dashboard.timeline import entry_of
-from app.events.reading import Happened, Interest, newest_event, read_events
+from app.events.reading import Happened, Interest, begin_of_window, newest_event, read_events
 from app.events.types import EventType
 
 SHOWN = 50
+LOOKED_AT = 4 * SHOWN
+"""So many of the last events are looked at for what happens now, whoever may see them."""
 WINDOW = 20_000
-"""So many numbers of events are looked through for a page, whatever is in them."""
+"""So many events are looked through for a page, whatever is in them."""
 BY_PEOPLE = frozenset(
     {
         EventType.CANCEL_REQUESTED, EventType.REFRESH_REQUESTED, EventType.RESOLUTION_REQUESTED,
@@ -40,15 +42,16 @@ async def _latest(
 ) -> tuple[list[Happened], int | None]:
     """Return the newest events of a window before a number, and where the window before it ends."""
     up_to = await newest_event(session) if before is None else before - 1
-    begins = max(0, up_to - WINDOW)
+    begins = await begin_of_window(session, up_to, WINDOW)
     found: list[Happened] = []
     after = begins
     # Oldest first, as events are read; of a window with very many only the newest are kept.
     while batch := await read_events(session, interest, after=after, up_to=up_to):
         found = [*found, *batch][-SHOWN:]
         after = batch[-1].id
-    first = found[0].id if len(found) == SHOWN else begins + 1
-    return found[::-1], first if first > 1 else None
+    if len(found) == SHOWN:
+        return found[::-1], found[0].id
+    return found[::-1], begins + 1 if begins else None
 
 
 @router.get("/live")
@@ -57,7 +60,8 @@ async def live(request: Request, grant: OrdersReader, context: ContextDep) -> Re
     async with context.db.read() as session:
         newest = await newest_event(session)
         interest = Interest(account_ids=grant.account_ids)
-        found = await read_events(session, interest, after=max(0, newest - 4 * SHOWN), up_to=newest)
+        begins = await begin_of_window(session, newest, LOOKED_AT)
+        found = await read_events(session, interest, after=begins, up_to=newest)
     return desk_of(request).render(
         request, "live.html", entries=[entry_of(event) for event in list(found)[-SHOWN:][::-1]]
     )

@@ -28,6 +28,20 @@ MUTATIONS = (
         (DASHBOARD,),
     ),
     Mutation(
+        "dashboard: who did what is looked for by numbers that nothing has",
+        "app/dashboard/routes/happenings.py",
+        "    begins = await begin_of_window(session, up_to, WINDOW)\n",
+        "    begins = max(0, up_to - WINDOW)\n",
+        (DASHBOARD,),
+    ),
+    Mutation(
+        "dashboard: what happens is looked for by numbers that nothing has",
+        "app/dashboard/routes/happenings.py",
+        "        begins = await begin_of_window(session, newest, LOOKED_AT)\n",
+        "        begins = max(0, newest - LOOKED_AT)\n",
+        (DASHBOARD,),
+    ),
+    Mutation(
         "dashboard: what is foreign in a line for a shell is not quoted",
         "app/dashboard/curl.py",
         "quote(json.dumps(body, ensure_ascii=True))",
