@@ -28,7 +28,8 @@ TAGS = [
 ]
 LOCATION = {"Location": "Where the order is."}
 APPLIED = {"Preference-Applied": "Which wait was heeded, if one was asked for."}
-REVALIDATE = {"Cache-Control": "`private, no-cache`: ask again with the ETag."}
+KEPT = {"Vary": "`Authorization`: what is kept is for this key."}
+REVALIDATE = {"Cache-Control": "`private, no-cache`: ask again with the ETag."} | KEPT
 HEADERS = {
     ("placeOrder", "201"): LOCATION | APPLIED,
     ("placeOrder", "202"): LOCATION | APPLIED,
@@ -42,7 +43,7 @@ HEADERS = {
     ("putAccount", "201"): {"Location": "Where the account is."},
     ("createKey", "201"): {"Location": "Where the key is."},
     ("createWebhook", "201"): {"Location": "Where the webhook is."},
-    ("getCatalog", "200"): {"Cache-Control": "For how long the catalog is fresh."},
+    ("getCatalog", "200"): {"Cache-Control": "For how long the catalog is fresh."} | KEPT,
 }
 FOLLOWING = ("getOrder", "cancelOrder", "listOrderEvents", "resolveOrder", "refreshOrder", "getCredentials")
 LINKS = {

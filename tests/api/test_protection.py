@@ -19,6 +19,7 @@ from app.main import Service, create_app
 from tests.settings import API_KEY, make_settings
 
 WITH_KEY = {"Authorization": f"Bearer {API_KEY}"}
+SHOP = "https://shop.example.com"
 
 
 @asynccontextmanager
@@ -43,8 +44,34 @@ async def test_every_answer_has_a_request_id_and_the_headers_that_browsers_heed(
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
     assert "server" not in answer.headers
-    if path.startswith("/v1"):
-        assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("origin", [None, SHOP])
+async def test_what_may_be_kept_is_kept_for_its_key_alone(database_url: str, origin: str | None) -> None:
+    """To a browser's cache, or a client's, an address is the same whoever asks."""
+    sent = {"Origin": origin} if origin else {}
+    async with client_of(database_url, cors_origins=SHOP) as client:
+        body = {"site": {"name": "n", "variant": "vanilla"}}
+        ordered = await client.post("/v1/orders", headers={**WITH_KEY, "Prefer": "wait=0"}, json=body)
+        path = ordered.headers["location"]
+        read = await client.get(path, headers={**WITH_KEY, **sent})
+        again = await client.get(path, headers={**WITH_KEY, **sent, "If-None-Match": read.headers["etag"]})
+    assert (read.status_code, again.status_code) == (200, 304)
+    for answer in (read, again):
+        assert answer.headers["cache-control"] == "private, no-cache"
+        assert "Authorization" in answer.headers["vary"].split(", ")
+    assert "Origin" in read.headers["vary"].split(", "), (
+        "it may be kept for one origin and be asked by another"
+    )
+    assert "Authorization" not in ordered.headers.get("vary", ""), "nobody keeps it"
+
+
+@pytest.mark.parametrize(
+    "path", ["/metrics", "/ui", "/ui/", "/ui/nothing", "/ui/sign-in", "/progress/nothing"]
+)
+async def test_no_cache_keeps_what_depends_on_who_asks(anonymous: httpx.AsyncClient, path: str) -> None:
+    assert (await anonymous.get(path, headers=WITH_KEY)).headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize(
@@ -127,9 +154,6 @@ async def test_no_origin_is_let_in_unless_it_is_set(database_url: str) -> None:
         assert answer.headers["access-control-allow-origin"] == "https://shop.example.com"
         other = await client.options("/v1/orders", headers={**asked, "Origin": "https://evil.example"})
         assert "access-control-allow-origin" not in other.headers
-
-
-SHOP = "https://shop.example.com"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])

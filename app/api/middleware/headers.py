@@ -64,8 +64,7 @@ class Headers:
                 headers["X-Request-ID"] = request_id
                 for name, value in SECURITY.items():
                     headers.setdefault(name, value)
-                if scope["path"].startswith("/v1"):
-                    headers.setdefault("Cache-Control", "no-store")
+                _tell_caches(scope["path"], headers)
             await send(message)
 
         with _span(scope) as span:
@@ -89,6 +88,12 @@ class Headers:
         names = {name for name, _ in scope["headers"]}
         waits = route in WAITING or b"prefer" in names or b"wait=" in scope.get("query_string", b"")
         self._metrics.request(scope["method"], route, status, seconds, waits=waits)
+
+
+def _tell_caches(path: str, headers: MutableHeaders) -> None:
+    """Have no cache keep an answer that does not say otherwise, nor give one key's answer to another key."""
+    if headers.setdefault("Cache-Control", "no-store") != "no-store" and path.startswith("/v1"):
+        headers.add_vary_header("Authorization")
 
 
 def _span(scope: Scope) -> AbstractContextManager[tracing.Span]:

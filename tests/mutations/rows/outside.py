@@ -69,6 +69,20 @@ MUTATIONS = (
         (PROTECTION,),
     ),
     Mutation(
+        "what may be kept is kept for every key",
+        "app/api/middleware/headers.py",
+        '        headers.add_vary_header("Authorization")\n',
+        "        pass\n",
+        (PROTECTION,),
+    ),
+    Mutation(
+        "a cache may keep whatever says nothing of it",
+        "app/api/middleware/headers.py",
+        'headers.setdefault("Cache-Control", "no-store")',
+        'headers.get("Cache-Control", "no-store")',
+        (PROTECTION,),
+    ),
+    Mutation(
         "an answer that has begun begins once more",
         "app/api/middleware/defects.py",
         "            if has_begun:\n",
