@@ -20,7 +20,7 @@ from app.cli.given import not_empty, once
 from app.cli.options import Json, Key, Url
 from app.cli.pace import Pace
 from app.cli.printing import complain, print_json, print_json_line, say
-from app.cli.tables import FINAL, order_table, orders_table, suspects_table
+from app.cli.tables import FINAL, order_table, orders_table, suspects_table, way_in
 from app.cli.terminal import console
 from app.states import OrderStatus
 
@@ -224,7 +224,7 @@ def credentials(order_id: OrderId, key: Key, *, as_json: Json = False, url: Url 
     if as_json:
         print_json({"ssh": ssh})
         return
-    say(f"ssh -p {ssh['port'] or 22} {ssh['username']}@{ssh['ipaddr']}", f"password: {ssh['password']}")
+    say(*way_in(ssh))
 
 
 @app.command()

@@ -21,6 +21,7 @@ COLOURS = {
 }
 FINAL = {"completed", "failed", "cancelled"}
 INDENT = 3
+UNTOLD = "not told by CloudPress"
 
 
 def listing(names: Sequence[str], rows: Iterable[Sequence[str]], *, first: int) -> RenderableType:
@@ -130,8 +131,25 @@ def order_table(order: dict[str, Any]) -> Table:
         if name == "site":
             table.add_row("status", status_of(order))
     for task in order["tasks"]:
-        table.add_row("task", escape(f"{task['id']} {task['status']}"))
+        table.add_row("task", escape(_told_task(task)))
     return table
+
+
+def _told_task(task: dict[str, Any]) -> str:
+    return f"{task['id']} {task['status'] or UNTOLD}"
+
+
+def way_in(ssh: dict[str, Any]) -> list[str]:
+    """Return lines that say how to log in to a site, and what of it is not known."""
+    address, user, port = ssh["ipaddr"], ssh["username"], ssh["port"]
+    lines = [f"{name}: {UNTOLD}" for name, value in (("address", address), ("user", user)) if value is None]
+    if address is not None:
+        there = address if user is None else f"{user}@{address}"
+        lines.insert(0, f"ssh {there}" if port is None else f"ssh -p {port} {there}")
+    elif user is not None:
+        lines.append(f"user: {user}")
+    password = UNTOLD if ssh["password"] is None else ssh["password"]
+    return [*lines, f"password: {password}"]
 
 
 def suspects_table(suspects: Iterable[dict[str, Any]]) -> RenderableType:
@@ -140,7 +158,7 @@ def suspects_table(suspects: Iterable[dict[str, Any]]) -> RenderableType:
     rows = []
     for each in suspects:
         told = each["told"] or {}
-        tasks = ", ".join(f"{task['id']} {task['status']}" for task in told.get("tasks", ()))
+        tasks = ", ".join(_told_task(task) for task in told.get("tasks", ()))
         fields = [told.get(name) for name in ("site_name", "variant", "location", "status")]
         made = told.get("created_at") or each["placed_at"]
         note = f"order {each['held_by']} has it" if each["held_by"] else each["untold"]

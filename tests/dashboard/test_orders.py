@@ -6,8 +6,9 @@ from uuid import UUID
 import httpx
 import pytest
 
-from app.db.models import Order, Site
+from app.db.models import Order, Site, Task
 from app.main import Service
+from app.orders.representation import SiteBody
 from app.states import OrderStatus
 from tests.dashboard.conftest import browser_of, new_key, stored_order
 from tests.harness import run_presshook, run_sandbox
@@ -237,4 +238,28 @@ async def test_what_cloudpress_has_not_told_of_a_way_in_is_not_shown_as_none(
         tx.session.add(Site(order_id=order_id, id="s", details=details, answer=b"{}", read_at=tx.now))
     page = (await browser.get(f"/ui/orders/{order_id}")).text
     assert "192.0.2.213" in page
+    assert "None" not in page
+
+
+@pytest.mark.parametrize(
+    ("ssh", "shown"),
+    [
+        ({"ipaddr": "192.0.2.213", "username": "site", "port": 22}, "<code>site@192.0.2.213:22</code>"),
+        ({"ipaddr": "192.0.2.213", "username": "site", "port": None}, "<code>site@192.0.2.213</code>"),
+        ({"ipaddr": None, "username": "site", "port": 22}, "address not told</span> <code>site</code>"),
+        ({"ipaddr": None, "username": None, "port": None}, "address not told</span> <span"),
+    ],
+)
+async def test_of_a_way_in_and_a_task_what_cloudpress_has_not_told_is_said_so(
+    browser: httpx.AsyncClient, service: Service, ssh: dict[str, object], shown: str
+) -> None:
+    order_id = await stored_order(service)
+    names = set(SiteBody.model_fields) - {"id", "ssh"}
+    async with service.db.write() as tx:
+        details = {"id": "s", "ssh": ssh, **dict.fromkeys(names)}
+        tx.session.add(Site(order_id=order_id, id="s", details=details, answer=b"{}", read_at=tx.now))
+        tx.session.add(Task(order_id=order_id, id=7, status=""))
+    page = (await browser.get(f"/ui/orders/{order_id}")).text
+    assert shown in page
+    assert "<b>not told</b>" in page
     assert "None" not in page

@@ -225,6 +225,9 @@ NAMED_TWICE = on_sqlite("named twice", "tests/api/routes/test_named_twice.py")
 GOES_WRONG = by_pytest("what goes wrong", "tests/cli/test_what_goes_wrong.py")
 GIVEN = by_pytest("what is given", "tests/cli/test_given.py")
 CLIENT = by_pytest("client of the commands", "tests/cli/test_client.py", "-k", "address or another_program")
+UNTOLD = by_pytest(
+    "untold", "tests/cli/test_client.py", "tests/dashboard/test_orders.py", "-k", "has_not_told"
+)
 BACKUPS = by_pytest("backups", "tests/maintenance/test_backup.py", "-k", "hard_links or flushes")
 HOST_NAMES = by_pytest("names of hosts", "tests/network/test_names.py")
 ENV_FILE = by_pytest("settings of a file", "tests/test_env_file.py")

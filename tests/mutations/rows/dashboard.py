@@ -1,7 +1,7 @@
 """Rules of the pages, and of what they show that the API shows too, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import CURL_LINES, DASHBOARD, PROGRESS_PAGE, SUSPECTING
+from tests.mutations.proofs import CURL_LINES, DASHBOARD, PROGRESS_PAGE, SUSPECTING, UNTOLD
 
 SUSPECTS = "app/orders/suspects.py"
 
@@ -47,6 +47,20 @@ MUTATIONS = (
         "quote(json.dumps(body, ensure_ascii=True))",
         "f\"'{json.dumps(body, ensure_ascii=True)}'\"",
         (CURL_LINES,),
+    ),
+    Mutation(
+        "dashboard: a user that CloudPress has not told is shown",
+        "app/dashboard/templates/order.html",
+        "{% if ssh.username %}{{ ssh.username }}@{% endif %}",
+        "{{ ssh.username }}@",
+        (UNTOLD,),
+    ),
+    Mutation(
+        "a password that CloudPress has not told is shown",
+        "app/cli/tables.py",
+        'UNTOLD if ssh["password"] is None else ssh["password"]',
+        'ssh["password"]',
+        (UNTOLD,),
     ),
     Mutation(
         "progress page: any address is good",
