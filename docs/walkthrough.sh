@@ -7,6 +7,8 @@
 set -eu
 
 : "${PRESSHOOK_URL:=http://127.0.0.1:8000}" "${API_KEY:=demo-key}"
+# What is on this machine is asked through no proxy, as presshook's own commands do.
+case $PRESSHOOK_URL in http://127.0.0.1[:/]* | http://localhost[:/]*) export no_proxy='*' ;; esac
 api="$PRESSHOOK_URL/v1"
 key="Authorization: Bearer $API_KEY"
 json="Content-Type: application/json"

@@ -63,7 +63,8 @@ async def _run(folder: Path, *, once: bool) -> bool:
         console.print(f"Presshook on [b]{base_url}[/b], a stand-in CloudPress on [b]{sandbox_url}[/b]")
         console.print()
         orders = demo_orders()
-        async with _client(base_url) as client, httpx.AsyncClient(base_url=sandbox_url) as browser:
+        as_client = {"Authorization": f"Bearer {API_KEY}"}
+        async with _asking(base_url, as_client) as client, _asking(sandbox_url) as browser:
             showing = asyncio.create_task(_show(client, browser, orders))
             await asyncio.wait(
                 [showing, asyncio.create_task(stopped.wait())], return_when=asyncio.FIRST_COMPLETED
@@ -111,10 +112,9 @@ async def _services(folder: Path) -> AsyncIterator[tuple[str, str, str, str]]:
                 service.signals.stop()
 
 
-def _client(base_url: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        base_url=base_url, headers={"Authorization": f"Bearer {API_KEY}"}, timeout=60, trust_env=False
-    )
+def _asking(base_url: str, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
+    """Return a client of what the demo runs: on this machine, where no proxy of the environment leads."""
+    return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=60, trust_env=False)
 
 
 async def _show(client: httpx.AsyncClient, browser: httpx.AsyncClient, orders: list[DemoOrder]) -> None:

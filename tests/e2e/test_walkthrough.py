@@ -10,13 +10,15 @@ import pytest
 from tests.e2e.conftest import playground
 from tests.settings import API_KEY
 
+NOBODY = "http://127.0.0.1:9"
+"""A proxy that is not there: none is asked for what is on this machine."""
 SCRIPT = Path(__file__).parents[2] / "docs" / "walkthrough.sh"
 
 
 def walk(service_url: str, path: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["/bin/sh", str(SCRIPT)],
-        env={"PATH": path, "PRESSHOOK_URL": service_url, "API_KEY": API_KEY},
+        env={"PATH": path, "PRESSHOOK_URL": service_url, "API_KEY": API_KEY, "http_proxy": NOBODY},
         capture_output=True,
         text=True,
         check=False,

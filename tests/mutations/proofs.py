@@ -232,6 +232,7 @@ BACKUPS = by_pytest("backups", "tests/maintenance/test_backup.py", "-k", "hard_l
 HOST_NAMES = by_pytest("names of hosts", "tests/network/test_names.py")
 ENV_FILE = by_pytest("settings of a file", "tests/test_env_file.py")
 ORIGINS = by_pytest("origins", "tests/config/test_values.py", "-k", "origin")
+PROXIES = by_pytest("proxies", "tests/network/test_proxies.py")
 PROTECTION = on_sqlite("protection", "tests/api/test_protection.py")
 HEADS = on_sqlite("heads", "tests/api/test_head.py")
 SIGNING_IN = on_sqlite("signing in", "tests/dashboard/test_signing_in.py")

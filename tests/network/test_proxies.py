@@ -2,8 +2,13 @@
 
 # ruff: noqa: E501 - the tables read by their lines
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+import app
 from app.network import NetworkSettingsError, Proxy, proxy_for
 
 PROXY = Proxy("http", "proxy", 3128)
@@ -103,3 +108,28 @@ def test_a_proxy_shows_no_password() -> None:
     proxy = proxy_for(OURS, {"HTTPS_PROXY": "http://u:s3cr3t@proxy:3128"})
     assert proxy is not None
     assert "s3cr3t" not in repr(proxy) + proxy.url
+
+
+CLIENTS = {"Client", "AsyncClient"}
+AT_ONCE = {"request", "get", "post", "put", "patch", "delete", "head", "options", "stream", "urlopen"}
+
+
+def clients(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+    """Yield what opens a client of httpx or urllib, or asks without one."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = ast.unparse(node.func.value)
+            if owner in {"httpx", "urllib.request"} and node.func.attr in CLIENTS | AT_ONCE:
+                yield node.func.attr, node
+
+
+def test_no_client_of_ours_follows_the_environment_by_itself() -> None:
+    """`proxy_for` says where a proxy is asked: never for this machine. httpx would ask it for that as well."""
+    found = 0
+    for file in sorted(Path(app.__path__[0]).rglob("*.py")):
+        for name, call in clients(ast.parse(file.read_text())):
+            given = {each.arg: ast.unparse(each.value) for each in call.keywords}
+            assert name in CLIENTS, f"{file.name}:{call.lineno}: {name}"
+            assert given.get("trust_env") == "False", f"{file.name}:{call.lineno}"
+            found += 1
+    assert found >= 3

@@ -10,6 +10,7 @@ from tests.mutations.proofs import (
     NAMED_TWICE,
     ORIGINS,
     PROTECTION,
+    PROXIES,
     RESTORED_AND_LOOKED_AT,
     SIGNING_IN,
     SUSPECTING,
@@ -200,6 +201,13 @@ MUTATIONS = (
         "        if name in found:\n",
         "        if False:\n",
         (GIVEN,),
+    ),
+    Mutation(
+        "the demo asks a proxy for what is on this machine",
+        "app/cli/demo.py",
+        "headers=headers, timeout=60, trust_env=False)",
+        "headers=headers, timeout=60)",
+        (PROXIES,),
     ),
     Mutation(
         "paths are added to a query",
