@@ -11,7 +11,9 @@ from app.api.context import CannotAsk
 from app.dashboard import sessions
 from app.db.database import Database
 from app.db.models import Order
-from app.keys import Grant, MadeKey, NewKey, Scope, authenticate, authenticate_digest, make_key, revoke_key
+from app.keys.authentication import authenticate, authenticate_digest
+from app.keys.changing import MadeKey, make_key, revoke_key
+from app.keys.grants import Grant, NewKey, Scope
 from app.main import Service
 from app.orders.intake import OrderIntake
 from tests.api.conftest import client_of
