@@ -1,19 +1,16 @@
 """Who may call `/v1`: checked before anything else of a request is looked at, its path included."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated
-from uuid import UUID
 
 import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.admission import Admission, still_let_in
 from app.api.context import CloudPressChecks, Context, ContextDep
 from app.api.middleware.guessing import Guesses
 from app.api.middleware.places import offered, places_of
@@ -33,56 +30,11 @@ CALLBACKS = "/v1/callbacks/"
 METRICS = "/metrics"
 NO_KEY = "no key"
 MOST_READERS = 100
-MOMENT_SECONDS = 0.5
-"""A request that takes longer has waited for something, and its key may have ended meanwhile."""
 BOOTSTRAP = Grant("bootstrap", "API_KEY")
 """The environment's key, which may do everything."""
 
 # What describes the scheme in the OpenAPI document; the middleware below is what checks.
 _described = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer <key>`.")
-
-
-@dataclass
-class Admission:
-    """That a request was let in, for answers that take long: its key may be let in no more meanwhile."""
-
-    grant: Grant
-    _check: Callable[[], Awaitable[Grant]]
-    places: int | None = None
-    """How many connections the server admits that the request came by, if that is known."""
-    is_over: bool = False
-    """Whether the key was refused when it was looked at last."""
-    waits: bool = False
-    """Whether somebody else than the database has been waited for since, however long."""
-    _looked_at: float = field(default_factory=time.monotonic)
-
-    @property
-    def key_ids(self) -> tuple[UUID, ...]:
-        """The key, if it is one that can change while the service runs."""
-        return () if self.grant.key_id is None else (self.grant.key_id,)
-
-    async def check(self) -> None:
-        """Look whether the key is still let in.
-
-        Raises:
-            KeyRefusedError: it is not.
-        """
-        self.waits, self._looked_at = False, time.monotonic()
-        try:
-            self.grant = await self._check()
-        except KeyRefusedError:
-            self.is_over = True
-            raise
-
-    async def check_late(self) -> None:
-        """Look whether the key is still let in, where it may have ended since it was looked at last.
-
-        Raises:
-            KeyRefusedError: it is not.
-        """
-        is_late = self.waits or time.monotonic() - self._looked_at > MOMENT_SECONDS
-        if is_late and self.key_ids:
-            await self.check()
 
 
 class Authentication:
@@ -190,29 +142,6 @@ def is_guarded(path: str) -> bool:
     """Tell whether a path needs an API key."""
     under = path == GUARDED or path.startswith(f"{GUARDED}/")
     return path == METRICS or (under and not path.startswith(CALLBACKS))
-
-
-@asynccontextmanager
-async def still_let_in(request: Request) -> AsyncGenerator[None]:
-    """Refuse what the block has read, or why it could not, if the request's key has ended meanwhile.
-
-    What the block has done is told all the same: an error would have its client believe that it was not.
-
-    Raises:
-        KeyRefusedError: the key has ended.
-    """
-
-    async def check() -> None:
-        admission: Admission | None = getattr(request.state, "admission", None)
-        if admission is not None and request.method == "GET":
-            await admission.check_late()
-
-    try:
-        yield
-    except Problem:
-        await check()
-        raise
-    await check()
 
 
 async def _admission(request: Request) -> AsyncGenerator[Admission]:

@@ -14,7 +14,7 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from app.api.auth import Admission
+from app.api.admission import Admission
 from app.api.bodies.events import EventBody
 from app.api.middleware.places import Shares, places_of
 from app.api.middleware.severable import cut_off_in

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import Header, Response
 
-from app.api.auth import Admission
+from app.api.admission import Admission
 from app.api.context import Context
 from app.db.errors import DATABASE_AWAY
 from app.db.models import Order

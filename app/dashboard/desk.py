@@ -15,7 +15,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from app.api.auth import Admission
+from app.api.admission import Admission
 from app.api.context import PROGRESS, Context
 from app.api.middleware.guessing import Guesses
 from app.dashboard.brand import Brand

@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from app.api.auth import Admission, still_let_in
+from app.api.admission import Admission, still_let_in
 from app.api.middleware.headers import log_defect
 from app.api.middleware.rate_limit import RateLimiter
 from app.api.problems.answering import problem_of

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api.auth import BOOTSTRAP, Admission
+from app.api.admission import Admission
+from app.api.auth import BOOTSTRAP
 from app.api.context import Context
 from app.keys.authentication import KeyRefusedError, authenticate_digest, require_form
 from app.keys.form import digest_of

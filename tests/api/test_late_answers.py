@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.api import auth
+from app.api import admission, auth
 from app.api.context import CannotAsk
 from app.dashboard import sessions
 from app.db.database import Database
@@ -61,7 +61,7 @@ async def test_no_address_tells_what_took_long_to_a_key_that_has_ended(
     async with client_of(service) as client:
         addresses = reads((await client.get("/openapi.json")).json())
         assert len(addresses) >= 15
-        monkeypatch.setattr(auth, "MOMENT_SECONDS", 0.0)  # all of it takes longer
+        monkeypatch.setattr(admission, "MOMENT_SECONDS", 0.0)  # all of it takes longer
         for path in addresses:
             made = await make(service)
             monkeypatch.setattr(auth, "authenticate", ending(service, made, authenticate))
@@ -78,7 +78,7 @@ async def test_no_page_shows_what_took_long_to_a_key_that_has_ended(
 ) -> None:
     made = await make(service)
     async with browser_of(service, key=made.key) as browser:
-        monkeypatch.setattr(auth, "MOMENT_SECONDS", 0.0)
+        monkeypatch.setattr(admission, "MOMENT_SECONDS", 0.0)
         monkeypatch.setattr(sessions, "authenticate_digest", ending(service, made, authenticate_digest))
         answered = await browser.get(path)
         assert answered.status_code == 303
@@ -97,7 +97,7 @@ async def test_what_is_read_in_a_moment_is_looked_at_once(
         asked.append(presented)
         return await authenticate(db, presented)
 
-    monkeypatch.setattr(auth, "MOMENT_SECONDS", 3600.0)
+    monkeypatch.setattr(admission, "MOMENT_SECONDS", 3600.0)
     monkeypatch.setattr(auth, "authenticate", counted)
     async with client_of(service) as client:
         assert (await client.get("/v1/orders", headers=bearer(made))).status_code == 200
@@ -108,7 +108,7 @@ async def test_what_was_done_is_told_however_long_it_took(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = await make(service)
-    monkeypatch.setattr(auth, "MOMENT_SECONDS", 0.0)
+    monkeypatch.setattr(admission, "MOMENT_SECONDS", 0.0)
     create, end = OrderIntake.create, ending(service, made)
 
     async def creates(*arguments: Any) -> Order:

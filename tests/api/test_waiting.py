@@ -7,7 +7,8 @@ import httpx
 import pytest
 from sqlalchemy import event, update
 
-from app.api.auth import BOOTSTRAP, Admission
+from app.api.admission import Admission
+from app.api.auth import BOOTSTRAP
 from app.api.context import Context
 from app.api.waiting import wait_until
 from app.db.database import Database

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.auth import Admission
+from app.api.admission import Admission
 from app.api.problems.answering import problem_of
 from app.api.problems.kinds import database_away
 from app.api.problems.problem import Problem, UnreadError

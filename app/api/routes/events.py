@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.auth import Admission, AdmissionDep, OrdersReader
+from app.api.admission import Admission
+from app.api.auth import AdmissionDep, OrdersReader
 from app.api.bodies.events import EventBody, EventList
 from app.api.bodies.fields import Line
 from app.api.context import Context, ContextDep, require_migrated

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.api.auth import Admission
+from app.api.admission import Admission
 from app.api.context import PROGRESS, Context, ContextDep
 from app.api.problems.kinds import not_found
 from app.api.problems.problem import Problem

@@ -48,14 +48,14 @@ MUTATIONS = (
     ),
     Mutation(
         "what was waited for long is told to a key that has ended meanwhile",
-        "app/api/auth.py",
+        "app/api/admission.py",
         "        is_late = self.waits or time.monotonic() - self._looked_at > MOMENT_SECONDS\n",
         "        is_late = self.waits\n",
         (LATE_ANSWERS,),
     ),
     Mutation(
         "why CloudPress could not be asked is told to a key that has ended meanwhile",
-        "app/api/auth.py",
+        "app/api/admission.py",
         "    except Problem:\n        await check()\n        raise\n",
         "    except Problem:\n        raise\n",
         (LATE_ANSWERS,),
