@@ -144,3 +144,16 @@ async def test_an_order_from_before_is_not_adopted_where_times_are_told_in_a_zon
     order = await bench.read(order_id)
     assert order.cloudpress_order_id is None
     assert old in (order.attention_detail or "")
+
+
+async def test_nor_is_one_whose_zone_makes_it_as_old_as_ours(bench: Bench) -> None:
+    """It was made two hours before ours, and is told as two hours younger: as made when ours was sent."""
+    bench.cloudpress.zone = timedelta(hours=2)
+    old = bench.cloudpress.land("Shop")
+    bench.clock.time += bench.cloudpress.zone
+    bench.cloudpress.script["place"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    await bench.work_for(LONG)
+    order = await bench.read(order_id)
+    assert order.cloudpress_order_id is None
+    assert old in (order.attention_detail or "")
