@@ -5,7 +5,16 @@ from uuid import UUID
 
 import pytest
 
-from app.cloudpress import Answer, BadAnswer, CloudPressError, OrderDetails, Placed, Refused
+from app.cloudpress import (
+    Answer,
+    BadAnswer,
+    CloudPressError,
+    NotFound,
+    OrderDetails,
+    Placed,
+    Refused,
+    SiteRef,
+)
 from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.resolving import request_resolution
@@ -111,6 +120,19 @@ async def test_a_strangers_order_that_cannot_be_shown_hides_no_double(
     await bench.work_for(6 * HOUR)
     order = await bench.read(order_id)
     assert (order.suspected_duplicates, order.late_look_at) == ([*doubles, strangers], None)
+
+
+@pytest.mark.parametrize("failure", [Refused(402, ("suspended",), is_own_form=True), NotFound(404)])
+async def test_a_double_is_told_whose_site_alone_would_tell_its_name_and_is_suspended_or_not_shown(
+    bench: Bench, failure: CloudPressError
+) -> None:
+    order_id = await finished(bench)
+    double = bench.cloudpress.land("Shop")
+    bench.cloudpress.tell(double, site=SiteRef(id="site-4", name=None))
+    bench.cloudpress.script["site site-4"] = [failure] * 1000
+    await bench.work_for(6 * HOUR)
+    order = await bench.read(order_id)
+    assert (order.suspected_duplicates, order.late_look_at) == ([double], None)
 
 
 async def test_one_that_alone_cannot_be_shown_is_told_after_a_day(bench: Bench) -> None:

@@ -1,7 +1,14 @@
 """Rules of what callbacks name, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import ANOTHERS_ANSWERS, CALLBACK_HINTS, HANGING, LATE_CALLBACKS, LATE_NAMES
+from tests.mutations.proofs import (
+    ANOTHERS_ANSWERS,
+    CALLBACK_HINTS,
+    HANGING,
+    LATE_CALLBACKS,
+    LATE_LOOKS,
+    LATE_NAMES,
+)
 
 HINTS = "app/reconciler/callback_hints.py"
 DUPLICATES = "app/reconciler/duplicates.py"
@@ -79,11 +86,11 @@ MUTATIONS = (
         (CALLBACK_HINTS,),
     ),
     Mutation(
-        "a suspended site stops a look-up for ever",
+        "a suspended site hides a double from the late look",
         "app/reconciler/looking_up.py",
         "            if error.status not in {402, 404}:\n",
         "            if error.status != 404:\n",
-        (LATE_NAMES,),
+        (LATE_LOOKS,),
     ),
     Mutation(
         "of two tasks that name one order the older one is believed",
