@@ -46,9 +46,8 @@ def decide(order: Standing, observation: Observation, now: datetime) -> Decision
         return decision
     is_failing = is_to_fail(order, observation, word, decision)
     if is_failing:
-        failed = _by_what_was_observed(order, word, now)
-        # Whose it is what the order holds is still asked: nobody is to cancel it as one too many.
-        return replace(failed, attention=decision.attention) if mixed_up_in(observation) else failed
+        # Whose it is what the order holds is still asked: what it is mixed up with is in its standing.
+        return _by_what_was_observed(order, word, now)
     # While it is held back, no look at the order is made that could tell what to do.
     counts = not (isinstance(observation, Rechecked) and observation.may_be_told_soon)
     return replace(decision, ends_word=is_failing is False, word_waits=is_failing is None, word_counts=counts)

@@ -74,13 +74,6 @@ MUTATIONS = (
         (MIXED_UP,),
     ),
     Mutation(
-        "who fails an order that holds another's is told to cancel one of the two",
-        DECIDING,
-        "return replace(failed, attention=decision.attention) if mixed_up_in(observation) else failed",
-        "return failed",
-        (MIXED_UP,),
-    ),
-    Mutation(
         "a callback's task that always fails is always asked about first",
         "app/reconciler/evidence.py",
         "    first = (this.order.failures or this.order.quiet) % max(len(hints), 1)\n",
