@@ -55,6 +55,7 @@ async def asked_once(bench: Bench, failure: Exception) -> UUID:
 
 
 @pytest.mark.parametrize("failure", NOT_ASKED, ids=lambda it: it.kind)
+@EVERY_LOOK
 async def test_what_it_was_not_asked_or_turned_away_it_has_not_done(bench: Bench, failure: Exception) -> None:
     """It does not show the order for half an hour, and goes on with it: nobody is told of an end."""
     order_id = await asked_once(bench, failure)
