@@ -182,6 +182,7 @@ TURNED_AWAY = pytest.mark.parametrize("refusal", [GONE, NOT_IN_PROGRESS], ids=la
 
 
 @TURNED_AWAY
+@EVERY_LOOK
 async def test_what_it_turned_away_while_the_order_is_held_back_it_has_not_done(
     bench: Bench, refusal: Refused
 ) -> None:
@@ -209,6 +210,7 @@ async def test_what_it_agreed_to_while_the_order_is_held_back_it_may_have_done(b
     assert (await bench.read(order_id)).status == "cancelled"
 
 
+@EVERY_LOOK
 async def test_nor_has_it_done_before_what_it_turned_away_while_the_order_is_held_back(bench: Bench) -> None:
     """It shows the order, and refuses: so it did not do what it was asked before, whatever became of that."""
     bench.cloudpress.script["task 1"] = [GONE, None, GONE]
@@ -223,6 +225,7 @@ async def test_nor_has_it_done_before_what_it_turned_away_while_the_order_is_hel
     assert (await bench.read(order_id)).status == "provisioning"
 
 
+@EVERY_LOOK
 async def test_nor_has_it_done_what_it_turned_away_of_what_may_be_anothers(bench: Bench) -> None:
     """His answer's task is shown after the request alone; then an operator says that he has his own."""
     _rosa, ben = await answered_with_hers(bench, 3, names=("Rosa", "Ben"))
