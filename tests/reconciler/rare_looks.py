@@ -15,7 +15,9 @@ EVERY_LOOK = pytest.mark.usefixtures("_every_look")
 FEW_LOOK_UPS = 3
 """So many follow as soon as the service's: what lets a grace end is several of them, and not how many."""
 LONGER = 6
-"""How many of the service's longest spans are one here; half as many between later look-ups."""
+LONGER_BETWEEN_LOOK_UPS = 3
+AT_MOST_SECONDS = 3600.0
+"""No span is made longer than this, so that tests can say for how long something is surely looked at."""
 
 
 class RareLooks(Schedule):
@@ -30,6 +32,9 @@ class RareLooks(Schedule):
         )
         if not delay:
             return delay
+        longer = 1
         if wait in (Wait.TASK, Wait.RETRY, Wait.SETTLING) and delay >= TASK_CEILING_SECONDS:
-            return delay * LONGER
-        return delay * LONGER / 2 if wait is Wait.LOOK_UP and quiet > FEW_LOOK_UPS else delay
+            longer = LONGER
+        elif wait is Wait.LOOK_UP and quiet > FEW_LOOK_UPS:
+            longer = LONGER_BETWEEN_LOOK_UPS
+        return max(delay, min(delay * longer, AT_MOST_SECONDS))
