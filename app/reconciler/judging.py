@@ -92,13 +92,11 @@ def _not_its_own(
     if own is None or is_own_called_back(this, called_back):
         return set()
     told = found_before(order)
-    is_told = bool(told)
-    # By failing the order an operator has overruled its callbacks, and has not said whose it is.
-    is_asked = bool(sent.speaking) or is_told
-    before = set(order.suspected_duplicates or ()) if is_asked else set()
+    before = set(order.suspected_duplicates or ()) if sent.speaking else set()
     found = ({*called_back.possible, *called_back.suspects} & in_doubt) | (before & surely_held)
     if order.cloudpress_order_id_source == ANSWER and len(sent.landed) == 1:
         # What was asked may have been overwritten by something else that a person was told meanwhile.
-        found |= {*called_back.possible, *(before if not is_told else ())}
+        found |= {*called_back.possible, *(before if not told else ())}
+    # By failing the order an operator has overruled its callbacks, and has not said whose it is.
     found |= told
     return found - settled_by_operator(this) - {own, this.findings.order_id or ""}

@@ -446,14 +446,14 @@ MUTATIONS = (
     Mutation(
         "what is mixed up is forgotten once CloudPress shows it no more",
         JUDGING,
-        "before = set(order.suspected_duplicates or ()) if is_asked else set()",
+        "before = set(order.suspected_duplicates or ()) if sent.speaking else set()",
         "before: set[str] = set()",
         (ANOTHERS_ANSWERS,),
     ),
     Mutation(
         "what nobody holds is not mixed up",
         JUDGING,
-        "        found |= {*called_back.possible, *(before if not is_told else ())}\n",
+        "        found |= {*called_back.possible, *(before if not told else ())}\n",
         "        pass\n",
         (ANOTHERS_ANSWERS,),
     ),

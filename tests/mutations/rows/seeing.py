@@ -241,8 +241,8 @@ MUTATIONS = (
     Mutation(
         "whose it is is asked no more once the order was failed",
         "app/reconciler/judging.py",
-        "    is_asked = bool(sent.speaking) or is_told\n",
-        "    is_asked = bool(sent.speaking)\n",
+        "    found |= told\n",
+        "    found |= told if sent.speaking else set()\n",
         (FAILED_AND_MIXED_UP,),
     ),
     Mutation(
