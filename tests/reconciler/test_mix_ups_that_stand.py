@@ -176,6 +176,24 @@ async def test_what_a_release_before_has_told_is_understood(bench: Bench) -> Non
     assert order.mixed_up == {"order": "cp-2", "with": ["cp-3"]}
 
 
+@OVERWRITTEN
+async def test_so_is_what_something_else_was_told_over_by_it(bench: Bench, overwrite: Overwrite) -> None:
+    """Then nothing but what is suspected tells of the mix-up, while his own callback's task is not shown."""
+    _rosa, ben = await with_swapped_answers(bench)
+    await call_back(bench, ben, 3)
+    await bench.work_for(HOUR)
+    assert "mixed up" in ((await bench.read(ben)).attention_detail or "")
+    bench.cloudpress.script["task 3"] = [GONE] * 10_000
+    await overwrite(bench, ben)
+    async with bench.db.write() as tx:
+        (await tx.session.get_one(Order, ben)).mixed_up = None
+    bench.cloudpress.end("cp-2", "OK")
+    await bench.work_for(2 * HOUR)
+    order = await bench.read(ben)
+    assert await bench.known_site(ben) is None
+    assert order.mixed_up == {"order": "cp-2", "with": ["cp-3"]}
+
+
 async def test_what_a_release_before_gave_it_instead_is_not_mixed_up(bench: Bench) -> None:
     """It knows nothing of what is kept, and neither writes nor clears it."""
     await bench.complete_one_before()

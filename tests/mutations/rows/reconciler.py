@@ -9,6 +9,7 @@ from tests.mutations.proofs import (
     IN_A_PASS,
     LATE_CALLBACKS,
     LATE_LOOKS,
+    MIX_UPS_THAT_STAND,
     MIXED_UP,
     NEVER_TWICE,
     OWN_TASK,
@@ -444,11 +445,11 @@ MUTATIONS = (
         (MIXED_UP,),
     ),
     Mutation(
-        "what is mixed up is forgotten once CloudPress shows it no more",
+        "what a release before has told something else over is mixed up no more",
         JUDGING,
         "before = set(order.suspected_duplicates or ()) if sent.speaking else set()",
         "before: set[str] = set()",
-        (ANOTHERS_ANSWERS,),
+        (MIX_UPS_THAT_STAND,),
     ),
     Mutation(
         "what nobody holds is not mixed up",
