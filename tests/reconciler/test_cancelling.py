@@ -13,6 +13,7 @@ from app.events.timeline import Actor
 from app.orders.callbacks import record_callback
 from app.orders.requests import request_cancel
 from tests.harness import Presshook, Sandbox, eventually, run_presshook
+from tests.reconciler.rare_looks import EVERY_LOOK
 from tests.reconciler.scripted import DAY, HOUR, LOST, Bench
 
 GRACE_SECONDS = 1.5
@@ -243,15 +244,17 @@ async def test_what_stays_away_after_a_yes_is_cancelled(bench: Bench) -> None:
     assert bench.cloudpress.count("order") - asked > 5, "it was looked at meanwhile"
 
 
+@EVERY_LOOK
 async def test_what_was_shown_again_after_a_yes_is_missing_anew(bench: Bench) -> None:
     order_id = await bench.order()
     await bench.work()
     bench.cloudpress.heeds_cancelling = False
     for answers in ([None, NotFound(404)], [NotFound(404)]):
-        bench.cloudpress.script["order"] = [*answers]
+        for request in ("order", "task"):
+            bench.cloudpress.script[request] = [*answers]
         await request_cancel(bench.db, order_id, by=Actor("Rosa"))
         await bench.work_for(HOUR)
-        assert bench.cloudpress.script["order"] == []
+        assert bench.cloudpress.script["order"] == bench.cloudpress.script["task"] == []
         assert (await bench.read(order_id)).status == "provisioning"
 
 
