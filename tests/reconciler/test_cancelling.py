@@ -340,18 +340,22 @@ async def test_what_is_shown_again_after_some_404s_is_cancelled_by_the_next_requ
     assert (order.status, bench.cloudpress.count("cancel")) == ("cancelled", asked + 1)
 
 
+@EVERY_LOOK
 async def test_what_was_missing_for_long_is_not_gone_at_once(bench: Bench) -> None:
     """A task was not shown for hours. That the order is not either has to last by itself."""
     order_id = await bench.order()
     await bench.work()
     bench.cloudpress.script["task 1"] = [NotFound(404)] * 5000
     await bench.work_for(5 * HOUR)
-    bench.cloudpress.script["order"] = [NotFound(404)] * 2
-    bench.cloudpress.script["cancel"] = [NotFound(404)]
+    bench.cloudpress.script["cancel"] = [LOST, *[NotFound(404)] * 5000]
     await request_cancel(bench.db, order_id, by=Actor("operator"))
     await bench.work()
+    bench.cloudpress.script["order"] = [NotFound(404)] * 5000
+    await bench.work_for(300)
     order = await bench.read(order_id)
     assert (order.status, order.cancel_refusal) == ("provisioning", None)
+    await bench.work_for(HOUR)
+    assert (await bench.read(order_id)).status == "cancelled", "it has lasted"
 
 
 async def test_what_is_not_shown_and_was_never_asked_to_be_cancelled_is_not_cancelled(bench: Bench) -> None:
