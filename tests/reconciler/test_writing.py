@@ -99,9 +99,12 @@ async def test_who_has_lost_his_lease_writes_nothing(bench: Bench) -> None:
 
 
 async def test_two_cannot_come_to_hold_one_order(bench: Bench) -> None:
+    """The second one finds it held by the first: the database refuses nothing, and no step is run again."""
     claims = await claimed(bench, 2)
+    run: list[UUID] = []
 
     async def take(held: Held) -> bool:
+        run.append(held.order.id)
         if await held.loaded.is_held_by_another(held.order, "cp-1"):
             return False
         held.order.cloudpress_order_id = "cp-1"
@@ -109,6 +112,7 @@ async def test_two_cannot_come_to_hold_one_order(bench: Bench) -> None:
         return True
 
     assert await together(bench, claims, take, take) == [True, False]
+    assert run == [claim.row.id for claim in claims]
 
 
 async def test_two_cannot_come_to_have_one_site(bench: Bench) -> None:
