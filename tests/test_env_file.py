@@ -90,3 +90,21 @@ def test_variables_are_put_in_but_for_single_quotes(tmp_path: Path, monkeypatch:
 def test_a_backslash_in_single_quotes_stays(tmp_path: Path, quoted: str, value: str) -> None:
     """Without it there is no way to write a quote there; Docker Compose reads `\\'` so, too."""
     assert read(tmp_path, f"A='{quoted}'\n") == {"A": value}
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("PLACING:sqlite://u:0ff@host/db?mode=require\n", "an address with a query"),
+        ("PLACING:0ff=\n", "base64, which may end with ="),
+        ('"PLACING"=0ff\n', "the name in double quotes"),
+        ('$env:PLACING="0ff"\n', "as PowerShell sets it"),
+    ],
+)
+def test_a_known_name_that_is_not_all_of_the_name_is_not_lost(
+    tmp_path: Path, written: str, reason: str
+) -> None:
+    """Docker Compose takes `NAME:value`; what is read as a name without end sets nothing, and says nothing."""
+    with pytest.raises(EnvFileError) as caught:
+        read(tmp_path, written)
+    assert "0ff" not in str(caught.value), reason
