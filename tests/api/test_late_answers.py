@@ -157,3 +157,20 @@ async def test_who_has_the_checks_run_and_is_signed_out_meanwhile_is_told_so(
     async with browser_of(service, key=made.key) as browser:
         answered: httpx.Response = await browser.post("/ui/doctor/run")
         assert (answered.status_code, answered.headers["location"]) == ENDED
+
+
+async def test_why_a_token_is_not_stored_is_told_to_no_key_that_has_ended(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was done, so that there is nothing but CloudPress's answer to tell."""
+    made = await make(service)
+    end = ending(service, made)
+
+    async def refuses(*_arguments: object) -> str:
+        await end()
+        return "CloudPress answered 403"
+
+    monkeypatch.setattr("app.main._Checks.refusal_of_token", refuses)
+    async with client_of(service) as client:
+        answered = await client.put("/v1/accounts/other", headers=bearer(made), json={"token": "t0ken"})
+    assert answered.status_code == 401, answered.text
