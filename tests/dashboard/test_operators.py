@@ -434,3 +434,13 @@ async def test_no_page_is_earlier_than_the_first_event(
     page = (await browser.get(earlier[1])).text
     assert "Nobody has done anything here." not in page
     assert 'rel="next"' not in page
+
+
+async def test_a_full_page_that_begins_at_the_first_event_has_no_earlier_one(
+    browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(happenings, "SHOWN", 1)
+    await browser.post("/ui/keys", data={"name": "n", "scope": "orders:read"})
+    page = (await browser.get("/ui/audit")).text
+    assert "An API key was made." in page
+    assert 'rel="next"' not in page
