@@ -121,3 +121,10 @@ async def test_the_doctor_asks_a_name_of_other_letters() -> None:
         said = await asking.post(url, "/", "127.0.0.1", {}, b"{}")
     assert said.status == 204
     assert f"Host: xn--bcher-kva.example:{port}".encode() in asked[0]
+
+
+@pytest.mark.parametrize("host", ["אב1.example"])
+def test_a_name_that_is_asked_as_of_idna_2008_is_taken_as_of_it(host: str) -> None:
+    """Requests are made by IDNA 2008, which lets a name of Hebrew letters end with a digit; Python's does not."""
+    assert checked_url(f"http://{host}", example="x") == f"http://{host}"
+    assert address(f"http://{host}") == f"http://{host}"
