@@ -128,3 +128,12 @@ def test_a_name_that_is_asked_as_of_idna_2008_is_taken_as_of_it(host: str) -> No
     """Requests are made by IDNA 2008, which lets a name of Hebrew letters end with a digit; Python's does not."""
     assert checked_url(f"http://{host}", example="x") == f"http://{host}"
     assert address(f"http://{host}") == f"http://{host}"
+
+
+def test_a_host_whose_address_the_environment_has_is_not_looked_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PGHOSTADDR", "192.0.2.1")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u@a..b/db")
+    load_database_settings()
