@@ -199,3 +199,15 @@ def test_every_secret_of_the_playground_counts_as_published() -> None:
     defaults = re.findall(r"\$\{(?:\w*(?:KEY|PASSWORD|TOKEN)):-(?:\$\{[^}]*\})?([^}]+)\}", compose)
     assert len(defaults) >= 4
     assert all(is_published(value) for value in [*defaults, demo.API_KEY, demo.TOKEN])
+
+
+@pytest.mark.parametrize("written", ["CLOUDPRESS_API_TOKEN:s3cr=tok\n", "CLOUDPRESS_API_TOKEN:s3cr=\n"])
+def test_what_a_colon_sets_is_in_no_complaint(
+    environment: pytest.MonkeyPatch, tmp_path: Path, written: str
+) -> None:
+    """Up to the first = it is a name to the parser, and a name that is nearly a setting's is told."""
+    environment.delenv("CLOUDPRESS_API_TOKEN")
+    (tmp_path / ".env").write_text(written)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "s3cr" not in str(caught.value)
