@@ -125,7 +125,7 @@ async def test_the_doctor_asks_a_name_of_other_letters() -> None:
 
 @pytest.mark.parametrize("host", ["אב1.example"])
 def test_a_name_that_is_asked_as_of_idna_2008_is_taken_as_of_it(host: str) -> None:
-    """Requests are made by IDNA 2008, which lets a name of Hebrew letters end with a digit; Python's does not."""
+    """By IDNA 2008 a name of Hebrew letters may end with a digit; by that of Python it may not."""
     assert checked_url(f"http://{host}", example="x") == f"http://{host}"
     assert address(f"http://{host}") == f"http://{host}"
 
