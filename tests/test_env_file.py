@@ -104,7 +104,7 @@ def test_a_backslash_in_single_quotes_stays(tmp_path: Path, quoted: str, value: 
 def test_a_known_name_that_is_not_all_of_the_name_is_not_lost(
     tmp_path: Path, written: str, reason: str
 ) -> None:
-    """Docker Compose takes `NAME:value`; what is read as a name without end sets nothing, and says nothing."""
+    """Docker Compose takes `NAME:value`. What is read as a name without end sets nothing, unnoticed."""
     with pytest.raises(EnvFileError) as caught:
         read(tmp_path, written)
     assert "0ff" not in str(caught.value), reason
