@@ -174,3 +174,14 @@ async def test_why_a_token_is_not_stored_is_told_to_no_key_that_has_ended(
     async with client_of(service) as client:
         answered = await client.put("/v1/accounts/other", headers=bearer(made), json={"token": "t0ken"})
     assert answered.status_code == 401, answered.text
+
+
+async def test_a_page_that_listens_is_told_of_the_end_as_at_any_other_time(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await make(service)
+    async with browser_of(service, key=made.key) as browser:
+        monkeypatch.setattr(admission, "MOMENT_SECONDS", 0.0)
+        monkeypatch.setattr(sessions, "authenticate_digest", ending(service, made, authenticate_digest))
+        answered = await browser.get("/ui/stream", headers={"Accept": "text/event-stream"})
+    assert answered.status_code == 401, answered.headers.get("location")
