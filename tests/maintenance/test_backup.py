@@ -240,3 +240,22 @@ def test_a_backup_goes_to_a_file_system_that_flushes_no_folders(
     with closing(sqlite3.connect(tmp_path / "a.db")) as connection:
         connection.execute("CREATE TABLE kept (id INTEGER)")
     assert back_up_file(async_database_url(f"sqlite:///{tmp_path}/a.db"), tmp_path / "copy.db")
+
+
+def test_a_backup_that_is_broken_off_without_hard_links_leaves_no_empty_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would look like a backup, and the next one would be refused for it."""
+
+    def refuse(*_arguments: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    def break_off(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(Path, "replace", break_off)
+    sqlite3.connect(tmp_path / "a.db").close()
+    with pytest.raises(KeyboardInterrupt):
+        back_up_file(async_database_url(f"sqlite:///{tmp_path}/a.db"), tmp_path / "copy.db")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.db"}
