@@ -28,6 +28,8 @@ LINE_END = re.compile(r"\r\n|\n|\r")
 LINE = "write NAME=value, with both quotes or none and nothing after them but a # and a comment"
 ASSIGNED = re.compile(r"\s*(?:(?:export|set)\s+)?(\w+)(\s*=)?")
 """What a line of an `.env` file begins with that is to set something, whether or not it can be read."""
+CONTINUED = re.compile(r"(?:\$env:)?\"?(\w+)", re.IGNORECASE)
+"""What a name begins with that is none: a colon and a value follow, or it is in quotes, or PowerShell's."""
 SINGLE_QUOTED = re.compile(r"\s*'((?:\\.|[^'\\])*)'", re.DOTALL)
 ESCAPED = re.compile(r"\\.", re.DOTALL)
 LARGEST_SECRET_BYTES = 65_536
@@ -84,13 +86,15 @@ def read_env_file(path: Path, known: Collection[str]) -> dict[str, str | None]:
 def _loses_a_setting(binding: Binding, known: Collection[str]) -> bool:
     """Say whether what the parser could read would count as if nobody had written it.
 
-    `NAME:value` is a name without a value to it, and a quote that is not closed ends at the next value's.
+    `NAME:value` is a name to it, up to the first =, and a quote that is not closed ends at the next value's.
     """
-    if binding.key is not None and binding.value is None and not NAME.fullmatch(binding.key):
-        return True
+    if binding.key is not None and not NAME.fullmatch(binding.key):
+        begins = CONTINUED.match(binding.key)
+        if binding.value is None or (begins and begins[1].upper() in known):
+            return True
     _, *others = LINE_END.split(binding.original.string.strip())
-    begins = (ASSIGNED.match(line) for line in others)
-    return any(found[1].upper() in known and found[2] for found in begins if found)
+    assigned = (ASSIGNED.match(line) for line in others)
+    return any(found[1].upper() in known and found[2] for found in assigned if found)
 
 
 def _place(binding: Binding, known: Collection[str]) -> str:
@@ -167,12 +171,15 @@ def bare(value: str) -> str:
 
 
 def near_misses(given: Iterable[str], known: Iterable[str]) -> Mapping[str, str]:
-    """Return which of the given names look like a known one, and like which."""
+    """Return which of the given names look like a known one, and like which.
+
+    What cannot be a name may hold a part of a value, and is not told.
+    """
     names = sorted(known)
     found = {}
     for name in given:
         plain = name.strip().upper().replace("-", "_")
-        if name.upper() in names or plain in OTHERS:
+        if name.upper() in names or plain in OTHERS or not NAME.fullmatch(name.strip()):
             continue
         meant = plain.removeprefix(OWN_PREFIX)
         near = [meant] if meant in names else difflib.get_close_matches(meant, names, 1, NEAR)

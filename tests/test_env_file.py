@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.env_file import EnvFileError, read_env_file
+from app.env_file import EnvFileError, near_misses, read_env_file
 
 KNOWN = frozenset({"PLACING", "SECRET_KEY"})
 
@@ -108,3 +108,15 @@ def test_a_known_name_that_is_not_all_of_the_name_is_not_lost(
     with pytest.raises(EnvFileError) as caught:
         read(tmp_path, written)
     assert "0ff" not in str(caught.value), reason
+
+
+def test_what_cannot_be_a_name_is_near_none() -> None:
+    """It may hold a part of a value: that something like a setting was found is told by its name."""
+    known = {"CLOUDPRESS_API_TOKEN"}
+    assert near_misses({"CLOUDPRESS_API_TOKEN:s3cr"}, known) == {}
+    assert near_misses({"CLOUDPRESS_API_TOKENS"}, known) == {"CLOUDPRESS_API_TOKENS": "CLOUDPRESS_API_TOKEN"}
+
+
+def test_a_misspelt_name_whose_value_is_behind_a_colon_is_not_lost_either(tmp_path: Path) -> None:
+    with pytest.raises(EnvFileError, match=r"line 1 cannot be read"):
+        read(tmp_path, "PLCING:off\n")

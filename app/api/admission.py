@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -58,6 +58,24 @@ class Admission:
         if is_late and self.key_ids:
             await self.check()
 
+    def outlasts_it(self) -> AbstractAsyncContextManager[None]:
+        """Refuse what comes after a block that waits for CloudPress, and why it failed, if the key has ended.
+
+        Raises:
+            KeyRefusedError: it has.
+        """
+        return _checked_after(self.check)
+
+
+@asynccontextmanager
+async def _checked_after(check: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
+    try:
+        yield
+    except Problem:
+        await check()
+        raise
+    await check()
+
 
 @asynccontextmanager
 async def still_let_in(request: Request) -> AsyncGenerator[None]:
@@ -74,9 +92,5 @@ async def still_let_in(request: Request) -> AsyncGenerator[None]:
         if admission is not None and request.method == "GET":
             await admission.check_late()
 
-    try:
+    async with _checked_after(check):
         yield
-    except Problem:
-        await check()
-        raise
-    await check()

@@ -68,8 +68,6 @@ class Page(OpenPage):
         try:
             admission = await desk.sessions.find(request)
         except KeyRefusedError:
-            if wants_stream(request.headers.getlist("accept")):
-                return Response(status_code=401)  # the page itself says why
             return _ended(desk, request)
         if admission is None:
             return _come_again(desk, request) or _to_sign_in(request)
@@ -112,6 +110,8 @@ def _come_again(desk: Desk, request: Request) -> Response | None:
 def _ended(desk: Desk, request: Request) -> Response:
     """Send whoever was let in and is no more to sign in; the browser forgets it, and is not asked again."""
     request.state.admission = None  # what comes after does not refuse it once more
+    if wants_stream(request.headers.getlist("accept")):
+        return Response(status_code=401)  # the page itself says why
     response = _to_sign_in(request, "ended")
     desk.sessions.end(request, response)
     return response

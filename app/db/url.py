@@ -40,7 +40,7 @@ def async_database_url(url: str) -> URL:
 
 def hosts_looked_up(url: URL) -> list[str]:
     """Return the hosts of PostgreSQL whose addresses are asked for, of an address that was turned so."""
-    if url.get_backend_name() == "sqlite" or "hostaddr" in url.query:
+    if url.get_backend_name() == "sqlite" or "hostaddr" in url.query or os.environ.get("PGHOSTADDR"):
         return []
     named = str(url.query.get("host") or os.environ.get("PGHOST", ""))
     # The others are folders with a socket.

@@ -86,7 +86,7 @@ def _named(unfinished: Path, target: Path) -> None:
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, OWNERS_ALONE))
         try:
             unfinished.replace(target)
-        except OSError:
+        except BaseException:  # Ctrl-C too: an empty file would look like a backup
             target.unlink(missing_ok=True)
             raise
 

@@ -211,8 +211,8 @@ async def put_account(
     _refuse_environments(context, account_id)
     token = body.token.get_secret_value() if body.token else None
     if token is not None:
-        await _check_token(context, account_id, token)
-        await admission.check()  # the key may have ended while CloudPress was asked
+        async with admission.outlasts_it():
+            await _check_token(context, account_id, token)
     change = AccountChange(body.name, token, keeps_name="name" not in body.model_fields_set)
     try:
         stored = await store_account(context.db, account_id, change, by=grant.actor)

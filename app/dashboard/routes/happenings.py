@@ -49,9 +49,8 @@ async def _latest(
     while batch := await read_events(session, interest, after=after, up_to=up_to):
         found = [*found, *batch][-SHOWN:]
         after = batch[-1].id
-    if len(found) == SHOWN:
-        return found[::-1], found[0].id
-    return found[::-1], begins + 1 if begins else None
+    first = found[0].id if len(found) == SHOWN else begins + 1
+    return found[::-1], first if await begin_of_window(session, first - 1, 0) else None
 
 
 @router.get("/live")

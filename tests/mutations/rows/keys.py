@@ -28,16 +28,23 @@ MUTATIONS = (
     Mutation(
         "a key that ends while CloudPress is asked about a token stores it",
         "app/api/routes/accounts.py",
-        "        await admission.check()  # the key may have ended while CloudPress was asked\n",
-        "",
+        "        async with admission.outlasts_it():\n            await _check_token(",
+        "        if True:\n            await _check_token(",
         (LATE_BODIES,),
     ),
     Mutation(
         "a key that ends while CloudPress is asked about an order has it adopted",
         "app/api/routes/orders/operating.py",
-        "        await admission.check()  # the key may have ended while CloudPress was asked\n",
-        "",
+        "        async with admission.outlasts_it():\n            await _check_adoption(",
+        "        if True:\n            await _check_adoption(",
         (LATE_BODIES,),
+    ),
+    Mutation(
+        "why CloudPress refused is told to a key that has ended meanwhile",
+        "app/api/admission.py",
+        "    except Problem:\n        await check()\n        raise\n",
+        "    except Problem:\n        raise\n",
+        (LATE_ANSWERS,),
     ),
     Mutation(
         "what CloudPress told is told to a key that has ended meanwhile",

@@ -61,8 +61,8 @@ async def resolve_order(
         return await _dismiss(context, grant, view, body.shown)
     adopted = body.cloudpress_order_id if isinstance(body, AdoptRequest) else None
     if adopted is not None:
-        await _check_adoption(context, view, adopted)
-        await admission.check()  # the key may have ended while CloudPress was asked
+        async with admission.outlasts_it():
+            await _check_adoption(context, view, adopted)
     with _telling_why_not():
         order = await request_resolution(
             context.db,
