@@ -11,9 +11,10 @@ from app.db.models import Callback, Order, Task
 from app.orders.dismissing import dismiss_duplicates
 from app.orders.names import UNKNOWN_TIDYING
 from app.orders.shown import Shown
+from app.orders.suspects import find_suspects
 from app.orders.waking import make_due
 from app.reconciler.look_alikes import has_look_alike
-from app.states import OrderStatus
+from app.states import OrderStatus, Suspicion
 from tests.reconciler.scripted import HOUR, LOST, Bench
 from tests.reconciler.test_attacks import ROSA
 from tests.reconciler.test_callbacks_that_claim import both
@@ -60,10 +61,11 @@ async def test_a_callback_that_names_anothers_task_leaves_open_what_its_order_is
     assert not await is_doubled(bench, "Shop "), "the task is the order's own"
 
 
-async def test_a_double_that_its_customer_wants_is_not_given_to_a_lost_order_of_the_same_name(
-    bench: Bench,
-) -> None:
-    """The attention says: dismiss duplicates."""
+async def wanted_elsewhere(bench: Bench) -> tuple[UUID, str]:
+    """Return a lost order, and a double of another one's of the same name, whose customer wants both.
+
+    The attention says: dismiss duplicates.
+    """
     await bench.order("Before")
     await bench.work()
     bench.cloudpress.end("cp-1", "OK")
@@ -84,9 +86,27 @@ async def test_a_double_that_its_customer_wants_is_not_given_to_a_lost_order_of_
     assert "cancel nothing before" in (told.attention_detail or "")
     await dismiss_duplicates(bench.db, rosa, by=ROSA, shown=Shown([double], 2))
     await bench.work_for(2 * HOUR)
+    return ben, double
+
+
+async def test_a_double_that_its_customer_wants_is_not_given_to_a_lost_order_of_the_same_name(
+    bench: Bench,
+) -> None:
+    ben, double = await wanted_elsewhere(bench)
     order = await bench.read(ben)
     found = order.status, order.cloudpress_order_id_source, await bench.known_site(ben)
     assert order.cloudpress_order_id != double, found
+
+
+async def test_a_double_that_its_customer_wants_is_shown_as_a_suspect_of_a_lost_order_and_no_candidate(
+    bench: Bench,
+) -> None:
+    """What keeps it from being taken is asked under the lock as well; a candidate is told to agree in all."""
+    ben, double = await wanted_elsewhere(bench)
+    order = await bench.read(ben)
+    async with bench.db.read() as session:
+        shown = await find_suspects(session, order)
+    assert [(it.cloudpress_order_id, it.why) for it in shown] == [(double, Suspicion.SUSPECT)]
 
 
 async def test_what_is_dismissed_for_another_while_a_pass_looks_is_not_taken(bench: Bench) -> None:
