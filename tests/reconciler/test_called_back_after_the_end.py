@@ -193,6 +193,21 @@ async def test_what_was_looked_into_before_the_end_is_told_after_it(bench: Bench
     assert (order.status, order.attention_code) == ("failed", CALLED_BACK)
 
 
+async def test_what_was_looked_into_before_a_person_was_asked_is_told_after_the_end(bench: Bench) -> None:
+    """Its callback leads to another's order; he gives it up within the grace, when nothing was told yet."""
+    bench.cloudpress.script["answer"] = [None, LOST]
+    order_id = await bench.order_among_others()
+    bench.cloudpress.hides = lambda listed: listed == "cp-2"
+    await record_callback(bench.db, order_id, b'{"task": {"id": 3}}')
+    await bench.work_for(60)
+    assert bench.cloudpress.count("task 3"), "it was looked into"
+    assert (await bench.read(order_id)).attention_code is None
+    await request_resolution(bench.db, order_id, action="fail", cloudpress_order_id=None, by=ROSA)
+    await bench.work_for(HOUR)
+    order = await bench.read(order_id)
+    assert (order.status, order.attention_code) == ("failed", CALLED_BACK)
+
+
 async def test_who_has_seen_to_it_dismisses_it_and_a_further_callback_asks_anew(bench: Bench) -> None:
     order_id = await given_up(bench)
     assert await called_back(bench, order_id) == CALLED_BACK
