@@ -63,3 +63,22 @@ async def test_word_about_a_missing_site_and_one_refusal(bench: Bench, failure: 
         bench.cloudpress.script["order"] = [failure]
     await bench.work_for(2 * HOUR)
     assert (await bench.read(rosa)).status == "completed", await told(bench, rosa)
+
+
+async def test_word_about_a_refusal_is_not_done_for_a_silence_that_has_come_to_last_a_day(
+    bench: Bench,
+) -> None:
+    """CloudPress refused once, and fails since; he speaks within the day, and it has finished the order."""
+    rosa = await bench.order("Rosa")
+    await bench.work()
+    bench.cloudpress.script["order"] = [Refused(401), *[Refused(500)] * MANY]
+    await bench.skim(20 * HOUR)
+    assert (await bench.read(rosa)).attention_code == "credentials_refused", await told(bench, rosa)
+    await bench.say(rosa, "fail", by=BY)
+    await bench.skim(8 * HOUR)
+    order = await bench.read(rosa)
+    assert (order.status, order.attention_code) == ("provisioning", "unanswered"), await told(bench, rosa)
+    bench.cloudpress.script.clear()
+    bench.cloudpress.end("cp-1", "OK")
+    await bench.work_for(2 * HOUR)
+    assert (await bench.read(rosa)).status == "completed", await told(bench, rosa)
