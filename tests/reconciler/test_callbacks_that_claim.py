@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from app.cloudpress import Refused, Task
+from app.db.models import Order
 from app.events.timeline import Actor
 from app.maintenance.after_restore import doubt_unplaced_orders
 from app.orders.shown import Shown
@@ -139,6 +140,24 @@ async def test_nobody_is_told_to_cancel_what_rosa_has(bench: Bench, seconds: flo
     await bench.work_for(300)
     await call_back(bench, ben, 2)
     await bench.work_for(seconds)
+    detail = (await bench.read(ben)).attention_detail or ""
+    assert "cp-2" in detail
+    assert "cancel it there" not in detail, await both(bench, rosa, ben)
+
+
+async def test_bens_second_look_tells_nobody_to_cancel_what_rosa_has_before_her_look(bench: Bench) -> None:
+    """Once she is asked about it too that says the same; while she goes on, her look may be an hour away."""
+    rosa, ben = await taken_by_name(bench)
+    await bench.say(ben, "fail", by=BY)
+    await bench.work_for(300)
+    async with bench.db.write() as tx:
+        (await tx.session.get_one(Order, rosa)).due_at = tx.now + timedelta(hours=1)
+    await call_back(bench, ben, 2)
+    await bench.work_for(10)
+    assert "cp-2" in ((await bench.read(ben)).attention_detail or "")
+    await call_back(bench, ben, 77)  # whatever has it looked at
+    await bench.work_for(10)
+    assert (await bench.read(rosa)).attention_code is None, "she was not looked at"
     detail = (await bench.read(ben)).attention_detail or ""
     assert "cp-2" in detail
     assert "cancel it there" not in detail, await both(bench, rosa, ben)
