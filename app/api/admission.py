@@ -1,4 +1,4 @@
-"""That a request was let in, for answers that take long: its key may be let in no more meanwhile."""
+"""Whether the key of a request that takes long is still let in when its answer leaves."""
 
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable

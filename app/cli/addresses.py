@@ -26,12 +26,12 @@ def address(text: str) -> str:
     try:
         parts = urlsplit(text)
         _ = parts.port
-        httpx.URL(text)
+        host = httpx.URL(text).raw_host.decode("ascii")
     except (ValueError, httpx.InvalidURL):
         raise typer.BadParameter("this is no address: write http://host:port/path") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise typer.BadParameter("write an address such as http://localhost:3000/path")
-    if not is_host(httpx.URL(text).raw_host.decode("ascii")):
+    if not is_host(host):
         raise typer.BadParameter(f"{parts.hostname} cannot be reached: {NAMES}")
     if parts.username is not None or parts.password is not None:
         raise typer.BadParameter("a user name or a password in an address would be shown: leave it out")

@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 from app.cloudpress import header_safe, normalize_base_url
 from app.config import values
 from app.config.rates import Rate, parse_rate
-from app.config.sources import FILE, EnvFile, Environment, SecretFiles, secret_settings
+from app.config.sources import FILE, EnvFile, Environment, SecretFiles, env_file, secret_settings
 from app.config.values import LONGEST_ACCOUNT_ID, HeaderSecret, Lowercase, Seconds
 from app.db.url import async_database_url
 from app.webhooks.addresses import Allowance
@@ -46,7 +46,8 @@ class DatabaseSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read what is given, then the environment, then the file, then the files of secrets."""
-        files = (EnvFile(settings_cls, SETTINGS), SecretFiles(settings_cls, SETTINGS))
+        file = env_file(SETTINGS)
+        files = (EnvFile(settings_cls, file), SecretFiles(settings_cls, file))
         return init_settings, Environment(settings_cls), *files
 
     @cached_property

@@ -33,21 +33,21 @@ class Environment(EnvSettingsSource):
 class EnvFile(DotEnvSettingsSource):
     """The same of the `.env` file in the working folder, in whatever UTF it is written."""
 
-    def __init__(self, settings_cls: type[BaseSettings], known: Collection[str]) -> None:
-        """Read the file. `known` are the names of all settings, of this kind or of another."""
-        self._known = known
+    def __init__(self, settings_cls: type[BaseSettings], file: Mapping[str, str | None]) -> None:
+        """Take what the file sets, which `env_file` returns."""
+        self._file = file
         super().__init__(settings_cls)
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
-        return bare_values({name.lower(): value for name, value in env_file(self._known).items()})
+        return bare_values({name.lower(): value for name, value in self._file.items()})
 
 
 class SecretFiles(PydanticBaseSettingsSource):
     """Secrets whose files the environment or the `.env` file names, as `SECRET_KEY_FILE` does."""
 
-    def __init__(self, settings_cls: type[BaseSettings], known: Collection[str]) -> None:
-        """Prepare to read; `known` are the names of all settings."""
-        self._known = known
+    def __init__(self, settings_cls: type[BaseSettings], file: Mapping[str, str | None]) -> None:
+        """Take what the `.env` file sets, which `env_file` returns."""
+        self._file = file
         super().__init__(settings_cls)
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
@@ -62,7 +62,7 @@ class SecretFiles(PydanticBaseSettingsSource):
         """
         given = {
             name.upper(): value
-            for source in (env_file(self._known), os.environ)
+            for source in (self._file, os.environ)
             for name, value in bare_values(source).items()
         }
         found = {}
