@@ -283,9 +283,6 @@ class Auditor:
 
     def is_waiting(self, row: dict[str, Any]) -> bool:
         """Tell whether it is right that nobody is told of an order yet which goes on."""
-        holds = row["cloudpress_order_id"]
-        if holds is not None and self.truth.orders[holds].is_gone:
-            return True  # for a day
         if "refusals" not in self.truth.habits or row["status"] != OrderStatus.PENDING:
             return False
         return self.truth.now() - self.rules.times.true_of(row["created_at"]) < A_DAY

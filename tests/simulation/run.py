@@ -59,8 +59,8 @@ CHAOS_SECONDS = 3600.0
 DRAWN = "drawn"
 CALM_STEP_SECONDS = 900.0
 CALM_SECONDS = 9 * 3600.0
-REFUSED_SECONDS = 27 * 3600.0
-"""How long the calm lasts where orders are refused in it: a day has to pass."""
+LASTING_SECONDS = 27 * 3600.0
+"""How long it lasts where something has to have lasted for a day before a person is told."""
 LOOK_EVERY_SECONDS = 1.0
 LONG_FREEZE_SECONDS = (60.0, 400.0, 1500.0)
 
@@ -385,7 +385,8 @@ class Simulation:
             self.start("calm")
         # A clock that stepped back has given times from before the beginning.
         await self.applications.recover(lambda: self.anyone().db, EPOCH - timedelta(days=1))
-        await self.calm_down(REFUSED_SECONDS if "refusals" in self.habits else CALM_SECONDS)
+        has_to_last = "refusals" in self.habits or any(made.is_gone for made in self.truth.orders.values())
+        await self.calm_down(LASTING_SECONDS if has_to_last else CALM_SECONDS)
         self.check_end()
         await self.end()
 
