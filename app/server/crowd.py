@@ -86,6 +86,8 @@ class Crowd:
         self._unread: dict[Connection, tuple[int, float]] = {}
         self._told_at = -TELL_SECONDS
         self.stuck_seconds = STUCK_SECONDS
+        self.is_parting = False
+        """Whether the server ends, so that each connection is answered once more at most."""
 
     def admit(self, connection: Connection) -> bool:
         """Take one in. Where there are too many, one goes that nobody is the worse for.

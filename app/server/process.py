@@ -18,6 +18,8 @@ from app.server.listening import address
 
 log = structlog.get_logger()
 SHUTDOWN_SECONDS = 6
+# So much of it for requests that proxies send on connections which they have kept.
+PARTING_SECONDS = 1
 # What writes many things at once does so in a thread (`app/db/whole.py`), and waits for its turn after each
 # answer of the database: Python's own 5 ms would be longer than most of those take.
 TURN_SECONDS = 0.0005
@@ -39,7 +41,12 @@ class ProcessServer(FairServer):
         trusted_proxies: str | None = None,
     ) -> None:
         """Serve `app` as `FairServer` does; `on_exit` is called with the first signal."""
-        super().__init__(app, ending_seconds=ending_seconds, trusted_proxies=trusted_proxies)
+        super().__init__(
+            app,
+            ending_seconds=ending_seconds,
+            parting_seconds=PARTING_SECONDS,
+            trusted_proxies=trusted_proxies,
+        )
         self._on_exit = on_exit
 
     @contextmanager

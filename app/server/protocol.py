@@ -159,6 +159,11 @@ class HttpConnection(asyncio.Protocol):
 
     # What the server calls
 
+    def part(self) -> None:
+        """End with the next answer whose head is not out: it says so, and nobody sends another request."""
+        if self._exchange is not None and not self._exchange.is_started:
+            self._exchange.keep_alive = False
+
     def shutdown(self) -> None:
         """End as soon as the request is answered that is being answered."""
         if self._exchange is None or self._exchange.is_answered:
@@ -427,7 +432,7 @@ class HttpConnection(asyncio.Protocol):
         exchange = Exchange(
             self,
             scope,
-            keep_alive=version == "1.1" and parser.should_keep_alive(),
+            keep_alive=version == "1.1" and parser.should_keep_alive() and not self._crowd.is_parting,
             expects_continue=is_continue_expected,
         )
         self._reading = exchange
