@@ -111,7 +111,8 @@ def backup(
     file = file.expanduser().absolute()
     if not settings.is_sqlite:
         complain(
-            "Run this line; pg_dump takes the password from PGPASSWORD or a pgpass file, or asks for it:"
+            "Run this line, after `umask 077` so that nobody else can read the copy; pg_dump takes the "
+            "password from PGPASSWORD or a pgpass file, or asks for it:"
         )
         say(pg_dump_line(settings.database, file))
         return
