@@ -132,6 +132,7 @@ async def test_everything_comes_through(
         async with in_front(proxy, path, url, tmp_path) as front:
             await stream_comes_as_it_happens(front)
             await callback_is_let_in(front)
+            await another_port_is_another_origin(front)
 
 
 async def stream_comes_as_it_happens(front: Front) -> None:
@@ -160,3 +161,11 @@ async def callback_is_let_in(front: Front) -> None:
     answer = await front.client.post(address, content=b"x" * 65_537, headers=headers)
     assert answer.status_code == 413
     assert answer.headers["Content-Type"] == "application/problem+json", "the service's own answer"
+
+
+async def another_port_is_another_origin(front: Front) -> None:
+    """The service is told the host as the browser asked for it: what else runs there is no page of ours."""
+    page, ours = f"{front.path}/ui/sign-in", str(front.client.base_url).rstrip("/")
+    for origin, status in ((ours, 303), ("https://127.0.0.1", 403)):
+        answer = await front.client.post(page, data={"key": API_KEY}, headers={"Origin": origin})
+        assert answer.status_code == status, origin
