@@ -116,8 +116,10 @@ class Service:
     async def run(self, *, reconcile: bool, on_death: Callable[[], None]) -> AsyncIterator[None]:
         """Run the parts while the block runs; `on_death` is called if any of them ends by itself."""
         try:
-            async with self._running(reconcile=reconcile, on_death=on_death):
-                yield
+            async with self.db.cutting_stalls(self.signals.stopping):
+                async with self._running(reconcile=reconcile, on_death=on_death):
+                    yield
+                await self.db.dispose()
         except BaseException:
             # One of the parts has failed and taken the others along: the process must not go on without.
             on_death()
@@ -142,7 +144,6 @@ class Service:
                 if working is not None:
                     await asyncio.wait([working])
                 await self.sender.aclose()
-        await self.db.dispose()
 
     async def _work(self) -> None:
         """Move orders and deliver events until the signals say stop. If one of the parts dies, all end."""

@@ -6,7 +6,7 @@ never fails half-way because another one got in between; on PostgreSQL rows are 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -29,6 +29,7 @@ from app.db.notice import Notice
 from app.db.outages import Outages
 from app.db.postgresql import LIMITS, NOTIFY
 from app.db.sharing import Sharing
+from app.db.stalls import Stalls
 from app.db.transactions import Transaction
 from app.db.whole import Result, Threads, WholeTransaction, Work
 
@@ -95,15 +96,17 @@ class Database:
         self._sharing = Sharing()
         self.backends: set[int] = set()
         """PostgreSQL's processes that serve this one, by their ids: what they notify of is no news here."""
+        self._stalls = Stalls()
         if not self.is_sqlite:
-            self._watch_backends()
+            self._watch_connections()
         # SQLite has one writer. Waiting for it here is fair and holds no thread; across processes
         # the busy timeout does it.
         self._turns = asyncio.Semaphore(1 if self.is_sqlite else POOL_SIZE - KEPT_FOR_READS)
 
-    def _watch_backends(self) -> None:
+    def _watch_connections(self) -> None:
         engines = [self.engine.sync_engine, *([self._threads.engine] if self._threads else [])]
         for engine in engines:
+            self._stalls.heed(engine)
             event.listen(engine, "connect", self._note_backend)
             event.listen(engine, "close", self._forget_backend)
 
@@ -114,6 +117,13 @@ class Database:
 
     def _forget_backend(self, _connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
         self.backends.discard(entry.info.get("backend", 0))
+
+    def cutting_stalls(self, ending: asyncio.Event) -> AbstractAsyncContextManager[None]:
+        """Cut connections that are not answered while the block runs, sooner once `ending` is set.
+
+        That is for the service: what a command does to a whole database may take its time.
+        """
+        return self._stalls.watching(ending)
 
     def on_commit(self, listener: Callable[[Notice], None]) -> None:
         """Call `listener` with what each write transaction of this process announced."""
@@ -260,4 +270,5 @@ class Database:
         if self._writer is not self.engine:
             await self._writer.dispose()
         if self._threads is not None:
-            self._threads.dispose()
+            # What is being written there is waited for, and cut by the event loop if nobody answers.
+            await asyncio.to_thread(self._threads.dispose)

@@ -90,6 +90,6 @@ class Threads:
 
     def dispose(self) -> None:
         """Close every connection, once what is being written is; whoever writes then gets new ones."""
-        self.pool.shutdown()
-        self.pool = self._prepared()
+        pool, self.pool = self.pool, self._prepared()
+        pool.shutdown()
         self.engine.dispose()
