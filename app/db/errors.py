@@ -25,9 +25,12 @@ DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout, OSError)
 # PostgreSQL's classes of errors that pass: of the connection and the sign-in, of transactions that have to be
 # repeated, of resources, of what is in use, of operators who intervene, of the system, of its configuration.
 AWAY_CLASSES = frozenset({"08", "28", "40", "53", "55", "57", "58", "F0"})
+# What a connection says that writes nothing. It stays so when the server's default is another again, and when
+# another server has taken this one's place: only a new connection finds one that writes.
+READ_ONLY_STATE = "25006"
 # The same of single errors: a server that was made a standby, transactions that it ended for having stood
 # still, a role that lacks rights, which somebody will grant.
-AWAY_STATES = frozenset({"25006", "25P03", "25P04", "42501"})
+AWAY_STATES = frozenset({READ_ONLY_STATE, "25P03", "25P04", "42501"})
 # What a connection says whose prepared statements are no longer what they were: after a migration, or because
 # a pooler went unnoticed. A new connection has none.
 PREPARED_STATES = frozenset({"0A000", "26000", "42P05"})
@@ -49,7 +52,7 @@ SQLITE_AWAY = frozenset(
     }
 )
 # Of those the ones that say that nothing can be written, although the database can be read.
-UNWRITABLE_STATES = frozenset({"25006", "42501", "53000", "53100", "58000", "58030"})
+UNWRITABLE_STATES = frozenset({READ_ONLY_STATE, "42501", "53000", "53100", "58000", "58030"})
 SQLITE_UNWRITABLE = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL})
 # A transaction that did nothing, because another one came in between, and may succeed if repeated.
 REPEATABLE_STATES = frozenset({"40001", "40P01"})
@@ -98,6 +101,8 @@ def heed(context: ExceptionContext) -> None:
     passes = code in SQLITE_AWAY if state is None else (state in AWAY_STATES or state[:2] in AWAY_CLASSES)
     if state in PREPARED_STATES and (state != "0A000" or "cached plan" in str(original)):
         passes = context.is_disconnect = True
+    if state == READ_ONLY_STATE:
+        context.is_disconnect = True
     if passes != isinstance(raised, OperationalError):
         kind = OperationalError if passes else DatabaseError
         raise kind(context.statement, None, original, hide_parameters=True) from None
