@@ -20,6 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePoo
 from app.db import errors, sqlite, texts
 from app.db.beginning import ISOLATION, note_isolation
 from app.db.errors import UnfitDatabaseError
+from app.db.postgresql import LOCK_WAIT_SECONDS
 
 POOL_SIZE = 8
 POOL_WAIT_SECONDS = 5
@@ -112,7 +113,7 @@ def _prepare(engine: Engine, url: URL, begin: str) -> None:
         engine.dialect.do_begin = _begin_sqlite  # type: ignore[method-assign, assignment]
     else:
         require_utf8(engine)
-        event.listen(engine, "connect", _prepare_unless_pooled)
+        event.listen(engine, "connect", _settle_unless_pooled)
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", partial(_prove_alive, engine))
 
@@ -137,20 +138,25 @@ def _prove_alive(
         raise DisconnectionError from error
 
 
-def _prepare_unless_pooled(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+def _settle_unless_pooled(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     """Have statements prepared that come again, where each one surely goes to the same server process.
 
+    Have reads wait for locks no longer than writes do, as well: they wait for nobody but who locks a whole
+    table, and would take all places that their key has for as long as he does.
+
     A pooler gives its clients a process id of its own making, and in transaction mode another server process
-    for each transaction, which knows nothing of what another one has prepared.
+    for each transaction, which knows nothing of what another one has prepared, and keeps what was set for the
+    next client.
     """
     driver: Any = getattr(connection, "driver_connection", connection)
     cursor = connection.cursor()
     cursor.execute("SELECT pg_backend_pid()")
     [(process_id,)] = cursor.fetchall()
-    cursor.close()
-    connection.rollback()
     if process_id == driver.info.backend_pid:
         driver.prepare_threshold = PREPARE_AFTER
+        cursor.execute(f"SET lock_timeout = '{LOCK_WAIT_SECONDS}s'")
+    cursor.close()
+    connection.commit()
 
 
 def arguments_for(url: URL) -> dict[str, Any]:
@@ -160,7 +166,7 @@ def arguments_for(url: URL) -> dict[str, Any]:
         return {"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None}
     defaults = {name: value for name, value in DEFAULTS.items() if name not in url.query}
     # Without prepared statements a pooler in transaction mode can stand in between; where none does,
-    # `_prepare_unless_pooled` allows them. The encoding is not to be had from the environment, the role or
+    # `_settle_unless_pooled` allows them. The encoding is not to be had from the environment, the role or
     # the database: all text is sent as UTF-8.
     return {**defaults, "prepare_threshold": None, "client_encoding": "UTF8"}
 

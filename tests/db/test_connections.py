@@ -8,8 +8,11 @@ from sqlalchemy import text
 
 from app.db import engine
 from app.db.database import Database
+from app.db.postgresql import LOCK_WAIT_SECONDS
 from app.db.url import async_database_url
 from app.secrets import Encryption
+from tests.databases import plain_engine
+from tests.harness import run_presshook, run_sandbox
 from tests.settings import SECRET_KEY
 
 OFTEN = engine.PREPARE_AFTER + 3
@@ -106,3 +109,27 @@ async def test_a_connection_that_nobody_used_for_a_moment_is_looked_at_first(
     for _ in range(3):
         async with db.read() as session:
             await session.execute(text("SELECT 1"))
+
+
+async def test_a_read_waits_no_longer_for_who_locks_a_table_than_a_write_does(db: Database) -> None:
+    async with db.read() as session:
+        limit = (await session.execute(text("SHOW lock_timeout"))).scalar_one()
+    assert limit == f"{LOCK_WAIT_SECONDS}s"
+
+
+async def test_behind_a_pooler_nothing_is_left_set_for_the_next(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", 1)
+    async with db.read() as session:
+        assert (await session.execute(text("SHOW lock_timeout"))).scalar_one() == "0"
+
+
+async def test_what_a_locked_table_keeps_from_an_answer_is_told(postgres_url: str) -> None:
+    with plain_engine(postgres_url) as engine, engine.begin() as other:
+        async with run_sandbox() as sandbox, run_presshook(postgres_url, sandbox.url) as presshook:
+            assert (await presshook.client.get("/v1/orders")).status_code == 200
+            other.execute(text("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE"))
+            answer = await presshook.client.get("/v1/orders")
+            assert (answer.status_code, answer.json()["type"]) == (503, "urn:presshook:problem:database-away")
+            other.rollback()
