@@ -93,7 +93,7 @@ class Database:
                 url, connect_arguments, connect_sqlite=connect_sqlite, begin=BEGIN_WRITE
             )
             _ciphers[self._writer.dialect] = cipher
-        self._sharing = Sharing()
+        self._sharing = Sharing(lambda: self.outages.is_away)
         self.backends: set[int] = set()
         """PostgreSQL's processes that serve this one, by their ids: what they notify of is no news here."""
         self._stalls = Stalls()

@@ -1,10 +1,12 @@
 """Leaves connections to others: no API key reads with all that a process has."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.db.engine import POOL_SIZE, POOL_WAIT_SECONDS
 from app.db.errors import CrowdedError
@@ -37,9 +39,10 @@ class _Share:
 class Sharing:
     """Has the reads of one key wait for each other."""
 
-    def __init__(self) -> None:
-        """Begin with nobody reading."""
+    def __init__(self, is_away: Callable[[], bool]) -> None:
+        """Begin with nobody reading; `is_away` tells whether the database was away a moment ago."""
         self._shares: dict[str, _Share] = {}
+        self._is_away = is_away
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -47,6 +50,7 @@ class Sharing:
 
         Raises:
             CrowdedError: it had all that it may for so long.
+            PoolTimeout: so it had, because the database answers nobody.
         """
         identity = reader.get()
         if identity is None:
@@ -65,10 +69,11 @@ class Sharing:
             if not share.wanted:
                 del self._shares[identity]
 
-    @staticmethod
-    async def _wait(share: _Share) -> None:
+    async def _wait(self, share: _Share) -> None:
         try:
             async with asyncio.timeout(POOL_WAIT_SECONDS):
                 await share.free.acquire()
         except TimeoutError:
+            if self._is_away():
+                raise PoolTimeout("what a key reads waits for a database that is away") from None
             raise CrowdedError("one key reads as much at once as it may") from None

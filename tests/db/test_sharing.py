@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.accounts.store import UnknownAccountError
 from app.db import sharing
@@ -98,3 +99,13 @@ async def test_metrics_are_counted_in_no_keys_turn(presshook: Presshook) -> None
         assert answer.status_code == 200
         assert "presshook_snapshot_up 1.0" in answer.text
         assert not presshook.service.db.outages.is_away
+
+
+async def test_a_key_is_not_to_blame_for_a_database_that_answers_nobody(presshook: Presshook) -> None:
+    db = presshook.service.db
+    async with reading(db, "bootstrap", MOST):
+        answer = await presshook.client.get("/v1/orders")
+        assert (answer.status_code, answer.json()["type"]) == (503, "urn:presshook:problem:busy")
+        db.outages.note(PoolTimeout("nobody answers"))
+        answer = await presshook.client.get("/v1/orders")
+        assert (answer.status_code, answer.json()["type"]) == (503, "urn:presshook:problem:database-away")
