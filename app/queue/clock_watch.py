@@ -35,8 +35,11 @@ class ClockWatch:
 
     def see(self, tx: Transaction) -> None:
         """Compare the clocks."""
-        ahead = tx.now.timestamp() - tx.began_at_uptime
-        if self._ahead_seconds is None:
+        ahead: float | None = tx.now.timestamp() - tx.began_at_uptime
+        if tx.seconds_so_far() > STEP_SECONDS:
+            # An answer that was long in coming says neither that the clock has stepped nor that it has not.
+            ahead = self._ahead_seconds = None
+        if ahead is None or self._ahead_seconds is None:
             self._since_uptime = self._mend_at_uptime = tx.began_at_uptime
         elif abs(ahead - self._ahead_seconds) > STEP_SECONDS:
             log.warning("clock_stepped", seconds=round(ahead - self._ahead_seconds, 1))

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.testing import capture_logs
 
 from app.db.clock import DatabaseClock
 from app.db.database import Database
@@ -294,6 +295,26 @@ async def test_whoever_stood_still_in_a_transaction_takes_no_lease_that_was_give
     assert (late.claims, late.next_due_seconds) == ((), 0.0), "it looks again, by what the clock shows then"
     assert await watched(far_db, watch) == ()
     assert (await read(db, order_id)).lease_token == held.token
+
+
+async def test_an_answer_that_was_long_in_coming_is_no_step_of_the_clock(
+    db: Database, far_db: Database, clock: SetClock
+) -> None:
+    watch = ClockWatch()
+    await place(db)
+    assert len(await claim(db)) == 1
+    assert await watched(far_db, watch) == ()
+    clock.time += timedelta(seconds=100)
+    with capture_logs() as told:
+        async with far_db.write() as tx:
+            tx.began_at_uptime -= 40  # the database was asked so long ago, and tells its time only now
+            watch.see(tx)
+            claimed = await leases.claim(tx, Order, limit=10, lease_seconds=60, watch=watch)
+        assert claimed.claims == (), "it may have stepped meanwhile all the same"
+        assert await watched(far_db, watch) == ()
+    assert told == []
+    clock.time += timedelta(seconds=60)
+    assert len(await watched(far_db, watch)) == 1
 
 
 async def test_whoever_stood_still_in_a_transaction_reschedules_nothing(
