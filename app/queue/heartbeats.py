@@ -86,7 +86,8 @@ class Heartbeats:
             await tx.session.execute(delete(Replica).where(Replica.seen_at < tx.now - FORGOTTEN_AFTER))
 
     async def _leave(self) -> None:
-        if self._started_at is None:
+        # A database that was away a moment ago is not waited for; the row is that of a replica that was lost.
+        if self._started_at is None or self._db.outages.is_away:
             return
         with suppress(SQLAlchemyError, *DATABASE_AWAY):
             async with self._db.write() as tx:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from sqlalchemy import select
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.db.models import Replica
 from app.main import Service
@@ -78,3 +79,12 @@ async def test_a_worker_that_was_killed_or_is_stuck_is_not_believed(database_url
     await beats.beat()
     assert not await seen(service)
     await service.db.dispose()
+
+
+async def test_who_ends_while_the_database_is_away_does_not_wait_for_it(database_url: str) -> None:
+    ending, other = Service(make_settings(database_url)), Service(make_settings(database_url), role="api")
+    async with ending.run(reconcile=False, on_death=lambda: None):
+        await eventually(lambda: replicas(other), lambda found: found == [("serve", False)])
+        ending.db.outages.note(PoolTimeout("nobody answers"))
+    assert await replicas(other) == [("serve", False)], "it is forgotten as one that was lost"
+    await other.db.dispose()
