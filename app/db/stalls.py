@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary, finalize
 
 import structlog
 from sqlalchemy import Engine, event
@@ -41,7 +42,8 @@ class Stalls:
 
     def __init__(self) -> None:
         """Begin without any."""
-        self._held: dict[ConnectionPoolEntry, _Held] = {}
+        # One that fails while it is made is never told to be closed.
+        self._held: WeakKeyDictionary[ConnectionPoolEntry, _Held] = WeakKeyDictionary()
 
     def heed(self, engine: Engine) -> None:
         """Keep watch over the connections of an engine, from before their first statement on."""
@@ -66,8 +68,11 @@ class Stalls:
 
     def _look(self, most: int) -> None:
         cut = 0
-        for held in list(self._held.values()):
-            if held.looks is None:
+        # A copy that is made in one step: connections in threads come and go meanwhile.
+        for reference in self._held.keyrefs():
+            entry = reference()
+            held = None if entry is None else self._held.get(entry)
+            if held is None or held.looks is None:
                 continue
             held.looks += 1
             if held.looks >= most:
@@ -82,7 +87,9 @@ class Stalls:
 
     def _hold(self, connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
         driver: Any = getattr(connection, "driver_connection", connection)
-        self._held[entry] = _Held(socket.socket(fileno=socket.dup(driver.pgconn.socket)))
+        held = _Held(socket.socket(fileno=socket.dup(driver.pgconn.socket)))
+        finalize(driver, held.socket.close)
+        self._held[entry] = held
 
     def _begin(
         self, _connection: DBAPIConnection, entry: ConnectionPoolEntry, _use: PoolProxiedConnection

@@ -1,8 +1,10 @@
 """A server that stands still: what waits for it is cut after a while, and nothing waits for ever."""
 
 import asyncio
+import gc
 import os
 import signal
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -113,3 +115,17 @@ async def test_the_service_ends_although_its_database_stands_still(
             await eventually(lambda: asyncio.sleep(0, db.connections_in_use()), lambda count: count > 0)
             presshook.service.signals.stop()
             assert (await called).status_code == 503
+
+
+async def test_nothing_stays_open_of_a_connection_that_failed_while_it_was_made(
+    server: PostgresServer,
+) -> None:
+    with server.url_of_encoding("SQL_ASCII") as url, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the driver's own, of what SQLAlchemy leaves to it
+        async with replica(url) as db:
+            before = len(list(Path("/proc/self/fd").iterdir()))
+            for _ in range(5):
+                with pytest.raises(OperationalError):
+                    await ask(db)
+            gc.collect()
+            assert len(list(Path("/proc/self/fd").iterdir())) <= before
