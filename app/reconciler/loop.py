@@ -205,7 +205,7 @@ class Reconciler(Worker[Order]):
             and result is not None
             and result.before in PLACED
         ):
-            detail = "no callback was let in for it: can CloudPress reach PUBLIC_URL?"
+            detail = "no callback was let in: can CloudPress reach PUBLIC_URL, and was the database there?"
             log.warning("callback_missed", order=str(claim.row.id), status=result.after, detail=detail)
 
     def _measure(self, result: PassResult | None, seconds: float) -> None:
