@@ -90,6 +90,7 @@ async def test_a_use_that_ends_and_one_that_nobody_watches_are_left_alone(
                 for _ in range(6):
                     async with db.read() as session:
                         await session.execute(text("SELECT pg_sleep(0.25)"))
+                assert [held.looks for held in db._stalls._held.values()] == [None], "nobody uses it"
     assert told == []
 
 

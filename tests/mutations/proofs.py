@@ -126,6 +126,8 @@ LOGS = by_pytest("logs", "tests/telemetry/test_logs.py")
 OUTAGES = by_pytest("outages", "tests/db/test_outages.py")
 FILES = by_pytest("files", "tests/db/test_files.py")
 TEXTS = by_pytest("texts", "tests/db/test_texts.py")
+STALLS = by_pytest("stalls", "tests/db/test_stalls.py")
+CONNECTIONS = by_pytest("connections", "tests/db/test_connections.py", "tests/db/test_database_away.py")
 FLAPPING = on_sqlite("flapping", "tests/reconciler/test_flapping.py")
 TOLD = on_sqlite(
     "told",
@@ -171,6 +173,7 @@ PROTOCOL = by_pytest("protocol", "tests/server/test_protocol.py")
 FAIRNESS = by_pytest("fairness", "tests/server/test_fairness.py")
 PLACES = on_sqlite("places", "tests/server/test_places.py")
 AT_ONCE = by_pytest("answered at once", "tests/server/test_answered_at_once.py")
+PARTING = by_pytest("parting", "tests/server/test_parting.py")
 CHANGING = on_sqlite("changing", "tests/orders/test_changing.py")
 EXCHANGES = by_pytest("exchanges", "tests/network/test_http1.py", "tests/network/test_exchanges.py")
 TRANSPORT = by_pytest(

@@ -1,12 +1,33 @@
 """Rules of how requests are taken in and answered, broken."""
 
 from tests.mutations.mutation import Mutation
-from tests.mutations.proofs import AT_ONCE, FAIRNESS, PLACES, PROTOCOL
+from tests.mutations.proofs import AT_ONCE, FAIRNESS, PARTING, PLACES, PROTOCOL
 
 PROTOCOL_FILE = "app/server/protocol.py"
 EXCHANGE = "app/server/exchange.py"
 
 MUTATIONS = (
+    Mutation(
+        "a server that ends closes kept connections on which a request is on its way",
+        "app/server/fair.py",
+        "until = time.monotonic() + self._parting_seconds",
+        "until = time.monotonic()",
+        (PARTING,),
+    ),
+    Mutation(
+        "a server that ends resets whom the kernel alone has taken in",
+        "app/server/fair.py",
+        "[accepted for listener in listeners for accepted in _accept_all(listener)]",
+        "list[socket.socket]()",
+        (PARTING,),
+    ),
+    Mutation(
+        "a server that ends asks for another request on a connection",
+        PROTOCOL_FILE,
+        " and not self._crowd.is_parting",
+        "",
+        (PARTING,),
+    ),
     Mutation(
         "what is known at once is answered before everybody else",
         PROTOCOL_FILE,
