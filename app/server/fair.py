@@ -76,13 +76,17 @@ class FairServer(uvicorn.Server):
             server.close()
         for listener in listeners:
             listener.close()
-        for accepted in waiting:
-            with suppress(OSError):
-                await asyncio.get_running_loop().connect_accepted_socket(self._connection, accepted)
         for connection in list(self.server_state.connections):
             if isinstance(connection, HttpConnection):
                 connection.part()
         until = time.monotonic() + self._parting_seconds
+        for accepted in waiting:
+            # Each answer may take its time, and there may be thousands: the rest goes unanswered.
+            if self.force_exit or time.monotonic() > until:
+                accepted.close()
+                continue
+            with suppress(OSError):
+                await asyncio.get_running_loop().connect_accepted_socket(self._connection, accepted)
         while self.server_state.connections and not self.force_exit and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(PARTING_POLL_SECONDS)
 

@@ -2,13 +2,18 @@
 
 import asyncio
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from types import SimpleNamespace
 
+import pytest
+
+from app.server import fair
 from app.server.embedded import EmbeddedServer
 from app.server.listening import listen
 from tests.harness import PATIENCE_SECONDS, eventually
 from tests.server.conftest import Answering
 
+PARTING_SECONDS = 60
 REQUEST = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 
 
@@ -17,7 +22,7 @@ class Ending(EmbeddedServer):
 
     def __init__(self, app: Answering, late: list[socket.socket]) -> None:
         # Longer than the test waits: where there is nothing left to wait for, it ends sooner.
-        super().__init__(app, ending_seconds=60, parting_seconds=60)
+        super().__init__(app, ending_seconds=2 * PARTING_SECONDS, parting_seconds=PARTING_SECONDS)
         self._late = late
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -32,6 +37,13 @@ class Ending(EmbeddedServer):
 def read(client: socket.socket) -> bytes:
     """Return all that is sent until the connection is closed."""
     return b"".join(iter(lambda: client.recv(4096), b""))
+
+
+def ended(client: socket.socket) -> bool:
+    """Tell whether the connection ends, with an answer or without."""
+    with suppress(ConnectionResetError):
+        read(client)
+    return True
 
 
 async def test_what_is_on_its_way_is_answered_before_the_connection_ends(application: Answering) -> None:
@@ -58,3 +70,26 @@ async def test_what_is_on_its_way_is_answered_before_the_connection_ends(applica
             assert b"connection: close" in answer, "so that a proxy sends no other one on it"
         await asyncio.wait_for(running, PATIENCE_SECONDS)
         assert silent.connect_ex(there), "none is taken any more"
+
+
+async def test_what_the_kernel_holds_makes_the_end_no_longer_however_much_it_is(
+    application: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each request takes a quarter of the time that there is.
+    elapsed = SimpleNamespace(monotonic=lambda: len(application.asked) * PARTING_SECONDS / 4)
+    monkeypatch.setattr(fair, "time", elapsed)
+    listener = listen("127.0.0.1", 0)
+    there = listener.getsockname()
+    with ExitStack() as opened:
+        late = [opened.enter_context(socket.socket()) for _ in range(20)]
+        server = Ending(application, late)
+        server.should_exit = True
+        running = asyncio.create_task(server.serve(sockets=[listener]))
+        await asyncio.wait_for(running, PATIENCE_SECONDS)
+        assert server.started
+        assert 0 < len(application.asked) < len(late) / 2
+        with socket.socket() as after:
+            assert after.connect_ex(there), "none is taken any more"
+        for client in late:
+            client.settimeout(PATIENCE_SECONDS)
+            assert await asyncio.to_thread(ended, client)
