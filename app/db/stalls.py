@@ -22,7 +22,7 @@ LOOK_SECONDS = 1.0
 # than CloudPress waits for the answer to a callback. Looks are counted, and no time: a process that stood
 # still has waited for nobody.
 MOST_LOOKS = 20
-# The same of a process that is to end within ten seconds.
+# The same of a process that is to end within ten seconds, of looks since then.
 MOST_LOOKS_WHILE_ENDING = 3
 
 log = structlog.get_logger()
@@ -62,11 +62,17 @@ class Stalls:
             watching.cancel()
 
     async def _watch(self, ending: asyncio.Event) -> None:
+        while not ending.is_set():
+            await asyncio.sleep(LOOK_SECONDS)
+            if not ending.is_set():
+                self._look(MOST_LOOKS)
+        # From here on: who waits for a lock has not waited too long because the process is to end.
+        self._look(MOST_LOOKS_WHILE_ENDING, is_first=True)
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            self._look(MOST_LOOKS_WHILE_ENDING if ending.is_set() else MOST_LOOKS)
+            self._look(MOST_LOOKS_WHILE_ENDING)
 
-    def _look(self, most: int) -> None:
+    def _look(self, most: int, *, is_first: bool = False) -> None:
         cut = 0
         # A copy that is made in one step: connections in threads come and go meanwhile.
         for reference in self._held.keyrefs():
@@ -74,7 +80,7 @@ class Stalls:
             held = None if entry is None else self._held.get(entry)
             if held is None or held.looks is None:
                 continue
-            held.looks += 1
+            held.looks = 1 if is_first else held.looks + 1
             if held.looks >= most:
                 held.looks = None
                 cut += 1

@@ -94,6 +94,28 @@ async def test_a_use_that_ends_and_one_that_nobody_watches_are_left_alone(
     assert told == []
 
 
+async def test_what_was_in_use_before_the_process_is_to_end_has_as_long_as_what_is_used_then(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stalls, "LOOK_SECONDS", 0.005)
+    monkeypatch.setattr(stalls, "MOST_LOOKS", 10_000)
+    monkeypatch.setattr(stalls, "MOST_LOOKS_WHILE_ENDING", 100)
+    ending = asyncio.Event()
+    async with replica(postgres_url) as db, db.cutting_stalls(ending), db.read() as session:
+        await session.execute(text("SELECT 1"))
+        [held] = db._stalls._held.values()
+
+        async def looks() -> int:
+            return held.looks or 0
+
+        await eventually(looks, lambda count: count >= 100)
+        with capture_logs() as told:
+            ending.set()
+            await eventually(looks, lambda count: count < 100)
+            await session.execute(text("SELECT 1"))
+    assert told == []
+
+
 async def test_the_service_ends_although_its_database_stands_still(
     server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
