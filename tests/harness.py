@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import httpx
@@ -47,6 +48,11 @@ async def eventually(
     except TimeoutError:
         raise AssertionError(f"never seen; last: {seen}") from None
     return seen[0]
+
+
+def second_after(moment: str) -> str:
+    """Return the whole second after a moment, as a sentence tells it until when something goes on."""
+    return f"{datetime.fromisoformat(moment) + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @asynccontextmanager
