@@ -1,24 +1,10 @@
 """A database that goes away and comes back: told as it is meanwhile, and nothing has to be restarted."""
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import UUID
 
-import pytest
-
-from tests.databases import PostgresServer, in_memory
+from tests.databases import PostgresServer
 from tests.harness import Presshook, eventually, run_presshook, run_sandbox
-
-
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    """A PostgreSQL server that the test may stop."""
-    with TemporaryDirectory(prefix="presshook-postgresql-", dir=in_memory()) as folder:
-        server = PostgresServer(Path(folder))
-        yield server
-        server.stop()
 
 
 async def key_of(presshook: Presshook, scope: str) -> dict[str, str]:

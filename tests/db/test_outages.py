@@ -2,9 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
@@ -110,15 +107,6 @@ def test_a_cause_is_told_once(
 def test_what_is_no_error_of_the_database_is_not_swallowed() -> None:
     with pytest.raises(LookupError), Outages(()).heeding("a"):
         raise LookupError
-
-
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    """A PostgreSQL server that the test may stop."""
-    with TemporaryDirectory(prefix="presshook-postgresql-") as folder:
-        server = PostgresServer(Path(folder))
-        yield server
-        server.stop()
 
 
 async def test_all_loops_together_tell_once_that_the_database_is_away(

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import UUID
 
 import pytest
@@ -19,19 +18,10 @@ from structlog.testing import capture_logs
 from app.db import stalls
 from app.db.database import Database
 from app.db.models import Order
-from tests.databases import PostgresServer, in_memory
+from tests.databases import PostgresServer
 from tests.harness import eventually, replica, run_presshook, run_sandbox
 
 SOON_SECONDS = 0.05
-
-
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    """A PostgreSQL server that the test may hold."""
-    with TemporaryDirectory(prefix="presshook-postgresql-", dir=in_memory()) as folder:
-        server = PostgresServer(Path(folder))
-        yield server
-        server.stop()
 
 
 @contextmanager
