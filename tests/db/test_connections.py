@@ -1,5 +1,6 @@
 """Connections to PostgreSQL: replaced where they are broken, and what is prepared on them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import psycopg
@@ -129,7 +130,8 @@ async def test_what_a_locked_table_keeps_from_an_answer_is_told(postgres_url: st
     with plain_engine(postgres_url) as engine, engine.begin() as other:
         async with run_sandbox() as sandbox, run_presshook(postgres_url, sandbox.url) as presshook:
             assert (await presshook.client.get("/v1/orders")).status_code == 200
-            other.execute(text("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE"))
+            # In a thread: a transaction of the service that holds the table ends on this event loop.
+            await asyncio.to_thread(other.execute, text("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE"))
             answer = await presshook.client.get("/v1/orders")
             assert (answer.status_code, answer.json()["type"]) == (503, "urn:presshook:problem:database-away")
             other.rollback()
