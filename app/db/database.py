@@ -6,7 +6,7 @@ never fails half-way because another one got in between; on PostgreSQL rows are 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -22,7 +22,14 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from app.db import sqlite
 from app.db.clock import Clock, DatabaseClock
 from app.db.columns import Cipher, _ciphers
-from app.db.engine import BEGIN_WRITE, POOL_SIZE, POOL_WAIT_SECONDS, make_engine, make_threads_engine
+from app.db.engine import (
+    BEGIN_WRITE,
+    POOL_SIZE,
+    POOL_WAIT_SECONDS,
+    driver_of,
+    make_engine,
+    make_threads_engine,
+)
 from app.db.errors import DATABASE_AWAY, is_repeatable, secrets_of
 from app.db.inserting import inserting
 from app.db.notice import Notice
@@ -111,9 +118,9 @@ class Database:
             event.listen(engine, "close", self._forget_backend)
 
     def _note_backend(self, connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
-        driver: Any = getattr(connection, "driver_connection", connection)
-        entry.info["backend"] = driver.info.backend_pid
-        self.backends.add(driver.info.backend_pid)
+        backend = driver_of(connection).info.backend_pid
+        entry.info["backend"] = backend
+        self.backends.add(backend)
 
     def _forget_backend(self, _connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
         self.backends.discard(entry.info.get("backend", 0))
@@ -121,9 +128,10 @@ class Database:
     def cutting_stalls(self, ending: asyncio.Event) -> AbstractAsyncContextManager[None]:
         """Cut connections that are not answered while the block runs, sooner once `ending` is set.
 
-        That is for the service: what a command does to a whole database may take its time.
+        That is for the service: what a command does to a whole database may take its time. On SQLite there is
+        nobody to wait for.
         """
-        return self._stalls.watching(ending)
+        return nullcontext() if self.is_sqlite else self._stalls.watching(ending)
 
     def on_commit(self, listener: Callable[[Notice], None]) -> None:
         """Call `listener` with what each write transaction of this process announced."""

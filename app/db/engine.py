@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Engine
@@ -21,6 +21,9 @@ from app.db import errors, sqlite, texts
 from app.db.beginning import ISOLATION, note_isolation
 from app.db.errors import UnfitDatabaseError
 from app.db.postgresql import LOCK_WAIT_SECONDS
+
+if TYPE_CHECKING:
+    from psycopg import BaseConnection
 
 POOL_SIZE = 8
 POOL_WAIT_SECONDS = 5
@@ -148,7 +151,7 @@ def _settle_unless_pooled(connection: DBAPIConnection, _entry: ConnectionPoolEnt
     for each transaction, which knows nothing of what another one has prepared, and keeps what was set for the
     next client.
     """
-    driver: Any = getattr(connection, "driver_connection", connection)
+    driver = driver_of(connection)
     cursor = connection.cursor()
     cursor.execute("SELECT pg_backend_pid()")
     [(process_id,)] = cursor.fetchall()
@@ -171,6 +174,11 @@ def arguments_for(url: URL) -> dict[str, Any]:
     return {**defaults, "prepare_threshold": None, "client_encoding": "UTF8"}
 
 
+def driver_of(connection: DBAPIConnection) -> "BaseConnection[Any]":
+    """Return psycopg's own connection, which SQLAlchemy wraps where it is used on an event loop."""
+    return cast("BaseConnection[Any]", getattr(connection, "driver_connection", connection))
+
+
 def require_utf8(engine: Engine) -> None:
     """Let an engine use no PostgreSQL database that cannot store every text.
 
@@ -181,8 +189,7 @@ def require_utf8(engine: Engine) -> None:
 
 def _require_utf8(engine: Engine, connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     # Told by the server as it lets in; a pooler passes it on.
-    driver: Any = getattr(connection, "driver_connection", connection)
-    encoding = driver.info.parameter_status("server_encoding")
+    encoding = driver_of(connection).info.parameter_status("server_encoding")
     if encoding != "UTF8":
         # As the driver's own error, which SQLAlchemy makes its own of.
         raise engine.dialect.loaded_dbapi.OperationalError(

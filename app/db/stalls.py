@@ -6,16 +6,17 @@ connections open, and the system acknowledges for it what it is sent. So nothing
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
 from weakref import WeakKeyDictionary, finalize
 
 import structlog
 from sqlalchemy import Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+
+from app.db.engine import driver_of
 
 LOOK_SECONDS = 1.0
 # How many looks may find a connection in one and the same use: longer than anybody waits for locks, shorter
@@ -63,25 +64,28 @@ class Stalls:
 
     async def _watch(self, ending: asyncio.Event) -> None:
         while not ending.is_set():
+            self._look(MOST_LOOKS)
             await asyncio.sleep(LOOK_SECONDS)
-            if not ending.is_set():
-                self._look(MOST_LOOKS)
         # From here on: who waits for a lock has not waited too long because the process is to end.
-        self._look(MOST_LOOKS_WHILE_ENDING, is_first=True)
+        for held, _ in self._in_use():
+            held.looks = 0
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
             self._look(MOST_LOOKS_WHILE_ENDING)
+            await asyncio.sleep(LOOK_SECONDS)
 
-    def _look(self, most: int, *, is_first: bool = False) -> None:
-        cut = 0
-        # A copy that is made in one step: connections in threads come and go meanwhile.
+    def _in_use(self) -> Iterator[tuple[_Held, int]]:
+        # A copy that is made in one step, and each number is read once: connections in threads come and go.
         for reference in self._held.keyrefs():
             entry = reference()
             held = None if entry is None else self._held.get(entry)
-            if held is None or held.looks is None:
-                continue
-            held.looks = 1 if is_first else held.looks + 1
-            if held.looks >= most:
+            if held is not None and (looks := held.looks) is not None:
+                yield held, looks
+
+    def _look(self, most: int) -> None:
+        cut = 0
+        for held, looks in self._in_use():
+            held.looks = looks + 1
+            if looks + 1 >= most:
                 held.looks = None
                 cut += 1
                 # Whoever waits for it, on the event loop or in a thread, is told by the driver.
@@ -92,7 +96,7 @@ class Stalls:
             log.warning("database_silent", connections=cut, detail=f"no answer within {seconds:.0f} s: cut")
 
     def _hold(self, connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
-        driver: Any = getattr(connection, "driver_connection", connection)
+        driver = driver_of(connection)
         held = _Held(socket.socket(fileno=socket.dup(driver.pgconn.socket)))
         finalize(driver, held.socket.close)
         self._held[entry] = held

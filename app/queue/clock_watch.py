@@ -35,16 +35,15 @@ class ClockWatch:
 
     def see(self, tx: Transaction) -> None:
         """Compare the clocks."""
-        ahead: float | None = tx.now.timestamp() - tx.began_at_uptime
-        if tx.seconds_so_far() > STEP_SECONDS:
-            # An answer that was long in coming says neither that the clock has stepped nor that it has not.
-            ahead = self._ahead_seconds = None
-        if ahead is None or self._ahead_seconds is None:
+        ahead = tx.now.timestamp() - tx.began_at_uptime
+        # An answer that was long in coming says neither that the clock has stepped nor that it has not.
+        was_late = tx.seconds_so_far() > STEP_SECONDS
+        if was_late or self._ahead_seconds is None:
             self._since_uptime = self._mend_at_uptime = tx.began_at_uptime
         elif abs(ahead - self._ahead_seconds) > STEP_SECONDS:
             log.warning("clock_stepped", seconds=round(ahead - self._ahead_seconds, 1))
             self._since_uptime = self._mend_at_uptime = tx.began_at_uptime
-        self._ahead_seconds = ahead
+        self._ahead_seconds = None if was_late else ahead
 
     def seconds_to_watch(self, tx: Transaction, lease_seconds: float) -> float:
         """Return for how long the clock has to go on without a step before the end of a lease is believed.

@@ -224,7 +224,8 @@ class Exchange:
         self._expects_continue = False
         bodiless = status in BODILESS or self._is_head
         # What is left of the request is not waited for: see `HttpConnection.answered`.
-        head = AnswerHead(status, headers, keep_alive=self.keep_alive and self.is_whole)
+        keep_alive = self.keep_alive and self.is_whole and not self.connection.is_last
+        head = AnswerHead(status, headers, keep_alive=keep_alive)
         encoded = encode_head(
             head,
             self.connection.default_headers,

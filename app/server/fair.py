@@ -32,12 +32,13 @@ class FairServer(uvicorn.Server):
         Nobody but `trusted_proxies` (addresses and networks, comma-separated) is believed for whom he asks.
         """
         self.crowd = Crowd()
+        self._connect = partial(HttpConnection, crowd=self.crowd)
         self._watching: asyncio.Task[None] | None = None
         self._parting_seconds = parting_seconds
         super().__init__(
             uvicorn.Config(
                 app,
-                http=partial(HttpConnection, crowd=self.crowd),  # type: ignore[arg-type]  # is called, no more
+                http=self._connect,  # type: ignore[arg-type]  # is called, no more
                 ws="none",
                 log_config=None,
                 access_log=False,
@@ -76,9 +77,7 @@ class FairServer(uvicorn.Server):
             server.close()
         for listener in listeners:
             listener.close()
-        for connection in list(self.server_state.connections):
-            if isinstance(connection, HttpConnection):
-                connection.part()
+        connect = partial(self._connect, self.config, self.server_state, self.lifespan.state)
         until = time.monotonic() + self._parting_seconds
         for accepted in waiting:
             # Each answer may take its time, and there may be thousands: the rest goes unanswered.
@@ -86,12 +85,9 @@ class FairServer(uvicorn.Server):
                 accepted.close()
                 continue
             with suppress(OSError):
-                await asyncio.get_running_loop().connect_accepted_socket(self._connection, accepted)
+                await asyncio.get_running_loop().connect_accepted_socket(connect, accepted)
         while self.server_state.connections and not self.force_exit and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(PARTING_POLL_SECONDS)
-
-    def _connection(self) -> HttpConnection:
-        return HttpConnection(self.config, self.server_state, self.lifespan.state, crowd=self.crowd)
 
 
 def _accept_all(listener: socket.socket) -> list[socket.socket]:

@@ -107,6 +107,11 @@ class HttpConnection(asyncio.Protocol):
         """What every answer carries."""
         return self._server_state.default_headers
 
+    @property
+    def is_last(self) -> bool:
+        """Whether an answer that begins now is the last one: the server ends."""
+        return self._crowd.is_parting
+
     # What the transport calls
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -158,11 +163,6 @@ class HttpConnection(asyncio.Protocol):
         self._next()
 
     # What the server calls
-
-    def part(self) -> None:
-        """End with the next answer whose head is not out: it says so, and nobody sends another request."""
-        if self._exchange is not None and not self._exchange.is_started:
-            self._exchange.keep_alive = False
 
     def shutdown(self) -> None:
         """End as soon as the request is answered that is being answered."""
@@ -432,7 +432,7 @@ class HttpConnection(asyncio.Protocol):
         exchange = Exchange(
             self,
             scope,
-            keep_alive=version == "1.1" and parser.should_keep_alive() and not self._crowd.is_parting,
+            keep_alive=version == "1.1" and parser.should_keep_alive(),
             expects_continue=is_continue_expected,
         )
         self._reading = exchange

@@ -79,7 +79,7 @@ MUTATIONS = (
     Mutation(
         "who waits for a database that stands still waits for ever",
         "app/db/stalls.py",
-        "if held.looks >= most:",
+        "if looks + 1 >= most:",
         "if False:",
         (STALLS,),
     ),
@@ -114,8 +114,8 @@ MUTATIONS = (
     Mutation(
         "an answer that was long in coming is a step of the clock",
         "app/queue/clock_watch.py",
-        "if tx.seconds_so_far() > STEP_SECONDS:\n            # An answer",
-        "if False:\n            # An answer",
+        "was_late = tx.seconds_so_far() > STEP_SECONDS",
+        "was_late = False",
         (LEASES,),
     ),
     Mutation(

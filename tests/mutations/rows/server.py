@@ -23,8 +23,8 @@ MUTATIONS = (
     ),
     Mutation(
         "a server that ends asks for another request on a connection",
-        PROTOCOL_FILE,
-        " and not self._crowd.is_parting",
+        EXCHANGE,
+        " and not self.connection.is_last",
         "",
         (PARTING,),
     ),
